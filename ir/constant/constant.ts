@@ -1,0 +1,56 @@
+import type { Dim } from "../dim.js";
+import type { DType } from "../dtype.js";
+
+/**
+ * A constant is *lazy*: a recipe for values, read in row ranges when a pass, the interpreter or the packer
+ * asks. A row is one index of the first axis. `readRows` in `read.ts` evaluates recipes.
+ */
+export interface Constant {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly source: ConstantSource;
+}
+
+export type ConstantSource =
+  /** Little-endian bytes in memory, densely packed (sub-byte types: low bits first). */
+  | { readonly kind: "inline"; readonly bytes: Uint8Array }
+  /** A byte range of a file. `file` is a path that the `ByteReader` in use understands. */
+  | { readonly kind: "file"; readonly file: string; readonly offset: number; readonly length: number }
+  /** Whole numbers that depend on symbols (a folded shape). dtype is i64; shape is [n] or []. */
+  | { readonly kind: "dims"; readonly dims: readonly Dim[] }
+  /** Every element is the same number. */
+  | { readonly kind: "fill"; readonly value: number }
+  /** Another constant of the same element count and row-major order. */
+  | { readonly kind: "reshape"; readonly of: Constant }
+  /** Float or integer conversion, rounding to nearest even. */
+  | { readonly kind: "cast"; readonly of: Constant }
+  /** [r, c] from [c, r]. */
+  | { readonly kind: "transpose"; readonly of: Constant }
+  /** Constants of equal trailing shape, one after the other along axis 0. */
+  | { readonly kind: "concat"; readonly of: readonly Constant[] }
+  /** Rows `start` to `start + shape[0]` of another constant. */
+  | { readonly kind: "rows"; readonly of: Constant; readonly start: number }
+  /** Weight-only DequantizeLinear: (codes − zeroPoint)·scale, as in ONNX (per tensor, per axis, blocked). */
+  | {
+      readonly kind: "dequantize";
+      readonly codes: Constant;
+      readonly scale: Constant;
+      readonly zeroPoint: Constant | null;
+      readonly axis: number;
+      /** 0: per tensor or per axis. */
+      readonly blockSize: number;
+    }
+  /** Codes in {-1, 0, 1} (dtype i8) of a [out, in] weight; every row is found from that row alone. */
+  | { readonly kind: "ternary-codes"; readonly of: Constant; readonly method: TernaryMethod }
+  /** The scale of each row (dtype f32, shape [out]) that belongs to the codes. */
+  | { readonly kind: "ternary-scales"; readonly of: Constant; readonly method: TernaryMethod }
+  /** Codes i8 [out, in] read back from the rows of five trits a byte, u8 [out, ceil(in/5)], of a bundle; see `ir/ternary/trits.ts`. */
+  | { readonly kind: "trits"; readonly of: Constant };
+
+/** How a weight row becomes s·t; see `ir/ternary/ternarize.ts`. */
+export type TernaryMethod = "exact" | "absmean";
+
+/** Bytes of a named file. Throws if the range is not in the file. */
+export interface ByteReader {
+  read(file: string, offset: number, length: number): Uint8Array;
+}

@@ -1,0 +1,199 @@
+/**
+ * Symbolic dimensions: a `Dim` is a whole number, or the canonical text of a polynomial with integer
+ * coefficients over named symbols (`txt_tokens+img_tokens`, `24*img_tokens`).
+ *
+ * Canonical text makes equality a string comparison and lets shapes print and parse as they are.
+ * Symbols stand for positive sizes.
+ */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+/** monomial (sorted symbol names joined by `*`; `""` is the constant term) → coefficient */
+type Polynomial = Map<string, number>;
+
+const SYMBOL = /^[A-Za-z_][A-Za-z0-9_.]*$/;
+
+/** A symbol as a Dim. Characters a symbol may not hold become `_`. */
+export function symbol(name: string): Dim {
+  const clean = name.replace(/[^A-Za-z0-9_.]/g, "_");
+  return SYMBOL.test(clean) ? clean : `_${clean}`;
+}
+
+function parse(dim: Dim): Polynomial {
+  const poly: Polynomial = new Map();
+  if (typeof dim === "number") {
+    if (dim !== 0) poly.set("", dim);
+    return poly;
+  }
+  for (const term of dim.replace(/-/g, "+-").split("+")) {
+    if (term === "") continue;
+    const negative = term.startsWith("-");
+    const factors = (negative ? term.slice(1) : term).split("*");
+    let coefficient = negative ? -1 : 1;
+    const names: string[] = [];
+    for (const factor of factors) {
+      if (/^\d+$/.test(factor)) coefficient *= Number(factor);
+      else if (SYMBOL.test(factor)) names.push(factor);
+      else throw new RangeError(`not a dimension: ${dim}`);
+    }
+    addTerm(poly, names.sort().join("*"), coefficient);
+  }
+  return poly;
+}
+
+function addTerm(poly: Polynomial, monomial: string, coefficient: number): void {
+  const sum = (poly.get(monomial) ?? 0) + coefficient;
+  if (sum === 0) poly.delete(monomial);
+  else poly.set(monomial, sum);
+}
+
+function print(poly: Polynomial): Dim {
+  if (poly.size === 0) return 0;
+  const constant = poly.get("");
+  if (poly.size === 1 && constant !== undefined) return constant;
+  const monomials = [...poly.keys()].sort((a, b) => (a === "" ? 1 : b === "" ? -1 : a < b ? -1 : 1));
+  let text = "";
+  for (const monomial of monomials) {
+    const c = poly.get(monomial) ?? 0;
+    const magnitude = Math.abs(c);
+    const body = monomial === "" ? `${magnitude}` : magnitude === 1 ? monomial : `${magnitude}*${monomial}`;
+    text += c < 0 ? `-${body}` : text === "" ? body : `+${body}`;
+  }
+  return text;
+}
+
+/** The canonical form of a dimension written by hand or read from a file. */
+export function canonicalDim(dim: Dim): Dim {
+  return print(parse(dim));
+}
+
+/** a + b */
+export function addDims(a: Dim, b: Dim): Dim {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  const sum = parse(a);
+  for (const [m, c] of parse(b)) addTerm(sum, m, c);
+  return print(sum);
+}
+
+/** a·b */
+export function mulDims(a: Dim, b: Dim): Dim {
+  if (typeof a === "number" && typeof b === "number") return a * b;
+  const product: Polynomial = new Map();
+  for (const [ma, ca] of parse(a)) {
+    for (const [mb, cb] of parse(b)) {
+      const names = [...ma.split("*"), ...mb.split("*")].filter((n) => n !== "").sort();
+      addTerm(product, names.join("*"), ca * cb);
+    }
+  }
+  return print(product);
+}
+
+/** −a */
+export function negateDim(a: Dim): Dim {
+  return mulDims(a, -1);
+}
+
+/** a − b */
+export function subDims(a: Dim, b: Dim): Dim {
+  return addDims(a, negateDim(b));
+}
+
+/** a / b when it divides exactly for every value of the symbols (polynomial division), else undefined. */
+export function divDims(a: Dim, b: Dim): Dim | undefined {
+  if (typeof a === "number" && typeof b === "number") return b !== 0 && a % b === 0 ? a / b : undefined;
+  let rest = parse(a);
+  const divisor = parse(b);
+  const lead = leading(divisor);
+  if (lead === undefined) return undefined;
+  const quotient: Polynomial = new Map();
+  // Each round cancels the leading term; a polynomial has finitely many, so this ends.
+  for (;;) {
+    const term = leading(rest);
+    if (term === undefined) return print(quotient);
+    const monomial = divideMonomial(term[0], lead[0]);
+    if (monomial === undefined || term[1] % lead[1] !== 0) return undefined;
+    const coefficient = term[1] / lead[1];
+    addTerm(quotient, monomial, coefficient);
+    const product = parse(mulDims(print(divisor), print(new Map([[monomial, coefficient]]))));
+    const next: Polynomial = new Map(rest);
+    for (const [m, c] of product) addTerm(next, m, -c);
+    rest = next;
+  }
+}
+
+/** Leading term in graded lexicographic order, which makes polynomial division well founded. */
+function leading(poly: Polynomial): readonly [string, number] | undefined {
+  let best: readonly [string, number] | undefined;
+  for (const entry of poly) {
+    if (best === undefined || compareMonomials(entry[0], best[0]) > 0) best = entry;
+  }
+  return best;
+}
+
+function compareMonomials(a: string, b: string): number {
+  const degree = (m: string) => (m === "" ? 0 : m.split("*").length);
+  return degree(a) - degree(b) || (a < b ? 1 : a > b ? -1 : 0);
+}
+
+function divideMonomial(a: string, b: string): string | undefined {
+  const rest = a === "" ? [] : a.split("*");
+  for (const name of b === "" ? [] : b.split("*")) {
+    const at = rest.indexOf(name);
+    if (at < 0) return undefined;
+    rest.splice(at, 1);
+  }
+  return rest.join("*");
+}
+
+/** Product of all dimensions; 1 for a scalar. */
+export function elementCount(shape: Shape): Dim {
+  return shape.reduce<Dim>(mulDims, 1);
+}
+
+/** Whether two shapes are equal for all values of their symbols. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((d, i) => d === b[i]);
+}
+
+/** Names of the symbols a dimension mentions. */
+export function symbolsOf(dim: Dim): readonly string[] {
+  if (typeof dim === "number") return [];
+  const names = new Set<string>();
+  for (const m of parse(dim).keys()) for (const n of m.split("*")) if (n !== "") names.add(n);
+  return [...names].sort();
+}
+
+/** Values of symbols. */
+export type Bindings = Readonly<Record<string, number>>;
+
+/** The number a dimension stands for. Throws a RangeError naming a symbol that has no value. */
+export function evaluateDim(dim: Dim, bindings: Bindings): number {
+  if (typeof dim === "number") return dim;
+  let sum = 0;
+  for (const [monomial, coefficient] of parse(dim)) {
+    let product = coefficient;
+    for (const name of monomial.split("*")) {
+      if (name === "") continue;
+      const value = Object.hasOwn(bindings, name) ? bindings[name] : undefined;
+      if (value === undefined) throw new RangeError(`dimension ${dim}: the symbol ${name} has no value`);
+      product *= value;
+    }
+    sum += product;
+  }
+  return sum;
+}
+
+/** The dimension with some symbols replaced by dimensions. */
+export function substituteDim(dim: Dim, replacements: Readonly<Record<string, Dim>>): Dim {
+  if (typeof dim === "number") return dim;
+  let sum: Dim = 0;
+  for (const [monomial, coefficient] of parse(dim)) {
+    let product: Dim = coefficient;
+    for (const name of monomial.split("*")) {
+      if (name === "") continue;
+      product = mulDims(product, Object.hasOwn(replacements, name) ? (replacements[name] ?? name) : name);
+    }
+    sum = addDims(sum, product);
+  }
+  return sum;
+}

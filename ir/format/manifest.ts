@@ -1,0 +1,173 @@
+import { TritcError } from "../errors.js";
+import type { InputRole, ModelDescription } from "../graph/graph.js";
+import {
+  boolean,
+  type Decoder,
+  decodeJson,
+  index,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  record,
+  string,
+} from "./decode.js";
+import { JsonNumber, parseStrictJson } from "./strict-json.js";
+
+/** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
+export const BUNDLE_FORMAT = "tritc-bundle";
+/** Raised when a runtime of the previous number could not run the new bundles. */
+export const BUNDLE_FORMAT_VERSION = 1;
+
+export const MANIFEST_FILE = "manifest.json";
+export const PROGRAM_FILE = "program.json";
+export const WEIGHTS_FILE = "weights.safetensors";
+export const GRAPH_FILE = "graph.ir";
+
+/** `manifest.json`: what a bundle is, and the hash of every other file in it. */
+export interface Manifest {
+  readonly format: typeof BUNDLE_FORMAT;
+  readonly formatVersion: number;
+  /** Version of the compiler. */
+  readonly tritc: string;
+  readonly target: string;
+  readonly options: { readonly ternarize: string; readonly activations: string };
+  /** Picture sizes the memory was planned for; empty for graphs that draw none. */
+  readonly resolutions: readonly { readonly width: number; readonly height: number }[];
+  readonly model: ModelDescription | null;
+  readonly tensors: readonly ManifestTensor[];
+  readonly kernels: readonly ManifestKernel[];
+  /** Every file of the bundle but the manifest, by path with forward slashes, sorted. */
+  readonly files: readonly ManifestFile[];
+}
+
+export interface ManifestTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** trits: rows of ceil(k/5) bytes, five codes a byte. plain: elements of the dtype. */
+  readonly encoding: "trits" | "plain";
+}
+
+export interface ManifestKernel {
+  readonly id: string;
+  readonly family: string;
+  readonly source: string;
+  /** Path of the assembled module, where the target has one. */
+  readonly binary: string | null;
+}
+
+export interface ManifestFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+const role = oneOf<InputRole>("latents", "context", "pooled", "timestep", "guidance", "img-ids", "txt-ids");
+
+export const modelDescription: Decoder<ModelDescription> = object<ModelDescription>({
+  doubleBlocks: index,
+  singleBlocks: index,
+  hidden: index,
+  heads: index,
+  headDim: index,
+  mlpWidth: index,
+  inChannels: index,
+  outChannels: index,
+  contextDim: index,
+  pooledDim: index,
+  guidance: boolean,
+  ropeAxes: list(index),
+  ropeTheta: number,
+  roles: record(role),
+  parameters: index,
+  blockLinearWeights: index,
+});
+
+const manifest: Decoder<Manifest> = object<Manifest>({
+  format: oneOf(BUNDLE_FORMAT),
+  formatVersion: index,
+  tritc: string,
+  target: string,
+  options: object({ ternarize: string, activations: string }),
+  resolutions: list(object({ width: index, height: index })),
+  model: nullable(modelDescription),
+  tensors: list(
+    object<ManifestTensor>({
+      name: string,
+      dtype: string,
+      shape: list(index),
+      encoding: oneOf("trits", "plain"),
+    }),
+  ),
+  kernels: list(
+    object<ManifestKernel>({ id: string, family: string, source: bundlePath, binary: nullable(bundlePath) }),
+  ),
+  files: list(object<ManifestFile>({ path: bundlePath, bytes: index, sha256 })),
+});
+
+/** A relative path inside the bundle: no absolute ones, no `..`, no backslashes. */
+function bundlePath(value: Parameters<typeof string>[0], at: string): string {
+  const path = string(value, at);
+  const parts = path.split("/");
+  const bad = parts.some((p) => p === "" || p === "." || p === "..") || /[\\:]|\p{Cc}/u.test(path);
+  if (!bad) return path;
+  throw new TritcError({
+    code: "TRITC_E_BUNDLE_FORMAT",
+    message: "the manifest names a file outside the bundle",
+    place: MANIFEST_FILE,
+    found: path,
+    remedy: RECOMPILE,
+  });
+}
+
+function sha256(value: Parameters<typeof string>[0], at: string): string {
+  return oneOf(...[string(value, at)].filter((hex) => /^[0-9a-f]{64}$/.test(hex)))(value, at);
+}
+
+const RECOMPILE = "compile the model again; if the bundle was downloaded, download it again";
+
+/**
+ * Reads `manifest.json`. Throws TRITC_E_BUNDLE_VERSION for a bundle of a newer format and
+ * TRITC_E_BUNDLE_FORMAT for anything that is not a manifest.
+ */
+export function parseManifest(text: string, place: string = MANIFEST_FILE): Manifest {
+  const version = versionOf(text);
+  if (version !== undefined && version > BUNDLE_FORMAT_VERSION) {
+    throw new TritcError({
+      code: "TRITC_E_BUNDLE_VERSION",
+      message: "the bundle was written by a newer tritc",
+      place,
+      expected: `format version ${BUNDLE_FORMAT_VERSION} or older`,
+      found: `format version ${version}`,
+      remedy: "update tritc (npm install tritc@latest), or compile the model again with this version",
+    });
+  }
+  const decoded = decodeJson(text, manifest, place, RECOMPILE);
+  const problem = manifestProblem(decoded);
+  if (problem === undefined) return decoded;
+  throw new TritcError({ code: "TRITC_E_BUNDLE_FORMAT", message: problem, place, remedy: RECOMPILE });
+}
+
+/** What is wrong with a manifest whose members are all of the right kind, or undefined. */
+function manifestProblem({ formatVersion, files, kernels }: Manifest): string | undefined {
+  if (formatVersion < 1) return `there is no formatVersion ${formatVersion}`;
+  if (new Set(files.map((f) => f.path)).size < files.length) return "the manifest lists a file twice";
+  if (new Set(kernels.map((k) => k.id)).size < kernels.length) return "the manifest lists a kernel twice";
+  return undefined;
+}
+
+/** The format version, if the text says it is a bundle's manifest. */
+function versionOf(text: string): number | undefined {
+  try {
+    const root = parseStrictJson(text);
+    if (!(root instanceof Map) || root.get("format") !== BUNDLE_FORMAT) return undefined;
+    const version: unknown = root.get("formatVersion");
+    return version instanceof JsonNumber ? version.toIndex() : undefined;
+  } catch {
+    // `decodeJson` reports text that is no JSON.
+    return undefined;
+  }
+}

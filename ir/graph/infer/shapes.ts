@@ -1,0 +1,278 @@
+import { addDims, type Dim, divDims, elementCount, mulDims, type Shape, subDims } from "../../dim.js";
+import type { Operands } from "./operands.js";
+import { type InferRules, sameAsFirst, tensor } from "./rules.js";
+import { sliceExtent } from "./slice.js";
+
+/** The shape a reshape gives, or null where a dimension cannot be found. */
+export function reshapedShape(from: Shape | null, to: readonly Dim[], allowZero: boolean): Shape | null {
+  const target: Dim[] = [];
+  for (const [i, d] of to.entries()) {
+    const copied = d === 0 && !allowZero ? from?.[i] : d;
+    if (copied === undefined) return null;
+    target.push(copied);
+  }
+  const open = target.indexOf(-1);
+  if (open < 0) return target;
+  if (from === null) return null;
+  const size = divDims(elementCount(from), elementCount(target.filter((_, i) => i !== open)));
+  if (size === undefined) return null;
+  target[open] = size;
+  return target;
+}
+
+function reshape(o: Operands, allowZero: boolean): Shape | null {
+  const to = o.ints(1);
+  if (to === undefined) return null;
+  const from = o.shape(0);
+  const shape = reshapedShape(from, to, allowZero);
+  if (from === null) return shape;
+  const before = elementCount(from);
+  const after = shape === null ? "unknown" : elementCount(shape);
+  const mismatch = typeof before === "number" && typeof after === "number" && before !== after;
+  const inexact = shape === null && to.includes(-1) && typeof before === "number";
+  if (mismatch || inexact) {
+    o.fail(`a shape of ${before} elements, as [${from.join(", ")}] has`, `[${to.join(", ")}]`);
+  }
+  return shape;
+}
+
+function concat(o: Operands, axisAttr: number): Shape | null {
+  const shapes: Shape[] = [];
+  for (let i = 0; i < o.count; i++) {
+    const shape = o.shape(i);
+    if (shape === null) return null;
+    shapes.push(shape);
+  }
+  const first = shapes[0] ?? [];
+  const axis = o.axis(axisAttr, first.length);
+  return first.map((d, i) => {
+    let size = d;
+    for (const shape of shapes.slice(1)) {
+      if (shape.length !== first.length) o.fail(`operands of rank ${first.length}`, `rank ${shape.length}`);
+      const other = shape[i] ?? 1;
+      size =
+        i === axis
+          ? addDims(size, other)
+          : o.unify(size, other, `axis ${i} of a concatenation along ${axis}`);
+    }
+    return size;
+  });
+}
+
+/** Sizes of the parts of a split; null where they are not known. */
+function splitSizes(o: Operands, axisAttr: number): readonly Dim[] | null {
+  const given = o.ints(1);
+  if (given !== undefined) return given;
+  const shape = o.shape(0);
+  if (o.has(1) || shape === null) return null;
+  const parts = o.node.outputs.length;
+  const size = shape[o.axis(axisAttr, shape.length)] ?? 1;
+  const exact = divDims(size, parts);
+  if (exact !== undefined) return new Array<Dim>(parts).fill(exact);
+  if (typeof size !== "number") return null;
+  const chunk = Math.ceil(size / parts);
+  return Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(chunk, size - i * chunk)));
+}
+
+function slice(o: Operands): Shape | null {
+  const shape = o.shape(0);
+  const starts = o.ints(1);
+  const ends = o.ints(2);
+  const steps = o.has(4) ? o.plainInts(4) : starts?.map(() => 1);
+  const axes = o.has(3) ? o.plainInts(3) : starts?.map((_, i) => i);
+  if (shape === null || !starts || !ends || !axes || !steps) return null;
+  const result = [...shape];
+  for (const [i, a] of axes.entries()) {
+    const axis = o.axis(a, shape.length);
+    const extent = sliceExtent(shape[axis] ?? 1, starts[i] ?? 0, ends[i] ?? 0, steps[i] ?? 1);
+    if (extent === undefined) return null;
+    result[axis] = extent.length;
+  }
+  return result;
+}
+
+function range(o: Operands): Shape | null {
+  const value = (i: number): Dim | undefined => (o.ints(i) ?? o.numbers(i))?.[0];
+  const [start, limit, delta] = [value(0), value(1), value(2)];
+  if (start === undefined || limit === undefined || delta === undefined) return null;
+  if (typeof start === "number" && typeof limit === "number" && typeof delta === "number") {
+    const count = Math.max(0, Math.ceil((limit - start) / delta));
+    return Number.isSafeInteger(count)
+      ? [count]
+      : o.fail("a finite range", `${start} to ${limit} by ${delta}`);
+  }
+  const count = divDims(subDims(limit, start), delta);
+  return count === undefined ? null : [count];
+}
+
+function pad(o: Operands): Shape | null {
+  const shape = o.shape(0);
+  const pads = o.ints(1);
+  const axes = o.has(3) ? o.plainInts(3) : shape?.map((_, i) => i);
+  if (shape === null || pads === undefined || axes === undefined) return null;
+  const result = [...shape];
+  for (const [i, a] of axes.entries()) {
+    const axis = o.axis(a, shape.length);
+    result[axis] = addDims(addDims(result[axis] ?? 1, pads[i] ?? 0), pads[i + axes.length] ?? 0);
+  }
+  return result;
+}
+
+export const SHAPES: InferRules<
+  | "shape"
+  | "size"
+  | "reshape"
+  | "expand"
+  | "squeeze"
+  | "unsqueeze"
+  | "flatten"
+  | "transpose"
+  | "concat"
+  | "split"
+  | "slice"
+  | "gather"
+  | "gather-elements"
+  | "gather-nd"
+  | "scatter-elements"
+  | "scatter-nd"
+  | "tile"
+  | "pad"
+  | "constant-of-shape"
+  | "range"
+  | "nonzero"
+  | "one-hot"
+  | "trilu"
+  | "eye-like"
+  | "cumsum"
+  | "depth-to-space"
+  | "space-to-depth"
+  | "topk"
+  | "compress"
+  | "part"
+> = {
+  shape: (o, { start, end }) => {
+    const shape = o.shape(0);
+    return tensor("i64", shape === null ? null : [shape.slice(start, end ?? undefined).length]);
+  },
+  size: () => tensor("i64", []),
+  reshape: (o, { allowZero }) => tensor(o.dtype(0), reshape(o, allowZero)),
+  expand: (o) => tensor(o.dtype(0), o.broadcast(o.shape(0), o.ints(1) ?? null)),
+  squeeze: (o) => {
+    const shape = o.shape(0);
+    if (shape === null || (o.has(1) && o.plainInts(1) === undefined)) return tensor(o.dtype(0), null);
+    const axes = o.plainInts(1)?.map((a) => o.axis(a, shape.length));
+    return tensor(
+      o.dtype(0),
+      shape.filter((d, i) => (axes === undefined ? d !== 1 : !axes.includes(i))),
+    );
+  },
+  unsqueeze: (o) => {
+    const shape = o.shape(0);
+    const axes = o.plainInts(1);
+    if (shape === null || axes === undefined) return tensor(o.dtype(0), null);
+    const rank = shape.length + axes.length;
+    const added = new Set(axes.map((a) => o.axis(a, rank)));
+    let next = 0;
+    return tensor(
+      o.dtype(0),
+      Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : (shape[next++] ?? 1))),
+    );
+  },
+  flatten: (o, { axis }) => {
+    const shape = o.shape(0);
+    if (shape === null) return tensor(o.dtype(0), null);
+    const at = axis < 0 ? axis + shape.length : axis;
+    return tensor(o.dtype(0), [elementCount(shape.slice(0, at)), elementCount(shape.slice(at))]);
+  },
+  transpose: (o, { perm }) => {
+    const shape = o.shape(0);
+    if (shape === null) return tensor(o.dtype(0), null);
+    if (perm !== null && perm.length !== shape.length)
+      o.fail(`a permutation of ${shape.length} axes`, `[${perm}]`);
+    return tensor(
+      o.dtype(0),
+      perm === null ? [...shape].reverse() : perm.map((p) => shape[o.axis(p, shape.length)] ?? 1),
+    );
+  },
+  concat: (o, { axis }) => tensor(o.dtype(0), concat(o, axis)),
+  split: (o, { axis }) => {
+    const shape = o.shape(0);
+    const sizes = splitSizes(o, axis);
+    return o.node.outputs.map((_, part) => {
+      const size = sizes?.[part];
+      if (shape === null || size === undefined) return { dtype: o.dtype(0), shape: null };
+      return { dtype: o.dtype(0), shape: shape.map((d, i) => (i === o.axis(axis, shape.length) ? size : d)) };
+    });
+  },
+  slice: (o) => tensor(o.dtype(0), slice(o)),
+  gather: (o, { axis }) => {
+    const [data, indices] = [o.shape(0), o.shape(1)];
+    if (data === null || indices === null) return tensor(o.dtype(0), null);
+    const at = o.axis(axis, data.length);
+    return tensor(o.dtype(0), [...data.slice(0, at), ...indices, ...data.slice(at + 1)]);
+  },
+  "gather-elements": (o) => tensor(o.dtype(0), o.shape(1)),
+  "gather-nd": (o, { batchDims }) => {
+    const [data, indices] = [o.shape(0), o.shape(1)];
+    const depth = indices?.at(-1);
+    if (data === null || indices === null || typeof depth !== "number") return tensor(o.dtype(0), null);
+    return tensor(o.dtype(0), [...indices.slice(0, -1), ...data.slice(batchDims + depth)]);
+  },
+  "scatter-elements": sameAsFirst,
+  "scatter-nd": sameAsFirst,
+  tile: (o) => {
+    const [shape, repeats] = [o.shape(0), o.ints(1)];
+    if (shape === null || repeats === undefined) return tensor(o.dtype(0), null);
+    return tensor(
+      o.dtype(0),
+      shape.map((d, i) => mulDims(d, repeats[i] ?? 1)),
+    );
+  },
+  pad: (o) => tensor(o.dtype(0), pad(o)),
+  "constant-of-shape": (o, { dtype }) => tensor(dtype, o.ints(0) ?? null),
+  range: (o) => tensor(o.dtype(0), range(o)),
+  nonzero: () => tensor("i64", null),
+  "one-hot": (o, { axis }) => {
+    const shape = o.shape(0);
+    const depth = o.ints(1)?.[0];
+    if (shape === null || depth === undefined) return tensor(o.dtype(2), null);
+    const at = o.axis(axis, shape.length + 1);
+    return tensor(o.dtype(2), [...shape.slice(0, at), depth, ...shape.slice(at)]);
+  },
+  trilu: sameAsFirst,
+  "eye-like": (o, { dtype }) => tensor(dtype ?? o.dtype(0), o.shape(0)),
+  cumsum: sameAsFirst,
+  "depth-to-space": (o, { blockSize: b }) => {
+    const shape = o.shape(0);
+    if (shape === null) return tensor(o.dtype(0), null);
+    const [n = 1, c = 1, h = 1, w = 1] = shape;
+    const channels = divDims(c, b * b);
+    if (channels === undefined && typeof c === "number") o.fail(`channels divisible by ${b * b}`, `${c}`);
+    if (channels === undefined) return tensor(o.dtype(0), null);
+    return tensor(o.dtype(0), [n, channels, mulDims(h, b), mulDims(w, b)]);
+  },
+  "space-to-depth": (o, { blockSize: b }) => {
+    const shape = o.shape(0);
+    const [n = 1, c = 1, h = 1, w = 1] = shape ?? [];
+    const [rows, columns] = [divDims(h, b), divDims(w, b)];
+    if (shape === null || rows === undefined || columns === undefined) return tensor(o.dtype(0), null);
+    return tensor(o.dtype(0), [n, mulDims(c, b * b), rows, columns]);
+  },
+  topk: (o, { axis }) => {
+    const shape = o.shape(0);
+    const k = o.ints(1)?.[0];
+    const result =
+      shape === null || k === undefined
+        ? null
+        : shape.map((d, i) => (i === o.axis(axis, shape.length) ? k : d));
+    return [
+      { dtype: o.dtype(0), shape: result },
+      { dtype: "i64", shape: result },
+    ];
+  },
+  compress: (o) => tensor(o.dtype(0), null),
+  part: (o, { axis, length }) => {
+    const shape = o.shape(0);
+    return tensor(o.dtype(0), shape === null ? null : shape.map((d, i) => (i === axis ? length : d)));
+  },
+};

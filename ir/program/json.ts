@@ -1,0 +1,119 @@
+import { DTYPES } from "../dtype.js";
+import {
+  boolean,
+  type Decoder,
+  decodeJson,
+  dim,
+  either,
+  index,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  record,
+  string,
+  tagged,
+  triple,
+} from "../format/decode.js";
+import { modelDescription, PROGRAM_FILE } from "../format/manifest.js";
+import type {
+  BufferStorage,
+  DeviceDType,
+  GridAxis,
+  Kernel,
+  KernelArg,
+  Launch,
+  LaunchArg,
+  Program,
+  ProgramBuffer,
+  ProgramPort,
+} from "./program.js";
+import { PHASES } from "./program.js";
+import { sampleBindings, verifyProgram } from "./verify.js";
+
+/** `program.json`: one launch to a line, so that bundles can be compared with line tools. */
+export function printProgram(program: Program): string {
+  const { buffers, kernels, phases, ...rest } = program;
+  const lines = (items: readonly unknown[]) => items.map((item) => `\n    ${JSON.stringify(item)}`).join(",");
+  const members = Object.entries(rest).map(
+    ([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`,
+  );
+  members.push(`  "buffers": [${lines(buffers)}\n  ]`, `  "kernels": [${lines(kernels)}\n  ]`);
+  const byPhase = PHASES.map((phase) => `  ${JSON.stringify(phase)}: [${lines(phases[phase])}\n  ]`);
+  members.push(`  "phases": {\n${byPhase.join(",\n")}\n  }`);
+  return `{\n${members.join(",\n")}\n}\n`;
+}
+
+const dtype = oneOf<DeviceDType>("f32", "f16", "i32", "u32", "i8", "u8");
+
+const storage = tagged<BufferStorage>("kind", {
+  arena: object({ kind: oneOf("arena"), slot: index }),
+  weight: object({ kind: oneOf("weight"), tensor: string }),
+  staging: object({ kind: oneOf("staging"), tensor: string }),
+  resident: object({ kind: oneOf("resident") }),
+  host: object({ kind: oneOf("host") }),
+});
+
+const port: Decoder<ProgramPort> = object<ProgramPort>({
+  name: string,
+  role: nullable(
+    oneOf("latents", "context", "pooled", "timestep", "guidance", "img-ids", "txt-ids", "sigma-delta"),
+  ),
+  buffer: string,
+  dtype: oneOf(...DTYPES),
+  shape: list(dim),
+  batchAxis: nullable(index),
+});
+
+const kernelArg = object<KernelArg>({
+  name: string,
+  dtype,
+  access: oneOf("read", "write", "read-write"),
+  byRow: boolean,
+});
+
+const kernel: Decoder<Kernel> = object<Kernel>({
+  id: kernelId,
+  family: string,
+  params: record(either(either(string, boolean), number)),
+  args: list(kernelArg),
+  scalars: list(oneOf("u32", "f32")),
+  workgroup: triple(index),
+  features: list(string),
+  fallback: nullable(kernelId),
+});
+
+/** Kernel ids are file names: letters, digits and hyphens only. */
+function kernelId(value: Parameters<typeof string>[0], at: string): string {
+  return oneOf(...[string(value, at)].filter((id) => /^[a-z0-9][a-z0-9-]*$/.test(id)))(value, at);
+}
+
+const launch: Decoder<Launch> = object<Launch>({
+  kernel: string,
+  rows: dim,
+  args: list(object<LaunchArg>({ buffer: string, offset: dim, rowStride: dim, stepStride: dim })),
+  scalars: list(either(dim, number)),
+  grid: list(object<GridAxis>({ size: dim, tile: index })),
+  label: string,
+});
+
+const program: Decoder<Program> = object<Program>({
+  target: string,
+  symbols: list(string),
+  buffers: list(object<ProgramBuffer>({ id: string, dtype, elements: dim, storage })),
+  kernels: list(kernel),
+  phases: object({ load: list(launch), prompt: list(launch), step: list(launch), advance: list(launch) }),
+  inputs: list(port),
+  outputs: list(port),
+  model: nullable(modelDescription),
+});
+
+/** Reads and verifies `program.json`. Throws TRITC_E_BUNDLE_FORMAT, and TRITC_E_PROGRAM for a broken invariant. */
+export function parseProgram(text: string, place: string = PROGRAM_FILE): Program {
+  const remedy = "compile the model again; if the bundle was downloaded, download it again";
+  const decoded = decodeJson(text, program, place, remedy);
+  // One size will do: devices check those of each run.
+  verifyProgram(decoded, sampleBindings(decoded).slice(0, 1), place);
+  return decoded;
+}

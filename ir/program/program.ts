@@ -1,0 +1,131 @@
+import type { Dim } from "../dim.js";
+import type { DType } from "../dtype.js";
+import type { InputRole, ModelDescription } from "../graph/graph.js";
+
+/**
+ * Launch-level IR: kernels, buffers and launches in phases. Sizes are `Dim`s over a few symbols
+ * (`img_tokens`, `txt_tokens`, `steps`), so one program serves every resolution.
+ */
+export interface Program {
+  /** Name of the target the kernels were made for. */
+  readonly target: string;
+  /** Symbols that a run binds, in order; a program of static shapes has none. */
+  readonly symbols: readonly string[];
+  readonly buffers: readonly ProgramBuffer[];
+  readonly kernels: readonly Kernel[];
+  readonly phases: Readonly<Record<Phase, readonly Launch[]>>;
+  readonly inputs: readonly ProgramPort[];
+  readonly outputs: readonly ProgramPort[];
+  readonly model: ModelDescription | null;
+}
+
+/**
+ * load: once, unpacks weights into device layout. prompt: once per prompt, for all steps together.
+ * step: one model evaluation. advance: the sampler's update after a step; `eval` leaves it out.
+ */
+export const PHASES = ["load", "prompt", "step", "advance"] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** What devices compute in. i8 matrices hold four values to a 32-bit word; bool values are u32. */
+export type DeviceDType = "f32" | "f16" | "i32" | "u32" | "i8" | "u8";
+export const DEVICE_BYTES: Readonly<Record<DeviceDType, number>> = {
+  f32: 4,
+  f16: 2,
+  i32: 4,
+  u32: 4,
+  i8: 1,
+  u8: 1,
+};
+
+/** A contiguous array on the device; matrices are row-major. Sizes are rounded up to 16 bytes. */
+export interface ProgramBuffer {
+  readonly id: string;
+  readonly dtype: DeviceDType;
+  readonly elements: Dim;
+  readonly storage: BufferStorage;
+}
+
+export type BufferStorage =
+  /** Shares memory with the other members of its slot, whose lifetimes do not overlap with its own. */
+  | { readonly kind: "arena"; readonly slot: number }
+  /** A tensor of `weights.safetensors`, uploaded as it is and kept. */
+  | { readonly kind: "weight"; readonly tensor: string }
+  /** A tensor of `weights.safetensors` that only `load` reads: freed after the launch that reads it. */
+  | { readonly kind: "staging"; readonly tensor: string }
+  /** Filled by `load`, kept. */
+  | { readonly kind: "resident" }
+  /** Written by the host before `prompt` (inputs, the sampler's deltas), kept during the run. */
+  | { readonly kind: "host" };
+
+/** A graph input or output as the host sees it. */
+export interface ProgramPort {
+  /** The name in the source graph. */
+  readonly name: string;
+  readonly role: InputRole | "sigma-delta" | null;
+  readonly buffer: string;
+  /** Element type in the source graph; the buffer's is what the device computes in. */
+  readonly dtype: DType;
+  /** Shape at batch 1. */
+  readonly shape: readonly Dim[];
+  /** Index of the axis that a batch of samples runs along (the host loops over it), or null. */
+  readonly batchAxis: number | null;
+}
+
+/** A compiled function. Its source is `kernels/<id>.wgsl` or `.wat`, its binary `kernels/<id>.wasm`. */
+export interface Kernel {
+  readonly id: string;
+  readonly family: string;
+  /** The template parameters it was made from, for people and tuning records. */
+  readonly params: Readonly<Record<string, string | number | boolean>>;
+  readonly args: readonly KernelArg[];
+  readonly scalars: readonly ScalarType[];
+  /** Invocations of a workgroup (WGSL) in x, y, z; [1, 1, 1] where the target has none. */
+  readonly workgroup: readonly [number, number, number];
+  /** Device features the kernel needs (`shader-f16`, `subgroups`, `relaxed-simd`). */
+  readonly features: readonly string[];
+  /** The same function for devices without `features`; its id is that of the fallback kernel. */
+  readonly fallback: string | null;
+}
+
+export interface KernelArg {
+  readonly name: string;
+  readonly dtype: DeviceDType;
+  readonly access: "read" | "write" | "read-write";
+  /** True: row m of the launch touches row m of this argument only, so a launch may be split along rows. */
+  readonly byRow: boolean;
+}
+
+export type ScalarType = "u32" | "f32";
+
+/**
+ * One kernel run over `grid`. The kernel receives 32-bit words:
+ *   [rows, offset₀, stride₀, offset₁, stride₁, …, scalar₀, scalar₁, …]
+ * one (offset, stride) pair per argument, in elements of its dtype. On a device with one address space
+ * (WebAssembly) each offset is replaced by the byte address of the element. A row stride of 0 repeats row 0.
+ */
+export interface Launch {
+  readonly kernel: string;
+  readonly rows: Dim;
+  readonly args: readonly LaunchArg[];
+  /** u32 scalars are Dims; f32 scalars are numbers. */
+  readonly scalars: readonly Dim[];
+  /** Tiles along x, y, z: ceil(size / tile) each. On WebAssembly, x runs fastest in one linear index. */
+  readonly grid: readonly GridAxis[];
+  /** For messages and profiles: the role or op it came from. */
+  readonly label: string;
+}
+
+export interface GridAxis {
+  readonly size: Dim;
+  readonly tile: number;
+}
+
+export interface LaunchArg {
+  readonly buffer: string;
+  /** Elements from the buffer's start to row 0. */
+  readonly offset: Dim;
+  /** Elements from one row to the next. */
+  readonly rowStride: Dim;
+  /** Elements added to the offset per denoising step: row `step` of a value computed for all steps. */
+  readonly stepStride: Dim;
+}

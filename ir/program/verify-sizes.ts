@@ -1,0 +1,199 @@
+import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
+import { STEPS } from "../graph/graph.js";
+import { programError } from "./error.js";
+import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
+import {
+  type Kernel,
+  type Launch,
+  PHASES,
+  type Phase,
+  type Program,
+  type ProgramBuffer,
+  type ProgramPort,
+} from "./program.js";
+
+const WORDS = 2 ** 32;
+const TILES = 2 ** 31;
+
+/**
+ * Checks a well-formed program (see `verifyProgram`) at the sizes of one run, before memory is allocated for it.
+ * On a device with one address space this is what keeps launches inside their buffers. Throws TRITC_E_PROGRAM:
+ *
+ *  - every dimension is a whole number, not negative
+ *  - an input fills its buffer, an output lies inside its own
+ *  - a launch covers the rows and columns of its arguments, no more
+ *  - from the offset on, at the last step, what a launch touches of an argument lies inside the buffer;
+ *    i8 rows start at whole words
+ *  - the words of a launch and the number of its tiles fit into 32 and 31 bits
+ */
+export function verifyProgramSizes(program: Program, bindings: Bindings): void {
+  new SizeCheck(program, bindings).run(true);
+}
+
+/**
+ * As `verifyProgramSizes` without the last invariant, for sizes that no run may ever have. False, and nothing is
+ * checked, where a buffer would have less than no elements: the graph does not exist at such sizes.
+ */
+export function verifySampleSizes(program: Program, sample: Bindings): boolean {
+  const check = new SizeCheck(program, sample);
+  if (program.buffers.some((buffer) => check.value(buffer.elements) < 0)) return false;
+  check.run(false);
+  return true;
+}
+
+class SizeCheck {
+  /** Few different dimensions occur in many launches. */
+  readonly #values = new Map<string, number>();
+  readonly #footprints = new Map<Kernel, Footprint>();
+  readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
+  readonly #kernels: ReadonlyMap<string, Kernel>;
+  readonly #steps: number;
+  /** What is being checked; text only when there is something to say about it. */
+  #place: () => string = () => "program";
+
+  constructor(
+    private readonly program: Program,
+    private readonly bindings: Bindings,
+  ) {
+    this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    this.#kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
+    this.#steps = Object.hasOwn(bindings, STEPS) ? (bindings[STEPS] ?? 1) : 1;
+  }
+
+  value(dim: Dim): number {
+    if (typeof dim === "number") return dim;
+    const known = this.#values.get(dim);
+    if (known !== undefined) return known;
+    const unbound = symbolsOf(dim).find((name) => !Object.hasOwn(this.bindings, name));
+    if (unbound !== undefined) throw programError(`symbol ${unbound}`, "nothing says how large it is");
+    const value = evaluateDim(dim, this.bindings);
+    this.#values.set(dim, value);
+    return value;
+  }
+
+  run(words: boolean): void {
+    for (const { id, elements } of this.program.buffers) {
+      this.#place = () => `buffer ${id}`;
+      this.#size(elements, "its size");
+    }
+    for (const port of this.program.inputs) this.#port(port, "input");
+    for (const port of this.program.outputs) this.#port(port, "output");
+    for (const phase of PHASES) {
+      for (const [i, launch] of this.program.phases[phase].entries()) {
+        const place = () => placeOf(phase, i, launch);
+        this.#place = place;
+        const kernel = this.#kernels.get(launch.kernel);
+        if (kernel === undefined) this.#fail("there is no such kernel");
+        const numbers = this.#numbers(launch, kernel);
+        const grid = launch.grid.map(({ size }) => this.#size(size, "the grid"));
+        if (words) this.#words(launch, kernel, numbers, grid);
+        // A kernel without rows or tiles touches nothing.
+        const idle = numbers.rows === 0 || grid.includes(0);
+        if (!idle) this.#grid(kernel, numbers, grid);
+        for (let j = 0; j < launch.args.length; j++) {
+          this.#place = () => `${place()}, argument ${kernel.args[j]?.name}`;
+          this.#argument(launch, kernel, j, idle ? null : numbers);
+        }
+      }
+    }
+  }
+
+  #fail(message: string, details: { readonly expected?: string; readonly found?: string } = {}): never {
+    throw programError(this.#place(), message, details);
+  }
+
+  /** A dimension that must be a size. */
+  #size(dim: Dim, what: string): number {
+    const value = this.value(dim);
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    return this.#fail(`${what} is no size`, {
+      expected: "a whole number, not negative",
+      found: `${dim} = ${value}${this.#sizes()}`,
+    });
+  }
+
+  #port({ name, buffer, shape }: ProgramPort, kind: "input" | "output"): void {
+    this.#place = () => `${kind} ${name}`;
+    const count = shape.reduce<number>((n, dim) => n * this.#size(dim, "an axis"), 1);
+    const elements = this.value(this.#buffers.get(buffer)?.elements ?? 0);
+    if (kind === "input" ? count === elements : count <= elements) return;
+    this.#fail(`its buffer ${kind === "input" ? "has another size" : "is too small"}`, {
+      expected: `${count} elements for [${shape.join(", ")}]${this.#sizes()}`,
+      found: `${elements} in buffer ${buffer}`,
+    });
+  }
+
+  #numbers(launch: Launch, kernel: Kernel): LaunchNumbers {
+    return {
+      rows: this.#size(launch.rows, "the number of rows"),
+      scalars: launch.scalars.map((dim, i) =>
+        kernel.scalars[i] === "f32" ? Number(dim) : this.#size(dim, "a scalar"),
+      ),
+      rowStrides: launch.args.map((arg) => this.#size(arg.rowStride, "a row stride")),
+    };
+  }
+
+  #words(launch: Launch, kernel: Kernel, numbers: LaunchNumbers, grid: readonly number[]): void {
+    const tiles = launch.grid.reduce((n, { tile }, axis) => n * Math.ceil((grid[axis] ?? 1) / tile), 1);
+    const integers = numbers.scalars.filter((_, i) => kernel.scalars[i] === "u32");
+    const largest = Math.max(numbers.rows, ...integers, ...numbers.rowStrides);
+    if (largest < WORDS && tiles < TILES) return;
+    this.#fail("the launch is too large for the words it is passed in", {
+      expected: `words below ${WORDS}, fewer than ${TILES} tiles`,
+      found: `a word of ${largest}, ${tiles} tiles${this.#sizes()}`,
+    });
+  }
+
+  #grid(kernel: Kernel, numbers: LaunchNumbers, grid: readonly number[]): void {
+    const covered = this.#footprint(kernel).grid?.map((size) => size(numbers));
+    if (covered === undefined || covered.every((size, axis) => size === (grid[axis] ?? 1))) return;
+    this.#fail("the grid does not cover what the launch computes", {
+      expected: covered.join(" × "),
+      found: `${grid.join(" × ")}${this.#sizes()}`,
+    });
+  }
+
+  /** @param numbers null: the launch touches nothing */
+  #argument(launch: Launch, kernel: Kernel, index: number, numbers: LaunchNumbers | null): void {
+    const arg = launch.args[index];
+    const buffer = this.#buffers.get(arg?.buffer ?? "");
+    if (arg === undefined || buffer === undefined) this.#fail("its buffer does not exist");
+    const step = this.#size(arg.stepStride, "the step stride");
+    const start = this.#size(arg.offset, "the offset") + Math.max(0, this.#steps - 1) * step;
+    if (numbers === null) return;
+    const end = start + (this.#footprint(kernel).extents[index]?.(numbers) ?? 0);
+    const elements = this.value(buffer.elements);
+    // Written so that NaN, which a missing scalar gives, is refused too.
+    if (!(end <= elements)) {
+      this.#fail("the launch reaches beyond its buffer", {
+        expected: `at most ${elements} elements, the size of ${buffer.id}${this.#sizes()}`,
+        found: `element ${end}`,
+      });
+    }
+    const rowStride = numbers.rowStrides[index] ?? 0;
+    if (buffer.dtype === "i8" && (start % 4 !== 0 || rowStride % 4 !== 0 || step % 4 !== 0)) {
+      this.#fail("int8 rows do not start at whole words", {
+        expected: "multiples of 4",
+        found: `offset ${start}, row stride ${rowStride}, step stride ${step}${this.#sizes()}`,
+      });
+    }
+  }
+
+  #footprint(kernel: Kernel): Footprint {
+    const known = this.#footprints.get(kernel);
+    if (known !== undefined) return known;
+    const footprint = footprintOf(kernel);
+    this.#footprints.set(kernel, footprint);
+    return footprint;
+  }
+
+  #sizes(): string {
+    const values = this.program.symbols.map((name) => `${name} = ${this.bindings[name]}`);
+    return values.length === 0 ? "" : ` (${values.join(", ")})`;
+  }
+}
+
+/** How messages name a launch. */
+export function placeOf(phase: Phase, index: number, launch: Launch): string {
+  return `${phase} launch ${index} (${launch.label})`;
+}
