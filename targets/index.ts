@@ -1,0 +1,40 @@
+import { TritcError } from "../ir/errors.js";
+import { cpu } from "./cpu.js";
+import type { Activations, Target } from "./target.js";
+import { webgpu } from "./webgpu.js";
+
+export type { Activations, Target, TargetLimits } from "./target.js";
+export { cpu, webgpu };
+
+/** Every target, the default first. */
+export const TARGETS: readonly Target[] = [cpu, webgpu];
+
+/** The target of a name. Throws `TRITC_E_TARGET` (wrong usage) naming those that exist. */
+export function targetByName(name: string): Target {
+  const target = TARGETS.find((candidate) => candidate.name === name);
+  if (target === undefined) {
+    throw new TritcError({
+      code: "TRITC_E_TARGET",
+      message: "there is no such target",
+      expected: TARGETS.map((t) => t.name).join(", "),
+      found: name,
+      remedy: "run `tritc targets` for what each one is",
+      exitCode: 2,
+    });
+  }
+  return target;
+}
+
+/** Throws `TRITC_E_ACTIVATIONS` (wrong usage) where the target has no kernels for these activations. */
+export function checkActivations(target: Target, activations: Activations): void {
+  if (target.activations.includes(activations)) return;
+  throw new TritcError({
+    code: "TRITC_E_ACTIVATIONS",
+    message: `the ${target.name} target has no kernels for these activations`,
+    place: "--activations",
+    expected: target.activations.join(", "),
+    found: activations,
+    remedy: `compile with --activations ${target.activations[0]}, or see \`tritc targets\` for what others take`,
+    exitCode: 2,
+  });
+}

@@ -1,0 +1,19 @@
+import { WGSL_STORAGE_BUFFERS } from "../ir/program/wgsl-abi.js";
+import type { Target } from "./target.js";
+
+/** The limits every WebGPU device has without asking for more. */
+export const webgpu: Target = {
+  name: "webgpu",
+  language: "wgsl",
+  summary: "WebGPU at its default limits, in browsers and in Node",
+  limits: {
+    maxBufferBytes: 268_435_456,
+    maxBindingBytes: 134_217_728,
+    maxWorkgroupInvocations: 256,
+    maxWorkgroupStorageBytes: 16_384,
+    maxWorkgroupsPerDimension: 65_535,
+    maxStorageBuffers: WGSL_STORAGE_BUFFERS,
+  },
+  activations: ["int8", "f32"],
+  features: [],
+};

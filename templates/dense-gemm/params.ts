@@ -1,0 +1,29 @@
+import type { Activation } from "../../ir/graph/ops.js";
+import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+
+/** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; all f32. */
+export interface DenseGemmParams {
+  readonly n: number;
+  readonly k: number;
+  readonly activation: Activation;
+  readonly bias: boolean;
+  /** Gate and residual arguments are present. */
+  readonly gated: boolean;
+}
+
+/** The part of the parameters that decides the device layout of the weights. */
+export type DenseLayout = Pick<DenseGemmParams, "n" | "k">;
+
+export function denseGemmSignature(params: DenseGemmParams): KernelSignature {
+  return {
+    args: present([
+      rowArg("x", "f32"),
+      wholeArg("weights", "f32"),
+      params.bias && wholeArg("bias", "f32"),
+      params.gated && rowArg("gate", "f32"),
+      params.gated && rowArg("residual", "f32"),
+      rowArg("out", "f32", "write"),
+    ]),
+    scalars: [],
+  };
+}

@@ -1,0 +1,14 @@
+import type { KernelDefinition } from "../family.js";
+import { defineWat, rowTile, watArgs } from "../wat/define.js";
+import { type EulerStepParams, eulerStepSignature } from "./params.js";
+
+export function eulerStepWat(params: EulerStepParams): KernelDefinition {
+  const { c } = params;
+  const signature = eulerStepSignature(params);
+  const tileM = rowTile(c);
+  return defineWat("euler-step", params, signature, {
+    template: "euler-step/euler-step.wat.hbs",
+    values: { args: watArgs(signature), c, tail: c % 4, tileM },
+    tile: [1, tileM, 1],
+  });
+}

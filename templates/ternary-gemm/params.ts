@@ -1,0 +1,41 @@
+import type { Activation } from "../../ir/graph/ops.js";
+import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+
+/** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
+export type TernaryActivations = "i8" | "f32";
+
+/**
+ * y[M, n] = activation(scales · (t[n, k] · x[M, k]) + bias), then residual + gate · y when gated.
+ * With i8 rows the accumulator is the exact integer Σ u·q, u = t + 1, and
+ * y = (f32(acc − rowSum) · rowScale) · scale + bias.
+ */
+export interface TernaryGemmParams {
+  readonly n: number;
+  readonly k: number;
+  readonly activations: TernaryActivations;
+  readonly activation: Activation;
+  readonly bias: boolean;
+  /** Gate and residual arguments are present. */
+  readonly gated: boolean;
+}
+
+/** The part of the parameters that decides the device layout of the weights. */
+export type TernaryLayout = Pick<TernaryGemmParams, "n" | "k" | "activations">;
+
+export function ternaryGemmSignature(params: TernaryGemmParams): KernelSignature {
+  const { activations } = params;
+  return {
+    args: present([
+      ...(activations === "i8"
+        ? [rowArg("q", "i8"), rowArg("rowScale", "f32"), rowArg("rowSum", "i32")]
+        : [rowArg("x", "f32")]),
+      wholeArg("weights", "u32"),
+      wholeArg("scales", "f32"),
+      params.bias && wholeArg("bias", "f32"),
+      params.gated && rowArg("gate", "f32"),
+      params.gated && rowArg("residual", "f32"),
+      rowArg("out", "f32", "write"),
+    ]),
+    scalars: [],
+  };
+}

@@ -1,0 +1,23 @@
+import type { KernelDefinition } from "../family.js";
+import { paddedK } from "../signature.js";
+import { defineWat, watArgs } from "../wat/define.js";
+import { type UnpackTritsParams, unpackTritsSignature } from "./params.js";
+
+export function unpackTritsWat(params: UnpackTritsParams): KernelDefinition {
+  const signature = unpackTritsSignature(params);
+  const int8 = params.activations === "i8";
+  const block = int8 ? 8 : 4;
+  return defineWat("unpack-trits", params, signature, {
+    template: "unpack-trits/unpack.wat.hbs",
+    values: {
+      args: watArgs(signature),
+      n: params.n,
+      k: params.k,
+      rowBytes: Math.ceil(params.k / 5),
+      block,
+      blockBytes: (block * paddedK(params.k)) / 4,
+      int8,
+    },
+    tile: [block, 1, 1],
+  });
+}

@@ -1,0 +1,47 @@
+import { adalnWat } from "./adaln/wat.js";
+import { adalnQuantizeWat } from "./adaln-quantize/wat.js";
+import { attentionWat } from "./attention/wat.js";
+import { denseGemmWat, denseWeightWordsWat } from "./dense-gemm/wat.js";
+import { elementwiseWat } from "./elementwise/wat.js";
+import { eulerStepWat } from "./euler-step/wat.js";
+import type { KernelColumn, WeightLayouts } from "./families.js";
+import { gatherWat } from "./gather/wat.js";
+import { layerNormWat } from "./layer-norm/wat.js";
+import { matmulWat } from "./matmul/wat.js";
+import { qkNormRopeWat } from "./qk-norm-rope/wat.js";
+import { quantizeRowsWat } from "./quantize-rows/wat.js";
+import { reduceWat } from "./reduce/wat.js";
+import { ropeTableWat } from "./rope-table/wat.js";
+import { softmaxWat } from "./softmax/wat.js";
+import { ternaryGemmWat, ternaryWeightWordsWat } from "./ternary-gemm/wat.js";
+import { timestepEmbeddingWat } from "./timestep-embedding/wat.js";
+import { unpackDenseWat } from "./unpack-dense/wat.js";
+import { unpackTritsWat } from "./unpack-trits/wat.js";
+
+/** WebAssembly text: one definer per family. */
+export const watKernels: KernelColumn = {
+  "ternary-gemm": ternaryGemmWat,
+  "dense-gemm": denseGemmWat,
+  attention: attentionWat,
+  adaln: adalnWat,
+  "adaln-quantize": adalnQuantizeWat,
+  "quantize-rows": quantizeRowsWat,
+  "qk-norm-rope": qkNormRopeWat,
+  "layer-norm": layerNormWat,
+  "rope-table": ropeTableWat,
+  "timestep-embedding": timestepEmbeddingWat,
+  elementwise: elementwiseWat,
+  reduce: reduceWat,
+  softmax: softmaxWat,
+  matmul: matmulWat,
+  gather: gatherWat,
+  "euler-step": eulerStepWat,
+  "unpack-trits": unpackTritsWat,
+  "unpack-dense": unpackDenseWat,
+};
+
+/** Sizes of weights in the layouts that the WebAssembly kernels read. */
+export const watWeightWords: WeightLayouts = {
+  "ternary-gemm": ternaryWeightWordsWat,
+  "dense-gemm": denseWeightWordsWat,
+};

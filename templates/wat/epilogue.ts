@@ -1,0 +1,35 @@
+import type { Activation } from "../../ir/graph/ops.js";
+import type { TemplateValues } from "../family.js";
+import type { KernelSignature } from "../signature.js";
+import { watArgs } from "./define.js";
+
+const EPILOGUE_ARGS: ReadonlySet<string> = new Set(["bias", "gate", "residual", "out"]);
+
+/** What `$exp`-based functions an activation takes, in the order of their files. */
+const ACTIVATION_FILES: Readonly<Record<Activation, readonly string[]>> = {
+  none: [],
+  silu: ["wat/exp.wat", "wat/silu.wat"],
+  "gelu-tanh": ["wat/exp.wat", "wat/gelu-tanh.wat"],
+  "gelu-erf": ["wat/exp.wat", "wat/erf.wat", "wat/gelu-erf.wat"],
+};
+
+/** Values of the gemm templates: arguments of the product, and those of `wat/epilogue.wat.hbs`. */
+export function gemmValues(
+  signature: KernelSignature,
+  params: {
+    readonly n: number;
+    readonly activation: Activation;
+    readonly bias: boolean;
+    readonly gated: boolean;
+  },
+): TemplateValues {
+  return {
+    n: params.n,
+    activation: params.activation,
+    bias: params.bias,
+    gated: params.gated,
+    functions: ACTIVATION_FILES[params.activation],
+    args: watArgs(signature, (name) => !EPILOGUE_ARGS.has(name)),
+    epilogueArgs: watArgs(signature, (name) => EPILOGUE_ARGS.has(name)),
+  };
+}

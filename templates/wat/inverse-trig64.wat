@@ -1,0 +1,37 @@
+;; atan x in f64, to about 1e-12: reduced to |a| ≤ tan(π/8) by atan a = π/2 − atan(1/a) and
+;; atan a = π/4 + atan((a − 1) / (a + 1)), then Taylor's series.
+(func $atan64 (param $x f64) (result f64)
+  (local $a f64) (local $base f64) (local $sign f64) (local $z f64) (local $y f64)
+  (local.set $a (f64.abs (local.get $x)))
+  (local.set $sign (f64.const 1))
+  (if (f64.gt (local.get $a) (f64.const 1)) (then
+    (local.set $a (f64.div (f64.const 1) (local.get $a)))
+    (local.set $sign (f64.const -1))))
+  (if (f64.gt (local.get $a) (f64.const 0.41421356237309503)) (then
+    (local.set $a (f64.div (f64.sub (local.get $a) (f64.const 1)) (f64.add (local.get $a) (f64.const 1))))
+    (local.set $base (f64.const 0.7853981633974483))))
+  (local.set $z (f64.mul (local.get $a) (local.get $a)))
+  (local.set $y (f64.mul (local.get $z) (f64.const -0.037037037037037035)))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.04))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.043478260869565216))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.047619047619047616))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.05263157894736842))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.058823529411764705))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.06666666666666667))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.07692307692307693))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.09090909090909091))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.1111111111111111))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.14285714285714285))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.2))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const -0.3333333333333333))))
+  (local.set $y (f64.add (local.get $y) (f64.const 1.0)))
+  (local.set $y (f64.add (local.get $base) (f64.mul (local.get $y) (local.get $a))))
+  (if (f64.lt (local.get $sign) (f64.const 0))
+    (then (local.set $y (f64.sub (f64.const 1.5707963267948966) (local.get $y)))))
+  (f64.copysign (local.get $y) (local.get $x)))
+(func $asin64 (param $x f64) (result f64)
+  (call $atan64 (f64.div (local.get $x) (f64.sqrt (f64.mul
+    (f64.sub (f64.const 1) (local.get $x)) (f64.add (f64.const 1) (local.get $x)))))))
+(func $acos64 (param $x f64) (result f64)
+  (f64.mul (f64.const 2) (call $atan64 (f64.sqrt (f64.div
+    (f64.sub (f64.const 1) (local.get $x)) (f64.add (f64.const 1) (local.get $x)))))))

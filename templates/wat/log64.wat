@@ -1,0 +1,27 @@
+;; ln x in f64 of a normal number, to about 1e-14: x = 2^e·m, m in [√½, √2); ln m = 2·artanh((m − 1) / (m + 1)).
+(func $log64 (param $x f64) (result f64)
+  (local $bits i64) (local $e f64) (local $m f64) (local $s f64) (local $z f64) (local $y f64)
+  (if (f64.eq (local.get $x) (f64.const 0)) (then (return (f64.const -inf))))
+  (if (i32.eqz (f64.gt (local.get $x) (f64.const 0))) (then (return (f64.const nan))))
+  (if (f64.eq (local.get $x) (f64.const inf)) (then (return (local.get $x))))
+  (local.set $bits (i64.reinterpret_f64 (local.get $x)))
+  (local.set $e (f64.convert_i64_s (i64.sub (i64.shr_u (local.get $bits) (i64.const 52)) (i64.const 1023))))
+  (local.set $m (f64.reinterpret_i64 (i64.or
+    (i64.and (local.get $bits) (i64.const 0x000fffffffffffff)) (i64.const 0x3ff0000000000000))))
+  (if (f64.gt (local.get $m) (f64.const 1.4142135623730951)) (then
+    (local.set $m (f64.mul (local.get $m) (f64.const 0.5)))
+    (local.set $e (f64.add (local.get $e) (f64.const 1)))))
+  (local.set $s (f64.div (f64.sub (local.get $m) (f64.const 1)) (f64.add (local.get $m) (f64.const 1))))
+  (local.set $z (f64.mul (local.get $s) (local.get $s)))
+  (local.set $y (f64.mul (local.get $z) (f64.const 0.05263157894736842)))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.058823529411764705))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.06666666666666667))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.07692307692307693))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.09090909090909091))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.1111111111111111))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.14285714285714285))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.2))))
+  (local.set $y (f64.mul (local.get $z) (f64.add (local.get $y) (f64.const 0.3333333333333333))))
+  (f64.add
+    (f64.mul (local.get $e) (f64.const 0.6931471805599453))
+    (f64.mul (f64.add (local.get $s) (local.get $s)) (f64.add (local.get $y) (f64.const 1)))))

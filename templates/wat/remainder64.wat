@@ -1,0 +1,12 @@
+;; fmod keeps the dividend's sign, mod the divisor's.
+(func $fmod64 (param $x f64) (param $y f64) (result f64)
+  (if (i32.and (f64.eq (f64.abs (local.get $y)) (f64.const inf)) (f64.lt (f64.abs (local.get $x)) (f64.const inf)))
+    (then (return (local.get $x))))
+  (f64.sub (local.get $x) (f64.mul (f64.trunc (f64.div (local.get $x) (local.get $y))) (local.get $y))))
+(func $mod64 (param $x f64) (param $y f64) (result f64)
+  (local $r f64)
+  (local.set $r (call $fmod64 (local.get $x) (local.get $y)))
+  (if (i32.and (f64.ne (local.get $r) (f64.const 0))
+      (i32.ne (f64.lt (local.get $r) (f64.const 0)) (f64.lt (local.get $y) (f64.const 0))))
+    (then (local.set $r (f64.add (local.get $r) (local.get $y)))))
+  (local.get $r))

@@ -1,0 +1,47 @@
+import { adalnWgsl } from "./adaln/wgsl.js";
+import { adalnQuantizeWgsl } from "./adaln-quantize/wgsl.js";
+import { attentionWgsl } from "./attention/wgsl.js";
+import { denseGemmWgsl, denseWeightWordsWgsl } from "./dense-gemm/wgsl.js";
+import { elementwiseWgsl } from "./elementwise/wgsl.js";
+import { eulerStepWgsl } from "./euler-step/wgsl.js";
+import type { KernelColumn, WeightLayouts } from "./families.js";
+import { gatherWgsl } from "./gather/wgsl.js";
+import { layerNormWgsl } from "./layer-norm/wgsl.js";
+import { matmulWgsl } from "./matmul/wgsl.js";
+import { qkNormRopeWgsl } from "./qk-norm-rope/wgsl.js";
+import { quantizeRowsWgsl } from "./quantize-rows/wgsl.js";
+import { reduceWgsl } from "./reduce/wgsl.js";
+import { ropeTableWgsl } from "./rope-table/wgsl.js";
+import { softmaxWgsl } from "./softmax/wgsl.js";
+import { ternaryGemmWgsl, ternaryWeightWordsWgsl } from "./ternary-gemm/wgsl.js";
+import { timestepEmbeddingWgsl } from "./timestep-embedding/wgsl.js";
+import { unpackDenseWgsl } from "./unpack-dense/wgsl.js";
+import { unpackTritsWgsl } from "./unpack-trits/wgsl.js";
+
+/** WGSL: one definer per family. */
+export const wgslKernels: KernelColumn = {
+  "ternary-gemm": ternaryGemmWgsl,
+  "dense-gemm": denseGemmWgsl,
+  attention: attentionWgsl,
+  adaln: adalnWgsl,
+  "adaln-quantize": adalnQuantizeWgsl,
+  "quantize-rows": quantizeRowsWgsl,
+  "qk-norm-rope": qkNormRopeWgsl,
+  "layer-norm": layerNormWgsl,
+  "rope-table": ropeTableWgsl,
+  "timestep-embedding": timestepEmbeddingWgsl,
+  elementwise: elementwiseWgsl,
+  reduce: reduceWgsl,
+  softmax: softmaxWgsl,
+  matmul: matmulWgsl,
+  gather: gatherWgsl,
+  "euler-step": eulerStepWgsl,
+  "unpack-trits": unpackTritsWgsl,
+  "unpack-dense": unpackDenseWgsl,
+};
+
+/** Sizes of weights in the layouts that the WGSL kernels read. */
+export const wgslWeightWords: WeightLayouts = {
+  "ternary-gemm": ternaryWeightWordsWgsl,
+  "dense-gemm": denseWeightWordsWgsl,
+};
