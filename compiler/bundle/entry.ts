@@ -1,0 +1,189 @@
+import { Project, QuoteKind, type SourceFile, VariableDeclarationKind } from "ts-morph";
+import type { ModelDescription } from "../../ir/graph/graph.js";
+import type { ProgramPort } from "../../ir/program/program.js";
+
+/** What the entry module of a bundle is made for. */
+export interface EntryOptions {
+  readonly model: ModelDescription | null;
+  readonly inputs: readonly ProgramPort[];
+  readonly outputs: readonly ProgramPort[];
+  readonly resolutions: readonly { readonly width: number; readonly height: number }[];
+}
+
+/**
+ * `index.js` and `index.d.ts` of a bundle: `generate` for a FLUX transformer, with exactly the options this
+ * model has; `evaluate` with the graph's own tensor names for any other graph.
+ */
+export function entryModule(options: EntryOptions): { readonly js: string; readonly types: string } {
+  const project = new Project({
+    useInMemoryFileSystem: true,
+    manipulationSettings: { quoteKind: QuoteKind.Double },
+    compilerOptions: { allowJs: true },
+  });
+  const js = project.createSourceFile("index.js");
+  const types = project.createSourceFile("index.d.ts");
+  if (options.model === null) writeEvaluate(js, types, options);
+  else writeGenerate(js, types, options.model, options.resolutions);
+  return { js: js.getFullText(), types: types.getFullText() };
+}
+
+function addFolder(js: SourceFile): void {
+  js.addImportDeclaration({ moduleSpecifier: "node:url", namedImports: ["fileURLToPath"] });
+  js.addVariableStatement({
+    declarationKind: VariableDeclarationKind.Const,
+    declarations: [{ name: "folder", initializer: `fileURLToPath(new URL(".", import.meta.url))` }],
+  });
+}
+
+function writeGenerate(
+  js: SourceFile,
+  types: SourceFile,
+  model: ModelDescription,
+  resolutions: EntryOptions["resolutions"],
+): void {
+  js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["openGenerator"] });
+  addFolder(js);
+  js.addFunction({
+    name: "open",
+    isExported: true,
+    isAsync: true,
+    parameters: [{ name: "options", initializer: "{}" }],
+    statements: ["return openGenerator(folder, options);"],
+    docs: ["Loads the bundle on its device; `generate` of the result draws, `close` frees it."],
+  });
+  js.addFunction({
+    name: "generate",
+    isExported: true,
+    isAsync: true,
+    parameters: [{ name: "options" }],
+    statements: [
+      "const generator = await openGenerator(folder, options);",
+      "try {\n  return await generator.generate(options);\n} finally {\n  await generator.close();\n}",
+    ],
+    docs: ["Draws one picture. To draw several, `open` the bundle once."],
+  });
+
+  types.addImportDeclaration({
+    moduleSpecifier: "tritc/runtime/node",
+    isTypeOnly: true,
+    namedImports: ["GeneratedPicture", "GeneratorOptions"],
+  });
+  const [size] = resolutions;
+  const side = (name: "width" | "height") => ({
+    name: `readonly ${name}`,
+    type: "number",
+    hasQuestionToken: true,
+    docs: [`Pixels; ${size === undefined ? "1024" : size[name]} if absent.`],
+  });
+  types.addInterface({
+    name: "GenerateOptions",
+    isExported: true,
+    properties: [
+      { name: "readonly prompt", type: "string" },
+      {
+        name: "readonly seed",
+        type: "number | bigint",
+        hasQuestionToken: true,
+        docs: ["Seed of the noise; 0 if absent."],
+      },
+      {
+        name: "readonly steps",
+        type: "number",
+        hasQuestionToken: true,
+        docs: ["Denoising steps; 50 if absent."],
+      },
+      ...(model.guidance
+        ? [
+            {
+              name: "readonly guidance",
+              type: "number",
+              hasQuestionToken: true,
+              docs: ["Guidance scale; 3.5 if absent."],
+            },
+          ]
+        : []),
+      side("width"),
+      side("height"),
+      {
+        name: "readonly onStep",
+        type: "(progress: { readonly step: number; readonly steps: number }) => void",
+        hasQuestionToken: true,
+      },
+      {
+        name: "readonly signal",
+        type: "AbortSignal",
+        hasQuestionToken: true,
+        docs: ["Stops between steps."],
+      },
+    ],
+  });
+  types.addInterface({
+    name: "Generator",
+    isExported: true,
+    methods: [
+      {
+        name: "generate",
+        parameters: [{ name: "options", type: "GenerateOptions" }],
+        returnType: "Promise<GeneratedPicture>",
+      },
+      { name: "close", returnType: "Promise<void>" },
+    ],
+  });
+  types.addFunction({
+    name: "open",
+    isExported: true,
+    parameters: [{ name: "options", type: "GeneratorOptions", hasQuestionToken: true }],
+    returnType: "Promise<Generator>",
+    docs: ["Loads the bundle on its device; `generate` of the result draws, `close` frees it."],
+  });
+  types.addFunction({
+    name: "generate",
+    isExported: true,
+    parameters: [{ name: "options", type: "GenerateOptions & GeneratorOptions" }],
+    returnType: "Promise<GeneratedPicture>",
+    docs: ["Draws one picture. To draw several, `open` the bundle once."],
+  });
+}
+
+function writeEvaluate(js: SourceFile, types: SourceFile, options: EntryOptions): void {
+  js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["evaluateFolder"] });
+  addFolder(js);
+  js.addFunction({
+    name: "evaluate",
+    isExported: true,
+    isAsync: true,
+    parameters: [{ name: "inputs" }, { name: "options", initializer: "{}" }],
+    statements: ["return evaluateFolder(folder, inputs, options);"],
+    docs: ["One forward pass on the bundle's device."],
+  });
+
+  types.addImportDeclaration({
+    moduleSpecifier: "tritc/runtime/node",
+    isTypeOnly: true,
+    namedImports: ["OpenDeviceOptions", "Tensor"],
+  });
+  for (const [name, ports] of [
+    ["Inputs", options.inputs],
+    ["Outputs", options.outputs],
+  ] as const) {
+    types.addInterface({
+      name,
+      isExported: true,
+      properties: ports.map((port) => ({
+        name: `readonly ${JSON.stringify(port.name)}`,
+        type: "Tensor",
+        docs: [`[${port.shape.join(", ")}]`],
+      })),
+    });
+  }
+  types.addFunction({
+    name: "evaluate",
+    isExported: true,
+    parameters: [
+      { name: "inputs", type: "Inputs" },
+      { name: "options", type: "OpenDeviceOptions", hasQuestionToken: true },
+    ],
+    returnType: "Promise<Outputs>",
+    docs: ["One forward pass on the bundle's device."],
+  });
+}

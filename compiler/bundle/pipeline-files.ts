@@ -1,0 +1,59 @@
+import { constants, existsSync } from "node:fs";
+import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { TritcError } from "../../ir/errors.js";
+
+/** The parts of an exported pipeline that a bundle needs besides the transformer. */
+const PARTS: readonly string[] = [
+  "scheduler",
+  "text_encoder",
+  "text_encoder_2",
+  "tokenizer",
+  "tokenizer_2",
+  "vae",
+  "vae_decoder",
+];
+const INDEX = "model_index.json";
+
+/**
+ * The pipeline folder that a model belongs to: the path itself, or the folder above `transformer/`. A given folder
+ * must hold a pipeline; otherwise undefined where there is none.
+ */
+export function findPipeline(input: string, given: string | undefined): string | undefined {
+  if (given !== undefined) {
+    if (existsSync(join(given, INDEX))) return given;
+    throw new TritcError({
+      code: "TRITC_E_PIPELINE",
+      message: "the folder holds no exported pipeline",
+      place: given,
+      expected: `${INDEX} beside ${PARTS.join(", ")}`,
+      remedy: "export the pipeline with optimum-cli, or leave --pipeline out",
+      exitCode: 2,
+    });
+  }
+  const path = resolve(input);
+  return [path, dirname(path), dirname(dirname(path))].find((folder) => existsSync(join(folder, INDEX)));
+}
+
+/** Copies the parts a pipeline has, file by file; symbolic links (download caches) are followed to files only. */
+export async function copyPipeline(pipeline: string, to: string, signal?: AbortSignal): Promise<void> {
+  await mkdir(to);
+  await copyFile(join(pipeline, INDEX), join(to, INDEX));
+  for (const part of PARTS) {
+    const from = join(pipeline, part);
+    if (existsSync(from)) await copyFolder(from, join(to, part), signal);
+  }
+}
+
+async function copyFolder(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
+  await mkdir(to);
+  const entries = await readdir(from, { withFileTypes: true });
+  for (const entry of entries) {
+    signal?.throwIfAborted();
+    const source = join(from, entry.name);
+    if (entry.isDirectory()) await copyFolder(source, join(to, entry.name), signal);
+    else if ((await stat(source)).isFile()) {
+      await copyFile(source, join(to, entry.name), constants.COPYFILE_FICLONE);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline as pipe } from "node:stream/promises";
+import type { ByteReader } from "../../ir/constant/constant.js";
+import {
+  BUNDLE_FORMAT,
+  BUNDLE_FORMAT_VERSION,
+  GRAPH_FILE,
+  MANIFEST_FILE,
+  type Manifest,
+  type ManifestFile,
+  PROGRAM_FILE,
+  WEIGHTS_FILE,
+} from "../../ir/format/manifest.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { printGraph } from "../../ir/graph/print.js";
+import { printProgram } from "../../ir/program/json.js";
+import type { KernelArtifact } from "../codegen/kernels.js";
+import type { LoweredProgram } from "../lower/index.js";
+import { storedGraph } from "../pack/stored-graph.js";
+import { layoutWeights, writeWeights } from "../pack/weights-file.js";
+import { packageVersion } from "../version.js";
+import { entryModule } from "./entry.js";
+import { copyPipeline } from "./pipeline-files.js";
+import { writeFolder } from "./staging.js";
+
+export interface BundleContents {
+  readonly graph: Graph;
+  readonly lowered: LoweredProgram;
+  readonly kernels: readonly KernelArtifact[];
+  readonly options: Manifest["options"];
+  readonly resolutions: Manifest["resolutions"];
+  /** Folder of tokenizers, encoders, VAE and scheduler to copy. */
+  readonly pipeline: string | undefined;
+}
+
+export interface BundleOptions {
+  readonly reader: ByteReader;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Writes a bundle folder. Its bytes depend on the model and the options only: no times, no paths. Returns the
+ * size of `weights.safetensors`.
+ */
+export async function writeBundle(
+  out: string,
+  contents: BundleContents,
+  options: BundleOptions,
+): Promise<{ readonly weightBytes: number }> {
+  const { graph, lowered, kernels, resolutions } = contents;
+  const layout = layoutWeights(lowered.tensors);
+  await writeFolder(out, async (folder) => {
+    // The folder is renamed when it is complete, so its files only have to reach the disk.
+    const write = (path: string, data: string | Uint8Array) =>
+      writeFile(join(folder, path), data, { flush: true });
+    await writeWeights(join(folder, WEIGHTS_FILE), layout, options);
+    await write(PROGRAM_FILE, printProgram(lowered.program));
+    await write(GRAPH_FILE, `${printGraph(storedGraph(graph, layout, options.reader))}\n`);
+    await mkdir(join(folder, "kernels"));
+    for (const kernel of kernels) {
+      await write(sourcePath(kernel), kernel.source);
+      if (kernel.binary !== null) await write(binaryPath(kernel), kernel.binary);
+    }
+    const { inputs, outputs, model } = lowered.program;
+    const entry = entryModule({ model, inputs, outputs, resolutions });
+    await write("index.js", entry.js);
+    await write("index.d.ts", entry.types);
+    // Whatever package the bundle lies in, its entry is an ES module.
+    await write("package.json", `${JSON.stringify({ type: "module", main: "index.js" }, null, 2)}\n`);
+    if (contents.pipeline !== undefined) {
+      await copyPipeline(contents.pipeline, join(folder, "pipeline"), options.signal);
+    }
+    options.signal?.throwIfAborted();
+    const manifest = manifestOf(contents, await hashFiles(folder));
+    await write(MANIFEST_FILE, `${JSON.stringify(manifest, undefined, 1)}\n`);
+  });
+  return { weightBytes: layout.fileBytes };
+}
+
+function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): Manifest {
+  const { lowered, kernels, options, resolutions } = contents;
+  return {
+    format: BUNDLE_FORMAT,
+    formatVersion: BUNDLE_FORMAT_VERSION,
+    tritc: packageVersion(),
+    target: lowered.program.target,
+    options,
+    resolutions,
+    model: lowered.program.model,
+    tensors: lowered.tensors.map(({ name, dtype, shape, encoding }) => ({ name, dtype, shape, encoding })),
+    kernels: kernels.map((kernel) => ({
+      id: kernel.id,
+      family: kernel.family,
+      source: sourcePath(kernel),
+      binary: kernel.binary === null ? null : binaryPath(kernel),
+    })),
+    files,
+  };
+}
+
+function sourcePath(kernel: KernelArtifact): string {
+  return `kernels/${kernel.id}.${kernel.language}`;
+}
+
+function binaryPath(kernel: KernelArtifact): string {
+  return `kernels/${kernel.id}.wasm`;
+}
+
+/** Every file below a folder, by path, with size and hash. */
+async function hashFiles(folder: string): Promise<readonly ManifestFile[]> {
+  const paths: string[] = [];
+  const walk = async (below: string) => {
+    for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+      const path = below === "" ? entry.name : `${below}/${entry.name}`;
+      if (entry.isDirectory()) await walk(path);
+      else paths.push(path);
+    }
+  };
+  await walk("");
+  paths.sort((a, b) => (a < b ? -1 : 1));
+  const files: ManifestFile[] = [];
+  for (const path of paths) {
+    const full = join(folder, path);
+    const hash = createHash("sha256");
+    await pipe(createReadStream(full), hash);
+    files.push({ path, bytes: (await stat(full)).size, sha256: hash.digest("hex") });
+  }
+  return files;
+}

@@ -1,0 +1,55 @@
+import type { Tensor } from "../../ir/tensor.js";
+import { evaluateBundle } from "../../runtime/evaluate.js";
+import { openBundle } from "../../runtime/node/bundle.js";
+import { openDevice } from "../../runtime/node/open-device.js";
+import { readBundleGraph } from "../bundle/read-graph.js";
+import { evaluateModel } from "../evaluate.js";
+import { fileReader } from "../file-reader.js";
+import { importOnnx } from "../onnx/index.js";
+import { isBundle } from "./is-bundle.js";
+import type { DeviceOptions } from "./options.js";
+
+export interface EvaluateOptions extends DeviceOptions {
+  readonly precision?: "f32" | "f64";
+  /** A bundle's graph in the interpreter instead of its kernels. */
+  readonly interpret?: boolean;
+}
+
+export interface Evaluated {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** What computed them, for people. */
+  readonly ranOn: string;
+}
+
+/** One forward pass of a model (interpreter) or of a bundle (its kernels, or the interpreter if asked). */
+export async function evaluateFile(
+  path: string,
+  inputs: ReadonlyMap<string, Tensor>,
+  options: EvaluateOptions,
+): Promise<Evaluated> {
+  const precision = options.precision ?? "f32";
+  const bundle = isBundle(path) ? await openBundle(path) : undefined;
+  if (bundle === undefined || options.interpret === true) {
+    const { graph, reader } =
+      bundle === undefined
+        ? { graph: importOnnx(path), reader: fileReader() }
+        : await readBundleGraph(bundle.folder);
+    try {
+      const outputs = evaluateModel(graph, inputs, { reader, precision });
+      return { outputs, ranOn: `the reference interpreter in ${precision}` };
+    } finally {
+      reader.close();
+    }
+  }
+  const device = await openDevice(bundle.program.target, options);
+  try {
+    const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
+    try {
+      return { outputs: await evaluateBundle(loaded, bundle.program, inputs), ranOn: device.description };
+    } finally {
+      await loaded.close();
+    }
+  } finally {
+    await device.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Resolution } from "../compile.js";
+import type { CliIo } from "./io.js";
+import type { OutputOptions } from "./terminal.js";
+
+/** What every command's action receives besides its own options. */
+export interface CommonOptions extends OutputOptions {
+  readonly io: CliIo;
+}
+
+/** The options that every command has: `--json` and `--quiet`. */
+export function withOutputOptions(command: Command): Command {
+  return command
+    .option("--json", "print one JSON document on stdout")
+    .option("--quiet", "no progress and no remarks on stderr");
+}
+
+export interface DeviceOptions {
+  readonly threads?: number;
+  readonly software?: boolean;
+}
+
+/** Where a bundle runs: threads of the cpu target, the adapter of the webgpu target. */
+export function withDeviceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--threads <n>", "threads of the cpu target; default: all cores").argParser(positiveInteger),
+    )
+    .option("--software", "webgpu: use the software adapter even where there is a GPU");
+}
+
+/** Parses a whole number of 1 or more. Throws InvalidArgumentError, as the parsers below. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("Expected a whole number of 1 or more.");
+  return value;
+}
+
+/** Parses a whole number of 0 or more, up to 2^53 − 1. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError("Expected a whole number of 0 or more.");
+  }
+  return value;
+}
+
+/** Parses a number that is neither infinite nor NaN. */
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
+  return value;
+}
+
+/** `1024x768`: width by height in pixels. */
+export function resolution(text: string): Resolution {
+  const match = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(text);
+  if (match === null)
+    throw new InvalidArgumentError("Expected <width>x<height> in pixels, such as 1024x1024.");
+  return { width: Number(match[1]), height: Number(match[2]) };
+}

@@ -1,0 +1,46 @@
+import { evaluateDim, symbolsOf } from "../../ir/dim.js";
+import type { Program, ProgramPort } from "../../ir/program/program.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
+import { makeNoise } from "../../runtime/noise.js";
+
+/** Sizes of symbols for a quick check: no two alike, so that mixed-up axes show. */
+const SIZES: Readonly<Record<string, number>> = { img_tokens: 24, txt_tokens: 13, steps: 1 };
+
+/** Seeded random inputs for every port that a forward pass reads: noise, and for roles what they mean. */
+export function randomInputs(program: Program): ReadonlyMap<string, Tensor> {
+  const inputs = new Map<string, Tensor>();
+  const dtypes = new Map(program.buffers.map((buffer) => [buffer.id, buffer.dtype]));
+  for (const [index, port] of program.inputs.entries()) {
+    if (port.role === "sigma-delta") continue;
+    const shape = port.shape.map((dim) => {
+      const bindings = Object.fromEntries(symbolsOf(dim).map((name, i) => [name, SIZES[name] ?? 5 + 2 * i]));
+      return evaluateDim(dim, bindings);
+    });
+    const count = countOf(shape);
+    const dtype = dtypes.get(port.buffer);
+    const isWhole = port.role === null && (dtype === "i32" || dtype === "u32");
+    // Whole numbers of no known meaning may be indices: zero and one are the likeliest to exist.
+    const data = isWhole ? Float32Array.from({ length: count }, (_, i) => i % 2) : values(port, count, index);
+    inputs.set(port.name, { dtype: "f32", shape, data });
+  }
+  return inputs;
+}
+
+function values(port: ProgramPort, count: number, index: number): Float32Array {
+  switch (port.role) {
+    case "timestep":
+      return new Float32Array(count).fill(0.7);
+    case "guidance":
+      return new Float32Array(count).fill(3.5);
+    case "txt-ids":
+      return new Float32Array(count);
+    case "img-ids":
+      // (0, y, x) on a grid six wide.
+      return Float32Array.from({ length: count }, (_, i) => {
+        const token = Math.floor(i / 3);
+        return [0, Math.floor(token / 6), token % 6][i % 3] ?? 0;
+      });
+    default:
+      return makeNoise(index + 1, count);
+  }
+}

@@ -1,0 +1,72 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { TritcError } from "../../ir/errors.js";
+import { headerLength, parseHeader, parseSafetensors, serialize } from "../../ir/format/safetensors.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { writeFileAtomic } from "../atomic-file.js";
+import type { CliIo } from "./io.js";
+
+/** The path that means standard input or output. */
+const STANDARD = "-";
+
+/** All tensors of a safetensors file, or of standard input for `-`. */
+export async function readTensors(
+  path: string,
+  io: Pick<CliIo, "stdin">,
+): Promise<ReadonlyMap<string, Tensor>> {
+  if (path === STANDARD) return parseSafetensors(await collect(io.stdin), "standard input");
+  const file = await open(path, "r");
+  try {
+    const info = await file.stat();
+    if (info.isFile()) {
+      await checkHeader(file, info.size, path);
+      return parseSafetensors(await file.readFile(), path);
+    }
+    // Pipes have no size to check against beforehand.
+    if (info.isFIFO() || info.isCharacterDevice()) {
+      return parseSafetensors(await collect(file.createReadStream({ autoClose: false })), path);
+    }
+  } finally {
+    await file.close();
+  }
+  throw new TritcError({
+    code: "TRITC_E_FILE_READ",
+    message: "this is neither a file nor a pipe",
+    place: path,
+    expected: "a safetensors file",
+    remedy: "give the path of a safetensors file, or - for standard input",
+  });
+}
+
+/** Refuses a wrong file by its header, before its data is read. */
+async function checkHeader(file: FileHandle, size: number, path: string): Promise<void> {
+  const head = await read(file, 8);
+  const length = headerLength(head, size, path);
+  parseHeader(await read(file, 8 + length), size, path);
+}
+
+async function read(file: FileHandle, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return bytes.subarray(0, done);
+}
+
+async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+export async function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  io: Pick<CliIo, "stdout">,
+): Promise<void> {
+  const bytes = serialize(tensors);
+  if (path === STANDARD) io.stdout.write(bytes);
+  else await writeFileAtomic(path, (file) => file.writeFile(bytes));
+}

@@ -1,0 +1,104 @@
+import { Presets, SingleBar } from "cli-progress";
+import type { CliIo, CliSink } from "./io.js";
+
+/** Options that every command takes. */
+export interface OutputOptions {
+  /** One JSON document on stdout instead of text. */
+  readonly json?: boolean;
+  /** No progress and no remarks on stderr. */
+  readonly quiet?: boolean;
+  /** Where output goes; the process's own streams if absent. */
+  readonly io?: Pick<CliIo, "stdout" | "stderr">;
+}
+
+/** Data goes to stdout, remarks and progress to stderr; progress on a terminal only. */
+export class Terminal {
+  readonly #options: OutputOptions;
+  readonly #stdout: CliSink;
+  readonly #stderr: CliSink;
+
+  constructor(options: OutputOptions) {
+    this.#options = options;
+    this.#stdout = options.io?.stdout ?? process.stdout;
+    this.#stderr = options.io?.stderr ?? process.stderr;
+  }
+
+  /** The command's result: `value` as JSON, or `text` for people. */
+  result(value: unknown, text: string): void {
+    this.#stdout.write(this.#options.json === true ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`);
+  }
+
+  /** A remark about the work. */
+  note(text: string): void {
+    if (this.#options.quiet !== true) this.#stderr.write(`${text}\n`);
+  }
+
+  /** A progress bar with rate and time left; silent off a terminal, under `--quiet` and `--json`. */
+  progress(label: string, unit: string): Progress {
+    const shown =
+      this.#stderr.isTTY === true &&
+      process.env.TERM !== "dumb" &&
+      this.#options.quiet !== true &&
+      this.#options.json !== true;
+    if (!shown) return { update: () => undefined, stop: () => undefined };
+    const bar = new SingleBar(
+      {
+        format: `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+        stream: process.stderr,
+        hideCursor: true,
+        clearOnComplete: true,
+        etaBuffer: 20,
+      },
+      Presets.shades_classic,
+    );
+    let started = false;
+    return {
+      update(done, total) {
+        if (!started) bar.start(total, done);
+        else {
+          bar.setTotal(total);
+          bar.update(done);
+        }
+        started = true;
+      },
+      stop() {
+        if (started) bar.stop();
+      },
+    };
+  }
+}
+
+export interface Progress {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+/** Left-aligned text columns; numbers are aligned right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, String(cell).length);
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) =>
+          typeof cell === "number" ? String(cell).padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** Bytes in decimal units, four digits: `1.234 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(4)} ${units[power]}`;
+}
+
+/** A whole number with its thousands apart: `1,234,567`. */
+export function formatCount(count: number): string {
+  return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
+}

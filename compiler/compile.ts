@@ -1,0 +1,167 @@
+import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import type { Bindings } from "../ir/dim.js";
+import { type Graph, type ModelDescription, shapeOf } from "../ir/graph/graph.js";
+import type { Phase } from "../ir/program/program.js";
+import { type Activations, checkActivations, targetByName } from "../targets/index.js";
+import { whatIsThere } from "./bundle/occupant.js";
+import { findPipeline } from "./bundle/pipeline-files.js";
+import { writeBundle } from "./bundle/write.js";
+import { fileReader } from "./file-reader.js";
+import { inspectGraph } from "./inspect.js";
+import type { MemoryReport } from "./lower/index.js";
+import { importOnnx } from "./onnx/index.js";
+import type { Ternarize } from "./pass.js";
+import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
+
+export interface CompileOptions {
+  /** An .onnx file, or a folder with one. */
+  readonly input: string;
+  /** The bundle folder to write. */
+  readonly out: string;
+  /** Name of a target. */
+  readonly target: string;
+  readonly ternarize: Ternarize;
+  readonly activations: Activations;
+  /** Largest picture to plan memory for, in pixels. */
+  readonly resolution?: Resolution;
+  /** Folder of the pipeline's other parts; found beside the model if absent. */
+  readonly pipeline?: string;
+  readonly onProgress?: (progress: CompileProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Resolution {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface CompileProgress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface CompileReport {
+  readonly out: string;
+  readonly target: string;
+  readonly model: ModelDescription | null;
+  readonly kernels: number;
+  readonly launches: Readonly<Record<Phase, number>>;
+  /** Bytes of weights.safetensors. */
+  readonly weightBytes: number;
+  /** Bytes of the parameters in the model's own types. */
+  readonly sourceBytes: number;
+  /** Peak device memory at the planned size. */
+  readonly memoryBytes: number;
+  readonly memory: MemoryReport;
+  readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
+  readonly seconds: number;
+}
+
+/** What FLUX.1 is usually run at. */
+const DEFAULT_RESOLUTION: Resolution = { width: 1024, height: 1024 };
+const DEFAULT_TEXT_TOKENS = 512;
+/** Pixels that one image token covers along each side: VAE factor 8, 2×2 packing. */
+const PIXELS_PER_TOKEN = 16;
+
+/**
+ * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds.
+ * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP, TRITC_E_BUFFER_LIMIT,
+ * TRITC_E_WEIGHT_NOT_FINITE, TRITC_E_OUT, TRITC_E_OUT_EXISTS and TRITC_E_SYSTEM.
+ */
+export async function compileModel(options: CompileOptions): Promise<CompileReport> {
+  const started = performance.now();
+  const target = targetByName(options.target);
+  checkActivations(target, options.activations);
+  await whatIsThere(options.out);
+  const reader = fileReader();
+  try {
+    const imported = { ...importOnnx(options.input), name: basename(options.input) };
+    const pipeline = findPipeline(options.input, options.pipeline);
+    await pause(options.signal);
+    const recognized = recognize(imported, reader);
+    await pause(options.signal);
+    const resolution = resolutionOf(recognized, options.resolution);
+    const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
+      target,
+      options: { ternarize: options.ternarize, activations: options.activations },
+      sizes: sizesOf(recognized, resolution),
+      batchAxes: batchAxesOf(imported, recognized),
+      dtypes: portTypesOf(imported),
+    });
+    await pause(options.signal);
+    const { weightBytes } = await writeBundle(
+      options.out,
+      {
+        graph,
+        lowered,
+        kernels,
+        options: { ternarize: options.ternarize, activations: options.activations },
+        resolutions: resolution === null ? [] : [resolution],
+        pipeline,
+      },
+      {
+        reader,
+        signal: options.signal,
+        onProgress: (done, total) => options.onProgress?.({ phase: "weights", done, total }),
+      },
+    );
+    const { phases } = lowered.program;
+    const inspection = inspectGraph(recognized);
+    return {
+      out: options.out,
+      target: target.name,
+      model: recognized.model ?? null,
+      kernels: kernels.length,
+      launches: {
+        load: phases.load.length,
+        prompt: phases.prompt.length,
+        step: phases.step.length,
+        advance: phases.advance.length,
+      },
+      weightBytes,
+      sourceBytes: inspection.storage.source,
+      memoryBytes: lowered.memory.total,
+      memory: lowered.memory,
+      unrecognized: inspection.unrecognized,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Lets a signal come in between two stages that keep the thread busy, and stops if it did. */
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate();
+  signal?.throwIfAborted();
+}
+
+/** The size to plan for; null for graphs that draw no pictures. A static export says its own. */
+function resolutionOf(graph: Graph, given: Resolution | undefined): Resolution | null {
+  if (graph.model === undefined) return null;
+  if (given !== undefined) return given;
+  const tokens = staticTokens(graph, "latents");
+  const side = tokens === undefined ? Number.NaN : Math.sqrt(tokens);
+  if (!Number.isInteger(side)) return DEFAULT_RESOLUTION;
+  return { width: side * PIXELS_PER_TOKEN, height: side * PIXELS_PER_TOKEN };
+}
+
+function sizesOf(graph: Graph, resolution: Resolution | null): Bindings {
+  if (resolution === null) return {};
+  const across = Math.ceil(resolution.width / PIXELS_PER_TOKEN);
+  const down = Math.ceil(resolution.height / PIXELS_PER_TOKEN);
+  return {
+    img_tokens: across * down,
+    txt_tokens: staticTokens(graph, "context") ?? DEFAULT_TEXT_TOKENS,
+    steps: 50,
+  };
+}
+
+/** Tokens of an input if they are a number. */
+function staticTokens(graph: Graph, role: "latents" | "context"): number | undefined {
+  const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
+  const tokens = id === undefined ? undefined : shapeOf(graph, id).at(-2);
+  return typeof tokens === "number" ? tokens : undefined;
+}

@@ -1,0 +1,14 @@
+/** The compiler as a library: what the command line does, for programs. */
+export { TritcError } from "../ir/errors.js";
+export { type Activations, TARGETS, type Target, type TargetLimits, targetByName } from "../targets/index.js";
+export {
+  type CompileOptions,
+  type CompileProgress,
+  type CompileReport,
+  compileModel,
+  type Resolution,
+} from "./compile.js";
+export { type FileReader, fileReader } from "./file-reader.js";
+export { type Inspection, inspectGraph, type LinearGroup } from "./inspect.js";
+export type { Ternarize } from "./pass.js";
+export { importAndRecognize } from "./pipeline.js";

@@ -1,0 +1,105 @@
+import type { Constant } from "../ir/constant/constant.js";
+import { type Graph, type ModelDescription, type NodeOf, shapeOf } from "../ir/graph/graph.js";
+import { countOf } from "../ir/tensor.js";
+import { tritRowBytes } from "../ir/ternary/trits.js";
+import { summarizeRecognition } from "./passes/recognize.js";
+import { isBlockRole } from "./recognize/flux-roles.js";
+
+/** Linears of one role: `double.*.img.q` stands for that linear in every double block. */
+export interface LinearGroup {
+  readonly role: string;
+  readonly count: number;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Weights of all of them, biases not counted. */
+  readonly weights: number;
+}
+
+export interface Inspection {
+  /** null: not a FLUX transformer; it still compiles through generic operations where they allow. */
+  readonly model: ModelDescription | null;
+  readonly inputs: readonly { readonly name: string; readonly role: string | null; readonly type: string }[];
+  /** How many of each recognized operation. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly linears: readonly LinearGroup[];
+  readonly parameters: number;
+  /** Weights of the block linears, and their share of all parameters. */
+  readonly ternaryWeights: number;
+  readonly ternaryShare: number;
+  readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
+  /** Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits a byte. */
+  readonly storage: { readonly source: number; readonly bf16: number; readonly ternary: number };
+}
+
+/** What a recognized graph is, without reading a weight. */
+export function inspectGraph(graph: Graph): Inspection {
+  const { counts, unrecognized } = summarizeRecognition(graph);
+  const linears = groupLinears(graph);
+  const blocks = linears.filter((group) => isBlockRole(group.role));
+  const ternaryWeights = blocks.reduce((sum, group) => sum + group.weights, 0);
+  const constants = [...graph.constants.values()].filter((c) => c.source.kind !== "dims");
+  const parameters = graph.model?.parameters ?? constants.reduce((sum, c) => sum + countOf(c.shape), 0);
+  const packed = blocks.reduce(
+    (sum, { count, inFeatures, outFeatures }) => sum + count * outFeatures * (tritRowBytes(inFeatures) + 4),
+    0,
+  );
+  return {
+    model: graph.model ?? null,
+    inputs: graph.inputs.map((name) => ({
+      name,
+      role: graph.model?.roles[name] ?? null,
+      type: `${graph.types.get(name)?.dtype}[${shapeOf(graph, name).join(", ")}]`,
+    })),
+    counts,
+    linears,
+    parameters,
+    ternaryWeights,
+    ternaryShare: parameters === 0 ? 0 : ternaryWeights / parameters,
+    unrecognized,
+    storage: {
+      source: constants.reduce((sum, c) => sum + storedBytes(c), 0),
+      bf16: 2 * parameters,
+      ternary: 2 * (parameters - ternaryWeights) + packed,
+    },
+  };
+}
+
+function groupLinears(graph: Graph): LinearGroup[] {
+  const groups = new Map<string, LinearGroup>();
+  for (const node of graph.nodes) {
+    if (node.op !== "linear") continue;
+    const [outFeatures, inFeatures] = weightShape(graph, node);
+    const role = (node.attrs.role ?? "(no role)").replace(/^(double|single)\.\d+\./, "$1.*.");
+    const key = `${role} ${inFeatures} ${outFeatures}`;
+    const before = groups.get(key);
+    const count = (before?.count ?? 0) + 1;
+    groups.set(key, { role, count, inFeatures, outFeatures, weights: count * inFeatures * outFeatures });
+  }
+  return [...groups.values()];
+}
+
+function weightShape(graph: Graph, node: NodeOf<"linear">): readonly [number, number] {
+  const [out, inner] = shapeOf(graph, node.inputs[1] ?? "");
+  return [Number(out), Number(inner)];
+}
+
+/** Bytes of the file or of memory that a recipe starts from. */
+function storedBytes({ shape, source }: Constant): number {
+  switch (source.kind) {
+    case "inline":
+      return source.bytes.length;
+    case "file":
+      return source.length;
+    case "dims":
+    case "fill":
+      return 0;
+    case "concat":
+      return source.of.reduce((sum, part) => sum + storedBytes(part), 0);
+    case "dequantize":
+      return storedBytes(source.codes) + storedBytes(source.scale);
+    case "rows":
+      return (storedBytes(source.of) * (shape[0] ?? 0)) / (source.of.shape[0] ?? 1);
+    default:
+      return storedBytes(source.of);
+  }
+}

@@ -1,0 +1,88 @@
+import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
+import { type Kernel, type Launch, PHASES, type Phase } from "../../ir/program/program.js";
+import { sizeOf } from "../graph/sizes.js";
+import type { MemoryLimits } from "../pass.js";
+import { bufferBytes, type DraftBuffer } from "./lowering.js";
+
+interface Draft {
+  readonly buffers: readonly DraftBuffer[];
+  readonly kernels: readonly Kernel[];
+  readonly launches: Readonly<Record<Phase, readonly Launch[]>>;
+}
+
+/**
+ * Refuses a program that the device cannot hold at the given sizes, naming the tensor, its size, the limit, and the
+ * largest square resolution that fits. Every buffer has to fit `maxBufferBytes`; and `maxBindingBytes`, if it holds
+ * weights or a launch cannot be cut into pieces of its rows.
+ */
+export function checkLimits(draft: Draft, limits: MemoryLimits, sizes: Bindings, target: string): void {
+  const whole = boundAsWhole(draft, sizes);
+  const limitOf = (buffer: DraftBuffer) =>
+    isActivations(buffer) && !whole.has(buffer.id)
+      ? limits.maxBufferBytes
+      : Math.min(limits.maxBufferBytes, limits.maxBindingBytes);
+  for (const buffer of draft.buffers) {
+    const size = bufferBytes(buffer);
+    const bytes = sizeOf(size, sizes);
+    const limit = limitOf(buffer);
+    if (bytes <= limit) continue;
+    const what = bytes > limits.maxBufferBytes ? "one buffer" : "one kernel argument";
+    throw new TritcError({
+      code: "TRITC_E_BUFFER_LIMIT",
+      message: `the tensor takes more memory than the target ${target} allows for ${what}`,
+      place: buffer.label,
+      expected: `at most ${limit} bytes`,
+      found: `${bytes} bytes (${size} at ${printSizes(size, sizes)})`,
+      remedy: isActivations(buffer)
+        ? fitting(draft.buffers, limitOf, sizes)
+        : "compile for a target with larger buffers",
+    });
+  }
+}
+
+function isActivations({ storage }: DraftBuffer): boolean {
+  return storage.kind === "arena" || storage.kind === "host";
+}
+
+/** Buffers that some launch needs in one piece: it does not go through them row by row, a row of the grid each. */
+function boundAsWhole({ kernels, launches }: Draft, sizes: Bindings): ReadonlySet<string> {
+  const byId = new Map(kernels.map((kernel) => [kernel.id, kernel]));
+  const whole = new Set<string>();
+  for (const launch of PHASES.flatMap((phase) => launches[phase])) {
+    const kernel = byId.get(launch.kernel);
+    const [, y] = launch.grid;
+    const cuttable = y !== undefined && sizeOf(y.size, sizes) === sizeOf(launch.rows, sizes);
+    for (const [i, { buffer, rowStride, stepStride }] of launch.args.entries()) {
+      const byRow = kernel?.args[i]?.byRow === true && rowStride !== 0 && stepStride === 0;
+      if (!cuttable || !byRow) whole.add(buffer);
+    }
+  }
+  return whole;
+}
+
+function printSizes(dim: Dim, sizes: Bindings): string {
+  const names = symbolsOf(dim);
+  return names.length === 0 ? "any size" : names.map((n) => `${n} = ${sizeOf(n, sizes)}`).join(", ");
+}
+
+/**
+ * The largest square resolution at which every buffer fits. It compiles: passes decide for larger buffers only
+ * where these fit.
+ */
+function fitting(
+  buffers: readonly DraftBuffer[],
+  limitOf: (buffer: DraftBuffer) => number,
+  sizes: Bindings,
+): string {
+  const checks = buffers.map((buffer) => ({ size: bufferBytes(buffer), limit: limitOf(buffer) }));
+  const known: Record<string, number> = { ...sizes };
+  for (const { size } of checks) for (const name of symbolsOf(size)) known[name] = sizeOf(name, sizes);
+  if (!Object.hasOwn(known, "img_tokens")) return "compile for a smaller size or another target";
+  for (let side = Math.floor(Math.sqrt(known.img_tokens ?? 1)); side >= 1; side--) {
+    const at = { ...known, img_tokens: side * side };
+    if (checks.some(({ size, limit }) => evaluateDim(size, at) > limit)) continue;
+    return `compile for --resolution ${side * 16}x${side * 16} (${side * side} image tokens) or smaller`;
+  }
+  return "compile for another target: no resolution fits";
+}

@@ -1,0 +1,230 @@
+import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
+import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
+import { DEVICE_BYTES } from "../../ir/program/program.js";
+import type { Target } from "../../targets/target.js";
+import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
+import { paddedK } from "../../templates/signature.js";
+import type { Placement } from "../passes/hoist-step-invariant.js";
+import type { Window } from "./elide-concat.js";
+import { KernelTable } from "./kernels.js";
+import { columnsOf, deviceDType, type Operand, rowsOf } from "./operand.js";
+import { WeightTable } from "./weights.js";
+
+/** Why an op has no kernels, found while lowering a node; the caller collects all of them. */
+export class UnsupportedOp extends Error {}
+
+/** A buffer before memory is planned: `arena` buffers have no slot yet. */
+export interface DraftBuffer {
+  readonly id: string;
+  readonly dtype: DeviceDType;
+  readonly elements: Dim;
+  readonly storage:
+    | { readonly kind: "arena" | "resident" | "host" }
+    | { readonly kind: "weight" | "staging"; readonly tensor: string };
+  /** The value it was made for, for messages. */
+  readonly label: string;
+}
+
+export interface LaunchRequest<F extends Family> {
+  readonly family: F;
+  readonly params: FamilyParams[F];
+  readonly rows: Dim;
+  readonly args: readonly LaunchArg[];
+  readonly scalars?: readonly Dim[];
+  /** Columns (or heads, or elements), rows, batch: what the grid covers. */
+  readonly sizes: readonly [Dim, Dim, Dim];
+}
+
+/** The program under construction: buffers, kernels, weights and launches, and where each value lies. */
+export class Lowering {
+  readonly kernels: KernelTable;
+  readonly weights = new WeightTable();
+  readonly buffers = new Map<string, DraftBuffer>();
+  readonly launches: Record<Phase, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
+  readonly #operands = new Map<ValueId, Operand>();
+  readonly #unpacked = new Map<string, string>();
+  /** Phase and label of the launches being made. */
+  #phase: Phase = "step";
+  #label = "";
+
+  constructor(
+    readonly graph: Graph,
+    readonly target: Target,
+    readonly placements: ReadonlyMap<ValueId, Placement>,
+    readonly windows: ReadonlyMap<ValueId, Window>,
+    /** Concats without memory, and their operands. */
+    readonly scattered: ReadonlyMap<ValueId, readonly ValueId[]>,
+  ) {
+    this.kernels = new KernelTable(target);
+  }
+
+  /** Launches made by `make` belong to this node: its phase, its name in messages. */
+  at(node: Node, make: () => void): void {
+    const [output = ""] = node.outputs;
+    const role = "role" in node.attrs && typeof node.attrs.role === "string" ? node.attrs.role : null;
+    this.during(this.placements.get(output)?.phase ?? "step", role ?? node.op, make);
+  }
+
+  during(phase: Phase, label: string, make: () => void): void {
+    const before = [this.#phase, this.#label] as const;
+    this.#phase = phase;
+    this.#label = label;
+    make();
+    [this.#phase, this.#label] = before;
+  }
+
+  /** A node's operand by position; throws where it is absent. */
+  input(node: Node, index: number): Operand {
+    const id = node.inputs[index];
+    if (typeof id !== "string") throw new UnsupportedOp(`operand ${index} is missing`);
+    return this.operand(id);
+  }
+
+  optional(node: Node, index: number): Operand | null {
+    const id = node.inputs[index];
+    return typeof id === "string" ? this.operand(id) : null;
+  }
+
+  output(node: Node, index = 0): Operand {
+    const id = node.outputs[index];
+    if (id === undefined) throw new UnsupportedOp(`result ${index} is missing`);
+    return this.operand(id);
+  }
+
+  /**
+   * The value as launches of the current phase see it: all steps' rows in `prompt`, the row of one step in
+   * `step`. Allocates its buffer the first time.
+   */
+  operand(id: ValueId): Operand {
+    const whole = this.#whole(id);
+    if (this.placements.get(id)?.perStep !== true) return whole;
+    const shape = shapeOf(this.graph, id);
+    if (this.#phase === "prompt") return { ...whole, shape: [STEPS, ...shape.slice(1)] };
+    const stepStride = shape.length === 1 ? 1 : mulDims(whole.rowStride, rowsOf(shape));
+    return { ...whole, shape, stepStride };
+  }
+
+  /** Makes `id` another name of an operand. */
+  alias(id: ValueId, operand: Operand): void {
+    this.#operands.set(id, operand);
+  }
+
+  #whole(id: ValueId): Operand {
+    const known = this.#operands.get(id);
+    if (known !== undefined) return known;
+    const made = this.#make(id);
+    this.#operands.set(id, made);
+    return made;
+  }
+
+  #make(id: ValueId): Operand {
+    const shape = shapeOf(this.graph, id);
+    const window = this.windows.get(id);
+    if (window !== undefined) {
+      const of = this.#whole(window.of);
+      const shift = addDims(mulDims(window.rowOffset, of.rowStride), window.columnOffset);
+      return { ...of, shape, offset: addDims(of.offset, shift) };
+    }
+    const constant = this.graph.constants.get(id);
+    if (constant !== undefined) {
+      const tensor = this.weights.plain(id, constant);
+      const buffer = this.#buffer(`w.${tensor.name}`, deviceDType(constant.dtype), elementCount(shape), id, {
+        kind: "weight",
+        tensor: tensor.name,
+      });
+      return contiguous(buffer, deviceDType(constant.dtype), shape);
+    }
+    const placement = this.placements.get(id);
+    const kind = this.graph.inputs.includes(id) ? "host" : "arena";
+    return this.#allocate(
+      id,
+      dtypeOf(this.graph, id) === "i8" ? "i8" : deviceDType(dtypeOf(this.graph, id)),
+      placement?.perStep === true ? [STEPS, ...shape.slice(1)] : shape,
+      shape,
+      kind,
+    );
+  }
+
+  /** A buffer of its own. Rows of int8 codes are padded as the quantizing kernels pad them. */
+  #allocate(label: string, dtype: DeviceDType, stored: Shape, shape: Shape, kind: "arena" | "host"): Operand {
+    const columns = columnsOf(stored);
+    if (dtype === "i8" && typeof columns !== "number")
+      throw new UnsupportedOp("int8 rows of a symbolic length");
+    const rowStride = dtype === "i8" && typeof columns === "number" ? paddedK(columns) : columns;
+    const buffer = this.#buffer(label, dtype, mulDims(rowsOf(stored), rowStride), label, { kind });
+    return { buffer, dtype, shape, offset: 0, rowStride, stepStride: 0 };
+  }
+
+  /** Memory for an intermediate that is no value of the graph. */
+  temporary(dtype: DeviceDType, shape: Shape): Operand {
+    return this.#allocate(`${this.#label}.temporary`, dtype, shape, shape, "arena");
+  }
+
+  hostBuffer(label: string, dtype: DeviceDType, shape: Shape): Operand {
+    return this.#allocate(label, dtype, shape, shape, "host");
+  }
+
+  #buffer(
+    wanted: string,
+    dtype: DeviceDType,
+    elements: Dim,
+    label: string,
+    storage: DraftBuffer["storage"],
+  ): string {
+    let id = wanted;
+    for (let i = 1; this.buffers.has(id); i++) id = `${wanted}.${i}`;
+    this.buffers.set(id, { id, dtype, elements, storage, label });
+    return id;
+  }
+
+  /** Unpacks a weight into the layout of its gemm during `load`, once, and gives the buffer. */
+  unpack<F extends "unpack-trits" | "unpack-dense">(
+    family: F,
+    params: FamilyParams[F],
+    tensor: { readonly name: string; readonly shape: readonly number[]; readonly bytes: number },
+    rows: number,
+    words: number,
+  ): LaunchArg {
+    const key = `${family} ${JSON.stringify(params)} ${tensor.name}`;
+    let buffer = this.#unpacked.get(key);
+    if (buffer === undefined) {
+      const staging = this.#buffer(`s.${tensor.name}`, "u8", tensor.bytes, tensor.name, {
+        kind: "staging",
+        tensor: tensor.name,
+      });
+      const dtype = family === "unpack-trits" ? "u32" : "f32";
+      buffer = this.#buffer(`d.${tensor.name}`, dtype, words, tensor.name, { kind: "resident" });
+      this.#unpacked.set(key, buffer);
+      const out = plainArg(buffer);
+      this.during("load", tensor.name, () =>
+        this.launch({ family, params, rows, args: [plainArg(staging), out], sizes: [rows, 1, 1] }),
+      );
+    }
+    return plainArg(buffer);
+  }
+
+  launch<F extends Family>(request: LaunchRequest<F>): void {
+    const { kernel, definition } = this.kernels.select(request.family, request.params);
+    const scalars = request.scalars ?? [];
+    if (kernel.args.length !== request.args.length || kernel.scalars.length !== scalars.length) {
+      throw new Error(`${kernel.id}: ${request.args.length} arguments, ${scalars.length} scalars`);
+    }
+    const grid: readonly GridAxis[] = gridOf(definition, request.sizes);
+    const { rows, args } = request;
+    this.launches[this.#phase].push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
+  }
+}
+
+/** Bytes of a draft buffer as a Dim. */
+export function bufferBytes(buffer: Pick<DraftBuffer, "dtype" | "elements">): Dim {
+  return mulDims(buffer.elements, DEVICE_BYTES[buffer.dtype]);
+}
+
+function plainArg(buffer: string): LaunchArg {
+  return { buffer, offset: 0, rowStride: 0, stepStride: 0 };
+}
+
+function contiguous(buffer: string, dtype: DeviceDType, shape: Shape): Operand {
+  return { buffer, dtype, shape, offset: 0, rowStride: columnsOf(shape), stepStride: 0 };
+}

@@ -1,0 +1,120 @@
+import { byteLength } from "../../../ir/dtype.js";
+import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
+import type { LaunchArg } from "../../../ir/program/program.js";
+import { countOf } from "../../../ir/tensor.js";
+import { deviceWeightWords } from "../../../templates/index.js";
+import { type Lowering, UnsupportedOp } from "../lowering.js";
+import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf } from "../operand.js";
+
+export const linears = { linear: lowerLinear, "ternary-linear": lowerTernaryLinear };
+
+function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
+  const [, weight, bias = null, gate = null, residual = null] = node.inputs;
+  const { constant, n, k, id } = constantMatrix(lowering, weight);
+  nameOperands(lowering, node.attrs.role, { weight: id, bias });
+  const x = lowering.input(node, 0);
+  const out = lowering.output(node);
+  const tensor = lowering.weights.dense(id, constant);
+  if (tensor.dtype !== "f32" && tensor.dtype !== "f16" && tensor.dtype !== "bf16") {
+    throw new UnsupportedOp(`weights of type ${tensor.dtype}`);
+  }
+  const stored = {
+    name: tensor.name,
+    shape: tensor.shape,
+    bytes: byteLength(tensor.dtype, countOf(tensor.shape)),
+  };
+  const words = deviceWeightWords("dense-gemm", { n, k }, lowering.target);
+  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, stored, n, words);
+  const { activation, gated } = node.attrs;
+  lowering.launch({
+    family: "dense-gemm",
+    params: { n, k, activation, bias: bias !== null, gated },
+    rows: rowsOf(out.shape),
+    args: [
+      rowsArg(x),
+      weights,
+      ...vector(lowering, bias, n),
+      ...gateAndResidual(lowering, gated, gate, residual, out),
+      rowsArg(out),
+    ],
+    sizes: [n, rowsOf(out.shape), 1],
+  });
+}
+
+function lowerTernaryLinear(lowering: Lowering, node: NodeOf<"ternary-linear">): void {
+  const { quantized, activation, gated } = node.attrs;
+  const first = quantized ? 3 : 1;
+  const [codes, scales = null, bias = null, gate = null, residual = null] = node.inputs.slice(first);
+  const { constant, n, k, id } = constantMatrix(lowering, codes);
+  nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
+  const out = lowering.output(node);
+  const activations = quantized ? "i8" : "f32";
+  const tensor = lowering.weights.trits(id, constant);
+  const stored = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
+  const layout = { n, k, activations } as const;
+  const words = deviceWeightWords("ternary-gemm", layout, lowering.target);
+  const weights = lowering.unpack("unpack-trits", layout, stored, n, words);
+  const x = rowsArg(lowering.input(node, 0));
+  lowering.launch({
+    family: "ternary-gemm",
+    params: { n, k, activations, activation, bias: bias !== null, gated },
+    rows: rowsOf(out.shape),
+    args: [
+      ...(quantized ? [x, columnArg(lowering.input(node, 1)), columnArg(lowering.input(node, 2))] : [x]),
+      weights,
+      ...vector(lowering, scales, n),
+      ...vector(lowering, bias, n),
+      ...gateAndResidual(lowering, gated, gate, residual, out),
+      rowsArg(out),
+    ],
+    sizes: [n, rowsOf(out.shape), 1],
+  });
+}
+
+/** Tensors of a linear with a role are named after it: `single.7.qkv.codes`. */
+function nameOperands(
+  lowering: Lowering,
+  role: string | null,
+  operands: Readonly<Record<string, ValueId | null>>,
+): void {
+  if (role === null) return;
+  for (const [part, id] of Object.entries(operands)) lowering.weights.suggest(id, `${role}.${part}`);
+}
+
+function constantMatrix(lowering: Lowering, id: Node["inputs"][number] | undefined) {
+  const constant = typeof id === "string" ? lowering.graph.constants.get(id) : undefined;
+  const [n, k] = constant?.shape ?? [];
+  if (typeof id !== "string" || constant === undefined || n === undefined || k === undefined) {
+    throw new UnsupportedOp("a weight that is no constant matrix");
+  }
+  return { constant, n, k, id };
+}
+
+/** A bias or scale vector of n entries, if there is one. */
+function vector(lowering: Lowering, id: ValueId | null, n: number): readonly LaunchArg[] {
+  if (id === null) return [];
+  const shape = shapeOf(lowering.graph, id);
+  if (columnsOf(shape) !== n) throw new UnsupportedOp(`a vector of ${columnsOf(shape)} for ${n} columns`);
+  return [repeatedArg(lowering.operand(id))];
+}
+
+function gateAndResidual(
+  lowering: Lowering,
+  gated: boolean,
+  gate: ValueId | null,
+  residual: ValueId | null,
+  out: Operand,
+): readonly LaunchArg[] {
+  if (!gated || gate === null || residual === null) return [];
+  return [perRowOrOnce(lowering.operand(gate), out), rowsArg(lowering.operand(residual))];
+}
+
+/** An operand with one row for every row of `out`, or with one row for all of them. */
+export function perRowOrOnce(operand: Operand, out: Operand): LaunchArg {
+  if (columnsOf(operand.shape) !== columnsOf(out.shape)) {
+    throw new UnsupportedOp(`${columnsOf(operand.shape)} channels where ${columnsOf(out.shape)} are needed`);
+  }
+  if (rowsOf(operand.shape) === 1) return repeatedArg(operand);
+  if (rowsOf(operand.shape) === rowsOf(out.shape)) return rowsArg(operand);
+  throw new UnsupportedOp(`${rowsOf(operand.shape)} rows where 1 or ${rowsOf(out.shape)} are needed`);
+}

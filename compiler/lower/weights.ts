@@ -1,0 +1,94 @@
+import type { Constant } from "../../ir/constant/constant.js";
+import type { ValueId } from "../../ir/graph/graph.js";
+import { tritRowBytes } from "../../ir/ternary/trits.js";
+import { deviceDType } from "./operand.js";
+
+export type StoredDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
+
+/** A tensor of `weights.safetensors` and the constant it is packed from. */
+export interface WeightTensor {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  /** Shape in the file: [n, ceil(k/5)] bytes for trits. */
+  readonly shape: readonly number[];
+  readonly encoding: "trits" | "plain";
+  readonly constant: Constant;
+  /** Whether it is the matrix of a linear, whose entries must be finite. */
+  readonly weight: boolean;
+  /** The graph constant it holds. */
+  readonly id: ValueId;
+}
+
+/** The tensors a program loads, each constant once per form it is stored in. */
+export class WeightTable {
+  readonly #byForm = new Map<string, WeightTensor>();
+  readonly #names = new Set<string>(["__metadata__"]);
+  readonly #suggested = new Map<ValueId, string>();
+
+  get all(): readonly WeightTensor[] {
+    return [...this.#byForm.values()];
+  }
+
+  /** A better name for a constant's tensor than its id, which exporters often make up. */
+  suggest(id: ValueId | null, name: string): void {
+    if (id !== null && !this.#suggested.has(id)) this.#suggested.set(id, name);
+  }
+
+  /** Codes in {-1, 0, 1}, five to a byte. */
+  trits(id: ValueId, constant: Constant): WeightTensor {
+    const [n = 0, k = 0] = constant.shape;
+    return this.#add(id, {
+      dtype: "u8",
+      shape: [n, tritRowBytes(k)],
+      encoding: "trits",
+      constant,
+      weight: true,
+    });
+  }
+
+  /** A dense matrix in the float type its source has. */
+  dense(id: ValueId, constant: Constant): WeightTensor {
+    const dtype = storedFloat(constant);
+    return this.#add(id, { dtype, shape: constant.shape, encoding: "plain", constant, weight: true });
+  }
+
+  /** Any other constant in the type that kernels compute in. */
+  plain(id: ValueId, constant: Constant): WeightTensor {
+    const dtype = deviceDType(constant.dtype);
+    return this.#add(id, { dtype, shape: constant.shape, encoding: "plain", constant, weight: false });
+  }
+
+  #add(id: ValueId, tensor: Omit<WeightTensor, "name" | "id">): WeightTensor {
+    const form = JSON.stringify([id, tensor.dtype, tensor.encoding]);
+    const known = this.#byForm.get(form);
+    if (known !== undefined) return known;
+    const wanted = this.#suggested.get(id) ?? id;
+    let name = wanted;
+    for (let i = 1; this.#names.has(name); i++) name = `${wanted}.${tensor.dtype}.${i}`;
+    this.#names.add(name);
+    const added = { ...tensor, name, id };
+    this.#byForm.set(form, added);
+    return added;
+  }
+}
+
+/** The narrowest float type that holds a constant's values: that of the file behind casts and layout changes. */
+export function storedFloat(constant: Constant): "f32" | "f16" | "bf16" {
+  if (constant.dtype === "f16" || constant.dtype === "bf16") return constant.dtype;
+  const { source } = constant;
+  switch (source.kind) {
+    case "cast":
+      return source.of.dtype === "f16" || source.of.dtype === "bf16" ? source.of.dtype : "f32";
+    case "reshape":
+    case "transpose":
+    case "rows":
+      return storedFloat(source.of);
+    case "concat": {
+      const types = new Set(source.of.map(storedFloat));
+      const [only = "f32"] = types;
+      return types.size === 1 ? only : "f32";
+    }
+    default:
+      return "f32";
+  }
+}

@@ -1,0 +1,1 @@
+export { importOnnx } from "./graph.js";

@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import * as path from "node:path";
+import { TritcError } from "../../ir/errors.js";
+
+/** Where a model folder keeps its transformer, in order of preference (Optimum, then BFL's `*-onnx` files). */
+const PLACES = [
+  "transformer/model.onnx",
+  "model.onnx",
+  "transformer.opt/bf16/model.onnx",
+  "transformer.opt/model.onnx",
+  "bf16/model.onnx",
+];
+
+/** The `.onnx` file that a path means: the file itself, or the one of a model folder. */
+export function locateModel(given: string): string {
+  const stat = statSync(given, { throwIfNoEntry: false });
+  if (stat === undefined) throw notFound(given, "there is no such file or folder");
+  if (stat.isFile()) return given;
+  if (!stat.isDirectory()) throw notFound(given, "this is neither a file nor a folder");
+  const known = PLACES.map((place) => path.join(given, place)).find((file) => existsSync(file));
+  if (known !== undefined) return known;
+  const files = readdirSync(given).filter((name) => name.endsWith(".onnx"));
+  const [only] = files;
+  if (only !== undefined && files.length === 1) return path.join(given, only);
+  throw notFound(
+    given,
+    files.length === 0 ? "the folder holds no model" : "the folder holds several models",
+    {
+      expected: PLACES.join(", "),
+      found: files.length === 0 ? "no .onnx file" : files.sort().join(", "),
+    },
+  );
+}
+
+function notFound(
+  place: string,
+  message: string,
+  findings: { readonly expected?: string; readonly found?: string } = {},
+): TritcError {
+  return new TritcError({
+    code: "TRITC_E_MODEL_NOT_FOUND",
+    place,
+    message,
+    ...findings,
+    remedy: "give the path of an .onnx file or of a folder with transformer/model.onnx",
+  });
+}

@@ -1,0 +1,16 @@
+import type { Operation } from "./operation.js";
+import * as microsoft from "./ops/contrib.js";
+import * as standard from "./ops/index.js";
+
+/** Imports one node: reads it through `Operation`, and emits IR nodes that define its outputs. */
+export type OperatorImporter = (n: Operation) => void;
+
+const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, OperatorImporter>> = new Map([
+  ["", new Map<string, OperatorImporter>(Object.entries(standard))],
+  ["com.microsoft", new Map<string, OperatorImporter>(Object.entries(microsoft))],
+]);
+
+/** The importer of an operator: the function of the same name in `ops/`. */
+export function findOperator(domain: string, op: string): OperatorImporter | undefined {
+  return DOMAINS.get(domain)?.get(op);
+}

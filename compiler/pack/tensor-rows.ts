@@ -1,0 +1,227 @@
+import type { ByteReader, Constant, TernaryMethod } from "../../ir/constant/constant.js";
+import { convertData, encodeBytes, isBig } from "../../ir/constant/convert.js";
+import { readRows } from "../../ir/constant/read.js";
+import { wordType } from "../../ir/constant/words.js";
+import { TritcError } from "../../ir/errors.js";
+import { countOf } from "../../ir/tensor.js";
+import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { packTritRow, tritRowBytes } from "../../ir/ternary/trits.js";
+import type { StoredDType, WeightTensor } from "../lower/index.js";
+import { rowTiles } from "./row-tiles.js";
+
+/** Elements that are held at a time: bounds the packer's memory, whatever the size of the model. */
+const CHUNK_ELEMENTS = 1 << 22;
+
+/** Scales that were found while packing codes, by the weight they belong to. */
+export type KnownScales = WeakMap<Constant, Float32Array>;
+
+/** Bytes of a tensor, in pieces of whole rows. */
+export function* packRows(
+  tensor: WeightTensor,
+  reader: ByteReader,
+  scales: KnownScales,
+): Generator<Uint8Array, void> {
+  const { constant, dtype } = tensor;
+  const rows = constant.shape[0] ?? 1;
+  const source: RowSource = { reader, scales, tensor: tensor.name, firstRow: 0, weight: tensor.weight };
+  if (tensor.encoding === "trits") yield* packCodes(constant, 0, rows, source);
+  else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
+  else {
+    for (const [start, end] of chunks(constant, 0, rows)) {
+      yield packPlain(constant, start, end, dtype, source);
+    }
+  }
+}
+
+/** Row ranges of at most CHUNK_ELEMENTS elements. */
+function* chunks(constant: Constant, start: number, end: number): Generator<readonly [number, number]> {
+  const width = countOf(constant.shape.slice(1));
+  const step = Math.max(1, Math.floor(CHUNK_ELEMENTS / Math.max(1, width)));
+  for (let first = start; first < end; first += step) yield [first, Math.min(end, first + step)];
+}
+
+interface RowSource {
+  readonly reader: ByteReader;
+  readonly scales: KnownScales;
+  /** For messages: the tensor, and which of its rows the constant's first one is. */
+  readonly tensor: string;
+  readonly firstRow: number;
+  /** Whether it is the matrix of a linear. */
+  readonly weight: boolean;
+}
+
+/**
+ * Codes of rows [start, end), packed. A weight is ternarized here rather than read as codes, so that it is read
+ * once for its codes, its scales and the check that every entry is finite.
+ */
+function* packCodes(
+  constant: Constant,
+  start: number,
+  end: number,
+  source: RowSource,
+): Generator<Uint8Array, void> {
+  const recipe = constant.source;
+  switch (recipe.kind) {
+    case "concat": {
+      let first = 0;
+      for (const of of recipe.of) {
+        const last = first + (of.shape[0] ?? 0);
+        const [from, to] = [Math.max(start, first), Math.min(end, last)];
+        const shifted = { ...source, firstRow: source.firstRow + first };
+        if (from < to) yield* packCodes(of, from - first, to - first, shifted);
+        first = last;
+      }
+      return;
+    }
+    case "rows": {
+      const shifted = { ...source, firstRow: source.firstRow - recipe.start };
+      yield* packCodes(recipe.of, recipe.start + start, recipe.start + end, shifted);
+      return;
+    }
+    case "ternary-codes":
+      yield* ternarize(recipe.of, recipe.method, start, end, source);
+      return;
+    default:
+      for (const [first, last] of chunks(constant, start, end)) {
+        const { data } = readRows(constant, first, last, source.reader);
+        const codes = data instanceof Int8Array ? data : Int8Array.from(data, Number);
+        yield packTrits(codes, countOf(constant.shape.slice(1)));
+      }
+  }
+}
+
+/** Packed codes of rows [start, end) of a weight; its scales are noted for later. */
+function* ternarize(
+  weight: Constant,
+  method: TernaryMethod,
+  start: number,
+  end: number,
+  source: RowSource,
+): Generator<Uint8Array, void> {
+  const width = countOf(weight.shape.slice(1));
+  const rowBytes = tritRowBytes(width);
+  const known = source.scales.get(weight) ?? new Float32Array(weight.shape[0] ?? 0).fill(Number.NaN);
+  source.scales.set(weight, known);
+  const codes = new Int8Array(width);
+  for (const tile of rowTiles(weight, start, end, source.reader)) {
+    const out = new Uint8Array((tile.end - tile.start) * rowBytes);
+    for (let row = tile.start; row < tile.end; row++) {
+      const values = tile.row(row);
+      requireFinite(values, width, source, row);
+      known[row] = ternarizeRow(values, method, codes);
+      const at = (row - tile.start) * rowBytes;
+      packTritRow(codes, out.subarray(at, at + rowBytes));
+    }
+    yield out;
+  }
+}
+
+function packTrits(codes: Int8Array, width: number): Uint8Array {
+  const rowBytes = tritRowBytes(width);
+  const rows = width === 0 ? 0 : codes.length / width;
+  const out = new Uint8Array(rows * rowBytes);
+  for (let row = 0; row < rows; row++) {
+    packTritRow(
+      codes.subarray(row * width, (row + 1) * width),
+      out.subarray(row * rowBytes, (row + 1) * rowBytes),
+    );
+  }
+  return out;
+}
+
+/** A matrix that is stored as the file has it. */
+function* packWords(constant: Constant, source: RowSource): Generator<Uint8Array, void> {
+  const rows = constant.shape[0] ?? 1;
+  const width = countOf(constant.shape.slice(1));
+  for (const { start, words, row, end } of rowTiles(constant, 0, rows, source.reader)) {
+    if (words === undefined) throw new Error(`${source.tensor} is not stored in 16-bit floats`);
+    for (let r = start; r < end; r++) {
+      const values = row(r);
+      requireFinite(values, width, source, r);
+    }
+    yield encodeBytes("u16", words);
+  }
+}
+
+function packPlain(
+  constant: Constant,
+  start: number,
+  end: number,
+  dtype: StoredDType,
+  source: RowSource,
+): Uint8Array {
+  const data =
+    scaleRows(constant, start, end, source.scales) ?? readRows(constant, start, end, source.reader).data;
+  const stored =
+    dtype === "f32" || dtype === "f16" || dtype === "bf16" ? data : convertData(data, constant.dtype, dtype);
+  // Masks hold infinities; matrices of linears and vectors (biases, scales) must not.
+  const mask = !source.weight && constant.shape.length !== 1;
+  if (!isBig(stored)) requireFinite(stored, countOf(constant.shape.slice(1)), source, start, mask);
+  return encodeBytes(dtype, stored);
+}
+
+/** Scales that packing the codes has found already. */
+function scaleRows(
+  constant: Constant,
+  start: number,
+  end: number,
+  scales: KnownScales,
+): Float32Array | undefined {
+  const recipe = constant.source;
+  switch (recipe.kind) {
+    case "ternary-scales": {
+      const known = scales.get(recipe.of)?.subarray(start, end);
+      return known?.some(Number.isNaN) === false ? known : undefined;
+    }
+    case "rows":
+      return scaleRows(recipe.of, recipe.start + start, recipe.start + end, scales);
+    case "concat": {
+      const out = new Float32Array(end - start);
+      let first = 0;
+      for (const of of recipe.of) {
+        const last = first + (of.shape[0] ?? 0);
+        const [from, to] = [Math.max(start, first), Math.min(end, last)];
+        if (from < to) {
+          const part = scaleRows(of, from - first, to - first, scales);
+          if (part === undefined) return undefined;
+          out.set(part, from - start);
+        }
+        first = last;
+      }
+      return out;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Whether exponents show at a glance that a row is finite: values from 2 up may hide it. */
+function isPlainlyFinite(values: Float32Array): boolean {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let seen = 0;
+  for (let i = 0; i < bits.length; i++) seen |= bits[i]!;
+  return (seen & 0x7f800000) !== 0x7f800000;
+}
+
+function requireFinite(
+  data: ArrayLike<number>,
+  width: number,
+  source: RowSource,
+  start: number,
+  allowInfinite = false,
+): void {
+  if (data instanceof Float32Array && isPlainlyFinite(data)) return;
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i]) || (allowInfinite && !Number.isNaN(data[i]))) continue;
+    const row = source.firstRow + start + Math.floor(i / Math.max(1, width));
+    throw new TritcError({
+      code: "TRITC_E_WEIGHT_NOT_FINITE",
+      message: "a weight is not a finite number",
+      place: source.tensor,
+      expected: "finite weights",
+      found: `${data[i]} in row ${row}, column ${i % Math.max(1, width)}`,
+      remedy:
+        "the export is damaged, or overflowed in float16: export the model again in bfloat16 or float32",
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import type { ByteReader, TernaryMethod } from "../ir/constant/constant.js";
+import type { Bindings, Dim } from "../ir/dim.js";
+import type { Graph } from "../ir/graph/graph.js";
+import type { Activations } from "../targets/target.js";
+
+/** One graph rewrite. Pure: the same graph and options give the same result. */
+export interface Pass {
+  /** Kebab-case; also the name of its file. */
+  readonly name: string;
+  /** One line for `--help`, dumps and timings. */
+  readonly summary: string;
+  run(graph: Graph, context: PassContext): Graph;
+}
+
+export interface PassContext {
+  /** Bytes of lazy constants. */
+  readonly reader: ByteReader;
+  readonly options: PassOptions;
+  /** Receives one line per thing worth telling someone who debugs a model. */
+  readonly log?: (line: string) => void;
+}
+
+/** How weights are quantized. */
+export type Ternarize = TernaryMethod | "none";
+
+export interface PassOptions {
+  readonly ternarize: Ternarize;
+  readonly activations: Activations;
+  /** Values for symbols of the source graph, such as 1 for its batch axes. */
+  readonly bindings: Readonly<Record<string, Dim>>;
+  /** The largest sizes the program must serve, for decisions about memory; unnamed symbols count as 1. */
+  readonly sizes: Bindings;
+  readonly limits: MemoryLimits;
+}
+
+/** What a device can hold in one piece. */
+export interface MemoryLimits {
+  /** Bytes one kernel argument can see. */
+  readonly maxBindingBytes: number;
+  /** Bytes of one buffer. */
+  readonly maxBufferBytes: number;
+}
+
+export const UNLIMITED: MemoryLimits = {
+  maxBindingBytes: Number.POSITIVE_INFINITY,
+  maxBufferBytes: Number.POSITIVE_INFINITY,
+};

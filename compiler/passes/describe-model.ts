@@ -1,0 +1,144 @@
+import { type Dim, elementCount, symbolsOf } from "../../ir/dim.js";
+import { isFloat } from "../../ir/dtype.js";
+import {
+  type Graph,
+  IMG_TOKENS,
+  type InputRole,
+  type ModelDescription,
+  type Node,
+  shapeOf,
+  TXT_TOKENS,
+  type ValueId,
+} from "../../ir/graph/graph.js";
+import type { Pass } from "../pass.js";
+import { findConditioning, findEnds, findRotation } from "../recognize/flux-inputs.js";
+import { type Block, blockRoles, findBlocks, isBlockRole, type Roles } from "../recognize/flux-roles.js";
+import { FluxWalk, type Linear } from "../recognize/flux-walk.js";
+import { renameSymbols } from "../recognize/rename-symbols.js";
+
+/**
+ *     %q = linear[role=null] %m, %w   ⇒   %q = linear[role="double.3.img.q"] %m, %w
+ *
+ * Finds inputs, blocks and sizes of a FLUX transformer from its dataflow, and calls the token dimensions
+ * `img_tokens` and `txt_tokens`. A graph that is something else stays as it is, without a description.
+ */
+export const describeModel: Pass = {
+  name: "describe-model",
+  summary: "finds inputs, blocks and sizes of a FLUX transformer; gives linears their roles",
+  run(graph: Graph): Graph {
+    const found = describe(graph);
+    if (found === undefined) return graph;
+    const nodes = graph.nodes.map((node): Node => {
+      const role = found.roles.get(node.outputs[0] ?? "");
+      return node.op === "linear" && role !== undefined ? { ...node, attrs: { ...node.attrs, role } } : node;
+    });
+    return renameSymbols({ ...graph, nodes, model: found.model }, tokenSymbols(graph, found.model.roles));
+  },
+};
+
+interface Description {
+  readonly model: ModelDescription;
+  readonly roles: Roles;
+}
+
+function describe(graph: Graph): Description | undefined {
+  const walk = new FluxWalk(graph);
+  const blocks = findBlocks(walk);
+  const ends = blocks === undefined ? undefined : findEnds(walk, blocks);
+  const attention = blocks?.[0]?.attention;
+  if (blocks === undefined || ends === undefined || attention === undefined) return undefined;
+  const roles = blockRoles(walk, blocks, ends.streams);
+  const give = (linear: Linear | undefined, role: string) => roles.set(linear?.outputs[0] ?? "", role);
+  give(ends.imgEmbedder, "x_embedder");
+  give(ends.txtEmbedder, "context_embedder");
+  give(ends.projOut, "proj_out");
+  give(ends.outModulation, "norm_out.modulation");
+  const conditioning = findConditioning(walk, ends.outModulation, roles);
+  const rotation = findRotation(walk, ends.streams);
+  const latents = walk.inputOf(ends.imgEmbedder.inputs[0]);
+  const context = walk.inputOf(ends.txtEmbedder.inputs[0]);
+  if (conditioning === undefined || rotation === undefined) return undefined;
+  if (latents === undefined || context === undefined) return undefined;
+  const hidden = widthOf(graph, ends.imgEmbedder.outputs[0]);
+  const { heads } = attention.attrs;
+  const inputs = new Map<ValueId, InputRole>([
+    ...conditioning.roles,
+    ...rotation.roles,
+    [latents, "latents"],
+    [context, "context"],
+  ]);
+  // Every input has a part to play, and only one.
+  if (graph.inputs.some((input) => !inputs.has(input))) return undefined;
+  if (new Set(inputs.values()).size !== inputs.size) return undefined;
+  const model: ModelDescription = {
+    doubleBlocks: blocks.filter((b) => b.q.length === 2).length,
+    singleBlocks: blocks.filter((b) => b.q.length === 1).length,
+    hidden,
+    heads,
+    headDim: widthOf(graph, attention.outputs[0]) / heads,
+    mlpWidth: mlpWidth(graph, blocks),
+    inChannels: widthOf(graph, latents),
+    outChannels: widthOf(graph, ends.projOut.outputs[0]),
+    contextDim: widthOf(graph, context),
+    pooledDim: conditioning.pooledDim,
+    guidance: conditioning.guidance,
+    ropeAxes: rotation.axes,
+    ropeTheta: rotation.theta,
+    roles: Object.fromEntries(graph.inputs.map((input) => [input, inputs.get(input) as InputRole])),
+    parameters: countParameters(graph),
+    blockLinearWeights: countBlockWeights(graph, roles),
+  };
+  return { model, roles };
+}
+
+function widthOf(graph: Graph, id: ValueId | undefined): number {
+  return Number(shapeOf(graph, id ?? "").at(-1));
+}
+
+/** The width that GELU works on; all blocks have the same. */
+function mlpWidth(graph: Graph, blocks: readonly Block[]): number {
+  const gelu = graph.nodes.find((n) => n.op === "gelu");
+  return gelu === undefined || blocks.length === 0 ? 0 : widthOf(graph, gelu.outputs[0]);
+}
+
+/** Elements of the constants that linears and norms read. */
+function countParameters(graph: Graph): number {
+  const seen = new Set<ValueId>();
+  let count = 0;
+  for (const node of graph.nodes) {
+    if (node.op !== "linear" && node.op !== "rms-norm" && node.op !== "layer-norm") continue;
+    for (const input of node.inputs) {
+      const constant = input === null ? undefined : graph.constants.get(input);
+      if (input === null || constant === undefined || !isFloat(constant.dtype) || seen.has(input)) continue;
+      seen.add(input);
+      count += Number(elementCount(constant.shape));
+    }
+  }
+  return count;
+}
+
+function countBlockWeights(graph: Graph, roles: Roles): number {
+  let count = 0;
+  for (const node of graph.nodes) {
+    if (node.op !== "linear" || !isBlockRole(roles.get(node.outputs[0] ?? "") ?? null)) continue;
+    count += Number(elementCount(shapeOf(graph, node.inputs[1] ?? "")));
+  }
+  return count;
+}
+
+/** Symbols of the source that stand for token counts → their names here. */
+function tokenSymbols(graph: Graph, roles: Readonly<Record<ValueId, InputRole>>): Record<string, Dim> {
+  const replacements: Record<string, Dim> = {};
+  const names: Partial<Record<InputRole, Dim>> = {
+    latents: IMG_TOKENS,
+    "img-ids": IMG_TOKENS,
+    context: TXT_TOKENS,
+    "txt-ids": TXT_TOKENS,
+  };
+  for (const [input, role] of Object.entries(roles)) {
+    const dim = shapeOf(graph, input).at(-2);
+    const name = names[role];
+    if (name !== undefined && typeof dim === "string" && symbolsOf(dim)[0] === dim) replacements[dim] = name;
+  }
+  return replacements;
+}

@@ -1,0 +1,93 @@
+import { type Graph, type InputRole, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+
+/** When a value is computed. */
+export interface Placement {
+  readonly phase: "prompt" | "step";
+  /** The leading axis, 1 in the graph, holds one entry per sampling step in the program. */
+  readonly perStep: boolean;
+}
+
+/**
+ * `hoist-step-invariant`: the sampler's timesteps, the guidance and both text encodings are known before the
+ * loop, so whatever depends on them only is computed once per prompt; values that depend on the timestep are
+ * computed for all steps together, as rows of one batch. An analysis: the graph stays the model of one
+ * step, and lowering reads the map.
+ *
+ *   %t: f32[1] (timestep)   %e: f32[1, 256] = timestep-embedding(%t)   → prompt, perStep: [steps, 256]
+ *   %c: f32[1, T, 64] (context)   %d = linear(%c, …)                   → prompt
+ *   %x: f32[1, T, 64] (latents)   %y = adaln(%x, %shift, %scale)       → step: reads row `step` of %shift
+ *
+ * A graph without a model description has no sampler: all of it is `step`, constants aside.
+ */
+export function hoistStepInvariant(graph: Graph): ReadonlyMap<ValueId, Placement> {
+  const placements = new Map<ValueId, Placement>();
+  for (const id of graph.inputs) placements.set(id, inputPlacement(graph, id));
+  for (const node of graph.nodes) {
+    const placement = nodePlacement(graph, node, placements);
+    for (const id of node.outputs) placements.set(id, placement);
+  }
+  return placements;
+}
+
+const STEP: Placement = { phase: "step", perStep: false };
+const PROMPT: Placement = { phase: "prompt", perStep: false };
+const PER_STEP: Placement = { phase: "prompt", perStep: true };
+
+function inputPlacement(graph: Graph, id: ValueId): Placement {
+  if (graph.model === undefined) return STEP;
+  const { roles } = graph.model;
+  const role: InputRole | undefined = Object.hasOwn(roles, id) ? roles[id] : undefined;
+  if (role === undefined || role === "latents") return STEP;
+  return role === "timestep" && shapeOf(graph, id)[0] === 1 ? PER_STEP : role === "timestep" ? STEP : PROMPT;
+}
+
+function nodePlacement(graph: Graph, node: Node, known: ReadonlyMap<ValueId, Placement>): Placement {
+  let perStep = false;
+  for (const id of node.inputs) {
+    const placement = id === null ? undefined : known.get(id);
+    if (placement === undefined) continue;
+    if (placement.phase === "step") return STEP;
+    perStep ||= placement.perStep;
+  }
+  if (graph.model === undefined) return STEP;
+  if (!perStep) return PROMPT;
+  return keepsRowsApart(graph, node, known) ? PER_STEP : STEP;
+}
+
+/**
+ * Whether a node treats the leading axis of its per-step operands as rows that do not meet, so that `steps`
+ * rows give what `steps` evaluations of one row would.
+ */
+function keepsRowsApart(graph: Graph, node: Node, known: ReadonlyMap<ValueId, Placement>): boolean {
+  const leadingOne = (id: ValueId) => shapeOf(graph, id)[0] === 1;
+  const perStep = node.inputs.filter((id): id is ValueId => id !== null && known.get(id)?.perStep === true);
+  if (![...perStep, ...node.outputs].every(leadingOne)) return false;
+  const [output = ""] = node.outputs;
+  const rank = shapeOf(graph, output).length;
+  switch (node.op) {
+    case "timestep-embedding":
+    case "silu":
+    case "gelu":
+    case "unary":
+    case "cast":
+      return true;
+    case "linear":
+    case "ternary-linear":
+    case "quantize-rows":
+      return rank >= 2 || node.op === "quantize-rows";
+    case "binary":
+    case "where":
+      // Other operands may repeat along the leading axis but must not have another meaning there.
+      return perStep.every((id) => shapeOf(graph, id).length === rank);
+    case "part":
+    case "concat":
+      return node.attrs.axis !== 0 && (node.op === "part" || perStep.length === node.inputs.length);
+    case "layer-norm":
+    case "rms-norm":
+      return rank >= 2 && node.attrs.axis === rank - 1 && perStep.length === 1;
+    case "reshape":
+      return rank >= 1;
+    default:
+      return false;
+  }
+}

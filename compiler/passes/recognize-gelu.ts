@@ -1,0 +1,33 @@
+import type { Graph } from "../../ir/graph/graph.js";
+import type { Pass } from "../pass.js";
+import { geluErf, geluTanh, matchPointwise, pointwiseUsers } from "../recognize/pointwise.js";
+import { Rewriter } from "../recognize/rewriter.js";
+
+/**
+ *     0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))   ⇒   gelu[tanh] x
+ *     0.5·x·(1 + erf(x/√2))                        ⇒   gelu[none] x
+ *
+ * in any order of factors, with x³ as a power or as products.
+ */
+export const recognizeGelu: Pass = {
+  name: "recognize-gelu",
+  summary: "tanh and erf chains that compute GELU become gelu",
+  run(graph: Graph, context): Graph {
+    const rewriter = new Rewriter(graph, context.reader);
+    for (const node of rewriter.original) {
+      if (node.op !== "unary") continue;
+      const { fn } = node.attrs;
+      // The tanh form may also be written with a sigmoid: 1 + tanh(u) = 2·sigmoid(2u).
+      if (fn !== "tanh" && fn !== "erf" && fn !== "sigmoid") continue;
+      const approximate = fn === "erf" ? "none" : "tanh";
+      for (const y of pointwiseUsers(rewriter, node)) {
+        const match = matchPointwise(rewriter, y, node, [fn === "erf" ? geluErf : geluTanh]);
+        const shape = match === undefined ? undefined : rewriter.shape(match.x);
+        if (match === undefined || shape === undefined) continue;
+        rewriter.replace(y, rewriter.emit({ op: "gelu", inputs: [match.x], attrs: { approximate } }, shape));
+        break;
+      }
+    }
+    return rewriter.finish();
+  },
+};

@@ -1,0 +1,94 @@
+import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { ForwardEditor } from "../graph/forward-editor.js";
+import { fitsJointly } from "../graph/row-reads.js";
+import { type Uses, usesOf } from "../graph/uses.js";
+import type { Pass, PassOptions } from "../pass.js";
+import { cutRows } from "./split-weights.js";
+
+type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
+type Part = NodeOf<"part">;
+
+/**
+ *   %f = linear(%x, %w, %b)   %q = part(%f) {axis: 2, start: 0, …}   %k = part(%f) {axis: 2, start: s, …}
+ * becomes
+ *   %q = linear(%x, rows 0… of %w, …)   %k = linear(%x, rows s… of %w, …)
+ *
+ * where %f, which some models compute q, k, v and the MLP's input in, would be too large for the device; see
+ * `fuse-shared-input`, which may join some of them again.
+ */
+export const splitJoint: Pass = {
+  name: "split-joint",
+  summary: "cuts linears whose joint result is larger than the device can hold",
+  run(graph, { options }) {
+    // A part may itself be cut into parts.
+    for (let current = graph; ; ) {
+      const joint = findJoint(current, options);
+      if (joint.size === 0) return current;
+      current = split(current, joint);
+    }
+  },
+};
+
+/** Linears to cut with the parts that replace them. */
+function findJoint(graph: Graph, options: PassOptions): ReadonlyMap<Node, readonly Part[]> {
+  const uses = usesOf(graph);
+  const found = new Map<Node, readonly Part[]>();
+  for (const node of graph.nodes) {
+    const parts = isPlainLinear(graph, node) ? partsOf(graph, uses, node) : undefined;
+    if (parts === undefined) continue;
+    const [output = ""] = node.outputs;
+    const values = parts.flatMap((part) => part.outputs);
+    if (!fitsJointly(uses, values, shapeOf(graph, output), options)) found.set(node, parts);
+  }
+  return found;
+}
+
+function isPlainLinear(graph: Graph, node: Node): node is Linear {
+  if (node.op !== "linear" && node.op !== "ternary-linear") return false;
+  if (node.attrs.gated || (node.op === "ternary-linear" && node.attrs.quantized)) return false;
+  return node.inputs.slice(1).every((id) => id === null || graph.constants.has(id));
+}
+
+/** The readers of a linear if all of them are disjoint parts of its columns, and no part is all of it. */
+function partsOf(graph: Graph, uses: Uses, node: Linear): readonly Part[] | undefined {
+  const [output = ""] = node.outputs;
+  const shape = shapeOf(graph, output);
+  const readers = uses.nodes.get(output) ?? [];
+  const parts = readers.filter((reader): reader is Part => reader.op === "part");
+  if (parts.length < 1 || parts.length < readers.length || uses.outputs.has(output)) return undefined;
+  const bounds = parts.map(({ attrs: { axis, start, length } }) => ({ axis, start, length }));
+  let end = 0;
+  for (const { axis, start, length } of bounds.toSorted((a, b) => Number(a.start) - Number(b.start))) {
+    if (axis !== shape.length - 1 || typeof start !== "number" || typeof length !== "number")
+      return undefined;
+    if (start < end || length === shape.at(-1)) return undefined;
+    end = start + length;
+  }
+  return parts;
+}
+
+function split(graph: Graph, joint: ReadonlyMap<Node, readonly Part[]>): Graph {
+  const edit = new ForwardEditor(graph);
+  const gone = new Set<Node>([...joint.values()].flat());
+  for (const node of graph.nodes) {
+    const parts = joint.get(node);
+    if (parts !== undefined && (node.op === "linear" || node.op === "ternary-linear")) {
+      for (const [i, part] of parts.entries()) emitPiece(graph, edit, node, part, i);
+    } else if (!gone.has(node)) edit.emit(node);
+  }
+  return edit.finish();
+}
+
+function emitPiece(graph: Graph, edit: ForwardEditor, node: Linear, part: Part, index: number): void {
+  const { start, length } = part.attrs;
+  if (typeof start !== "number" || typeof length !== "number") return;
+  const inputs = node.inputs.map((id, i): ValueId | null => {
+    const constant = id === null || i === 0 ? undefined : graph.constants.get(id);
+    return id === null || constant === undefined ? id : cutRows(edit, id, constant, start, length);
+  });
+  const role = node.attrs.role === null ? null : `${node.attrs.role}.${index}`;
+  const { outputs } = part;
+  // Spelled twice: TypeScript does not keep the operation and its attributes together across a spread.
+  if (node.op === "linear") edit.emit({ ...node, inputs, outputs, attrs: { ...node.attrs, role } });
+  else edit.emit({ ...node, inputs, outputs, attrs: { ...node.attrs, role } });
+}

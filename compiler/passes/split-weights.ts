@@ -1,0 +1,110 @@
+import type { Constant } from "../../ir/constant/constant.js";
+import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { ForwardEditor } from "../graph/forward-editor.js";
+import type { Pass } from "../pass.js";
+
+type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
+
+/** Pieces start at multiples of this many columns, which every tile of the GEMM families divides. */
+const COLUMN_STEP = 256;
+
+/**
+ *   %y = linear(%x, %w)
+ * becomes
+ *   %y0 = linear(%x, rows 0… of %w)   %y1 = linear(%x, rows n/2… of %w)   %y = concat(%y0, %y1)
+ *
+ * where %w is larger than one kernel argument may be: the columns of x·Wᵀ do not depend on each other.
+ */
+export const splitWeights: Pass = {
+  name: "split-weights",
+  summary: "cuts weights that are larger than a binding of the device into several linears",
+  run(graph, { options: { limits } }) {
+    const edit = new ForwardEditor(graph);
+    for (const node of graph.nodes) {
+      const rows =
+        node.op === "linear" || node.op === "ternary-linear"
+          ? rowsThatFit(graph, node, limits.maxBindingBytes)
+          : undefined;
+      if (rows === undefined || (node.op !== "linear" && node.op !== "ternary-linear")) edit.emit(node);
+      else emitPieces(graph, edit, node, rows);
+    }
+    return edit.finish();
+  },
+};
+
+/** Index of the weight operand. */
+function weightIndex(node: Linear): number {
+  return node.op === "linear" ? 1 : node.attrs.quantized ? 3 : 1;
+}
+
+/** Rows of each piece, or undefined where the weight fits. */
+function rowsThatFit(graph: Graph, node: Linear, maxBytes: number): number | undefined {
+  const id = node.inputs[weightIndex(node)];
+  const weight = typeof id === "string" ? graph.constants.get(id) : undefined;
+  const [rows = 0, inner = 0] = weight?.shape ?? [];
+  // On the device a trit takes 2 bits and rows are padded to 16; dense weights are f32.
+  const rowBytes = node.op === "linear" ? inner * 4 : Math.ceil(inner / 16) * 4;
+  if (rows * rowBytes <= maxBytes) return undefined;
+  return Math.max(COLUMN_STEP, Math.floor(maxBytes / rowBytes / COLUMN_STEP) * COLUMN_STEP);
+}
+
+function emitPieces(graph: Graph, edit: ForwardEditor, node: Linear, step: number): void {
+  const at = weightIndex(node);
+  const [output = ""] = node.outputs;
+  const shape = shapeOf(graph, output);
+  const columns = shape.at(-1);
+  if (typeof columns !== "number") {
+    edit.emit(node);
+    return;
+  }
+  const pieces: ValueId[] = [];
+  for (let start = 0; start < columns; start += step) {
+    const length = Math.min(step, columns - start);
+    const part = (id: ValueId): ValueId => cutLastAxis(graph, edit, id, start, length);
+    const inputs = node.inputs.map((id, i) => {
+      if (id === null || i < at) return id;
+      const constant = graph.constants.get(id);
+      const isRowConstant = constant !== undefined && constant.shape[0] === columns;
+      if (isRowConstant) return cutRows(edit, id, constant, start, length);
+      return shapeOf(graph, id).at(-1) === columns ? part(id) : id;
+    });
+    const role = node.attrs.role === null ? null : `${node.attrs.role}.${pieces.length}`;
+    const value = edit.value(`${output}.${pieces.length}`, {
+      dtype: dtypeOf(graph, output),
+      shape: [...shape.slice(0, -1), length],
+    });
+    const piece: Node =
+      node.op === "linear"
+        ? { ...node, inputs, outputs: [value], attrs: { ...node.attrs, role } }
+        : { ...node, inputs, outputs: [value], attrs: { ...node.attrs, role } };
+    edit.emit(piece);
+    pieces.push(value);
+  }
+  edit.emit({ op: "concat", inputs: pieces, outputs: [output], attrs: { axis: shape.length - 1 } });
+}
+
+/** Rows [start, start + length) of a constant. */
+export function cutRows(
+  edit: ForwardEditor,
+  id: ValueId,
+  of: Constant,
+  start: number,
+  length: number,
+): ValueId {
+  return edit.constant(`${id}.${start}`, {
+    dtype: of.dtype,
+    shape: [length, ...of.shape.slice(1)],
+    source: { kind: "rows", of, start },
+  });
+}
+
+function cutLastAxis(graph: Graph, edit: ForwardEditor, id: ValueId, start: number, length: number): ValueId {
+  const shape = shapeOf(graph, id);
+  const axis = shape.length - 1;
+  const value = edit.value(`${id}.${start}`, {
+    dtype: dtypeOf(graph, id),
+    shape: [...shape.slice(0, -1), length],
+  });
+  edit.emit({ op: "part", inputs: [id], outputs: [value], attrs: { axis, start, length } });
+  return value;
+}

@@ -1,0 +1,130 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ByteReader } from "../ir/constant/constant.js";
+import type { Bindings, Dim } from "../ir/dim.js";
+import type { DType } from "../ir/dtype.js";
+import { TritcError } from "../ir/errors.js";
+import { dtypeOf, type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js";
+import { verifyGraph } from "../ir/graph/verify.js";
+import { printProgramText } from "../ir/program/print.js";
+import { verifyProgram } from "../ir/program/verify.js";
+import type { Target } from "../targets/index.js";
+import { generateKernels, type KernelArtifact } from "./codegen/kernels.js";
+import { type LoweredProgram, lower } from "./lower/index.js";
+import { importOnnx } from "./onnx/index.js";
+import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
+import { batchBindings } from "./passes/batch-bindings.js";
+import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
+import { environmentOptions, runPasses } from "./passes/runner.js";
+
+/** A model file as a FLUX-level graph for one sample; other graphs keep their generic operations. */
+export function importAndRecognize(path: string, reader: ByteReader): Graph {
+  return recognize(importOnnx(path), reader);
+}
+
+/**
+ * `fold-constants`, `canonicalize`, the recognizers and `describe-model`. The batch axes of a FLUX transformer are
+ * bound to 1: its samples are known not to mix. In any other graph they may, so there they stay symbols.
+ */
+export function recognize(imported: Graph, reader: ByteReader): Graph {
+  verifyGraph(imported);
+  const bindings = batchBindings(imported);
+  const front = (bound: PassOptions["bindings"]) => {
+    const options: PassOptions = {
+      ternarize: "none",
+      activations: "f32",
+      bindings: bound,
+      sizes: {},
+      limits: UNLIMITED,
+    };
+    return runPasses(imported, FRONT_PASSES, { reader, options });
+  };
+  if (Object.keys(bindings).length === 0) return front({});
+  try {
+    const recognized = front(bindings);
+    if (recognized.model !== undefined) return recognized;
+  } catch (error) {
+    // One sample need not even fit a graph that is no transformer.
+    if (!(error instanceof TritcError)) throw error;
+  }
+  return front({});
+}
+
+/** Ternary weights, fusions, int8 activations, and weights in pieces that the device can bind. */
+export function optimize(graph: Graph, context: PassContext): Graph {
+  return runPasses(graph, BACK_PASSES, context, { ...environmentOptions(), first: FRONT_PASSES.length });
+}
+
+/** What `compile` makes of a model before anything is written. */
+export interface Compiled {
+  /** The graph that the kernels compute. */
+  readonly graph: Graph;
+  readonly lowered: LoweredProgram;
+  readonly kernels: readonly KernelArtifact[];
+}
+
+export interface CompileStages {
+  readonly target: Target;
+  readonly options: Pick<PassOptions, "ternarize" | "activations">;
+  /** Largest sizes of the symbols. */
+  readonly sizes: Bindings;
+  readonly batchAxes: ReadonlyMap<ValueId, number | null>;
+  /** Element types of inputs and outputs as the imported graph has them. */
+  readonly dtypes?: ReadonlyMap<ValueId, DType>;
+}
+
+/** From a recognized graph to kernels: every step, top to bottom. */
+export async function compileGraph(
+  recognized: Graph,
+  reader: ByteReader,
+  stages: CompileStages,
+): Promise<Compiled> {
+  const { target, options: quantization, ...ports } = stages;
+  const { sizes } = ports;
+  const options: PassOptions = { ...quantization, bindings: {}, sizes, limits: target.limits };
+  const graph = optimize(recognized, { reader, options });
+  const lowered = lower(graph, { target, ...ports });
+  const { dump } = environmentOptions();
+  if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
+  verifyProgram(lowered.program);
+  const kernels = await generateKernels(lowered.kernels);
+  if (dump !== undefined) dumpKernels(dump, kernels);
+  return { graph, lowered, kernels };
+}
+
+/** Element types of a graph's inputs and outputs. */
+export function portTypesOf(graph: Graph): ReadonlyMap<ValueId, DType> {
+  return new Map([...graph.inputs, ...graph.outputs].map((id) => [id, dtypeOf(graph, id)]));
+}
+
+function dumpText(folder: string, file: string, text: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, file), text);
+}
+
+function dumpKernels(dump: string, kernels: readonly KernelArtifact[]): void {
+  for (const { id, language, source } of kernels)
+    dumpText(join(dump, "kernels"), `${id}.${language}`, source);
+}
+
+/**
+ * The axis of each input and output that samples of a batch run along: the leading one, where the imported graph
+ * has a symbol there that was bound to 1, or where a FLUX transformer has its batch.
+ */
+export function batchAxesOf(imported: Graph, recognized: Graph): ReadonlyMap<ValueId, number | null> {
+  const bound: Readonly<Record<string, Dim>> = recognized.model === undefined ? {} : batchBindings(imported);
+  const axes = new Map<ValueId, number | null>();
+  for (const id of [...recognized.inputs, ...recognized.outputs]) {
+    const dim = imported.types.get(id)?.shape?.[0];
+    const isBatch = typeof dim === "string" && Object.hasOwn(bound, dim);
+    axes.set(id, isBatch || isModelBatch(recognized, id) ? 0 : null);
+  }
+  return axes;
+}
+
+function isModelBatch(graph: Graph, id: ValueId): boolean {
+  if (graph.model === undefined || shapeOf(graph, id)[0] !== 1) return false;
+  const role = Object.hasOwn(graph.model.roles, id) ? graph.model.roles[id] : undefined;
+  const isIds = role === "img-ids" || role === "txt-ids";
+  return !isIds || shapeOf(graph, id).length === 3;
+}
