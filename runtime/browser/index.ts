@@ -1,0 +1,7 @@
+/** The runtime in browsers: bundles by URL, devices, and everything of the portable runtime. */
+export { parseSafetensors, serialize as serializeSafetensors } from "../../ir/format/safetensors.js";
+export type { Tensor } from "../../ir/tensor.js";
+export * from "../index.js";
+export { type BundleAtUrl, openBundleUrl } from "./bundle.js";
+export { type BrowserDeviceOptions, browserTargets, openBrowserDevice } from "./device.js";
+export type { DownloadOptions, DownloadProgress } from "./url-files.js";

@@ -1,0 +1,184 @@
+import { TritcError } from "../ir/errors.js";
+import {
+  MANIFEST_FILE,
+  type Manifest,
+  type ManifestFile,
+  PROGRAM_FILE,
+  parseManifest,
+  WEIGHTS_FILE,
+} from "../ir/format/manifest.js";
+import { headerLength, parseHeader, type SafetensorsEntry } from "../ir/format/safetensors.js";
+import { parseProgram } from "../ir/program/json.js";
+import type { Program } from "../ir/program/program.js";
+import type { KernelCode, WeightSource } from "./device.js";
+
+/** Where a bundle's files come from: a folder, or a server. Paths are the manifest's. */
+export interface BundleFiles {
+  /** A whole file, or undefined if there is none. */
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** A byte range of a file. */
+  readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Size and SHA-256 (lower-case hex) of a file, or undefined if there is none. */
+  digest(path: string): Promise<{ readonly bytes: number; readonly sha256: string } | undefined>;
+}
+
+/** A bundle whose files are what its manifest says. */
+export interface Bundle {
+  readonly manifest: Manifest;
+  readonly program: Program;
+  readonly code: KernelCode;
+  readonly weights: WeightSource;
+  /** Another file that the manifest lists, checked as it is read; throws TRITC_E_BUNDLE_FILE. */
+  readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** SHA-256 of manifest.json, which names the hash of every other file: the bundle's identity. */
+  readonly hash: string;
+}
+
+/**
+ * Opens and verifies a bundle before a byte of it reaches a device.
+ *
+ * Throws TRITC_E_NOT_A_BUNDLE without a manifest, TRITC_E_BUNDLE_VERSION for a newer format,
+ * TRITC_E_BUNDLE_FORMAT for malformed metadata, TRITC_E_BUNDLE_FILE for a missing, cut or changed file.
+ *
+ * @param extent `all` checks every file; `used` only those that a device needs, where the rest (text encoders,
+ *   the VAE) would have to be downloaded first
+ */
+export async function loadBundle(
+  files: BundleFiles,
+  place: string,
+  extent: "all" | "used" = "all",
+): Promise<Bundle> {
+  const manifestBytes = await files.read(MANIFEST_FILE);
+  if (manifestBytes === undefined) {
+    throw new TritcError({
+      code: "TRITC_E_NOT_A_BUNDLE",
+      message: "not a bundle",
+      place,
+      expected: `a folder with ${MANIFEST_FILE}, as \`tritc compile\` writes it`,
+      remedy: "compile the model first: tritc compile <model> --target cpu -o <folder>",
+    });
+  }
+  const manifest = parseManifest(new TextDecoder().decode(manifestBytes), `${place}/${MANIFEST_FILE}`);
+  for (const file of manifest.files) {
+    // The program and the kernels are checked as they are read.
+    if (extent === "all" || file.path === WEIGHTS_FILE) {
+      checkDigest(await files.digest(file.path), file, place);
+    }
+  }
+  const listed = new Map(manifest.files.map((f) => [f.path, f]));
+
+  /** A listed file, hashed again as it is kept: what was checked is what is used. */
+  const readListed = async (path: string): Promise<Uint8Array<ArrayBuffer>> => {
+    const entry = listed.get(path);
+    const bytes = await files.read(path);
+    if (entry === undefined || bytes === undefined) throw fileError(place, path, "is missing", {});
+    checkDigest({ bytes: bytes.length, sha256: await sha256Hex(bytes) }, entry, place);
+    return bytes;
+  };
+  const text = new TextDecoder().decode(await readListed(PROGRAM_FILE));
+  const program = parseProgram(text, `${place}/${PROGRAM_FILE}`);
+  if (program.target !== manifest.target) {
+    throw new TritcError({
+      code: "TRITC_E_BUNDLE_FORMAT",
+      message: "the manifest and the program are for different targets",
+      place: `${place}/${MANIFEST_FILE}`,
+      expected: program.target,
+      found: manifest.target,
+      remedy: "compile the model again; if the bundle was downloaded, download it again",
+    });
+  }
+  const code = await readKernels(manifest, program, readListed, place);
+  const weights = await openWeights(files, listed.get(WEIGHTS_FILE), program, place);
+  const hash = await sha256Hex(manifestBytes);
+  return { manifest, program, code, weights, readFile: readListed, hash };
+}
+
+/** Lower-case hex SHA-256, through the Web Crypto that Node and browsers share. */
+export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+async function readKernels(
+  manifest: Manifest,
+  program: Program,
+  read: (path: string) => Promise<Uint8Array<ArrayBuffer>>,
+  place: string,
+): Promise<KernelCode> {
+  const sources = new Map<string, string>();
+  const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
+  // All at once: from a server each is a round trip.
+  await Promise.all(
+    manifest.kernels.map(async ({ id, source, binary }) => {
+      if (binary === null) sources.set(id, new TextDecoder().decode(await read(source)));
+      else binaries.set(id, await read(binary));
+    }),
+  );
+  const missing = program.kernels.find(({ id }) => !sources.has(id) && !binaries.has(id));
+  if (missing !== undefined) throw fileError(place, `kernels/${missing.id}`, "is not in the manifest", {});
+  const found = <T>(map: ReadonlyMap<string, T>, id: string, form: string): T => {
+    const value = map.get(id);
+    if (value === undefined) throw fileError(place, `kernels/${id}`, `has no ${form}`, {});
+    return value;
+  };
+  return {
+    source: (id) => found(sources, id, "source"),
+    binary: (id) => found(binaries, id, "binary"),
+  };
+}
+
+async function openWeights(
+  files: BundleFiles,
+  listed: ManifestFile | undefined,
+  program: Program,
+  place: string,
+): Promise<WeightSource> {
+  const path = `${place}/${WEIGHTS_FILE}`;
+  if (listed === undefined) throw fileError(place, WEIGHTS_FILE, "is not in the manifest", {});
+  const head = await files.readRange(WEIGHTS_FILE, 0, Math.min(8, listed.bytes));
+  const end = 8 + headerLength(head, listed.bytes, path);
+  const { entries } = parseHeader(await files.readRange(WEIGHTS_FILE, 0, end), listed.bytes, path);
+  for (const { storage } of program.buffers) {
+    if ("tensor" in storage && !entries.has(storage.tensor)) {
+      throw fileError(place, WEIGHTS_FILE, `lacks the tensor ${storage.tensor}`, {});
+    }
+  }
+  return {
+    async bytes(tensor) {
+      const entry: SafetensorsEntry | undefined = entries.get(tensor);
+      if (entry === undefined) throw fileError(place, WEIGHTS_FILE, `lacks the tensor ${tensor}`, {});
+      return files.readRange(WEIGHTS_FILE, entry.offset, entry.length);
+    },
+  };
+}
+
+function checkDigest(
+  found: { readonly bytes: number; readonly sha256: string } | undefined,
+  file: ManifestFile,
+  place: string,
+): void {
+  if (found === undefined) throw fileError(place, file.path, "is missing", {});
+  if (found.bytes !== file.bytes) {
+    const sizes = { expected: `${file.bytes} bytes`, found: `${found.bytes} bytes` };
+    throw fileError(place, file.path, "does not have its size", sizes);
+  }
+  if (found.sha256 !== file.sha256) {
+    const hashes = { expected: `SHA-256 ${file.sha256}`, found: `SHA-256 ${found.sha256}` };
+    throw fileError(place, file.path, "was changed after it was written", hashes);
+  }
+}
+
+function fileError(
+  place: string,
+  path: string,
+  what: string,
+  details: { readonly expected?: string; readonly found?: string },
+): TritcError {
+  return new TritcError({
+    code: "TRITC_E_BUNDLE_FILE",
+    message: `the bundle's file ${what}`,
+    place: `${place}/${path}`,
+    ...details,
+    remedy: "copy or download the bundle again, or compile the model again",
+  });
+}

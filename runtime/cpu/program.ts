@@ -1,0 +1,281 @@
+import type { Bindings } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
+import {
+  type Kernel,
+  type Launch,
+  PHASES,
+  type Phase,
+  type Program,
+  type ProgramBuffer,
+} from "../../ir/program/program.js";
+import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
+import type { KernelCode, LoadedProgram, WeightSource } from "../device.js";
+import { checkWriteSize } from "../write-size.js";
+import {
+  AddressSpace,
+  type BoundLaunch,
+  bindLaunch,
+  bufferBytes,
+  isPersistent,
+  placeDynamic,
+} from "./layout.js";
+import { type ThreadOptions, ThreadTeam } from "./threads.js";
+
+const PAGE = 65_536;
+
+function launchCount(program: Program): number {
+  return PHASES.reduce((count, phase) => count + program.phases[phase].length, 0);
+}
+
+/** Compiles kernels, uploads weights and runs `load`, on a new team of threads. */
+export async function loadCpuProgram(
+  program: Program,
+  code: KernelCode,
+  weights: WeightSource,
+  threads: ThreadOptions,
+  features: ReadonlySet<string>,
+  onClose: () => void,
+): Promise<LoadedProgram> {
+  const team = new ThreadTeam(threads, launchCount(program));
+  try {
+    const modules = await Promise.all(
+      program.kernels.map((kernel) => compile(kernel, program, code, features)),
+    );
+    await team.start(modules);
+    const loaded = new CpuProgram(program, team, new AddressSpace(team.firstFree), onClose);
+    await loaded.load(weights);
+    return loaded;
+  } catch (error) {
+    await team.close();
+    throw error;
+  }
+}
+
+/** The kernel's module, or its fallback's where the engine lacks a feature it needs. */
+async function compile(
+  kernel: Kernel,
+  program: Program,
+  code: KernelCode,
+  features: ReadonlySet<string>,
+): Promise<WebAssembly.Module> {
+  let chosen = kernel;
+  for (;;) {
+    const missing = chosen.features.find((feature) => !features.has(feature));
+    if (missing === undefined) return compileModule(chosen.id, code.binary(chosen.id));
+    const fallback = program.kernels.find((candidate) => candidate.id === chosen.fallback);
+    if (fallback === undefined) {
+      throw new TritcError({
+        code: "TRITC_E_CPU_FEATURE",
+        message: `the kernel needs ${missing}, which this WebAssembly engine does not have`,
+        place: chosen.id,
+        remedy: "use a newer engine, or compile again with this version",
+      });
+    }
+    chosen = fallback;
+  }
+}
+
+async function compileModule(id: string, binary: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(binary);
+  } catch (cause) {
+    if (!(cause instanceof WebAssembly.CompileError)) throw cause;
+    throw new TritcError({
+      code: "TRITC_E_KERNEL",
+      message: "the kernel is not a WebAssembly module that this engine takes",
+      place: id,
+      found: cause.message,
+      remedy: "compile the model again; if the bundle was downloaded, download it again",
+      cause,
+    });
+  }
+}
+
+class CpuProgram implements LoadedProgram {
+  private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+  private readonly kernelIndex: ReadonlyMap<string, number>;
+  /** Buffers that stay where `load` put them. */
+  private readonly persistent = new Map<string, number>();
+  private addresses: ReadonlyMap<string, number> = new Map();
+  private bindings: Bindings | undefined;
+  private boundText = "";
+  private usedBytes = 0;
+  /** By phase: launches whose addresses move with the step, and where their words are. */
+  private moving = new Map<string, readonly { readonly address: number; readonly launch: BoundLaunch }[]>();
+
+  constructor(
+    private readonly program: Program,
+    private readonly team: ThreadTeam,
+    private readonly space: AddressSpace,
+    private readonly onClose: () => void,
+  ) {
+    this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    this.kernelIndex = new Map(program.kernels.map((kernel, index) => [kernel.id, index]));
+  }
+
+  /** Places and fills what stays. Staged tensors take turns in the memory behind it, launch by launch. */
+  async load(weights: WeightSource): Promise<void> {
+    for (const buffer of this.program.buffers) {
+      if (!isPersistent(buffer)) continue;
+      const bytes = bufferBytes(buffer, {});
+      const address = this.space.take(bytes, buffer.id);
+      this.persistent.set(buffer.id, address);
+      this.reserve(this.space.end);
+      if (buffer.storage.kind === "weight") {
+        this.upload(buffer, await weights.bytes(buffer.storage.tensor), address, bytes);
+      }
+    }
+    for (const launch of this.program.phases.load) {
+      const space = new AddressSpace(this.space.end);
+      const addresses = new Map(this.persistent);
+      for (const { buffer: id } of launch.args) {
+        const buffer = this.buffers.get(id);
+        if (buffer?.storage.kind !== "staging") continue;
+        const bytes = bufferBytes(buffer, {});
+        const address = space.take(bytes, id);
+        addresses.set(id, address);
+        this.reserve(space.end);
+        this.upload(buffer, await weights.bytes(buffer.storage.tensor), address, bytes);
+      }
+      this.installTables({ load: [launch] }, {}, addresses, space);
+      await this.team.run(["load"]);
+    }
+    this.usedBytes = this.space.end;
+  }
+
+  async bind(bindings: Bindings): Promise<void> {
+    const text = JSON.stringify(this.program.symbols.map((name) => bindings[name]));
+    if (this.bindings !== undefined && text === this.boundText) return;
+    verifyProgramSizes(this.program, bindings);
+    const space = new AddressSpace(this.space.end);
+    const dynamic = placeDynamic(this.program, bindings, space);
+    this.reserve(space.end);
+    this.addresses = new Map([...this.persistent, ...dynamic]);
+    const { load: _, ...phases } = this.program.phases;
+    this.installTables(phases, bindings, this.addresses, space);
+    this.bindings = bindings;
+    this.boundText = text;
+    this.usedBytes = space.end;
+  }
+
+  write(buffer: string, data: Float32Array | Int32Array): void {
+    const { address, bytes } = this.place(buffer);
+    checkWriteSize(buffer, bytes, data);
+    this.bytes(address, bytes).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  async run(phases: readonly Phase[], step: number): Promise<void> {
+    this.bound();
+    const { buffer } = this.team.memory;
+    for (const phase of phases) {
+      for (const { address, launch } of this.moving.get(phase) ?? []) {
+        const words = new Uint32Array(buffer, address, launch.words.length);
+        for (const { word, bytes } of launch.steps) words[word] = (launch.words[word] ?? 0) + step * bytes;
+      }
+    }
+    // A launch runs once in a run of the team.
+    if (new Set(phases).size === phases.length) await this.team.run(phases);
+    else for (const phase of phases) await this.team.run([phase]);
+  }
+
+  async read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array> {
+    const { address, bytes, dtype } = this.place(buffer);
+    const copy = new Uint8Array(this.bytes(address, bytes)).buffer;
+    switch (dtype) {
+      case "f32":
+        return new Float32Array(copy);
+      case "i32":
+        return new Int32Array(copy);
+      case "u32":
+        return new Uint32Array(copy);
+      default:
+        return new Int8Array(copy);
+    }
+  }
+
+  memoryBytes(): number {
+    return this.usedBytes;
+  }
+
+  async close(): Promise<void> {
+    this.onClose();
+    await this.team.close();
+  }
+
+  /** Writes the words of launches behind `space`'s end and sends every thread the tables. */
+  private installTables(
+    phases: Partial<Record<Phase, readonly Launch[]>>,
+    bindings: Bindings,
+    addresses: ReadonlyMap<string, number>,
+    space: AddressSpace,
+  ): void {
+    const tables: Record<string, Int32Array> = {};
+    let ordinal = 0;
+    this.moving = new Map();
+    for (const phase of PHASES) {
+      const launches = phases[phase] ?? [];
+      const moving: { readonly address: number; readonly launch: BoundLaunch }[] = [];
+      const table = new Int32Array(launches.length * 4);
+      launches.forEach((launch, i) => {
+        const index = this.kernelIndex.get(launch.kernel) ?? -1;
+        const scalars = this.program.kernels[index]?.scalars ?? [];
+        const bound = bindLaunch(launch, { bindings, buffers: this.buffers, addresses, scalars });
+        const address = space.take(bound.words.byteLength, launch.label);
+        this.reserve(space.end);
+        new Uint32Array(this.team.memory.buffer, address, bound.words.length).set(bound.words);
+        if (bound.steps.length > 0) moving.push({ address, launch: bound });
+        table.set([index, address, bound.tiles, ordinal], i * 4);
+        ordinal += 1;
+      });
+      tables[phase] = table;
+      this.moving.set(phase, moving);
+    }
+    this.team.send({ type: "tables", tables });
+  }
+
+  private upload(buffer: ProgramBuffer, data: Uint8Array, address: number, bytes: number): void {
+    if (data.byteLength !== bytes) {
+      throw new TritcError({
+        code: "TRITC_E_BUFFER_SIZE",
+        message: "the tensor does not have the size that the program expects",
+        place:
+          buffer.storage.kind === "weight" || buffer.storage.kind === "staging"
+            ? buffer.storage.tensor
+            : buffer.id,
+        expected: `${bytes} bytes`,
+        found: `${data.byteLength} bytes`,
+        remedy: "verify the bundle",
+      });
+    }
+    this.bytes(address, bytes).set(data);
+  }
+
+  private bytes(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.team.memory.buffer, address, length);
+  }
+
+  private reserve(end: number): void {
+    const missing = Math.ceil(end / PAGE) - this.team.memory.buffer.byteLength / PAGE;
+    if (missing > 0) this.team.memory.grow(missing);
+  }
+
+  private bound(): Bindings {
+    if (this.bindings === undefined) throw new Error("bind comes before run, read and write");
+    return this.bindings;
+  }
+
+  private place(id: string): { readonly address: number; readonly bytes: number; readonly dtype: string } {
+    const bindings = this.bound();
+    const buffer = this.buffers.get(id);
+    const address = this.addresses.get(id);
+    if (buffer === undefined || address === undefined) {
+      throw new TritcError({
+        code: "TRITC_E_BUFFER",
+        message: "the program has no such buffer in memory",
+        place: id,
+        remedy: "use the buffers of the program's inputs and outputs",
+      });
+    }
+    return { address, bytes: bufferBytes(buffer, bindings), dtype: buffer.dtype };
+  }
+}

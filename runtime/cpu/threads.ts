@@ -1,0 +1,177 @@
+import { TritcError } from "../../ir/errors.js";
+import { WASM_MAX_PAGES, WASM_SCRATCH_BYTES } from "../../ir/program/wasm-abi.js";
+import {
+  CONTROL_HEAD,
+  createParticipant,
+  epochOf,
+  type ThreadMessage,
+  type ThreadReport,
+} from "./participant.js";
+
+/** A started worker thread. */
+export interface ThreadHandle {
+  post(message: ThreadMessage): void;
+  /** Whether the thread, while idle, keeps the process from ending; at first it does not. */
+  keepAlive(alive: boolean): void;
+  terminate(): Promise<void>;
+}
+
+/**
+ * Starts a worker thread that runs `source`, a script which finds `port` in its scope: `port.listen(handler)` and
+ * `port.post(report)`. Errors of the thread itself go to `onError`.
+ */
+export type SpawnThread = (
+  source: string,
+  onReport: (report: ThreadReport) => void,
+  onError: (error: unknown) => void,
+) => ThreadHandle;
+
+/** How the device's own thread behaves. */
+export interface ThreadOptions {
+  /** Threads in all. */
+  readonly threads: number;
+  /** Absent: everything runs on the calling thread. */
+  readonly spawn: SpawnThread | undefined;
+  /** The calling thread may block, so it takes a share. False on a browser's main thread. */
+  readonly callerWorks: boolean;
+}
+
+const SOURCE = `port.listen((${createParticipant.toString()})((report) => port.post(report), true));`;
+
+const CONTROL_ADDRESS = 64;
+
+/** Threads that run launches one after the other, together, over one shared memory. */
+export class ThreadTeam {
+  readonly memory: WebAssembly.Memory;
+  /** First free address behind the control block and the scratch areas. */
+  readonly firstFree: number;
+  private readonly caller: ((message: ThreadMessage) => void) | undefined;
+  private readonly workers: readonly ThreadHandle[];
+  private readonly control: Int32Array;
+  /** Runs so far; a report of an earlier run comes late and means nothing. */
+  private runs = 0;
+  /** See CONTROL_HEAD. */
+  private version = 0;
+  private lastPhases = "";
+  private pending = 0;
+  private errors: string[] = [];
+  private settle: (() => void) | undefined;
+  /** Why a worker is gone; nothing runs any more then. */
+  private dead: string | undefined;
+
+  /** `launches`: as many as tables ever name at a time. */
+  constructor(options: ThreadOptions, launches: number) {
+    const { threads, spawn } = options;
+    const controlWords = CONTROL_HEAD + 2 * launches;
+    const scratchAreas = Math.ceil((CONTROL_ADDRESS + 4 * controlWords) / 64) * 64;
+    this.firstFree = scratchAreas + threads * WASM_SCRATCH_BYTES;
+    const pages = Math.ceil(this.firstFree / 65_536);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: WASM_MAX_PAGES, shared: true });
+    this.control = new Int32Array(this.memory.buffer, CONTROL_ADDRESS, controlWords);
+    const onReport = (report: ThreadReport) => this.reported(report);
+    const onError = (error: unknown) => {
+      this.dead = `a worker thread ended: ${String(error)}`;
+      this.settle?.();
+    };
+    const alone = spawn === undefined || threads === 1;
+    this.caller = alone || options.callerWorks ? createParticipant(onReport, false) : undefined;
+    const workers = alone ? 0 : threads - (this.caller === undefined ? 0 : 1);
+    this.workers = Array.from({ length: workers }, () => {
+      if (spawn === undefined) throw new Error("workers without a way to start them");
+      return spawn(SOURCE, onReport, onError);
+    });
+    const members = this.members();
+    members.forEach((post, index) => {
+      const scratch = scratchAreas + index * WASM_SCRATCH_BYTES;
+      const { memory } = this;
+      post({
+        type: "start",
+        memory,
+        threads: members.length,
+        scratch,
+        control: CONTROL_ADDRESS,
+        controlWords,
+      });
+    });
+  }
+
+  /** Gives every thread its kernels; returns when all have them, so that no run waits for a thread that failed. */
+  async start(modules: readonly WebAssembly.Module[]): Promise<void> {
+    this.expectReports();
+    this.send({ type: "kernels", modules });
+    await this.allReported();
+  }
+
+  /** Sends every thread a message that is not a run. */
+  send(message: ThreadMessage): void {
+    this.version += 1;
+    for (const post of this.members()) post(message);
+  }
+
+  /** Runs different phases of the tables that were sent. Rejects if a kernel trapped or a thread is gone. */
+  async run(phases: readonly string[]): Promise<void> {
+    if (this.dead !== undefined) throw threadFault(this.dead);
+    this.runs += 1;
+    this.expectReports();
+    if (phases.join() !== this.lastPhases) this.version += 1;
+    this.lastPhases = phases.join();
+    Atomics.store(this.control, 0, 0);
+    // The epoch before the count: a late thread that sees the count at 0 must see that its run is over.
+    for (let word = CONTROL_HEAD; word < this.control.length; word += 2) {
+      Atomics.store(this.control, word, epochOf(this.runs));
+      Atomics.store(this.control, word + 1, 0);
+    }
+    // The version first: whoever sees the run's number sees its version too.
+    Atomics.store(this.control, 2, this.version);
+    Atomics.store(this.control, 1, this.runs);
+    Atomics.notify(this.control, 1);
+    const message: ThreadMessage = { type: "run", run: this.runs, version: this.version, phases };
+    for (const worker of this.workers) worker.post(message);
+    // The caller blocks until every launch is done.
+    this.caller?.(message);
+    // Then reports are only needed for what went wrong.
+    if (this.caller === undefined || Atomics.load(this.control, 0) !== 0) await this.allReported();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+
+  private members(): readonly ((message: ThreadMessage) => void)[] {
+    const posts = this.workers.map((worker) => (message: ThreadMessage) => worker.post(message));
+    return this.caller === undefined ? posts : [this.caller, ...posts];
+  }
+
+  private expectReports(): void {
+    this.pending = this.members().length;
+    this.errors = [];
+  }
+
+  private async allReported(): Promise<void> {
+    if (this.pending > 0 && this.dead === undefined) {
+      for (const worker of this.workers) worker.keepAlive(true);
+      await new Promise<void>((resolve) => {
+        this.settle = resolve;
+      });
+      for (const worker of this.workers) worker.keepAlive(false);
+    }
+    if (this.dead !== undefined) throw threadFault(this.dead);
+    if (this.errors.length > 0) throw threadFault(`a kernel failed: ${this.errors.join("; ")}`);
+  }
+
+  private reported({ run, error }: ThreadReport): void {
+    if (run !== this.runs) return;
+    if (error !== null) this.errors.push(error);
+    this.pending -= 1;
+    if (this.pending === 0) this.settle?.();
+  }
+}
+
+function threadFault(message: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_KERNEL_TRAP",
+    message,
+    place: "cpu device",
+    remedy: "verify the bundle and the memory at hand; else this is a defect of the kernel or of the program",
+  });
+}

@@ -1,0 +1,41 @@
+import type { Bindings } from "../ir/dim.js";
+import type { Phase, Program } from "../ir/program/program.js";
+
+/** Sources and binaries of a bundle's kernels, by kernel id. */
+export interface KernelCode {
+  /** WGSL text, for targets that compile at load time. */
+  source(id: string): string;
+  /** WebAssembly binary, for the cpu target. */
+  binary(id: string): Uint8Array<ArrayBuffer>;
+}
+
+/** Raw bytes of a tensor of `weights.safetensors`; read when the device uploads it, not kept. */
+export interface WeightSource {
+  bytes(tensor: string): Promise<Uint8Array>;
+}
+
+/** One device of one kind: WebAssembly workers, WebGPU, (CUDA). */
+export interface Device {
+  readonly kind: "cpu" | "webgpu";
+  /** What a person would call it: adapter name, thread count. */
+  readonly description: string;
+  /** Compiles kernels, uploads weights and runs the `load` phase. */
+  load(program: Program, code: KernelCode, weights: WeightSource): Promise<LoadedProgram>;
+  /** Frees the device; programs loaded on it must be closed first. */
+  close(): Promise<void>;
+}
+
+/** A program on its device. Calls are made one at a time. */
+export interface LoadedProgram {
+  /** Sets the symbols (token counts, steps) and allocates buffers for them; cheap when nothing changed. */
+  bind(bindings: Bindings): Promise<void>;
+  /** Fills a `host` buffer; `data` has exactly its elements. */
+  write(buffer: string, data: Float32Array | Int32Array): void;
+  /** Runs phases one after the other in one submission. `step` selects step-indexed arguments. */
+  run(phases: readonly Phase[], step: number): Promise<void>;
+  /** The first `elements` (default all) of a buffer, as its device dtype (u32 for bool; i8 as Int8Array). */
+  read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array>;
+  /** Bytes the program holds on the device now, weights and buffers. */
+  memoryBytes(): number;
+  close(): Promise<void>;
+}

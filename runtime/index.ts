@@ -1,0 +1,7 @@
+/** The portable runtime: runs in Node and in browsers. */
+export type { Device, KernelCode, LoadedProgram, WeightSource } from "./device.js";
+export { evaluateBundle } from "./evaluate.js";
+export { imageIds, initialLatents, latentGeometry, packLatents, textIds, unpackLatents } from "./latents.js";
+export { makeNoise } from "./noise.js";
+export { type SampleRequest, type StepProgress, sample } from "./sampler.js";
+export { makeSchedule, readSchedulerConfig, type Schedule, type SchedulerConfig } from "./scheduler.js";

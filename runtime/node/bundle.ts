@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { TritcError } from "../../ir/errors.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { type Bundle, type BundleFiles, loadBundle } from "../bundle.js";
+import { evaluateBundle } from "../evaluate.js";
+import { type OpenDeviceOptions, openDevice } from "./open-device.js";
+
+/** A verified bundle and the folder it lies in. */
+export interface OpenedBundle extends Bundle {
+  readonly folder: string;
+}
+
+/** Opens a bundle folder; every file's size and hash is checked first. See `loadBundle` for the errors. */
+export async function openBundle(folder: string): Promise<OpenedBundle> {
+  return { ...(await loadBundle(folderFiles(folder), folder)), folder };
+}
+
+/** One forward pass through a bundle's kernels; opens and frees the device. */
+export async function evaluateFolder(
+  folder: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  options: OpenDeviceOptions = {},
+): Promise<Record<string, Tensor>> {
+  const bundle = await openBundle(folder);
+  const device = await openDevice(bundle.program.target, options);
+  try {
+    const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
+    try {
+      const outputs = await evaluateBundle(loaded, bundle.program, new Map(Object.entries(inputs)));
+      return Object.fromEntries(outputs);
+    } finally {
+      await loaded.close();
+    }
+  } finally {
+    await device.close();
+  }
+}
+
+/** Bytes up to which a file is hashed in one piece; larger ones stream. */
+const SMALL_FILE = 1 << 20;
+
+function folderFiles(folder: string): BundleFiles {
+  return {
+    async read(path) {
+      try {
+        return new Uint8Array(await readFile(join(folder, path)));
+      } catch (error) {
+        return absent(error, join(folder, path));
+      }
+    },
+    async readRange(path, offset, length) {
+      const file = await open(join(folder, path), "r");
+      try {
+        const bytes = new Uint8Array(length);
+        let done = 0;
+        while (done < length) {
+          const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+          if (bytesRead === 0) throw truncated(join(folder, path));
+          done += bytesRead;
+        }
+        return bytes;
+      } finally {
+        await file.close();
+      }
+    },
+    async digest(path) {
+      const full = join(folder, path);
+      try {
+        const info = await stat(full);
+        if (!info.isFile()) return undefined;
+        const hash = createHash("sha256");
+        if (info.size <= SMALL_FILE) hash.update(await readFile(full));
+        else await pipeline(createReadStream(full), hash);
+        return { bytes: info.size, sha256: hash.digest("hex") };
+      } catch (error) {
+        return absent(error, full);
+      }
+    },
+  };
+}
+
+/** undefined for a file that does not exist; any other failure to read is an error. */
+function absent(error: unknown, path: string): undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
+  throw new TritcError({
+    code: "TRITC_E_FILE_READ",
+    message: "the file cannot be read",
+    place: path,
+    found: error instanceof Error ? error.message : String(error),
+    remedy: "check that the file may be read",
+    cause: error,
+  });
+}
+
+function truncated(path: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_BUNDLE_FILE",
+    message: "the file became shorter while it was read",
+    place: path,
+    remedy: "make sure that nothing writes to the bundle, and copy or compile it again",
+  });
+}

@@ -1,0 +1,75 @@
+import { type JsonObject, malformed } from "./json-file.js";
+
+const START = "<|startoftext|>";
+const END = "<|endoftext|>";
+
+/** Contractions, letters, single digits, runs of anything else: CLIP's word pattern. */
+const CLIP_WORDS =
+  "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+
+/**
+ * The `tokenizer.json` that CLIP's older files amount to. FLUX.1 repositories ship `vocab.json` and
+ * `merges.txt` for the first tokenizer: lower-cased byte-level BPE whose words end in `</w>`.
+ *
+ * @param vocab token to id
+ * @param merges the text of `merges.txt`: a version line, then one pair a line, best first
+ */
+export function clipTokenizerJson(vocab: JsonObject, merges: string, place: string): object {
+  const startId = vocab.get(START);
+  const endId = vocab.get(END);
+  if (typeof startId !== "number" || typeof endId !== "number") {
+    throw malformed(place, `ids for ${START} and ${END}`, `${vocab.size} tokens without them`);
+  }
+  const pairs = merges
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#version"));
+  const special = (id: number, content: string) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [special(startId, START), special(endId, END)],
+    normalizer: {
+      type: "Sequence",
+      normalizers: [
+        { type: "NFC" },
+        { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
+        { type: "Lowercase" },
+      ],
+    },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: CLIP_WORDS }, behavior: "Removed", invert: true },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+      ],
+    },
+    post_processor: {
+      type: "RobertaProcessing",
+      sep: [END, endId],
+      cls: [START, startId],
+      trim_offsets: false,
+      add_prefix_space: false,
+    },
+    decoder: null,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: END,
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "</w>",
+      fuse_unk: false,
+      vocab: Object.fromEntries(vocab),
+      merges: pairs,
+    },
+  };
+}

@@ -1,0 +1,144 @@
+/** PNG files that carry how they were made. Pixels by fast-png; text beyond Latin-1 as iTXt chunks. */
+import { decode, encode } from "fast-png";
+import { TritcError } from "../../ir/errors.js";
+import type { Picture } from "./pipeline-models.js";
+
+/** Keyword to text: `prompt`, `seed`, `steps`, `guidance`, `bundle`, ... Keywords are printable ASCII, 1 to 79 characters. */
+export type PngMetadata = Readonly<Record<string, string>>;
+
+export interface DecodedPicture extends Picture {
+  readonly metadata: PngMetadata;
+}
+
+/** What a generated picture records of itself. */
+export interface GenerationRecord {
+  readonly prompt: string;
+  readonly seed: number | bigint;
+  readonly steps: number;
+  readonly guidance: number;
+  /** SHA-256 of the bundle's manifest, hexadecimal. */
+  readonly bundle: string;
+}
+
+export function generationMetadata(record: GenerationRecord): PngMetadata {
+  return {
+    Software: "tritc",
+    prompt: record.prompt,
+    seed: String(record.seed),
+    steps: String(record.steps),
+    guidance: String(record.guidance),
+    bundle: record.bundle,
+  };
+}
+
+const SIGNATURE_BYTES = 8;
+/** Length, type and checksum around a chunk's data. */
+const CHUNK_OVERHEAD = 12;
+const PLAIN_TEXT = /^[\x20-\x7e\n\xa1-\xff]*$/;
+const KEYWORD = /^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/;
+
+/** The bytes of an 8-bit RGB PNG with metadata; deterministic. */
+export function encodePng(picture: Picture, metadata: PngMetadata = {}): Uint8Array {
+  const { rgb, width, height } = picture;
+  if (rgb.length !== width * height * 3 || rgb.length === 0) {
+    throw pngError("the pixels do not fit the picture", `${width}x${height}x3 bytes`, `${rgb.length} bytes`);
+  }
+  const text: Record<string, string> = {};
+  const international: Uint8Array[] = [];
+  for (const [keyword, value] of Object.entries(metadata)) {
+    if (!KEYWORD.test(keyword)) {
+      throw pngError("a metadata keyword is not allowed", "1 to 79 printable ASCII characters", keyword);
+    }
+    if (PLAIN_TEXT.test(value)) text[keyword] = value;
+    else international.push(internationalText(keyword, value));
+  }
+  const png = encode({ width, height, data: rgb, depth: 8, channels: 3, text });
+  const end = png.length - CHUNK_OVERHEAD;
+  return Uint8Array.from(Buffer.concat([png.subarray(0, end), ...international, png.subarray(end)]));
+}
+
+/**
+ * Reads an 8-bit PNG; gray and alpha become RGB, alpha over white.
+ *
+ * @throws TritcError `TRITC_E_PNG` if it is not a PNG, is damaged or has another depth
+ */
+export function decodePng(bytes: Uint8Array, place = "PNG"): DecodedPicture {
+  let png: ReturnType<typeof decode>;
+  try {
+    png = decode(bytes, { checkCrc: true });
+  } catch (cause) {
+    throw pngError("the picture cannot be read", "a PNG file", String(cause), place);
+  }
+  const { width, height, channels, depth, data } = png;
+  if (depth !== 8 || png.palette !== undefined) {
+    throw pngError(
+      "this kind of PNG is not supported",
+      "8 bits a channel, no palette",
+      `${depth} bits`,
+      place,
+    );
+  }
+  const rgb = new Uint8Array(width * height * 3);
+  const gray = channels < 3;
+  const hasAlpha = channels === 2 || channels === 4;
+  for (let i = 0; i < width * height; i++) {
+    const alpha = hasAlpha ? (data[i * channels + channels - 1] ?? 0) / 255 : 1;
+    for (let c = 0; c < 3; c++) {
+      const value = data[i * channels + (gray ? 0 : c)] ?? 0;
+      rgb[i * 3 + c] = Math.round(value * alpha + 255 * (1 - alpha));
+    }
+  }
+  return { rgb, width, height, metadata: { ...png.text, ...readInternationalText(bytes) } };
+}
+
+/** An uncompressed iTXt chunk: keyword, 0, flags 0 0, no language, no translation, UTF-8 text. */
+function internationalText(keyword: string, value: string): Uint8Array {
+  const data = Buffer.from(`iTXt${keyword}\0\0\0\0\0${value}`, "utf8");
+  const chunk = Buffer.alloc(data.length + 8);
+  chunk.writeUInt32BE(data.length - 4, 0);
+  chunk.set(data, 4);
+  chunk.writeUInt32BE(crc32(data), data.length + 4);
+  return chunk;
+}
+
+/** The uncompressed iTXt chunks of a PNG whose checksums have been verified. */
+function readInternationalText(bytes: Uint8Array): PngMetadata {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found: Record<string, string> = {};
+  let at = SIGNATURE_BYTES;
+  while (at + CHUNK_OVERHEAD <= file.length) {
+    const length = file.readUInt32BE(at);
+    const type = file.toString("latin1", at + 4, at + 8);
+    const data = file.subarray(at + 8, at + 8 + length);
+    at += length + CHUNK_OVERHEAD;
+    if (type !== "iTXt") continue;
+    const keywordEnd = data.indexOf(0);
+    const languageEnd = data.indexOf(0, keywordEnd + 3);
+    const translationEnd = data.indexOf(0, languageEnd + 1);
+    const compressed = data[keywordEnd + 1] !== 0;
+    if (keywordEnd < 1 || languageEnd < 0 || translationEnd < 0 || compressed) continue;
+    found[data.toString("latin1", 0, keywordEnd)] = data.toString("utf8", translationEnd + 1);
+  }
+  return found;
+}
+
+/** CRC-32 of the PNG specification, annex D: polynomial 0xEDB88320, reflected. */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+function pngError(message: string, expected: string, found: string, place?: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_PNG",
+    message,
+    ...(place === undefined ? {} : { place }),
+    expected,
+    found,
+    remedy: "check the picture or its metadata",
+  });
+}

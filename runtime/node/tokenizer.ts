@@ -1,0 +1,103 @@
+/** Prompts to token ids, padded and truncated the way FLUX's text encoders expect. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Tokenizer } from "@huggingface/tokenizers";
+import { TritcError } from "../../ir/errors.js";
+import { clipTokenizerJson } from "./clip-tokenizer.js";
+import { asObject, type JsonObject, malformed, readJsonObject, readPipelineFile } from "./json-file.js";
+
+export interface PromptTokenizer {
+  /** Ids per prompt that the tokenizer's own files ask for, at most the limit it was opened with. */
+  readonly maxLength: number;
+  /** Exactly `length` ids: special tokens added, truncated before them, padded at the end. */
+  encode(prompt: string, length?: number): readonly number[];
+}
+
+/**
+ * Opens a tokenizer folder: `tokenizer.json`, or CLIP's older `vocab.json` and `merges.txt`, and
+ * `tokenizer_config.json`.
+ *
+ * @param limit the most ids the model takes (77 for CLIP, 512 for T5); a larger `model_max_length` (some
+ *   files say 10^30 for "no limit") is cut to it
+ */
+export async function openTokenizer(folder: string, limit: number): Promise<PromptTokenizer> {
+  const configPath = join(folder, "tokenizer_config.json");
+  const config = await readJsonObject(configPath);
+  const jsonPath = join(folder, "tokenizer.json");
+  const json =
+    existsSync(jsonPath) || !existsSync(join(folder, "merges.txt"))
+      ? await readJsonObject(jsonPath)
+      : await readClip(folder);
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = new Tokenizer(json.raw, config.raw);
+  } catch (cause) {
+    throw malformed(jsonPath, "a tokenizer of the Hugging Face format", String(cause));
+  }
+  const declared = config.entries.get("model_max_length");
+  const maxLength = typeof declared === "number" && declared > 0 && declared < limit ? declared : limit;
+  const padId = await findPadId(folder, tokenizer, config.entries, json.entries);
+  const unknownToken = asObject(json.entries.get("model"))?.get("unk_token");
+  const unknownId = typeof unknownToken === "string" ? tokenizer.token_to_id(unknownToken) : undefined;
+
+  const ids = (text: string, special: boolean): number[] =>
+    tokenizer.encode(text, { add_special_tokens: special }).ids.map((id: number | undefined) => {
+      // A word outside a word-level vocabulary comes back without an id.
+      const known = id ?? unknownId;
+      if (known === undefined) throw malformed(jsonPath, "an id or an unknown token for every word", text);
+      return known;
+    });
+
+  return {
+    maxLength,
+    encode(prompt, length = maxLength) {
+      const full = ids(prompt, true);
+      const kept = full.length <= length ? full : truncate(full, ids(prompt, false), length);
+      return kept.concat(new Array<number>(length - kept.length).fill(padId));
+    },
+  };
+}
+
+/** Drops the last words, never the special tokens around them. */
+function truncate(full: readonly number[], words: readonly number[], length: number): number[] {
+  const specials = full.length - words.length;
+  let start = 0;
+  while (start < specials && words.some((id, i) => full[start + i] !== id)) start++;
+  return [
+    ...full.slice(0, start),
+    ...words.slice(0, Math.max(0, length - specials)),
+    ...full.slice(start + words.length),
+  ].slice(0, length);
+}
+
+async function findPadId(
+  folder: string,
+  tokenizer: Tokenizer,
+  config: JsonObject,
+  json: JsonObject,
+): Promise<number> {
+  const mapPath = join(folder, "special_tokens_map.json");
+  const special = existsSync(mapPath) ? (await readJsonObject(mapPath)).entries : new Map<string, unknown>();
+  for (const token of [config.get("pad_token"), special.get("pad_token")]) {
+    const text = typeof token === "string" ? token : asObject(token)?.get("content");
+    const id = typeof text === "string" ? tokenizer.token_to_id(text) : undefined;
+    if (id !== undefined) return id;
+  }
+  const padId = asObject(json.get("padding"))?.get("pad_id");
+  if (typeof padId === "number") return padId;
+  throw new TritcError({
+    code: "TRITC_E_PIPELINE_FILE",
+    message: "the tokenizer does not say which token pads a short prompt",
+    place: join(folder, "tokenizer_config.json"),
+    expected: "pad_token, a token of the vocabulary",
+    found: JSON.stringify(config.get("pad_token")) ?? "none",
+    remedy: "copy the tokenizer folder of the model's repository again",
+  });
+}
+
+async function readClip(folder: string): Promise<{ readonly raw: object; readonly entries: JsonObject }> {
+  const vocab = await readJsonObject(join(folder, "vocab.json"));
+  const merges = await readPipelineFile(join(folder, "merges.txt"));
+  const raw = clipTokenizerJson(vocab.entries, merges, join(folder, "vocab.json"));
+  return { raw, entries: new Map<string, unknown>(Object.entries(raw)) };
+}

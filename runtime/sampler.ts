@@ -1,0 +1,113 @@
+import { evaluateDim } from "../ir/dim.js";
+import { TritcError } from "../ir/errors.js";
+import type { InputRole } from "../ir/graph/graph.js";
+import type { Program, ProgramPort } from "../ir/program/program.js";
+import type { LoadedProgram } from "./device.js";
+import { imageIds, type LatentGeometry, textIds } from "./latents.js";
+import type { Schedule } from "./scheduler.js";
+
+/** One picture to sample: everything the loop needs, in the transformer's own terms. */
+export interface SampleRequest {
+  readonly geometry: LatentGeometry;
+  readonly schedule: Schedule;
+  /** Initial noise, packed [imageTokens, packedChannels]. */
+  readonly latents: Float32Array;
+  /** [contextTokens, width] */
+  readonly context: Float32Array;
+  readonly contextTokens: number;
+  readonly pooled: Float32Array;
+  /** Guidance scale; ignored by models that take none. */
+  readonly guidance: number;
+  /** Called after each step. */
+  readonly onStep?: (progress: StepProgress) => void;
+  /** Stops between steps: `sample` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StepProgress {
+  /** Steps done and steps in all. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+/**
+ * Runs the flow-match Euler loop x += (sigma[i+1] − sigma[i])·v on the device and returns the final latents,
+ * packed. Uploads happen before the loop, one download after it.
+ */
+export async function sample(
+  loaded: LoadedProgram,
+  program: Program,
+  request: SampleRequest,
+): Promise<Float32Array> {
+  const { geometry, schedule } = request;
+  const steps = schedule.sigmas.length - 1;
+  const bindings = { img_tokens: geometry.imageTokens, txt_tokens: request.contextTokens, steps };
+  await loaded.bind(bindings);
+  const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
+  const write = (port: ProgramPort, values: Float32Array) => {
+    const count = port.shape.reduce<number>((n, d) => n * evaluateDim(d, bindings), 1);
+    if (values.length !== count) {
+      throw new TritcError({
+        code: "TRITC_E_INPUT_SHAPE",
+        message: `the bundle's input ${port.name} does not take this picture's ${port.role}`,
+        expected: `${count} values for shape [${port.shape.join(", ")}]`,
+        found: `${values.length} values`,
+        remedy:
+          "compile the model for this resolution and text length, or run it with the pipeline it came from",
+      });
+    }
+    loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
+  };
+
+  const values: Record<InputRole | "sigma-delta", Float32Array> = {
+    latents: request.latents,
+    context: request.context,
+    pooled: request.pooled,
+    timestep: schedule.modelTimesteps,
+    guidance: Float32Array.of(request.guidance),
+    "img-ids": imageIds(geometry),
+    "txt-ids": textIds(request.contextTokens),
+    "sigma-delta": sigmaDeltas(schedule.sigmas),
+  };
+  for (const port of program.inputs) {
+    if (port.role === null) throw notASampler(program, `input ${port.name} has no known role`);
+    write(port, values[port.role]);
+  }
+  const latents = program.inputs.find((port) => port.role === "latents");
+  if (latents === undefined || program.phases.advance.length === 0) {
+    throw notASampler(program, "no input takes the latents");
+  }
+
+  await loaded.run(["prompt"], 0);
+  let yielded = performance.now();
+  for (let step = 0; step < steps; step++) {
+    // A device that computes on this thread never lets an event in by itself: not Ctrl-C, not a page's button.
+    if (performance.now() - yielded > EVENT_INTERVAL) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      yielded = performance.now();
+    }
+    request.signal?.throwIfAborted();
+    await loaded.run(["step", "advance"], step);
+    request.onStep?.({ step: step + 1, steps });
+  }
+  return (await loaded.read(latents.buffer)) as Float32Array;
+}
+
+/** Events wait no longer than this or one step, in milliseconds. */
+const EVENT_INTERVAL = 50;
+
+/** [N] sigma[i+1] − sigma[i], rounded once to f32. */
+function sigmaDeltas(sigmas: Float32Array): Float32Array {
+  return Float32Array.from({ length: sigmas.length - 1 }, (_, i) => (sigmas[i + 1] ?? 0) - (sigmas[i] ?? 0));
+}
+
+function notASampler(program: Program, found: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_NOT_A_SAMPLER",
+    message: "this bundle cannot be sampled: its model was not recognized as a FLUX transformer",
+    expected: "latents, context, pooled, timestep and ids as inputs",
+    found: program.model === null ? "a graph of generic operations" : found,
+    remedy:
+      "tritc inspect <model> lists what was not recognized; tritc eval runs single passes of any bundle",
+  });
+}

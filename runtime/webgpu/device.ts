@@ -1,0 +1,83 @@
+import { TritcError } from "../../ir/errors.js";
+import type { Device } from "../device.js";
+import { lostError } from "./errors.js";
+import { kernelFeatures } from "./features.js";
+import { compileKernels } from "./kernels.js";
+import type { PlanLimits } from "./plan.js";
+import { WebGpuProgram } from "./program.js";
+
+export interface WebGpuOptions {
+  /**
+   * Whether kernels for real GPUs run; by default not on an adapter that runs on the CPU, which is faster with their
+   * fallbacks.
+   */
+  readonly hardware?: boolean;
+  /** Features not to use even where the device has them. */
+  readonly without?: readonly string[];
+  /** Lower limits than the device's, to see how launches are cut. */
+  readonly limits?: Partial<PlanLimits>;
+}
+
+/** Optional features that kernels may use. */
+const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups"];
+/** Limits worth having more of than the default. */
+const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
+
+/**
+ * A device on an adapter: `navigator.gpu.requestAdapter()` in a browser, `openAdapter()` in Node.
+ *
+ * @throws TritcError `TRITC_E_WEBGPU` where the adapter gives no device
+ */
+export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOptions = {}): Promise<Device> {
+  const { info, limits } = adapter;
+  const device = await adapter
+    .requestDevice({
+      label: "tritc",
+      requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(RAISED_LIMITS.map((name) => [name, limits[name]])),
+    })
+    .catch((cause: unknown) => {
+      throw new TritcError({
+        code: "TRITC_E_WEBGPU",
+        message: "the WebGPU adapter gives no device",
+        found: cause instanceof Error ? cause.message : String(cause),
+        remedy: "close other programs that use the GPU, or use the cpu target",
+        cause,
+      });
+    });
+  let lost: string | undefined;
+  void device.lost.then(({ reason, message }) => {
+    lost = `${reason}: ${message}`;
+  });
+  // Errors outside any scope come from work that no caller waits for; the next call reports them.
+  device.addEventListener("uncapturederror", ({ error }) => {
+    lost ??= error.message;
+  });
+  const detected = await kernelFeatures(device, options.hardware ?? !info.isFallbackAdapter);
+  const features = new Set([...detected].filter((feature) => !options.without?.includes(feature)));
+  const planLimits: PlanLimits = {
+    maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
+    ...options.limits,
+  };
+  const description = info.description || [info.vendor, info.architecture, info.device].join(" ").trim();
+  return {
+    kind: "webgpu",
+    description: description || "WebGPU",
+    async load(program, code, weights) {
+      if (lost !== undefined) throw lostError(lost);
+      const kernels = await compileKernels(device, features, program, code);
+      const loaded = new WebGpuProgram({ device, limits: planLimits, lost: () => lost }, program, kernels);
+      try {
+        await loaded.load(weights);
+      } catch (error) {
+        await loaded.close();
+        throw error;
+      }
+      return loaded;
+    },
+    async close() {
+      device.destroy();
+    },
+  };
+}

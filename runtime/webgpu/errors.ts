@@ -1,0 +1,58 @@
+import { TritcError } from "../../ir/errors.js";
+
+/** A limit of the device that a buffer or a launch exceeds. */
+export function limitError(place: string, what: string, found: number, limit: number): TritcError {
+  return new TritcError({
+    code: "TRITC_E_WEBGPU_LIMIT",
+    message: `${what} exceeds what the WebGPU device allows`,
+    place,
+    expected: `at most ${limit}`,
+    found: `${found}`,
+    remedy: "use a smaller resolution, a device with higher limits, or the cpu target",
+  });
+}
+
+/** The device reported an error while it worked on `place`. */
+export function deviceError(place: string, error: GPUError | Error, remedy?: string): TritcError {
+  const memory = "GPUOutOfMemoryError" in globalThis && error instanceof GPUOutOfMemoryError;
+  return new TritcError({
+    code: memory ? "TRITC_E_WEBGPU_MEMORY" : "TRITC_E_WEBGPU",
+    message: memory ? "the WebGPU device is out of memory" : "the WebGPU device reported an error",
+    place,
+    found: error.message,
+    remedy:
+      remedy ??
+      (memory
+        ? "use a smaller resolution, or the cpu target"
+        : "report it with the bundle's manifest: kernels and launches are verified before they run"),
+    cause: error,
+  });
+}
+
+/** TRITC_E_WEBGPU_LOST, with what the device gave as the reason. */
+export function lostError(reason: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_WEBGPU_LOST",
+    message: "the WebGPU device was lost",
+    found: reason,
+    remedy: "load the bundle again; if it happens again, use a smaller resolution or the cpu target",
+  });
+}
+
+/**
+ * Runs `work` under error scopes and throws what they caught.
+ * Errors of `work` itself come first; the scopes are popped in any case.
+ */
+export async function scoped<T>(device: GPUDevice, place: string, work: () => T | Promise<T>): Promise<T> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  let result: T;
+  let pending: readonly Promise<GPUError | null>[] = [];
+  try {
+    result = await work();
+  } finally {
+    pending = [device.popErrorScope(), device.popErrorScope()];
+  }
+  for (const error of await Promise.all(pending)) if (error !== null) throw deviceError(place, error);
+  return result;
+}

@@ -1,0 +1,220 @@
+import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import {
+  DEVICE_BYTES,
+  type Kernel,
+  type Launch,
+  type Program,
+  type ProgramBuffer,
+} from "../../ir/program/program.js";
+import { uniformArgs } from "../../ir/program/wgsl-abi.js";
+import { limitError } from "./errors.js";
+
+/** Limits that decide how launches are cut. */
+export interface PlanLimits {
+  readonly maxBindingBytes: number;
+  readonly maxWorkgroups: number;
+}
+
+/** Bytes [offset, offset + size) of a program buffer, as one binding sees them. */
+export interface PlannedBinding {
+  readonly buffer: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly uniform: boolean;
+  /** Bound from a copy, because the dispatch writes the same memory or a uniform binding has to start here. */
+  readonly copy: boolean;
+}
+
+/** One dispatch. `words` hold offsets from the bindings' starts; `steps` are added to them per denoising step. */
+export interface PlannedDispatch {
+  readonly kernel: string;
+  readonly label: string;
+  readonly grid: readonly [number, number, number];
+  readonly bindings: readonly PlannedBinding[];
+  readonly words: Uint32Array;
+  readonly steps: readonly { readonly word: number; readonly stride: number }[];
+}
+
+/** Alignment that every WebGPU device accepts for binding offsets. */
+const ALIGNMENT = 256;
+
+/** Bytes a buffer takes on the device. */
+export function bufferBytes(buffer: ProgramBuffer, bindings: Bindings): number {
+  const bytes = evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype];
+  return Math.max(16, Math.ceil(bytes / 16) * 16);
+}
+
+interface PlannedArg {
+  readonly buffer: string;
+  readonly bytes: number;
+  readonly elementBytes: number;
+  readonly byRow: boolean;
+  readonly uniform: boolean;
+  readonly writes: boolean;
+  readonly offset: number;
+  readonly stride: number;
+  readonly stepStride: number;
+}
+
+/** Plans launches of one program under one set of symbols. */
+export class LaunchPlanner {
+  private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+
+  constructor(
+    program: Program,
+    private readonly bindings: Bindings,
+    private readonly limits: PlanLimits,
+  ) {
+    this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+  }
+
+  /**
+   * The dispatches of a launch: several where an argument or the grid is too large and rows can be cut apart.
+   * Throws `TRITC_E_WEBGPU_LIMIT` where they cannot.
+   */
+  plan(launch: Launch, kernel: Kernel): readonly PlannedDispatch[] {
+    const rows = this.value(launch.rows);
+    const place = `launch ${launch.label} (kernel ${kernel.id})`;
+    const args = this.argumentsOf(launch, kernel);
+    const grid = [0, 1, 2].map((axis) => {
+      const entry = launch.grid[axis];
+      return entry === undefined ? 1 : Math.ceil(this.value(entry.size) / entry.tile);
+    });
+    if (rows === 0 || grid.includes(0)) return [];
+    const tileRows = launch.grid[1]?.tile ?? 1;
+    const rowAxis = launch.grid[1] !== undefined && this.value(launch.grid[1].size) === rows;
+    const most = this.rowsAtOnce(args, rows, tileRows, rowAxis, place);
+    const dispatches: PlannedDispatch[] = [];
+    for (let first = 0; first < rows; first += most) {
+      const count = Math.min(most, rows - first);
+      const y = most < rows ? Math.ceil(count / tileRows) : (grid[1] ?? 1);
+      dispatches.push(
+        this.dispatch(launch, kernel, args, first, count, this.fold([grid[0] ?? 1, y, grid[2] ?? 1], place)),
+      );
+    }
+    return dispatches;
+  }
+
+  private value(dim: Launch["rows"]): number {
+    return evaluateDim(dim, this.bindings);
+  }
+
+  private argumentsOf(launch: Launch, kernel: Kernel): readonly PlannedArg[] {
+    const uniform = uniformArgs(kernel.args);
+    return kernel.args.map((arg, i) => {
+      const given = launch.args[i];
+      const buffer = given === undefined ? undefined : this.buffers.get(given.buffer);
+      if (given === undefined || buffer === undefined) {
+        throw new RangeError(`launch ${launch.label}: argument ${arg.name} of ${kernel.id} has no buffer`);
+      }
+      return {
+        buffer: buffer.id,
+        bytes: bufferBytes(buffer, this.bindings),
+        elementBytes: DEVICE_BYTES[buffer.dtype],
+        byRow: arg.byRow,
+        uniform: uniform.has(i),
+        writes: arg.access !== "read",
+        offset: this.value(given.offset),
+        stride: this.value(given.rowStride),
+        stepStride: this.value(given.stepStride),
+      };
+    });
+  }
+
+  /** How many rows one dispatch may take. */
+  private rowsAtOnce(
+    args: readonly PlannedArg[],
+    rows: number,
+    tileRows: number,
+    rowAxis: boolean,
+    place: string,
+  ): number {
+    const { maxBindingBytes, maxWorkgroups } = this.limits;
+    let most = rows;
+    if (rowAxis && Math.ceil(rows / tileRows) > maxWorkgroups) most = maxWorkgroups * tileRows;
+    for (const arg of args) {
+      if (arg.bytes <= maxBindingBytes) continue;
+      const rowBytes = arg.stride * arg.elementBytes;
+      if (!rowAxis || !arg.byRow || rowBytes === 0 || arg.stepStride !== 0) {
+        throw limitError(
+          `${place}, buffer ${arg.buffer}`,
+          "a binding (in bytes)",
+          arg.bytes,
+          maxBindingBytes,
+        );
+      }
+      // A window starts up to one alignment early.
+      most = Math.min(most, Math.floor((maxBindingBytes - ALIGNMENT) / rowBytes));
+    }
+    if (most === rows) return rows;
+    const whole = Math.floor(most / tileRows) * tileRows;
+    if (whole > 0) return whole;
+    const widest = Math.max(...args.map((arg) => arg.stride * arg.elementBytes));
+    throw limitError(place, "a tile of rows (in bytes)", widest * tileRows, maxBindingBytes);
+  }
+
+  /** Elementwise kernels, whose grid has one axis, continue on the second one. */
+  private fold(grid: readonly [number, number, number], place: string): readonly [number, number, number] {
+    const { maxWorkgroups } = this.limits;
+    const [x, y, z] = grid;
+    if (x > maxWorkgroups && y === 1 && z === 1) return [maxWorkgroups, Math.ceil(x / maxWorkgroups), 1];
+    for (const size of grid) {
+      if (size > maxWorkgroups) throw limitError(place, "the grid (in workgroups)", size, maxWorkgroups);
+    }
+    return grid;
+  }
+
+  private dispatch(
+    launch: Launch,
+    kernel: Kernel,
+    args: readonly PlannedArg[],
+    firstRow: number,
+    rows: number,
+    grid: readonly [number, number, number],
+  ): PlannedDispatch {
+    const words = new Uint32Array(1 + 2 * args.length + kernel.scalars.length);
+    const floats = new Float32Array(words.buffer);
+    words[0] = rows;
+    const steps: { word: number; stride: number }[] = [];
+    const bindings = args.map((arg, i): PlannedBinding => {
+      const start = arg.offset + (arg.byRow ? firstRow * arg.stride : 0);
+      const binding = this.bind(arg, start, rows, args);
+      words[1 + 2 * i] = start - binding.offset / arg.elementBytes;
+      words[2 + 2 * i] = arg.stride;
+      if (arg.stepStride !== 0) steps.push({ word: 1 + 2 * i, stride: arg.stepStride });
+      return binding;
+    });
+    kernel.scalars.forEach((type, j) => {
+      const value = this.value(launch.scalars[j] ?? 0);
+      if (type === "f32") floats[1 + 2 * args.length + j] = value;
+      else words[1 + 2 * args.length + j] = value;
+    });
+    return { kernel: kernel.id, label: launch.label, grid, bindings, words, steps };
+  }
+
+  private bind(arg: PlannedArg, start: number, rows: number, args: readonly PlannedArg[]): PlannedBinding {
+    const copy = !arg.writes && args.some((other) => other.writes && this.sameMemory(arg, other));
+    const fixed = arg.stepStride === 0;
+    // A uniform array has a fixed length, so it starts where its elements do.
+    if (arg.uniform && start !== 0) {
+      const offset = start * arg.elementBytes;
+      return { buffer: arg.buffer, offset, size: arg.bytes - offset, uniform: true, copy: true };
+    }
+    const windowed = fixed && arg.byRow && arg.stride > 0;
+    if (!windowed || (!copy && arg.bytes <= this.limits.maxBindingBytes)) {
+      return { buffer: arg.buffer, offset: 0, size: arg.bytes, uniform: arg.uniform, copy };
+    }
+    const begin = start * arg.elementBytes;
+    const offset = begin - (begin % ALIGNMENT);
+    const end = Math.min(arg.bytes, begin + rows * arg.stride * arg.elementBytes);
+    const size = Math.ceil((end - offset) / 16) * 16;
+    return { buffer: arg.buffer, offset, size, uniform: false, copy };
+  }
+
+  /** Whether two arguments lie in one device buffer: WebGPU lets no dispatch read and write it as two bindings. */
+  private sameMemory(a: PlannedArg, b: PlannedArg): boolean {
+    if (a.buffer === b.buffer) return true;
+    const [first, second] = [this.buffers.get(a.buffer)?.storage, this.buffers.get(b.buffer)?.storage];
+    return first?.kind === "arena" && second?.kind === "arena" && first.slot === second.slot;
+  }
+}
