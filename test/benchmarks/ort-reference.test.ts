@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type OrtSampler, openOrtSampler } from "../../benchmarks/ort-reference.js";
+import { readPicture } from "../../benchmarks/shapes-score/detect.js";
+
+const SHAPES = "test/models/shapes";
+let sampler: OrtSampler;
+
+beforeAll(async () => {
+  sampler = await openOrtSampler(`${SHAPES}/transformer`, SHAPES, 1);
+});
+afterAll(() => sampler.close());
+
+describe("the ONNX Runtime sampler", () => {
+  it("draws what the prompt says", async () => {
+    const [sample] = await sampler.sample([{ prompt: "a photo of a red circle", seed: 0 }], {
+      steps: 12,
+      guidance: 3.5,
+    });
+    const { rgb, width, height } = sample?.picture ?? { rgb: new Uint8Array(0), width: 0, height: 0 };
+    expect(readPicture(rgb, width, height)).toMatchObject([{ class: "circle", color: "red" }]);
+  });
+
+  it("gives a prompt the same latents alone and in a batch", async () => {
+    const jobs = [
+      { prompt: "a photo of a blue square", seed: 5 },
+      { prompt: "a photo of two rings", seed: 6 },
+      { prompt: "a photo of a blue square", seed: 7 },
+    ];
+    const options = { steps: 4, guidance: 3.5 };
+    const together = await sampler.sample(jobs, options);
+    const latents = together.map((sample) => sample.latents);
+    expect(latents[0]).not.toEqual(latents[2]);
+    for (const [i, job] of jobs.entries()) {
+      const [alone] = await sampler.sample([job], options);
+      for (const [j, value] of (alone?.latents ?? []).entries())
+        expect(latents[i]?.[j]).toBeCloseTo(value, 3);
+    }
+  });
+
+  it("listens to guidance, seed and steps", async () => {
+    const job = { prompt: "a photo of a green cross", seed: 1 };
+    const base = await sampler.sample([job], { steps: 3, guidance: 3.5 });
+    const others = [
+      await sampler.sample([job], { steps: 3, guidance: 1 }),
+      await sampler.sample([job], { steps: 4, guidance: 3.5 }),
+      await sampler.sample([{ ...job, seed: 2 }], { steps: 3, guidance: 3.5 }),
+    ];
+    for (const other of others) expect(other[0]?.latents).not.toEqual(base[0]?.latents);
+    expect(await sampler.sample([], { steps: 3, guidance: 3.5 })).toEqual([]);
+  });
+});

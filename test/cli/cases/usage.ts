@@ -1,0 +1,87 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CliCase } from "./case.js";
+
+function usage(name: string, argv: readonly string[], message: RegExp, code = "TRITC_E_USAGE"): CliCase {
+  return { name, exit: 2, code, message, setup: () => argv };
+}
+
+const COMPILE = ["compile", "m.onnx", "-o", "b", "--target", "cpu"] as const;
+const RUN = ["run", "b", "--prompt", "p", "-o", "p.png"] as const;
+
+export const USAGE_CASES: readonly CliCase[] = [
+  usage("an unknown command", ["teleport"], /unknown command 'teleport'/),
+  usage("a misspelled command", ["compil", "m.onnx"], /unknown command 'compil'[\s\S]*compile/),
+  usage("a command with escape codes", ["\x1b[31mred"], /unknown command '\\u\{1b\}\[31mred'/),
+  usage("an unknown flag", ["inspect", "m.onnx", "--speed"], /unknown option '--speed'/),
+  usage("a misspelled flag", [...COMPILE, "--tarnerize", "none"], /unknown option[\s\S]*--ternarize/),
+  usage("no model", ["inspect"], /missing required argument 'model'/),
+  usage("two models", ["inspect", "a.onnx", "b.onnx"], /too many arguments/),
+  usage("no target", ["compile", "m.onnx", "-o", "b"], /required option '--target <name>' not specified/),
+  usage("no output", ["compile", "m.onnx", "--target", "cpu"], /required option '-o, --out <folder>'/),
+  usage("a flag without its value", ["compile", "m.onnx", "-o"], /argument missing/),
+  usage(
+    "an unknown target",
+    ["compile", "m.onnx", "-o", "b", "--target", "abacus"],
+    /there is no such target[\s\S]*expected: cpu, webgpu[\s\S]*found: {4}abacus/,
+    "TRITC_E_TARGET",
+  ),
+  usage(
+    "an unknown method",
+    [...COMPILE, "--ternarize", "magic"],
+    /'magic' is invalid.*exact, absmean, none/,
+  ),
+  usage("unknown activations", [...COMPILE, "--activations", "int3"], /'int3' is invalid.*int8, f16, f32/),
+  usage("a resolution in words", [...COMPILE, "--resolution", "big"], /'big' is invalid.*1024x1024/),
+  usage("a resolution of nothing", [...COMPILE, "--resolution", "0x64"], /'0x64' is invalid/),
+  usage("a negative resolution", [...COMPILE, "--resolution=-16x64"], /'-16x64' is invalid/),
+  usage("no steps", [...RUN, "--steps", "0"], /'0' is invalid.*1 or more/),
+  usage("half a step", [...RUN, "--steps", "1.5"], /'1\.5' is invalid/),
+  usage("steps beyond 2^53", [...RUN, "--steps", "9007199254740993"], /is invalid/),
+  usage("a negative seed", [...RUN, "--seed=-1"], /'-1' is invalid.*0 or more/),
+  usage("an empty seed", [...RUN, "--seed", ""], /'' is invalid/),
+  usage("a guidance that is no number", [...RUN, "--guidance", "NaN"], /'NaN' is invalid/),
+  usage("infinite guidance", [...RUN, "--guidance", "Infinity"], /'Infinity' is invalid/),
+  usage("no threads", ["eval", "b", "--inputs", "i", "-o", "o", "--threads", "0"], /'0' is invalid/),
+  usage(
+    "an unknown precision",
+    ["eval", "b", "--inputs", "i", "-o", "o", "--precision", "f8"],
+    /'f8' is invalid/,
+  ),
+  {
+    name: "a picture for a folder that does not exist",
+    exit: 2,
+    code: "TRITC_E_OUT",
+    message: /none.p\.png: the folder to write into does not exist/,
+    setup: (folder, { bundle }) => ["run", bundle, "--prompt", "p", "-o", join(folder, "none", "p.png")],
+  },
+  {
+    name: "outputs for the path of a folder",
+    exit: 2,
+    code: "TRITC_E_OUT",
+    message: /the output path is a folder/,
+    setup: (folder, { model, inputs }) => ["eval", model, "--inputs", inputs, "-o", folder],
+  },
+  {
+    name: "a comparison with what is no bundle",
+    exit: 2,
+    code: "TRITC_E_USAGE",
+    message: /not a bundle[\s\S]*manifest\.json/,
+    setup(folder, { bundle }) {
+      mkdirSync(join(folder, "empty"));
+      const out = join(folder, "grid.png");
+      return ["compare", bundle, join(folder, "empty"), "--prompts", "p.txt", "-o", out];
+    },
+  },
+  {
+    name: "a comparison without prompts",
+    exit: 2,
+    code: "TRITC_E_USAGE",
+    message: /prompts\.txt: the prompts file holds no prompt/,
+    setup(folder, { bundle }) {
+      const prompts = join(folder, "prompts.txt");
+      writeFileSync(prompts, "\n  \n");
+      return ["compare", bundle, bundle, "--prompts", prompts, "-o", join(folder, "grid.png")];
+    },
+  },
+];

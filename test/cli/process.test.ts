@@ -1,0 +1,163 @@
+/** What only a process has: signals, closed pipes, exit codes as the shell sees them. */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { execa } from "execa";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { builtCli } from "../support/built-cli.js";
+import { cli } from "../support/cli.js";
+import { snapshot } from "../support/tree.js";
+import type { Fixture } from "./cases/case.js";
+import { makeFixture } from "./fixture.js";
+
+const shapes = join(import.meta.dirname, "../models/shapes");
+const root = mkdtempSync(join(tmpdir(), "tritc-process-"));
+let main = "";
+let fixture: Fixture;
+beforeAll(async () => {
+  main = await builtCli();
+  fixture = await makeFixture(join(root, "fixture"));
+}, 240_000);
+afterAll(() => rmSync(root, { recursive: true }), 120_000);
+
+function emptyFolder(): string {
+  return mkdtempSync(join(root, "case-"));
+}
+
+const start = (argv: readonly string[], options: { readonly input?: Uint8Array } = {}) =>
+  execa("node", [main, ...argv], { ...options, reject: false, encoding: "buffer", stripFinalNewline: false });
+
+/** Resolves when a file or folder whose name matches is in a folder. */
+async function appears(
+  folder: string,
+  name: RegExp,
+  running: { readonly exitCode?: number | null },
+): Promise<void> {
+  while (!readdirSync(folder).some((entry) => name.test(entry))) {
+    if (running.exitCode !== null && running.exitCode !== undefined) throw new Error("it ended too early");
+    await setTimeout(2);
+  }
+}
+
+it("exit codes: 0 done, 1 failed, 2 wrong usage", async () => {
+  const [help, failed, wrong] = await Promise.all([
+    start(["--help"]),
+    start(["inspect", join(root, "none.onnx")]),
+    start(["inspect"]),
+  ]);
+  expect([help.exitCode, failed.exitCode, wrong.exitCode]).toEqual([0, 1, 2]);
+  expect(help.stderr).toHaveLength(0);
+  expect(failed.stdout).toHaveLength(0);
+  expect(Buffer.from(failed.stderr).toString()).toContain("[TRITC_E_MODEL_NOT_FOUND]");
+});
+
+it("standard input and output carry tensors", async () => {
+  const folder = emptyFolder();
+  const out = join(folder, "out.safetensors");
+  await cli(["eval", fixture.model, "--inputs", fixture.inputs, "-o", out]);
+  const input = readFileSync(fixture.inputs);
+  const result = await start(["eval", fixture.model, "--inputs", "-", "-o", "-"], { input });
+  expect(result.exitCode).toBe(0);
+  expect(Buffer.from(result.stdout).equals(readFileSync(out))).toBe(true);
+  expect(Buffer.from(result.stderr).toString()).toContain("computed by the reference interpreter");
+});
+
+it("a reader that stops early is no error", async () => {
+  const child = start(["inspect", fixture.model, "--json"]);
+  child.stdout.destroy();
+  const { exitCode, stderr } = await child;
+  expect(Buffer.from(stderr).toString()).toBe("");
+  expect(exitCode).toBe(0);
+});
+
+it("--json is one document", async () => {
+  const out = join(emptyFolder(), "o");
+  for (const argv of [
+    ["targets"],
+    ["inspect", fixture.model],
+    ["compile", fixture.model, "--target", "cpu", "-o", out],
+    ["verify", fixture.generic],
+  ]) {
+    const { stdout, stderr, code } = await cli([...argv, "--json"]);
+    expect(code, stderr).toBe(0);
+    expect(() => void JSON.parse(stdout)).not.toThrow();
+    expect(stderr).toBe("");
+  }
+});
+
+it.each(["SIGINT", "SIGTERM"] as const)("%s ends compile in order and leaves nothing", async (signal) => {
+  const folder = emptyFolder();
+  const child = start(["compile", shapes, "--target", "cpu", "-o", join(folder, "out")]);
+  await appears(folder, /^\.out\..*\.tmp$/, child);
+  child.kill(signal);
+  const { exitCode, stderr } = await child;
+  expect(Buffer.from(stderr).toString()).toMatch(/interrupted[\s\S]*\[TRITC_E_INTERRUPTED\]/);
+  expect(exitCode).toBe(signal === "SIGINT" ? 130 : 143);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it("SIGINT before compile writes anything leaves nothing", async () => {
+  const folder = emptyFolder();
+  const child = start(["compile", shapes, "--target", "cpu", "-o", join(folder, "out")]);
+  await setTimeout(300);
+  child.kill("SIGINT");
+  const { exitCode, signal } = await child;
+  expect(exitCode ?? signal).not.toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it("SIGINT ends run at once, even within a step, and leaves no picture", async () => {
+  const folder = emptyFolder();
+  const bundle = join(folder, "bundle");
+  const compiled = await start(["compile", shapes, "--target", "cpu", "-o", bundle]);
+  expect(compiled.exitCode, Buffer.from(compiled.stderr).toString()).toBe(0);
+  const out = join(folder, "p.png");
+  // What these steps share is computed first, for all of them: a minute in which no event comes in.
+  const child = start(["run", bundle, "--prompt", "a red circle", "--steps", "100000", "-o", out]);
+  await setTimeout(2500);
+  expect(child.exitCode).toBeNull();
+  child.kill("SIGINT");
+  const { signal } = await child;
+  expect(signal).toBe("SIGINT");
+  expect(readdirSync(folder)).toEqual(["bundle"]);
+});
+
+it("SIGKILL leaves the old bundle or the new, and the next compile cleans up", async () => {
+  const folder = emptyFolder();
+  const out = join(folder, "out");
+  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out];
+  expect((await cli(argv)).code).toBe(0);
+  const old = snapshot(out);
+  const other = [...argv, "--ternarize", "none", "--activations", "f32"];
+  const copy = join(folder, "new");
+  expect((await cli([...other.slice(0, 5), copy, ...other.slice(6)])).code).toBe(0);
+  const fresh = snapshot(copy);
+  rmSync(copy, { recursive: true });
+  for (const delay of [0, 3, 8, 20]) {
+    const child = start(other);
+    await appears(folder, /^\.out\..*\.tmp$/, child);
+    await setTimeout(delay);
+    child.kill("SIGKILL");
+    await child;
+    const isThere = existsSync(out);
+    // Between its two renames the old bundle lies beside the path, whole.
+    const place = isThere ? "out" : readdirSync(folder).find((name) => name.endsWith(".old"));
+    expect([old, fresh]).toContainEqual(snapshot(join(folder, place ?? "nothing")));
+  }
+  expect((await cli(argv)).code).toBe(0);
+  expect(snapshot(out)).toEqual(old);
+  expect(readdirSync(folder)).toEqual(["out"]);
+});
+
+it("a bundle whose replacement was cut between its renames comes back", async () => {
+  const folder = emptyFolder();
+  const out = join(folder, "out");
+  // What a process of a long gone id leaves.
+  const stale = join(folder, ".out.4194305.0a1b2c3d.tmp");
+  mkdirSync(stale);
+  copyFileSync(fixture.model, join(stale, "weights.safetensors"));
+  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out];
+  expect((await cli(argv)).code).toBe(0);
+  expect(readdirSync(folder)).toEqual(["out"]);
+});

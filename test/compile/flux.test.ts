@@ -1,0 +1,170 @@
+/** Small FLUX transformers in every exporter's style through compiler and cpu kernels, against the interpreter. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fileReader } from "../../compiler/file-reader.js";
+import { importOnnx } from "../../compiler/onnx/index.js";
+import { batchAxesOf, type Compiled, compileGraph, recognize } from "../../compiler/pipeline.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { interpret } from "../../ir/interpret/index.js";
+import type { Tensor } from "../../ir/tensor.js";
+import type { Device } from "../../runtime/device.js";
+import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
+import { cpu } from "../../targets/index.js";
+import { buildFlux, fluxInputs } from "../support/flux-builder.js";
+import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
+import { loadCompiled, relativeError, runCompiled } from "../support/run-compiled.js";
+
+const folder = mkdtempSync(join(tmpdir(), "tritc-flux-"));
+const reader = fileReader();
+let device: Device;
+beforeAll(async () => {
+  device = await createNodeCpuDevice({ threads: 2 });
+});
+afterAll(async () => {
+  await device.close();
+  reader.close();
+  rmSync(folder, { recursive: true });
+});
+
+function imported(name: string, style: FluxStyle): Graph {
+  const file = join(folder, `${name}.onnx`);
+  writeFileSync(file, buildFlux(style, TINY));
+  return importOnnx(file);
+}
+
+type Quantization = { readonly ternarize: "none" | "exact"; readonly activations: "f32" | "int8" };
+
+async function compiled(model: Graph, options: Quantization): Promise<Compiled> {
+  const recognized = recognize(model, reader);
+  const batchAxes = batchAxesOf(model, recognized);
+  return compileGraph(recognized, reader, { target: cpu, options, sizes: {}, batchAxes });
+}
+
+type Tokens = { readonly img: number; readonly txt: number };
+
+function inputsOf(style: FluxStyle, tokens: Tokens, timestep = 0.875, seed = 7): Map<string, Tensor> {
+  const given = fluxInputs(style, TINY, tokens, { timestep, guidance: 3.5 }, seed);
+  return new Map(
+    Object.entries(given).map(([name, { type, dims, values }]) => {
+      const data =
+        type === "i64"
+          ? BigInt64Array.from(values, BigInt)
+          : type === "i32"
+            ? Int32Array.from(values)
+            : Float32Array.from(values);
+      const dtype = type === "i64" || type === "i32" ? type : "f32";
+      return [name, { dtype, shape: dims, data }];
+    }),
+  );
+}
+
+const EXACT: Quantization = { ternarize: "none", activations: "f32" };
+const TERNARY: Quantization = { ternarize: "exact", activations: "int8" };
+
+describe.each(Object.entries(STYLES))("%s", (name, style) => {
+  const model = imported(name, style);
+  const sizes: readonly Tokens[] =
+    style.tokens === null
+      ? [TINY]
+      : [
+          { img: 6, txt: 5 },
+          { img: 35, txt: 18 },
+        ];
+
+  it("computes the model without quantization", async () => {
+    const result = await compiled(model, EXACT);
+    for (const tokens of sizes) {
+      const inputs = inputsOf(style, tokens);
+      const found = await runCompiled(result, reader, device, inputs);
+      const wanted = interpret(model, inputs, { reader });
+      expect(relativeError(found.get(style.output), wanted.get(style.output))).toBeLessThan(2e-5);
+    }
+  });
+
+  it("computes the ternary int8 graph", async () => {
+    const result = await compiled(model, TERNARY);
+    for (const tokens of sizes) {
+      const inputs = inputsOf(style, tokens);
+      const found = await runCompiled(result, reader, device, inputs);
+      const again = await runCompiled(result, reader, device, inputs);
+      const wanted = interpret(result.graph, inputs, { reader });
+      expect(relativeError(found.get(style.output), wanted.get(style.output))).toBeLessThan(1e-3);
+      expect(again).toEqual(found);
+    }
+  });
+});
+
+describe("with the sampler's phases", () => {
+  const [name, style] = Object.entries(STYLES).find(([, s]) => s.tokens !== null && s.batch !== null) ?? [];
+  if (name === undefined || style === undefined) throw new Error("no dynamic style");
+  const model = imported(`${name}-phases`, style);
+  const tokens = { img: 7, txt: 4 };
+  const roleName = (role: string) => style.inputs.find(([r]) => r === role)?.[1] ?? "";
+
+  it.each([EXACT, TERNARY])("runs all steps' modulation at once ($ternarize)", async (options) => {
+    const result = await compiled(model, options);
+    const { program } = result.lowered;
+    const timesteps = [1, 0.8, 0.35];
+    const deltas = [-0.2, -0.45, -0.35];
+    const inputs = inputsOf(style, tokens);
+    const loaded = await loadCompiled(result, reader, device);
+    const port = (role: string) => program.inputs.find((p) => p.role === role);
+    const write = (role: string, data: ArrayLike<number>) => {
+      const buffer = program.buffers.find((b) => b.id === port(role)?.buffer);
+      if (buffer !== undefined) {
+        loaded.write(buffer.id, buffer.dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data));
+      }
+    };
+    await loaded.bind({ img_tokens: tokens.img, txt_tokens: tokens.txt, steps: timesteps.length });
+    for (const { name: id, role } of program.inputs) {
+      const tensor = inputs.get(id);
+      if (role !== null && role !== "timestep" && tensor !== undefined)
+        write(role, Array.from<number | bigint, number>(tensor.data, Number));
+    }
+    write("timestep", timesteps);
+    write("sigma-delta", deltas);
+    await loaded.run(["prompt"], 0);
+    const latents = { ...inputs.get(roleName("latents")) } as Tensor;
+    const reference = Float32Array.from(latents.data as Float32Array);
+    const [inWidth, outWidth] = [TINY.inChannels, TINY.outChannels];
+    for (const [step, timestep] of timesteps.entries()) {
+      await loaded.run(["step", "advance"], step);
+      const now = new Map(inputs);
+      now.set(roleName("latents"), { ...latents, data: reference.slice() });
+      now.set(roleName("timestep"), { dtype: "f32", shape: [1], data: Float32Array.of(timestep) });
+      const velocity = interpret(result.graph, now, { reader }).get(style.output)?.data ?? [];
+      for (let i = 0; i < velocity.length; i++) {
+        const at = Math.floor(i / outWidth) * inWidth + (i % outWidth);
+        reference[at] = (reference[at] ?? 0) + (deltas[step] ?? 0) * Number(velocity[i]);
+      }
+    }
+    const found = await loaded.read(port("latents")?.buffer ?? "");
+    await loaded.close();
+    const wanted = { ...latents, data: reference };
+    expect(relativeError({ ...latents, data: found }, wanted)).toBeLessThan(1e-4);
+  });
+
+  it("runs the samples of a batch one after the other", async () => {
+    const result = await compiled(model, EXACT);
+    const samples = [inputsOf(style, tokens, 0.9, 1), inputsOf(style, tokens, 0.4, 2)];
+    const idNames = [roleName("img-ids"), roleName("txt-ids")];
+    const batch = new Map(
+      [...(samples[0] ?? [])].map(([id, first]) => {
+        if (idNames.includes(id) && first.shape.length === 2) return [id, first];
+        const data = samples.flatMap((s) => [...((s.get(id)?.data ?? []) as Float32Array)]);
+        const dtype = first.dtype;
+        const values = dtype === "f32" ? Float32Array.from(data) : BigInt64Array.from(data, BigInt);
+        return [id, { dtype, shape: [2, ...first.shape.slice(1)], data: values }];
+      }),
+    );
+    const found = (await runCompiled(result, reader, device, batch)).get(style.output);
+    const wanted = samples.flatMap((inputs) => [
+      ...((interpret(model, inputs, { reader }).get(style.output)?.data ?? []) as Float32Array),
+    ]);
+    expect(found?.shape).toEqual([2, tokens.img, TINY.outChannels]);
+    const reference: Tensor = { dtype: "f32", shape: found?.shape ?? [], data: Float32Array.from(wanted) };
+    expect(relativeError(found, reference)).toBeLessThan(2e-5);
+  });
+});

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const SOURCES = ["ir", "targets", "templates", "compiler", "runtime"];
+
+function codesIn(text: string): Set<string> {
+  return new Set([...text.matchAll(/\bTRITC_E_[A-Z0-9_]*[A-Z0-9]\b/g)].map((m) => m[0]));
+}
+
+function sourceCodes(): Set<string> {
+  const codes = new Set<string>();
+  for (const folder of SOURCES) {
+    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts")) continue;
+      for (const code of codesIn(readFileSync(join(root, folder, file), "utf8"))) codes.add(code);
+    }
+  }
+  return codes;
+}
+
+describe("docs/errors.md", () => {
+  it("lists every error code of the sources, and no other", () => {
+    const documented = codesIn(readFileSync(join(root, "docs/errors.md"), "utf8"));
+    expect([...documented].sort()).toEqual([...sourceCodes()].sort());
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { summarizeRecognition } from "../../compiler/passes/recognize.js";
+import { buildFlux, fluxInputs } from "../support/flux-builder.js";
+import { randomStyle } from "../support/flux-random-style.js";
+import { type FluxSize, type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
+import { uniform } from "../support/random.js";
+import { CONDITIONINGS, deviation, importBytes, recognized, run, runOrt } from "./models.js";
+
+async function check(style: FluxStyle, size: FluxSize, seed: number): Promise<void> {
+  const bytes = buildFlux(style, size, seed);
+  const imported = importBytes(bytes);
+  const graph = recognized(imported);
+  expect(summarizeRecognition(graph).unrecognized).toEqual([]);
+  const shapes = style.tokens === null ? [size] : [size, { img: 7, txt: 3 }];
+  for (const { conditioning, tolerance } of CONDITIONINGS) {
+    for (const tokens of shapes) {
+      const inputs = fluxInputs(style, size, tokens, conditioning, seed);
+      const reference = await runOrt(bytes, inputs);
+      expect(deviation(reference, run(imported, inputs))).toBeLessThan(5e-6);
+      expect(deviation(reference, run(graph, inputs))).toBeLessThan(tolerance);
+    }
+  }
+  const linears = graph.nodes.filter((n) => n.op === "linear");
+  expect(linears.map((n) => n.attrs.role)).not.toContain(null);
+  expect(graph.model).toMatchObject({
+    doubleBlocks: size.doubles,
+    singleBlocks: size.singles,
+    heads: size.heads,
+    headDim: size.axes.reduce((a, b) => a + b, 0),
+    mlpWidth: size.mlp,
+    inChannels: size.inChannels,
+    outChannels: size.outChannels,
+    contextDim: size.contextDim,
+    pooledDim: size.pooledDim,
+    guidance: style.guidance,
+    ropeAxes: size.axes,
+    ropeTheta: size.theta,
+    roles: Object.fromEntries(
+      style.inputs
+        .filter(([role]) => role !== "guidance" || style.guidance)
+        .map(([role, name]) => [name, role]),
+    ),
+  });
+  if (style.tokens !== null) {
+    const latents = style.inputs.find(([role]) => role === "latents")?.[1] ?? "";
+    expect(graph.types.get(latents)?.shape).toEqual([1, "img_tokens", size.inChannels]);
+  }
+}
+
+describe("exporter styles", () => {
+  for (const [name, style] of Object.entries(STYLES)) {
+    it(name, () => check(style, TINY, 1));
+  }
+  it("frequencies of no geometric series, and frequencies rounded to half precision", async () => {
+    const style = STYLES.torchscript as FluxStyle;
+    await check({ ...style, table: "bent" }, TINY, 5);
+    await check({ ...style, table: "half", sinusoid: "factor-late" }, { ...TINY, theta: 2000 }, 6);
+  });
+  it("one head, one kind of block, unequal axes", async () => {
+    const size = {
+      ...TINY,
+      heads: 1,
+      axes: [2, 10, 4],
+      theta: 2000,
+      doubles: 2,
+      singles: 0,
+      frequencies: 10,
+    };
+    await check({ ...(STYLES.torchscript as FluxStyle), layout: "bhsd" }, size, 3);
+  });
+  it("single blocks only, many heads, as many tokens as heads", async () => {
+    const size = { ...TINY, heads: 6, axes: [2, 2, 4], doubles: 0, singles: 2, img: 6, txt: 6, mlp: 8 };
+    await check({ ...(STYLES.torchscript as FluxStyle), tokens: null, batch: null }, size, 4);
+  });
+});
+
+describe("random combinations of styles", () => {
+  const count = Number(process.env.TRITC_RANDOM_STYLES ?? 10);
+  for (let seed = 1; seed <= count; seed++) {
+    const next = uniform(seed * 7919);
+    const style = randomStyle(next);
+    const size: FluxSize = { ...TINY, heads: 1 + Math.floor(next() * 4), img: 6, txt: 4 };
+    it(`seed ${seed}`, () => check(style, size, seed));
+  }
+});

@@ -1,0 +1,130 @@
+import { readFile } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { encode } from "fast-png";
+import { describe, expect, it } from "vitest";
+import { TritcError } from "../../ir/errors.js";
+import { composeGrid } from "../../runtime/node/grid.js";
+import type { Picture } from "../../runtime/node/pipeline-models.js";
+import { decodePng, encodePng, generationMetadata } from "../../runtime/node/png.js";
+
+function gradient(width: number, height: number, start: number): Picture {
+  return {
+    width,
+    height,
+    rgb: Uint8Array.from({ length: width * height * 3 }, (_, i) => (start + i * 7) % 251),
+  };
+}
+
+describe("PNG", () => {
+  it.each([
+    [1, 1],
+    [5, 3],
+    [64, 64],
+  ])("keeps %ix%i pixels and metadata, Unicode included", (width, height) => {
+    const picture = gradient(width, height, 11);
+    const metadata = {
+      ...generationMetadata({
+        prompt: "ein Kreis über 三角形 🟠",
+        seed: 2n ** 60n,
+        steps: 50,
+        guidance: 3.5,
+        bundle: "ab12",
+      }),
+      latin: "café",
+    };
+    const back = decodePng(encodePng(picture, metadata));
+    expect(back).toEqual({ ...picture, metadata });
+    expect(back.metadata.seed).toBe("1152921504606846976");
+  });
+
+  it("writes chunks with valid checksums", () => {
+    const bytes = Buffer.from(encodePng(gradient(4, 4, 1), { prompt: "○", seed: "1" }));
+    const types: string[] = [];
+    for (let at = 8; at < bytes.length; ) {
+      const length = bytes.readUInt32BE(at);
+      types.push(bytes.toString("latin1", at + 4, at + 8));
+      expect(bytes.readUInt32BE(at + 8 + length)).toBe(crc32(bytes.subarray(at + 4, at + 8 + length)));
+      at += length + 12;
+    }
+    expect(types).toEqual(["IHDR", "IDAT", "tEXt", "iTXt", "IEND"]);
+  });
+
+  it("reads gray and transparent pictures as RGB over white", () => {
+    const gray = encode({ width: 2, height: 1, data: Uint8Array.of(10, 200), channels: 1, depth: 8 });
+    expect([...decodePng(gray).rgb]).toEqual([10, 10, 10, 200, 200, 200]);
+    const clear = encode({ width: 1, height: 1, data: Uint8Array.of(10, 20, 30, 0), channels: 4, depth: 8 });
+    expect([...decodePng(clear).rgb]).toEqual([255, 255, 255]);
+  });
+
+  it("refuses damage, other files and bad metadata", async () => {
+    const good = encodePng(gradient(8, 8, 5), { seed: "3" });
+    const damaged = good.slice();
+    damaged[45] = (damaged[45] ?? 0) ^ 0x10;
+    expect(() => decodePng(damaged, "a.png")).toThrow(/^a\.png/);
+    expect(() => decodePng(good.slice(0, 40))).toThrow(TritcError);
+    expect(() => decodePng(new Uint8Array(0))).toThrow(TritcError);
+    const json = await readFile("package.json");
+    expect(() => decodePng(json)).toThrow(TritcError);
+    expect(() => encodePng(gradient(2, 2, 0), { "": "x" })).toThrow(TritcError);
+    expect(() => encodePng({ width: 3, height: 2, rgb: new Uint8Array(5) })).toThrow(TritcError);
+  });
+});
+
+describe("composeGrid", () => {
+  it("places pictures row by row with a gap", () => {
+    const images = [gradient(8, 6, 1), gradient(8, 6, 50), gradient(8, 6, 99)];
+    const sheet = composeGrid(images, 2);
+    expect([sheet.width, sheet.height]).toEqual([2 * 12 + 4, 2 * 10 + 4]);
+    for (const [i, image] of images.entries()) {
+      const left = 4 + (i % 2) * 12;
+      const top = 4 + Math.floor(i / 2) * 10;
+      for (let y = 0; y < 6; y++) {
+        const at = ((top + y) * sheet.width + left) * 3;
+        expect(sheet.rgb.slice(at, at + 24)).toEqual(image.rgb.slice(y * 24, (y + 1) * 24));
+      }
+    }
+    expect([...sheet.rgb.slice(0, 3)]).toEqual([232, 232, 232]);
+  });
+
+  it("draws labels above, inside their picture's width", () => {
+    const white: Picture = { width: 16, height: 4, rgb: new Uint8Array(16 * 4 * 3).fill(255) };
+    const sheet = composeGrid([white, white], 2, ["L", "a label too long to fit"]);
+    const rows = Array.from({ length: sheet.height }, (_, y) =>
+      Array.from({ length: sheet.width }, (_, x) =>
+        sheet.rgb[(y * sheet.width + x) * 3] === 40 ? "#" : ".",
+      ).join(""),
+    );
+    expect(rows.map((row) => row.slice(0, 12))).toMatchInlineSnapshot(`
+      [
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "....#.......",
+        "....#.......",
+        "....#.......",
+        "....#.......",
+        "....###.....",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+        "............",
+      ]
+    `);
+    for (const row of rows) expect(row.slice(4 + 16 + 4 + 16)).toMatch(/^\.*$/);
+  });
+
+  it("refuses nothing and unequal sizes", () => {
+    expect(() => composeGrid([], 2)).toThrow(TritcError);
+    expect(() => composeGrid([gradient(2, 2, 0)], 0)).toThrow(TritcError);
+    expect(() => composeGrid([gradient(2, 2, 0), gradient(2, 3, 0)], 2)).toThrow(/differ/);
+  });
+});

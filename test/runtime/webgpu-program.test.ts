@@ -1,0 +1,311 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Bindings, Dim } from "../../ir/dim.js";
+import type {
+  BufferStorage,
+  DeviceDType,
+  Kernel,
+  Launch,
+  Program,
+  ProgramBuffer,
+} from "../../ir/program/program.js";
+import type { Device, KernelCode, LoadedProgram } from "../../runtime/device.js";
+import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
+import { webgpu } from "../../targets/index.js";
+import { binary, constant, input } from "../../templates/elementwise/expression.js";
+import { defineKernel, gridOf, type KernelDefinition } from "../../templates/index.js";
+import { renderTemplate } from "../../templates/render.js";
+import { randomFloats } from "../support/random.js";
+
+const C = 64;
+const double = defineKernel(
+  "elementwise",
+  { rank: 1, inputs: ["f32"], output: "f32", expression: binary("mul", input(0), constant(2)) },
+  webgpu,
+);
+const euler = defineKernel("euler-step", { c: C }, webgpu);
+const softmax = defineKernel("softmax", { log: false }, webgpu);
+const DEFINITIONS: Readonly<Record<string, KernelDefinition>> = { double, euler, softmax };
+
+let device: Device;
+/** Cuts launches into pieces of a few rows and workgroups. */
+let narrow: Device;
+beforeAll(async () => {
+  device = await createNodeWebGpuDevice({ software: "always" });
+  narrow = await createNodeWebGpuDevice({
+    software: "always",
+    limits: { maxBindingBytes: 4096, maxWorkgroups: 5 },
+  });
+});
+afterAll(() => Promise.all([device.close(), narrow.close()]));
+
+const CODE: KernelCode = {
+  source: (id) => renderTemplate(DEFINITIONS[id]!.template, DEFINITIONS[id]!.values),
+  binary: () => {
+    throw new Error("no binaries in this test");
+  },
+};
+
+function buffer(
+  id: string,
+  elements: Dim,
+  storage: BufferStorage,
+  dtype: DeviceDType = "f32",
+): ProgramBuffer {
+  return { id, dtype, elements, storage };
+}
+
+const arg = (
+  id: string,
+  rowStride: Dim = 0,
+  offset: Dim = 0,
+  stepStride: Dim = 0,
+): Launch["args"][number] => ({
+  buffer: id,
+  offset,
+  rowStride,
+  stepStride,
+});
+
+function doubling(from: string, to: string, elements: Dim): Launch {
+  return {
+    kernel: "double",
+    rows: elements,
+    args: [arg(from), arg(to)],
+    scalars: [elements, 1, 1],
+    grid: gridOf(double, [elements, 1, 1]),
+    label: `double ${from}`,
+  };
+}
+
+function stepping(rows: Dim, args: Launch["args"]): Launch {
+  return { kernel: "euler", rows, args, scalars: [], grid: gridOf(euler, [1, rows, 1]), label: "euler" };
+}
+
+function softening(rows: Dim, args: Launch["args"]): Launch {
+  return {
+    kernel: "softmax",
+    rows,
+    args,
+    scalars: [C],
+    grid: gridOf(softmax, [1, rows, 1]),
+    label: "softmax",
+  };
+}
+
+function program(
+  buffers: readonly ProgramBuffer[],
+  phases: Partial<Program["phases"]>,
+  kernels: readonly Kernel[] = Object.entries(DEFINITIONS).map(([id, { kernel }]) => ({
+    ...kernel,
+    id,
+    fallback: null,
+  })),
+): Program {
+  return {
+    target: "webgpu",
+    symbols: ["tokens"],
+    buffers,
+    kernels,
+    phases: { load: [], prompt: [], step: [], advance: [], ...phases },
+    inputs: [],
+    outputs: [],
+    model: null,
+  };
+}
+
+const NONE = { bytes: async () => new Uint8Array() };
+
+async function opened(on: Device, of: Program, bindings: Bindings): Promise<LoadedProgram> {
+  const loaded = await on.load(of, CODE, NONE);
+  await loaded.bind(bindings);
+  return loaded;
+}
+
+function softmaxRows(x: Float32Array): number[] {
+  const out: number[] = [];
+  for (let r = 0; r < x.length; r += C) {
+    const e = [...x.subarray(r, r + C)].map(Math.exp);
+    const total = e.reduce((a, b) => a + b, 0);
+    out.push(...e.map((v) => v / total));
+  }
+  return out;
+}
+
+function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    if (!(Math.abs(actual[i]! - expected[i]!) < 1e-5))
+      throw new Error(`[${i}]: ${actual[i]}, expected ${expected[i]}`);
+  }
+}
+
+describe("WebGPU programs", () => {
+  it("runs load, prompt, step and advance with step-indexed operands and a joint arena", async () => {
+    const weight = randomFloats(1, C);
+    const buffers = [
+      buffer("stored", C, { kind: "staging", tensor: "w" }),
+      buffer("kept", C, { kind: "resident" }),
+      buffer("x", "64*tokens", { kind: "host" }),
+      buffer("dt", 3, { kind: "host" }),
+      buffer("a", "64*tokens", { kind: "arena", slot: 0 }),
+      buffer("b", "128*tokens", { kind: "arena", slot: 1 }),
+      buffer("c", C, { kind: "arena", slot: 0 }),
+    ];
+    const of = program(buffers, {
+      load: [doubling("stored", "kept", C)],
+      prompt: [doubling("kept", "b", C)],
+      step: [softening("tokens", [arg("x", C), arg("a", C)])],
+      // Every row moves by dt[step] times row 0 of b, which holds four times the weight.
+      advance: [stepping("tokens", [arg("x", C), arg("b", 0), arg("dt", 0, 0, 1)])],
+    });
+    const loaded = await device.load(of, CODE, {
+      bytes: async (tensor) => {
+        expect(tensor).toBe("w");
+        return new Uint8Array(weight.buffer);
+      },
+    });
+    for (const tokens of [3, 5]) {
+      await loaded.bind({ tokens });
+      const x = randomFloats(tokens, tokens * C);
+      const dt = Float32Array.of(-0.5, -0.25, -0.125);
+      loaded.write("x", x);
+      loaded.write("dt", dt);
+      await loaded.run(["prompt"], 0);
+      for (let step = 0; step < 3; step++) {
+        await loaded.run(["step", "advance"], step);
+        expectNear(await loaded.read("a"), softmaxRows(x));
+        for (let i = 0; i < x.length; i++) x[i] = x[i]! + dt[step]! * 4 * weight[i % C]!;
+        expectNear(await loaded.read("x"), x);
+      }
+    }
+    expect(loaded.memoryBytes()).toBeGreaterThan(5 * C * 4 * 4);
+    await loaded.close();
+    expect(loaded.memoryBytes()).toBe(0);
+  });
+
+  it("reads and writes one buffer in one launch", async () => {
+    const tokens = 6;
+    // Columns [0, C) hold x, [C, 2C) the result; and rows 0.. of one buffer are read while rows 6.. are written.
+    const of = program([buffer("joint", "256*tokens", { kind: "host" })], {
+      step: [
+        softening("tokens", [arg("joint", 2 * C), arg("joint", 2 * C, C)]),
+        softening("tokens", [arg("joint", 2 * C), arg("joint", C, "128*tokens")]),
+      ],
+    });
+    const loaded = await opened(device, of, { tokens });
+    const x = randomFloats(7, tokens * C);
+    const joint = new Float32Array(tokens * C * 4).fill(Number.NaN);
+    for (let r = 0; r < tokens; r++) joint.set(x.subarray(r * C, (r + 1) * C), r * 2 * C);
+    loaded.write("joint", joint);
+    await loaded.run(["step"], 0);
+    const after = Float32Array.from(await loaded.read("joint"));
+    const expected = softmaxRows(x);
+    const columns = Array.from({ length: tokens }, (_, r) => [
+      ...after.subarray(r * 2 * C + C, (r + 1) * 2 * C),
+    ]);
+    expectNear(columns.flat(), expected);
+    expectNear(after.subarray(2 * tokens * C, 3 * tokens * C), expected);
+    for (let r = 0; r < tokens; r++)
+      expectNear(after.subarray(r * 2 * C, r * 2 * C + C), x.subarray(r * C, r * C + C));
+    await loaded.close();
+  });
+
+  it("cuts launches along rows where bindings or the grid are too large", async () => {
+    const tokens = 43;
+    const of = program(
+      [
+        // Rows lie 70 elements apart, so windows start at offsets that are no multiple of 256 bytes.
+        buffer("x", "70*tokens+5", { kind: "host" }),
+        buffer("y", "64*tokens", { kind: "host" }),
+      ],
+      { step: [softening("tokens", [arg("x", 70, 5), arg("y", C)])] },
+    );
+    const x = randomFloats(8, tokens * 70 + 5);
+    const dense = Float32Array.from(
+      { length: tokens * C },
+      (_, i) => x[5 + Math.floor(i / C) * 70 + (i % C)]!,
+    );
+    for (const on of [narrow, device]) {
+      const loaded = await opened(on, of, { tokens });
+      loaded.write("x", x);
+      await loaded.run(["step"], 0);
+      expectNear(await loaded.read("y"), softmaxRows(dense));
+      await loaded.close();
+    }
+  });
+
+  it("continues an elementwise grid on the second axis", async () => {
+    // 13 workgroups of 256 elements over a grid of at most 5; 4096 bytes hold 1024 elements.
+    const wide = await createNodeWebGpuDevice({ software: "always", limits: { maxWorkgroups: 5 } });
+    const of = program([buffer("x", 3300, { kind: "host" }), buffer("y", 3310, { kind: "host" })], {
+      step: [doubling("x", "y", 3300)],
+    });
+    const loaded = await opened(wide, of, {});
+    const x = randomFloats(9, 3300);
+    loaded.write("x", x);
+    loaded.write("y", new Float32Array(3310).fill(7));
+    await loaded.run(["step"], 0);
+    const expected = [...x.map((v) => 2 * v), ...new Array<number>(10).fill(7)];
+    expectNear(await loaded.read("y"), expected);
+    await wide.close();
+  });
+
+  it("refuses what cannot be cut, naming launch and buffer", async () => {
+    const of = program([buffer("x", 3300, { kind: "host" }), buffer("y", 3300, { kind: "host" })], {
+      step: [doubling("x", "y", 3300)],
+    });
+    await expect(opened(narrow, of, {})).rejects.toMatchObject({
+      code: "TRITC_E_WEBGPU_LIMIT",
+      message: expect.stringMatching(/double x.*buffer x[\s\S]*at most 4096[\s\S]*13200/),
+    });
+    const huge = program([buffer("x", 2 ** 40, { kind: "host" })], {});
+    await expect(opened(device, huge, {})).rejects.toMatchObject({
+      code: "TRITC_E_WEBGPU_LIMIT",
+      message: expect.stringContaining("buffer x"),
+    });
+  });
+
+  it("shows the line of WGSL that does not compile", async () => {
+    const of = program([buffer("x", 8, { kind: "host" }), buffer("y", 8, { kind: "host" })], {
+      step: [doubling("x", "y", 8)],
+    });
+    const broken = {
+      ...CODE,
+      source: (id: string) => CODE.source(id).replace("let v0 =", "let v0 = missing +"),
+    };
+    await expect(device.load(of, broken, NONE)).rejects.toMatchObject({
+      code: "TRITC_E_WGSL",
+      message: expect.stringMatching(/double\.wgsl:\d+[\s\S]*let v0 = missing \+/),
+    });
+  });
+
+  it("takes a fallback without the features, and names what is missing where there is none", async () => {
+    const kernels = program([], {}).kernels.filter(({ id }) => id === "double");
+    const fast = { ...kernels[0]!, id: "fast", features: ["no-such-feature"], fallback: "double" };
+    const buffers = [buffer("x", 8, { kind: "host" }), buffer("y", 8, { kind: "host" })];
+    const step = [{ ...doubling("x", "y", 8), kernel: "fast" }];
+    const loaded = await opened(device, program(buffers, { step }, [fast, ...kernels]), {});
+    loaded.write("x", Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    await loaded.run(["step"], 0);
+    expect([...(await loaded.read("y"))]).toEqual([2, 4, 6, 8, 10, 12, 14, 16]);
+    await loaded.close();
+    const alone = program(buffers, { step }, [{ ...fast, fallback: null }]);
+    await expect(opened(device, alone, {})).rejects.toMatchObject({
+      code: "TRITC_E_WEBGPU_FEATURE",
+      message: expect.stringContaining("no-such-feature"),
+    });
+  });
+
+  it("reports a tensor of the wrong size and a lost device", async () => {
+    const own = await createNodeWebGpuDevice({ software: "always" });
+    const of = program([buffer("w", 8, { kind: "weight", tensor: "model.w" })], {});
+    await expect(own.load(of, CODE, NONE)).rejects.toMatchObject({
+      code: "TRITC_E_BUFFER_SIZE",
+      message: expect.stringContaining("model.w"),
+    });
+    const loaded = await opened(own, program([buffer("x", 8, { kind: "host" })], {}), {});
+    await own.close();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await expect(loaded.run(["step"], 0)).rejects.toMatchObject({ code: "TRITC_E_WEBGPU_LOST" });
+  });
+});

@@ -1,0 +1,160 @@
+import { countOf } from "../../ir/tensor.js";
+import { FluxHeads, type RopeTable } from "./flux-heads.js";
+import type { FluxInput, FluxSize, FluxStyle } from "./flux-style.js";
+import type { Name } from "./flux-writer.js";
+import { model, type OnnxTypeName, value } from "./onnx-builder.js";
+import { normals } from "./random.js";
+
+/**
+ * Writes a FLUX transformer with random weights as an ONNX model in the style of some exporter. The same
+ * sizes and seed give the same function in every style, up to the choice of GELU and rounding.
+ */
+export function buildFlux(style: FluxStyle, size: FluxSize, seed = 1): Uint8Array {
+  return new FluxBuilder(style, size, seed).build();
+}
+
+/** Random inputs for a model of `buildFlux`. */
+export function fluxInputs(
+  style: FluxStyle,
+  size: FluxSize,
+  tokens: { readonly img: number; readonly txt: number },
+  conditioning: { readonly timestep: number; readonly guidance: number } = { timestep: 0.875, guidance: 3.5 },
+  seed = 7,
+): Readonly<
+  Record<string, { readonly type: OnnxTypeName; readonly dims: readonly number[]; readonly values: number[] }>
+> {
+  const random = normals(seed);
+  const dense = (dims: readonly number[]) => ({
+    type: "f32" as const,
+    dims,
+    values: Array.from({ length: countOf(dims) }, () => random()),
+  });
+  const ids = (rows: number[][]) => ({
+    type: style.idType,
+    dims: style.idRank === 2 ? [rows.length, size.axes.length] : [1, rows.length, size.axes.length],
+    values: rows.flat(),
+  });
+  const make: Record<FluxInput, () => { type: OnnxTypeName; dims: readonly number[]; values: number[] }> = {
+    latents: () => dense([1, tokens.img, size.inChannels]),
+    context: () => dense([1, tokens.txt, size.contextDim]),
+    pooled: () => dense([1, size.pooledDim]),
+    timestep: () => ({ type: "f32", dims: [1], values: [conditioning.timestep] }),
+    guidance: () => ({ type: "f32", dims: [1], values: [conditioning.guidance] }),
+    "img-ids": () =>
+      ids(Array.from({ length: tokens.img }, (_, i) => [0, Math.floor(i / 3) + 1, (i % 3) + 2])),
+    // Not zeros, as they are in practice: zeros would hide mistakes.
+    "txt-ids": () => ids(Array.from({ length: tokens.txt }, (_, i) => [i % 2, i, 1])),
+  };
+  return Object.fromEntries(
+    style.inputs
+      .filter(([role]) => role !== "guidance" || style.guidance)
+      .map(([role, name]) => [name, make[role]()]),
+  );
+}
+
+/** Blocks, inputs and outputs. */
+class FluxBuilder extends FluxHeads {
+  double(img: Name, txt: Name, activated: Name, table: RopeTable): [Name, Name] {
+    const rows = [this.modulation(activated, 6), this.modulation(activated, 6)] as const;
+    const part = (s: 0 | 1, i: number) => rows[s][i] ?? "";
+    const [qi, ki, vi] = this.projections(this.modulate(img, part(0, 0), part(0, 1)));
+    const [qt, kt, vt] = this.projections(this.modulate(txt, part(1, 0), part(1, 1)));
+    const joined = (a: Name, b: Name) => this.concat([a, b], this.tokenAxis);
+    const y = this.attention(joined(qt, qi), joined(kt, ki), joined(vt, vi), table);
+    const [yt, yi] = this.tokensOf(y, txt);
+    const finish = (x: Name, s: 0 | 1, out: Name): Name => {
+      const [attended, norm] = this.gatedNorm(x, part(s, 2), this.linear(out, this.hidden, this.hidden));
+      const up = this.up(this.shifted(norm, part(s, 3), part(s, 4)));
+      return this.gated(attended, part(s, 5), this.linear(up, this.size.mlp, this.hidden));
+    };
+    return [finish(img, 0, yi), finish(txt, 1, yt)];
+  }
+
+  /** The text and the image tokens of a joint sequence [B, S, C]. */
+  tokensOf(x: Name, txt: Name): [Name, Name] {
+    if (this.style.tokens === null) {
+      const [a = "", b = ""] = this.split(x, [this.size.txt, this.size.img], 1);
+      return [a, b];
+    }
+    const count = this.unsqueeze(this.dimOf(txt, 1), 0);
+    const far = this.constant("i64", [1], [2 ** 53 - 1]);
+    const axis = this.ints(1);
+    return [this.op("Slice", [x, this.ints(0), count, axis]), this.op("Slice", [x, count, far, axis])];
+  }
+
+  singleBlock(x: Name, activated: Name, table: RopeTable): Name {
+    const [shift = "", scale = "", gate = ""] = this.modulation(activated, 3);
+    const normalized = this.modulate(x, shift, scale);
+    let up: Name;
+    let heads: [Name, Name, Name];
+    if (this.style.gelu === "contrib-bias") {
+      up = this.up(normalized);
+      heads = this.projections(normalized);
+    } else if (this.style.single === "linear1-parts") {
+      const all = this.linear(normalized, this.hidden, 3 * this.hidden + this.size.mlp);
+      const parts = this.split(all, [this.hidden, this.hidden, this.hidden, this.size.mlp], 2);
+      const [q = "", k = "", v = ""] = parts.slice(0, 3).map((p) => this.splitHeads(p));
+      up = this.gelu(parts[3] ?? "");
+      heads = [this.rmsNorm(q, this.headDim), this.rmsNorm(k, this.headDim), v];
+    } else if (this.style.single === "linear1") {
+      const all = this.linear(normalized, this.hidden, 3 * this.hidden + this.size.mlp);
+      const [qkv = "", mlp = ""] = this.split(all, [3 * this.hidden, this.size.mlp], 2);
+      up = this.gelu(mlp);
+      const [q = "", k = "", v = ""] = this.unpack(
+        this.reshape(qkv, this.ints(0, 0, 3, this.size.heads, this.headDim)),
+      );
+      heads = [this.rmsNorm(q, this.headDim), this.rmsNorm(k, this.headDim), v];
+    } else {
+      up = this.up(normalized);
+      heads = this.projections(normalized);
+    }
+    const y = this.attention(...heads, table);
+    const wide = this.concat([y, up], 2);
+    return this.gated(x, gate, this.linear(wide, this.hidden + this.size.mlp, this.hidden));
+  }
+
+  build(): Uint8Array {
+    const { style, size } = this;
+    const names = new Map(style.inputs);
+    const input = (role: FluxInput): Name => names.get(role) ?? "";
+    let img = this.linear(input("latents"), size.inChannels, this.hidden);
+    let txt = this.linear(input("context"), size.contextDim, this.hidden);
+    const activated = this.silu(this.conditioning(input));
+    const table = this.ropeTable(input("img-ids"), input("txt-ids"));
+    for (let i = 0; i < size.doubles; i++) [img, txt] = this.double(img, txt, activated, table);
+    const first = txt;
+    let joint = this.concat([txt, img], 1);
+    for (let i = 0; i < size.singles; i++) {
+      joint = this.singleBlock(joint, activated, table);
+      if (style.singleTokens !== "split" || i === size.singles - 1) continue;
+      joint = this.concat(this.tokensOf(joint, first), 1);
+    }
+    const [, tokens] = this.tokensOf(joint, first);
+    const [scale = "", shift = ""] = this.modulation(activated, 2);
+    const result = this.linear(this.modulate(tokens, shift, scale), this.hidden, size.outChannels);
+    const { tokens: symbols, batch } = style;
+    const dims: Record<FluxInput, (number | string)[]> = {
+      latents: [batch ?? 1, symbols?.img ?? size.img, size.inChannels],
+      context: [batch ?? 1, symbols?.txt ?? size.txt, size.contextDim],
+      pooled: [batch ?? 1, size.pooledDim],
+      timestep: [batch ?? 1],
+      guidance: [batch ?? 1],
+      "img-ids": [symbols?.imgIds ?? size.img, size.axes.length],
+      "txt-ids": [symbols?.txtIds ?? size.txt, size.axes.length],
+    };
+    const inputs = style.inputs
+      .filter(([role]) => role !== "guidance" || style.guidance)
+      .map(([role, name]) => {
+        const isIds = role === "img-ids" || role === "txt-ids";
+        const shape = isIds && style.idRank === 3 ? [batch ?? 1, ...dims[role]] : dims[role];
+        return value(name, isIds ? style.idType : "f32", shape);
+      });
+    const last = this.nodes.find((n) => n.output?.includes(result));
+    if (last?.output != null) last.output = last.output.map((o) => (o === result ? style.output : o));
+    const outputs = [value(style.output, "f32", [batch ?? 1, symbols?.img ?? size.img, size.outChannels])];
+    return model(
+      { inputs, outputs, nodes: this.nodes, initializers: this.initializers },
+      { opset: style.opset, domains: style.domains },
+    );
+  }
+}

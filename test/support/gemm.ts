@@ -1,0 +1,46 @@
+import type { Activation } from "../../ir/graph/ops.js";
+
+/** Activations in f64, erf by its series and continued fraction. */
+export function activate(x: number, activation: Activation): number {
+  switch (activation) {
+    case "none":
+      return x;
+    case "silu":
+      return x / (1 + Math.exp(-x));
+    case "gelu-tanh":
+      return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    case "gelu-erf":
+      return 0.5 * x * erfc(-x / Math.SQRT2);
+  }
+}
+
+/** Error function, complementary, to about 1e-14. */
+export function erfc(x: number): number {
+  if (x < 0) return 2 - erfc(-x);
+  if (x < 2.5) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; n < 200; n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return 1 - (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = 0;
+  for (let n = 200; n > 0; n--) fraction = n / 2 / (x + fraction);
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction);
+}
+
+/** Packs codes in {-1, 0, 1}, [n, k], as `weights.safetensors` stores them: five trits a byte, rows of whole bytes. */
+export function packTrits(codes: Int8Array, n: number, k: number): Uint8Array<ArrayBuffer> {
+  const rowBytes = Math.ceil(k / 5);
+  const bytes = new Uint8Array(n * rowBytes);
+  for (let o = 0; o < n; o++) {
+    for (let b = 0; b < rowBytes; b++) {
+      let value = 0;
+      for (let i = 4; i >= 0; i--) value = value * 3 + 1 + (5 * b + i < k ? codes[o * k + 5 * b + i]! : 0);
+      bytes[o * rowBytes + b] = value;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,54 @@
+import { packRows } from "../../compiler/pack/tensor-rows.js";
+import type { Compiled } from "../../compiler/pipeline.js";
+import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import type { Tensor } from "../../ir/tensor.js";
+import type { Device, KernelCode, LoadedProgram, WeightSource } from "../../runtime/device.js";
+import { evaluateBundle } from "../../runtime/evaluate.js";
+
+/** Loads a compiled graph on a device without writing a bundle. */
+export function loadCompiled(compiled: Compiled, reader: ByteReader, device: Device): Promise<LoadedProgram> {
+  const { lowered, kernels } = compiled;
+  const artifacts = new Map(kernels.map((kernel) => [kernel.id, kernel]));
+  const code: KernelCode = {
+    source: (id) => artifacts.get(id)?.source ?? "",
+    binary: (id) => new Uint8Array(artifacts.get(id)?.binary ?? []),
+  };
+  const scales = new WeakMap<Constant, Float32Array>();
+  const weights: WeightSource = {
+    bytes: (name) => {
+      const tensor = lowered.tensors.find((t) => t.name === name);
+      if (tensor === undefined) return Promise.reject(new Error(`no tensor ${name}`));
+      return Promise.resolve(Buffer.concat([...packRows(tensor, reader, scales)]));
+    },
+  };
+  return device.load(lowered.program, code, weights);
+}
+
+/** One forward pass of a compiled graph. */
+export async function runCompiled(
+  compiled: Compiled,
+  reader: ByteReader,
+  device: Device,
+  inputs: ReadonlyMap<string, Tensor>,
+): Promise<ReadonlyMap<string, Tensor>> {
+  const loaded = await loadCompiled(compiled, reader, device);
+  try {
+    return await evaluateBundle(loaded, compiled.lowered.program, inputs);
+  } finally {
+    await loaded.close();
+  }
+}
+
+/** ‖found − wanted‖ / ‖wanted‖ */
+export function relativeError(found: Tensor | undefined, wanted: Tensor | undefined): number {
+  if (found === undefined || wanted === undefined || found.data.length !== wanted.data.length)
+    return Number.NaN;
+  let distance = 0;
+  let norm = 0;
+  for (let i = 0; i < wanted.data.length; i++) {
+    const w = Number(wanted.data[i]);
+    distance += (Number(found.data[i]) - w) ** 2;
+    norm += w ** 2;
+  }
+  return norm === 0 ? Math.sqrt(distance) : Math.sqrt(distance / norm);
+}

@@ -1,0 +1,31 @@
+(module
+(import "env" "memory" (memory 1 65536 shared))
+(func $row (param $words i32) (param $x i32) (param $v i32) (param $dt i32)
+  (local $i i32) (local $step v128)
+  (local.set $step (v128.load32_splat (local.get $dt)))
+  (loop $channels
+    (v128.store (i32.add (local.get $x) (local.get $i)) (f32x4.add
+      (v128.load (i32.add (local.get $x) (local.get $i)))
+      (f32x4.mul (local.get $step) (v128.load (i32.add (local.get $v) (local.get $i))))))
+    (local.set $i (i32.add (local.get $i) (i32.const 16)))
+    (br_if $channels (i32.lt_u (local.get $i) (i32.const 256))))
+)
+;; Calls $row with the address of each argument at each row of tiles of 64 rows.
+(func (export "run") (param $words i32) (param $begin i32) (param $end i32)
+  (local $row i32)
+  (local.set $row (i32.mul (local.get $begin) (i32.const 64)))
+  (local.set $end (i32.mul (local.get $end) (i32.const 64)))
+  (if (i32.gt_u (local.get $end) (i32.load (local.get $words)))
+    (then (local.set $end (i32.load (local.get $words)))))
+  (loop $rows
+    (if (i32.ge_u (local.get $row) (local.get $end)) (then (return)))
+    (call $row (local.get $words)
+      (i32.add (i32.load offset=4 (local.get $words))
+        (i32.shl (i32.mul (local.get $row) (i32.load offset=8 (local.get $words))) (i32.const 2)))
+      (i32.add (i32.load offset=12 (local.get $words))
+        (i32.shl (i32.mul (local.get $row) (i32.load offset=16 (local.get $words))) (i32.const 2)))
+      (i32.load offset=20 (local.get $words))
+    )
+    (local.set $row (i32.add (local.get $row) (i32.const 1)))
+    (br $rows)))
+)
