@@ -5,7 +5,7 @@ import type { Phase, Program } from "../ir/program/program.js";
 export interface KernelCode {
   /** WGSL text, for targets that compile at load time. */
   source(id: string): string;
-  /** WebAssembly binary, for the cpu target. */
+  /** WebAssembly module of the cpu target, fat binary of CUDA targets. */
   binary(id: string): Uint8Array<ArrayBuffer>;
 }
 
@@ -14,9 +14,9 @@ export interface WeightSource {
   bytes(tensor: string): Promise<Uint8Array>;
 }
 
-/** One device of one kind: WebAssembly workers, WebGPU, (CUDA). */
+/** One device of one kind: WebAssembly workers, WebGPU, CUDA. */
 export interface Device {
-  readonly kind: "cpu" | "webgpu";
+  readonly kind: "cpu" | "webgpu" | "cuda";
   /** What a person would call it: adapter name, thread count. */
   readonly description: string;
   /** Compiles kernels, uploads weights and runs the `load` phase. */
@@ -33,8 +33,8 @@ export interface LoadedProgram {
   write(buffer: string, data: Float32Array | Int32Array): void;
   /** Runs phases one after the other in one submission. `step` selects step-indexed arguments. */
   run(phases: readonly Phase[], step: number): Promise<void>;
-  /** The first `elements` (default all) of a buffer, as its device dtype (u32 for bool; i8 as Int8Array). */
-  read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array>;
+  /** The first `elements` (default all) of a buffer, as its device dtype (u32 for bool; i8 as Int8Array, bf16 as its bits). */
+  read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array>;
   /** Bytes the program holds on the device now, weights and buffers. */
   memoryBytes(): number;
   close(): Promise<void>;

@@ -1,13 +1,15 @@
 import { TritcError } from "../ir/errors.js";
 import { cpu } from "./cpu.js";
+import { CUDA_TARGETS } from "./cuda/index.js";
 import type { Activations, Target } from "./target.js";
 import { webgpu } from "./webgpu.js";
 
-export type { Activations, Target, TargetLimits } from "./target.js";
+export * from "./cuda/index.js";
+export type { Activations, Architecture, CudaTarget, Target, TargetLimits } from "./target.js";
 export { cpu, webgpu };
 
 /** Every target, the default first. */
-export const TARGETS: readonly Target[] = [cpu, webgpu];
+export const TARGETS: readonly Target[] = [cpu, webgpu, ...CUDA_TARGETS];
 
 /** The target of a name. Throws `TRITC_E_TARGET` (wrong usage) naming those that exist. */
 export function targetByName(name: string): Target {

@@ -1,11 +1,12 @@
 import type { Kernel } from "../ir/program/program.js";
+import type { Architecture } from "../targets/target.js";
 
 /** Values a template may be rendered with. */
 export type TemplateValues = Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
 export type TemplateItem = string | number | Readonly<Record<string, string | number | boolean>>;
 
 /** The language a target's kernels are written in. */
-export type KernelLanguage = "wgsl" | "wat";
+export type KernelLanguage = "wgsl" | "wat" | "cuda";
 
 /**
  * A kernel before it has a name and a source: what `select-kernels` decides on and codegen renders.
@@ -21,4 +22,6 @@ export interface KernelDefinition {
   readonly tile: readonly [number, number, number];
   /** The same function for a device without the features this one needs. Same tile, same layouts. */
   readonly fallback: KernelDefinition | null;
+  /** CUDA: the architectures of the target that run this one and not a fallback. */
+  readonly architectures?: readonly Architecture[];
 }

@@ -1,5 +1,6 @@
 import { TritcError } from "../ir/errors.js";
 import type { Target } from "../targets/target.js";
+import { cudaKernels, cudaWeightWords } from "./cuda-kernels.js";
 import type { Family, FamilyParams, KernelColumn, LayoutParams, WeightLayouts } from "./families.js";
 import type { KernelDefinition } from "./family.js";
 import { watKernels, watWeightWords } from "./wat-kernels.js";
@@ -8,10 +9,15 @@ import { wgslKernels, wgslWeightWords } from "./wgsl-kernels.js";
 export { type Family, type FamilyParams, gridOf, type LayoutParams } from "./families.js";
 export type { KernelDefinition } from "./family.js";
 
-const COLUMNS: Readonly<Record<Target["language"], KernelColumn>> = { wat: watKernels, wgsl: wgslKernels };
+const COLUMNS: Readonly<Record<Target["language"], KernelColumn>> = {
+  wat: watKernels,
+  wgsl: wgslKernels,
+  cuda: cudaKernels,
+};
 const LAYOUTS: Readonly<Record<Target["language"], WeightLayouts>> = {
   wat: watWeightWords,
   wgsl: wgslWeightWords,
+  cuda: cudaWeightWords,
 };
 
 /** The kernel of a family with these parameters for a target. Throws `TRITC_E_KERNEL` where there is none. */

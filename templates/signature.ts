@@ -1,10 +1,13 @@
-import type { DeviceDType, Kernel, KernelArg, ScalarType } from "../ir/program/program.js";
+import type { CudaLaunch, DeviceDType, Kernel, KernelArg, ScalarType } from "../ir/program/program.js";
 
 /** What a launch passes, the same for every language: arguments in order, then scalars. */
 export interface KernelSignature {
   readonly args: readonly KernelArg[];
   readonly scalars: readonly ScalarType[];
 }
+
+/** What rows of activations are stored in where a kernel leaves the choice; arithmetic is in f32. */
+export type FloatStorage = "f32" | "bf16";
 
 /** An argument whose row m belongs to row m of the launch. */
 export function rowArg(name: string, dtype: DeviceDType, access: KernelArg["access"] = "read"): KernelArg {
@@ -39,6 +42,7 @@ export function kernelRecord(
   options: {
     readonly workgroup?: readonly [number, number, number];
     readonly features?: readonly string[];
+    readonly cuda?: CudaLaunch;
   } = {},
 ): Omit<Kernel, "id" | "fallback"> {
   return {
@@ -48,6 +52,7 @@ export function kernelRecord(
     scalars: signature.scalars,
     workgroup: options.workgroup ?? [1, 1, 1],
     features: options.features ?? [],
+    cuda: options.cuda ?? null,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { KernelLanguage } from "../../templates/family.js";
 import { renderTemplate } from "../../templates/render.js";
 import type { SelectedKernel } from "../lower/index.js";
 import { assembleWat } from "./assemble-wat.js";
@@ -6,7 +7,7 @@ import { assembleWat } from "./assemble-wat.js";
 export interface KernelArtifact {
   readonly id: string;
   readonly family: string;
-  readonly language: "wat" | "wgsl";
+  readonly language: KernelLanguage;
   readonly source: string;
   readonly binary: Uint8Array | null;
 }

@@ -108,6 +108,15 @@ export function list<T>(decoder: Decoder<T>): Decoder<readonly T[]> {
   };
 }
 
+/** A list of two. */
+export function pair<T>(decoder: Decoder<T>): Decoder<readonly [T, T]> {
+  return (value, at) => {
+    const [a, b, ...rest] = list(decoder)(value, at);
+    if (a === undefined || b === undefined || rest.length > 0) throw mismatch(at, "two entries", value);
+    return [a, b];
+  };
+}
+
 /** A list of three. */
 export function triple<T>(decoder: Decoder<T>): Decoder<readonly [T, T, T]> {
   return (value, at) => {

@@ -11,6 +11,7 @@ import {
   number,
   object,
   oneOf,
+  pair,
   record,
   string,
   tagged,
@@ -19,6 +20,8 @@ import {
 import { modelDescription, PROGRAM_FILE } from "../format/manifest.js";
 import type {
   BufferStorage,
+  CudaLaunch,
+  CudaTensorMap,
   DeviceDType,
   GridAxis,
   Kernel,
@@ -45,7 +48,7 @@ export function printProgram(program: Program): string {
   return `{\n${members.join(",\n")}\n}\n`;
 }
 
-const dtype = oneOf<DeviceDType>("f32", "f16", "i32", "u32", "i8", "u8");
+const dtype = oneOf<DeviceDType>("f32", "f16", "bf16", "i32", "u32", "i8", "u8");
 
 const storage = tagged<BufferStorage>("kind", {
   arena: object({ kind: oneOf("arena"), slot: index }),
@@ -82,6 +85,22 @@ const kernel: Decoder<Kernel> = object<Kernel>({
   workgroup: triple(index),
   features: list(string),
   fallback: nullable(kernelId),
+  cuda: nullable(
+    object<CudaLaunch>({
+      sharedBytes: index,
+      tile: triple(index),
+      persistent: boolean,
+      tensorMaps: list(
+        object<CudaTensorMap>({
+          arg: index,
+          columns: index,
+          rows: either(oneOf("launch"), index),
+          box: pair(index),
+          swizzle: oneOf("none", "64B", "128B"),
+        }),
+      ),
+    }),
+  ),
 });
 
 /** Kernel ids are file names: letters, digits and hyphens only. */

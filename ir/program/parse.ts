@@ -111,7 +111,8 @@ function readKernel(r: TextReader): Kernel {
   const workgroup = r.accept("workgroup") ? readWorkgroup(r) : ([1, 1, 1] as const);
   const features = r.accept("needs") ? r.list(() => r.string()) : [];
   const fallback = r.accept("else") ? readId(r) : null;
-  return { id, family, params, args, scalars, workgroup, features, fallback };
+  const cuda = r.accept("cuda") ? (r.json() as Kernel["cuda"]) : null;
+  return { id, family, params, args, scalars, workgroup, features, fallback, cuda };
 }
 
 function readKernelArg(r: TextReader, name: string): KernelArg {

@@ -55,12 +55,23 @@ function printStorage(storage: BufferStorage): string {
 }
 
 /** Scalars follow the arguments; workgroup, features and fallback are left out where there are none. */
-function printKernel({ id, family, params, args, scalars, workgroup, features, fallback }: Kernel): string {
+function printKernel({
+  id,
+  family,
+  params,
+  args,
+  scalars,
+  workgroup,
+  features,
+  fallback,
+  cuda,
+}: Kernel): string {
   const words = [`${printId(id)}: ${family}(${[...args.map(printKernelArg), ...scalars].join(", ")})`];
   if (Object.keys(params).length > 0) words.push(printParams(params));
   if (workgroup.some((size) => size !== 1)) words.push(`workgroup ${printShape(workgroup)}`);
   if (features.length > 0) words.push(`needs ${features.map((f) => JSON.stringify(f)).join(", ")}`);
   if (fallback !== null) words.push(`else ${printId(fallback)}`);
+  if (cuda !== null) words.push(`cuda ${JSON.stringify(cuda)}`);
   return words.join(" ");
 }
 

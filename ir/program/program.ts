@@ -27,10 +27,11 @@ export const PHASES = ["load", "prompt", "step", "advance"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** What devices compute in. i8 matrices hold four values to a 32-bit word; bool values are u32. */
-export type DeviceDType = "f32" | "f16" | "i32" | "u32" | "i8" | "u8";
+export type DeviceDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "i8" | "u8";
 export const DEVICE_BYTES: Readonly<Record<DeviceDType, number>> = {
   f32: 4,
   f16: 2,
+  bf16: 2,
   i32: 4,
   u32: 4,
   i8: 1,
@@ -71,7 +72,10 @@ export interface ProgramPort {
   readonly batchAxis: number | null;
 }
 
-/** A compiled function. Its source is `kernels/<id>.wgsl` or `.wat`, its binary `kernels/<id>.wasm`. */
+/**
+ * A compiled function. Its source is `kernels/<id>.wgsl`, `.wat` or `.cu`, its binary `kernels/<id>.wasm` or
+ * `.fatbin`.
+ */
 export interface Kernel {
   readonly id: string;
   readonly family: string;
@@ -79,12 +83,40 @@ export interface Kernel {
   readonly params: Readonly<Record<string, string | number | boolean>>;
   readonly args: readonly KernelArg[];
   readonly scalars: readonly ScalarType[];
-  /** Invocations of a workgroup (WGSL) in x, y, z; [1, 1, 1] where the target has none. */
+  /** Invocations of a workgroup (WGSL) or threads of a block (CUDA) in x, y, z; [1, 1, 1] where the target has none. */
   readonly workgroup: readonly [number, number, number];
-  /** Device features the kernel needs (`shader-f16`, `subgroups`, `relaxed-simd`). */
+  /** Device features the kernel needs (`shader-f16`, `subgroups`, `relaxed-simd`, `sm_80`). */
   readonly features: readonly string[];
   /** The same function for devices without `features`; its id is that of the fallback kernel. */
   readonly fallback: string | null;
+  /** How a CUDA kernel is launched; null in other languages. */
+  readonly cuda: CudaLaunch | null;
+}
+
+/** What a CUDA launch needs besides its arguments; see `cuda-abi.ts`. */
+export interface CudaLaunch {
+  /** Bytes of dynamic shared memory. */
+  readonly sharedBytes: number;
+  /** Tile sizes in x, y, z of this kernel, in place of those that the launch's grid names. */
+  readonly tile: readonly [number, number, number];
+  /** The kernel loops over tiles: a launch has no more blocks than fit on the device at once. */
+  readonly persistent: boolean;
+  /** Tensor maps that the kernel takes after its arguments, in order. */
+  readonly tensorMaps: readonly CudaTensorMap[];
+}
+
+/** A tensor map (TMA descriptor) over the rows of an argument. */
+export interface CudaTensorMap {
+  /** Index of the argument. */
+  readonly arg: number;
+  /** Elements of a row; what lies beyond reads as 0. */
+  readonly columns: number;
+  /** The number of rows: that of the launch, or the u32 scalar of this index. */
+  readonly rows: "launch" | number;
+  /** Elements of the box that one copy moves: columns, rows. */
+  readonly box: readonly [number, number];
+  /** The pattern that 16-byte chunks of a box are permuted by in shared memory. */
+  readonly swizzle: "none" | "64B" | "128B";
 }
 
 export interface KernelArg {

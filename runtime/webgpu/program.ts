@@ -257,6 +257,7 @@ function viewOf(buffer: ProgramBuffer, bytes: ArrayBuffer, elements: number): Ho
     case "i8":
       return new Int8Array(bytes, 0, elements);
     case "f16":
+    case "bf16":
     case "u8":
       throw new TritcError({
         code: "TRITC_E_BUFFER",

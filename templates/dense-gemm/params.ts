@@ -1,5 +1,5 @@
 import type { Activation } from "../../ir/graph/ops.js";
-import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
 
 /** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; all f32. */
 export interface DenseGemmParams {
@@ -9,6 +9,9 @@ export interface DenseGemmParams {
   readonly bias: boolean;
   /** Gate and residual arguments are present. */
   readonly gated: boolean;
+  /** What `x` and `out` are stored in; f32 if absent. */
+  readonly x?: FloatStorage;
+  readonly out?: FloatStorage;
 }
 
 /** The part of the parameters that decides the device layout of the weights. */
@@ -17,12 +20,12 @@ export type DenseLayout = Pick<DenseGemmParams, "n" | "k">;
 export function denseGemmSignature(params: DenseGemmParams): KernelSignature {
   return {
     args: present([
-      rowArg("x", "f32"),
+      rowArg("x", params.x ?? "f32"),
       wholeArg("weights", "f32"),
       params.bias && wholeArg("bias", "f32"),
       params.gated && rowArg("gate", "f32"),
       params.gated && rowArg("residual", "f32"),
-      rowArg("out", "f32", "write"),
+      rowArg("out", params.out ?? "f32", "write"),
     ]),
     scalars: [],
   };

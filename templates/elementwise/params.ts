@@ -13,14 +13,18 @@ export interface ElementwiseParams {
   readonly output: ElementType;
   /** Of type `output`. */
   readonly expression: Expression;
+  /** Indices of the f32 operands that are stored in bf16; that of the output is the number of inputs. */
+  readonly bf16?: readonly number[];
 }
 
 export function elementwiseSignature(params: ElementwiseParams): KernelSignature {
+  const { inputs, output, bf16 = [] } = params;
+  const stored = (type: ElementType, index: number) => (bf16.includes(index) ? "bf16" : type);
   return {
     args: [
-      ...params.inputs.map((dtype, i) => wholeArg(`in${i}`, dtype)),
-      wholeArg("out", params.output, "write"),
+      ...inputs.map((type, i) => wholeArg(`in${i}`, stored(type, i))),
+      wholeArg("out", stored(output, inputs.length), "write"),
     ],
-    scalars: new Array<ScalarType>(params.rank * (params.inputs.length + 2)).fill("u32"),
+    scalars: new Array<ScalarType>(params.rank * (inputs.length + 2)).fill("u32"),
   };
 }

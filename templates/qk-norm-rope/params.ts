@@ -1,4 +1,4 @@
-import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
 
 /**
  * Per head of `headDim` channels: x·rsqrt(mean(x²) + epsilon)·weight (where `norm`), then pairs (2j, 2j+1) are
@@ -14,16 +14,19 @@ export interface QkNormRopeParams {
   readonly weight: boolean;
   /** The cos and sin arguments are present; headDim is even. */
   readonly rope: boolean;
+  /** What `x` and `out` are stored in; f32 if absent. */
+  readonly x?: FloatStorage;
+  readonly out?: FloatStorage;
 }
 
 export function qkNormRopeSignature(params: QkNormRopeParams): KernelSignature {
   return {
     args: present([
-      rowArg("x", "f32"),
+      rowArg("x", params.x ?? "f32"),
       params.weight && wholeArg("weight", "f32"),
       params.rope && rowArg("cos", "f32"),
       params.rope && rowArg("sin", "f32"),
-      rowArg("out", "f32", "write"),
+      rowArg("out", params.out ?? "f32", "write"),
     ]),
     scalars: [],
   };

@@ -1,4 +1,4 @@
-import { type KernelSignature, rowArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, rowArg } from "../signature.js";
 
 /**
  * x[M, c] → q[M, paddedK(c)] with zeros in the pad, rowScale[M], rowSum[M], as `ir/ternary/quantize.ts` to the bit.
@@ -10,13 +10,15 @@ export interface QuantizeRowsParams {
   /** Elements of a row, of all parts together. */
   readonly c: number;
   readonly parts?: readonly number[];
+  /** What `x`, or every part of it, is stored in; f32 if absent. */
+  readonly x?: FloatStorage;
 }
 
-export function quantizeRowsSignature({ parts }: QuantizeRowsParams): KernelSignature {
+export function quantizeRowsSignature({ parts, x = "f32" }: QuantizeRowsParams): KernelSignature {
   const sources = parts === undefined ? ["x"] : parts.map((_, i) => `x${i}`);
   return {
     args: [
-      ...sources.map((name) => rowArg(name, "f32")),
+      ...sources.map((name) => rowArg(name, x)),
       rowArg("q", "i8", "write"),
       rowArg("rowScale", "f32", "write"),
       rowArg("rowSum", "i32", "write"),

@@ -1,8 +1,8 @@
 import type { Activation } from "../../ir/graph/ops.js";
-import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
 
 /** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
-export type TernaryActivations = "i8" | "f32";
+export type TernaryActivations = "i8" | "bf16" | "f32";
 
 /**
  * y[M, n] = activation(scales · (t[n, k] · x[M, k]) + bias), then residual + gate · y when gated.
@@ -17,6 +17,8 @@ export interface TernaryGemmParams {
   readonly bias: boolean;
   /** Gate and residual arguments are present. */
   readonly gated: boolean;
+  /** What `out` is stored in; f32 if absent. */
+  readonly out?: FloatStorage;
 }
 
 /** The part of the parameters that decides the device layout of the weights. */
@@ -28,13 +30,13 @@ export function ternaryGemmSignature(params: TernaryGemmParams): KernelSignature
     args: present([
       ...(activations === "i8"
         ? [rowArg("q", "i8"), rowArg("rowScale", "f32"), rowArg("rowSum", "i32")]
-        : [rowArg("x", "f32")]),
+        : [rowArg("x", activations)]),
       wholeArg("weights", "u32"),
       wholeArg("scales", "f32"),
       params.bias && wholeArg("bias", "f32"),
       params.gated && rowArg("gate", "f32"),
       params.gated && rowArg("residual", "f32"),
-      rowArg("out", "f32", "write"),
+      rowArg("out", params.out ?? "f32", "write"),
     ]),
     scalars: [],
   };

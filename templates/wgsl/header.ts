@@ -9,6 +9,7 @@ const ELEMENTS: Readonly<Record<DeviceDType, { readonly type: string; readonly p
   i32: { type: "i32", perElement: 1 },
   u32: { type: "u32", perElement: 1 },
   f16: { type: "f16", perElement: 1 },
+  bf16: { type: "u32", perElement: 2 },
   i8: { type: "u32", perElement: 4 },
   u8: { type: "u32", perElement: 4 },
 };

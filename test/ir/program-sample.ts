@@ -40,6 +40,7 @@ function kernel(
     workgroup: [1, 1, 1],
     features: [],
     fallback: null,
+    cuda: null,
     ...more,
   };
 }

@@ -42,6 +42,7 @@ function kernel(id: string, features: readonly string[] = [], fallback: string |
     workgroup: [1, 1, 1],
     features,
     fallback,
+    cuda: null,
   };
 }
 

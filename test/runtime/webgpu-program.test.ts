@@ -99,6 +99,7 @@ function program(
     ...kernel,
     id,
     fallback: null,
+    cuda: null,
   })),
 ): Program {
   return {
