@@ -31,6 +31,8 @@ export interface PassOptions {
   /** The largest sizes the program must serve, for decisions about memory; unnamed symbols count as 1. */
   readonly sizes: Bindings;
   readonly limits: MemoryLimits;
+  /** Whether the target's ternary kernels normalize and rotate heads; false if absent. */
+  readonly fuseHeads?: boolean;
 }
 
 /** What a device can hold in one piece. */

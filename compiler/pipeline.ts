@@ -8,8 +8,9 @@ import { dtypeOf, type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js
 import { verifyGraph } from "../ir/graph/verify.js";
 import { printProgramText } from "../ir/program/print.js";
 import { verifyProgram } from "../ir/program/verify.js";
-import type { Target } from "../targets/index.js";
-import { generateKernels, type KernelArtifact } from "./codegen/kernels.js";
+import type { Activations, Target } from "../targets/index.js";
+import type { FloatStorage } from "../templates/signature.js";
+import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
 import { importOnnx } from "./onnx/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
@@ -71,6 +72,8 @@ export interface CompileStages {
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** Element types of inputs and outputs as the imported graph has them. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
+  /** How kernels are made; binaries if absent. */
+  readonly codegen?: Omit<GenerateOptions, "target">;
 }
 
 /** From a recognized graph to kernels: every step, top to bottom. */
@@ -79,17 +82,28 @@ export async function compileGraph(
   reader: ByteReader,
   stages: CompileStages,
 ): Promise<Compiled> {
-  const { target, options: quantization, ...ports } = stages;
+  const { target, options: quantization, codegen, ...ports } = stages;
   const { sizes } = ports;
-  const options: PassOptions = { ...quantization, bindings: {}, sizes, limits: target.limits };
+  const options: PassOptions = {
+    ...quantization,
+    bindings: {},
+    sizes,
+    limits: target.limits,
+    fuseHeads: target.language === "cuda",
+  };
   const graph = optimize(recognized, { reader, options });
-  const lowered = lower(graph, { target, ...ports });
+  const lowered = lower(graph, { target, ...ports, storage: storageOf(target, quantization.activations) });
   const { dump } = environmentOptions();
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
   verifyProgram(lowered.program);
-  const kernels = await generateKernels(lowered.kernels);
+  const kernels = await generateKernels(lowered.kernels, { ...codegen, target });
   if (dump !== undefined) dumpKernels(dump, kernels);
   return { graph, lowered, kernels };
+}
+
+/** GPUs with 16-bit matrix instructions keep activations in bf16, unless all is to be computed in f32. */
+export function storageOf(target: Target, activations: Activations): FloatStorage {
+  return target.language === "cuda" && activations !== "f32" ? "bf16" : "f32";
 }
 
 /** Element types of a graph's inputs and outputs. */

@@ -4,6 +4,7 @@ import { CUDA_TARGETS } from "./cuda/index.js";
 import type { Activations, Target } from "./target.js";
 import { webgpu } from "./webgpu.js";
 
+export * from "./cuda/architectures.js";
 export * from "./cuda/index.js";
 export type { Activations, Architecture, CudaTarget, Target, TargetLimits } from "./target.js";
 export { cpu, webgpu };

@@ -7,6 +7,8 @@ export interface Target {
   readonly name: string;
   /** The language its kernels are written in. */
   readonly language: "wat" | "wgsl" | "cuda";
+  /** Other names it answers to. */
+  readonly aliases?: readonly string[];
   /** One line for `tritc targets`. */
   readonly summary: string;
   readonly limits: TargetLimits;
@@ -26,6 +28,29 @@ export type Architecture = "sm_70" | "sm_75" | "sm_80" | "sm_86" | "sm_89" | "sm
 export interface CudaTarget {
   /** What binaries are made for. */
   readonly architectures: readonly Architecture[];
+  /** Whether kernels also come as PTX, which drivers compile for GPUs that came later. */
+  readonly ptx: boolean;
+  /** The GPU; null for a target of several. */
+  readonly gpu: Gpu | null;
+}
+
+/** A GPU by its vendor's numbers; null where the vendor gives none. */
+export interface Gpu {
+  /** With the form that the numbers are for, where there are several. */
+  readonly model: string;
+  readonly sms: number | null;
+  readonly l2Bytes: number | null;
+  readonly memoryBytes: number;
+  /** Bytes per second. */
+  readonly memoryBandwidth: number;
+  /** Peak dense rate of bf16 matrix instructions with f32 accumulators, in 10^12 operations per second. */
+  readonly bf16Tflops: number | null;
+  /** Peak dense rate of int8 matrix instructions, in 10^12 operations per second. */
+  readonly int8Tops: number | null;
+  /** Where the numbers come from. */
+  readonly sources: readonly string[];
+  /** What the numbers leave out. */
+  readonly note?: string;
 }
 
 /** Sizes in bytes unless said otherwise. A limit that does not exist on a target is `Infinity`. */

@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import Handlebars from "handlebars";
 import { TritcError } from "../ir/errors.js";
 import type { TemplateValues } from "./family.js";
+import { readTemplateFile } from "./files.js";
 import { HELPERS, TemplateFault } from "./helpers.js";
+import { lineDirectives, markLines, markText } from "./line-marks.js";
 import { checkTemplate, splicePartials } from "./template-check.js";
 
 /**
@@ -18,10 +17,16 @@ import { checkTemplate, splicePartials } from "./template-check.js";
  * undefined throws `TRITC_E_TEMPLATE`. `{{> path}}` puts another file in place, which uses the same parameters;
  * `{{include path}}` puts in plain text. Handlebars' own strict mode is not enough: it lets `{{#if}}` and `{{#each}}`
  * take the empty path. Blocks keep the context (`{{#for list as |item|}}`), so that a name means one thing.
+ *
+ * With `lines`, for error messages, `#line` directives say where each line comes from.
  */
-export function renderTemplate(templatePath: string, values: TemplateValues): string {
+export function renderTemplate(
+  templatePath: string,
+  values: TemplateValues,
+  { lines = false }: { readonly lines?: boolean } = {},
+): string {
   try {
-    const { render, declared } = compiled(templatePath);
+    const { render, declared } = compiled(templatePath, lines);
     for (const name of declared) checkValue(name, values[name]);
     for (const name of Object.keys(values)) {
       if (!declared.includes(name)) throw new TemplateFault(`the value ${name} is not a declared parameter`);
@@ -45,14 +50,17 @@ interface CompiledTemplate {
 
 const cache = new Map<string, CompiledTemplate>();
 
-function compiled(templatePath: string): CompiledTemplate {
-  const known = cache.get(templatePath);
+function compiled(templatePath: string, lines: boolean): CompiledTemplate {
+  const key = `${templatePath}${lines ? " with lines" : ""}`;
+  const known = cache.get(key);
   if (known !== undefined) return known;
-  const ast = splicePartials(Handlebars.parse(readTemplateFile(templatePath)), readTemplateFile);
+  const ast = splicePartials(parseTemplate(templatePath), parseTemplate);
   const declared = checkTemplate(ast, Object.keys(HELPERS));
   const environment = Handlebars.create();
   for (const name of Object.keys(environment.helpers)) environment.unregisterHelper(name);
-  environment.registerHelper({ ...HELPERS, include: readTemplateFile });
+  if (lines) markLines(ast);
+  const include = (path: string) => (lines ? markText(path, readTemplateFile(path)) : readTemplateFile(path));
+  environment.registerHelper({ ...HELPERS, include });
   const render = environment.compile(ast, {
     strict: true,
     noEscape: true,
@@ -60,33 +68,21 @@ function compiled(templatePath: string): CompiledTemplate {
     knownHelpersOnly: true,
     knownHelpers: Object.fromEntries([...Object.keys(HELPERS), "include"].map((name) => [name, true])),
   });
-  const template = { declared, render: (values: TemplateValues) => render(values) };
-  cache.set(templatePath, template);
+  const template = {
+    declared,
+    render: (values: TemplateValues) => (lines ? lineDirectives(render(values)) : render(values)),
+  };
+  cache.set(key, template);
   return template;
+}
+
+/** A template's statements, each with the template's path in `loc.source`. */
+function parseTemplate(path: string): hbs.AST.Program {
+  return Handlebars.parse(readTemplateFile(path), { srcName: path });
 }
 
 function checkValue(name: string, value: TemplateValues[string] | undefined): void {
   if (value === undefined || value === null) throw new TemplateFault(`the parameter ${name} has no value`);
   if (typeof value === "number" && Number.isNaN(value))
     throw new TemplateFault(`the parameter ${name} is NaN`);
-}
-
-/** The text of a file below `templates/`. */
-function readTemplateFile(path: string): string {
-  return readFileSync(join(templatesRoot(), path), "utf8").replaceAll("\r\n", "\n");
-}
-
-let root: string | undefined;
-
-/** `templates/` of the package, from the TypeScript sources and from `dist/` alike. */
-function templatesRoot(): string {
-  if (root !== undefined) return root;
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new TemplateFault("no package.json above this module");
-    folder = parent;
-  }
-  root = join(folder, "templates");
-  return root;
 }

@@ -2,20 +2,23 @@ import Handlebars from "handlebars";
 import { TemplateFault } from "./helpers.js";
 
 /** Replaces `{{> path}}` by the statements of that file, so that partials see the names in scope around them. */
-export function splicePartials(program: hbs.AST.Program, read: (path: string) => string): hbs.AST.Program {
+export function splicePartials(
+  program: hbs.AST.Program,
+  parse: (path: string) => hbs.AST.Program,
+): hbs.AST.Program {
   const body = program.body.flatMap((statement): hbs.AST.Statement[] => {
     if (isPartial(statement)) {
       const name =
         statement.name.type === "PathExpression" ? (statement.name as hbs.AST.PathExpression).original : "";
-      return splicePartials(Handlebars.parse(read(name)), read).body;
+      return splicePartials(parse(name), parse).body;
     }
     if (isBlock(statement)) {
       const inverse = statement.inverse as hbs.AST.Program | undefined | null;
       return [
         {
           ...statement,
-          program: splicePartials(statement.program, read),
-          ...(inverse ? { inverse: splicePartials(inverse, read) } : {}),
+          program: splicePartials(statement.program, parse),
+          ...(inverse ? { inverse: splicePartials(inverse, parse) } : {}),
         } as hbs.AST.BlockStatement,
       ];
     }

@@ -43,7 +43,7 @@ export interface BundleOptions {
 }
 
 /**
- * Writes a bundle folder. Its bytes depend on the model and the options only: no times, no paths. Returns the
+ * Writes a bundle folder. Its bytes depend on the model, the options and the CUDA toolkit only: no times, no paths. Returns the
  * size of `weights.safetensors`.
  */
 export async function writeBundle(
@@ -102,12 +102,19 @@ function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): M
   };
 }
 
-function sourcePath(kernel: KernelArtifact): string {
-  return `kernels/${kernel.id}.${kernel.language}`;
+/** File name endings of a language's source and binary. */
+const ENDINGS: Readonly<Record<KernelArtifact["language"], readonly [source: string, binary: string]>> = {
+  wat: ["wat", "wasm"],
+  wgsl: ["wgsl", "spv"],
+  cuda: ["cu", "fatbin"],
+};
+
+function sourcePath({ id, language }: KernelArtifact): string {
+  return `kernels/${id}.${ENDINGS[language][0]}`;
 }
 
-function binaryPath(kernel: KernelArtifact): string {
-  return `kernels/${kernel.id}.wasm`;
+function binaryPath({ id, language }: KernelArtifact): string {
+  return `kernels/${id}.${ENDINGS[language][1]}`;
 }
 
 /** Every file below a folder, by path, with size and hash. */

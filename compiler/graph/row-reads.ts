@@ -8,6 +8,7 @@ import type { Uses } from "./uses.js";
 const ROW_OPS: ReadonlySet<Node["op"]> = new Set([
   "linear",
   "ternary-linear",
+  "ternary-qkv",
   "layer-norm",
   "rms-norm",
   "adaln",

@@ -10,6 +10,7 @@ const MAX_RANK = 5;
 export interface StridedOperand {
   readonly arg: LaunchArg;
   readonly dtype: ElementType;
+  readonly bf16: boolean;
   readonly strides: readonly Dim[];
 }
 
@@ -49,9 +50,16 @@ export function launchStrided(
     throw new UnsupportedOp(`${sizes.length} axes that do not merge; kernels take ${MAX_RANK}`);
   }
   const total = elementCount(shape);
+  const bf16 = [...inputs, out].flatMap((operand, i) => (operand.bf16 ? [i] : []));
   lowering.launch({
     family: "elementwise",
-    params: { rank: sizes.length, inputs: inputs.map((i) => i.dtype), output: out.dtype, expression },
+    params: {
+      rank: sizes.length,
+      inputs: inputs.map((i) => i.dtype),
+      output: out.dtype,
+      expression,
+      ...(bf16.length > 0 ? { bf16 } : {}),
+    },
     rows: total,
     args: [...inputs.map((i) => i.arg), out.arg],
     scalars: [...sizes, ...strides.flat()],
@@ -61,7 +69,7 @@ export function launchStrided(
 
 /** An operand with its own strides, one per axis of the launch. */
 export function strideOperand(operand: Operand, strides: readonly Dim[]): StridedOperand {
-  return { arg: rowsArg(operand), dtype: elementType(operand), strides };
+  return { arg: rowsArg(operand), dtype: elementType(operand), bf16: operand.dtype === "bf16", strides };
 }
 
 /** Strides over a larger shape: 0 along axes that the operand lacks or has once. */
@@ -78,6 +86,7 @@ export function broadcast(operand: Operand, shape: Shape): StridedOperand {
 }
 
 function elementType(operand: Operand): ElementType {
+  if (operand.dtype === "bf16") return "f32";
   if (operand.dtype === "f32" || operand.dtype === "i32" || operand.dtype === "u32") return operand.dtype;
   throw new UnsupportedOp(`elements of type ${operand.dtype}`);
 }

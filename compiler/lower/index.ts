@@ -13,6 +13,7 @@ import {
 } from "../../ir/graph/graph.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
+import type { FloatStorage } from "../../templates/signature.js";
 import { hoistStepInvariant } from "../passes/hoist-step-invariant.js";
 import { checkLimits } from "./check-limits.js";
 import { copy } from "./elementwise.js";
@@ -23,6 +24,7 @@ import { columnsOf, type Operand, rowsArg, rowsOf } from "./operand.js";
 import { ruleFor } from "./ops/index.js";
 import { type MemoryReport, planMemory } from "./plan-memory.js";
 import { scatteredRows } from "./scattered-rows.js";
+import { narrowValues } from "./storage.js";
 import type { WeightTensor } from "./weights.js";
 
 export type { SelectedKernel } from "./kernels.js";
@@ -35,6 +37,8 @@ export interface LoweringOptions {
   readonly sizes: Bindings;
   /** Axis of each graph input and output that a batch runs along; null or absent: none. */
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
+  /** What activations between kernels are stored in where the kernels can; f32 if absent. */
+  readonly storage?: FloatStorage;
   /** Element types of inputs and outputs in the source graph, where they are not the graph's. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
 }
@@ -51,7 +55,7 @@ export interface LoweredProgram {
  * Throws TRITC_E_UNSUPPORTED_OP naming every op that no kernel family computes, and TRITC_E_BUFFER_LIMIT.
  */
 export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
-  const { target, sizes } = options;
+  const { target, sizes, storage = "f32" } = options;
   refuse(
     graph,
     graph.nodes.flatMap((node) => problemOf(graph, node)),
@@ -59,7 +63,15 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
   const placements = hoistStepInvariant(graph);
   const scattered = scatteredRows(graph, placements, options);
   const windows = elideConcat(graph, placements, scattered);
-  const lowering = new Lowering(graph, target, placements, windows, scattered);
+  const lowering = new Lowering(
+    graph,
+    target,
+    placements,
+    windows,
+    scattered,
+    storage,
+    storage === "bf16" && graph.model !== undefined ? narrowValues(graph) : new Set(),
+  );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));
   lowerNodes(lowering);

@@ -4,7 +4,7 @@ import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/p
 import { DEVICE_BYTES } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
 import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
-import { paddedK } from "../../templates/signature.js";
+import { type FloatStorage, paddedK } from "../../templates/signature.js";
 import type { Placement } from "../passes/hoist-step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable } from "./kernels.js";
@@ -55,6 +55,10 @@ export class Lowering {
     readonly windows: ReadonlyMap<ValueId, Window>,
     /** Concats without memory, and their operands. */
     readonly scattered: ReadonlyMap<ValueId, readonly ValueId[]>,
+    /** What ternary linears without quantized rows multiply. */
+    readonly multiplied: FloatStorage,
+    /** Values stored in bf16. */
+    readonly narrow: ReadonlySet<ValueId>,
   ) {
     this.kernels = new KernelTable(target);
   }
@@ -139,11 +143,17 @@ export class Lowering {
     const kind = this.graph.inputs.includes(id) ? "host" : "arena";
     return this.#allocate(
       id,
-      dtypeOf(this.graph, id) === "i8" ? "i8" : deviceDType(dtypeOf(this.graph, id)),
+      this.#storedDType(id),
       placement?.perStep === true ? [STEPS, ...shape.slice(1)] : shape,
       shape,
       kind,
     );
+  }
+
+  #storedDType(id: ValueId): DeviceDType {
+    if (this.narrow.has(id)) return "bf16";
+    const dtype = dtypeOf(this.graph, id);
+    return dtype === "i8" ? "i8" : deviceDType(dtype);
   }
 
   /** A buffer of its own. Rows of int8 codes are padded as the quantizing kernels pad them. */

@@ -1,6 +1,7 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import type { DeviceDType, LaunchArg } from "../../ir/program/program.js";
+import type { FloatStorage } from "../../templates/signature.js";
 
 /**
  * A value as a kernel sees it: rows of its last axis in a buffer, `rowStride` elements apart. Earlier axes
@@ -41,6 +42,18 @@ export function deviceDType(dtype: DType): "f32" | "i32" | "u32" {
     case "i2":
       return "i32";
   }
+}
+
+/** How a kernel finds an operand of floats stored; throws a RangeError for others. */
+export function storageOf(operand: Operand): FloatStorage {
+  if (operand.dtype === "f32" || operand.dtype === "bf16") return operand.dtype;
+  throw new RangeError(`${operand.dtype} where floats are needed`);
+}
+
+/** A parameter of kernels that may store bf16; absent for f32. */
+export function stored<K extends string>(name: K, operand: Operand): { readonly [N in K]?: FloatStorage } {
+  const storage = storageOf(operand);
+  return storage === "f32" ? {} : ({ [name]: storage } as { readonly [N in K]?: FloatStorage });
 }
 
 /** Elements of the last axis; 1 for a scalar. */

@@ -3,6 +3,7 @@ import { canonicalize } from "./canonicalize.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuseAdaln } from "./fuse-adaln.js";
 import { fuseEpilogues } from "./fuse-epilogues.js";
+import { fuseHeads } from "./fuse-heads.js";
 import { fuseQkNormRope } from "./fuse-qk-norm-rope.js";
 import { fuseSharedInput } from "./fuse-shared-input.js";
 import { quantizeActivations } from "./quantize-activations.js";
@@ -23,6 +24,7 @@ export const BACK_PASSES: readonly Pass[] = [
   fuseAdaln,
   fuseQkNormRope,
   quantizeActivations,
+  fuseHeads,
   splitWeights,
 ];
 

@@ -1,7 +1,7 @@
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { ForwardEditor } from "../graph/forward-editor.js";
 import { fitsJointly } from "../graph/row-reads.js";
-import { type Uses, usesOf } from "../graph/uses.js";
+import { type Uses, usedOnce, usesOf } from "../graph/uses.js";
 import type { Pass, PassOptions } from "../pass.js";
 import { cutRows } from "./split-weights.js";
 
@@ -13,12 +13,13 @@ type Part = NodeOf<"part">;
  * becomes
  *   %q = linear(%x, rows 0… of %w, …)   %k = linear(%x, rows s… of %w, …)
  *
- * where %f, which some models compute q, k, v and the MLP's input in, would be too large for the device; see
- * `fuse-shared-input`, which may join some of them again.
+ * where %f, which some models compute q, k, v and the MLP's input in, would be too large for the device, or where a
+ * part goes through an activation, which a linear of its own can apply (`fuse-epilogues`). `fuse-shared-input` joins
+ * the others again.
  */
 export const splitJoint: Pass = {
   name: "split-joint",
-  summary: "cuts linears whose joint result is larger than the device can hold",
+  summary: "cuts linears whose joint result is too large for the device or has parts with an activation",
   run(graph, { options }) {
     // A part may itself be cut into parts.
     for (let current = graph; ; ) {
@@ -38,9 +39,16 @@ function findJoint(graph: Graph, options: PassOptions): ReadonlyMap<Node, readon
     if (parts === undefined) continue;
     const [output = ""] = node.outputs;
     const values = parts.flatMap((part) => part.outputs);
-    if (!fitsJointly(uses, values, shapeOf(graph, output), options)) found.set(node, parts);
+    const fits = fitsJointly(uses, values, shapeOf(graph, output), options);
+    if (!fits || values.some((id) => isActivated(uses, id))) found.set(node, parts);
   }
   return found;
+}
+
+/** Whether all that reads the value is an activation. */
+function isActivated(uses: Uses, id: ValueId): boolean {
+  const [reader] = uses.nodes.get(id) ?? [];
+  return usedOnce(uses, id) && (reader?.op === "gelu" || reader?.op === "silu");
 }
 
 function isPlainLinear(graph: Graph, node: Node): node is Linear {

@@ -173,6 +173,13 @@ export const OP_SCHEMAS: Readonly<Record<OpName, OpSchema>> = {
 
   linear: op([2, 5], linear),
   "ternary-linear": op([3, 8], { ...linear, quantized: "bool" }),
+  "ternary-qkv": op([7, 9], {
+    role: orNull("string"),
+    quantized: "bool",
+    headDim: "number",
+    ...epsilon,
+    width: "number",
+  }),
   silu: op(1),
   gelu: op(1, { approximate: oneOf("tanh", "none") }),
   modulate: op(3),

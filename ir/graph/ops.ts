@@ -162,6 +162,16 @@ export interface ModelOps {
    *  (x, codes, scales, bias?, gate?, residual?). With quantized rows the x operand is three values:
    *  (q i8 [..., T, in], rowScale f32 [..., T], rowSum i32 [..., T], codes, scales, bias?, gate?, residual?). */
   readonly "ternary-linear": LinearAttrs & { readonly quantized: boolean };
+  /** (x[..., T, in] or quantized rows, codes, scales, bias?, weights[2·D], cos[T, D/2], sin[T, D/2]): a ternary-linear
+   *  whose columns [0, width) go through qk-norm-rope with the first D weights, [width, 2·width) with the others;
+   *  the rest stays (`fuse-heads`). */
+  readonly "ternary-qkv": {
+    readonly role: string | null;
+    readonly quantized: boolean;
+    readonly headDim: number;
+    readonly epsilon: number;
+    readonly width: number;
+  };
   readonly silu: Empty;
   readonly gelu: { readonly approximate: "tanh" | "none" };
   /** (x[B, T, C], shift[B, C], scale[B, C]) → x·(1 + scale) + shift */
@@ -304,6 +314,7 @@ export const COMPARISONS: ReadonlySet<BinaryFn> = new Set([
 export const MODEL_OPS: ReadonlySet<OpName> = new Set<keyof ModelOps>([
   "linear",
   "ternary-linear",
+  "ternary-qkv",
   "silu",
   "gelu",
   "modulate",

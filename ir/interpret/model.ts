@@ -145,7 +145,7 @@ function ropeTable(ids: Tensor, options: RopeFrequencies, context: Context): rea
   ];
 }
 
-function rope(x: Tensor, cos: Tensor, sin: Tensor, headDim: number, context: Context): Tensor {
+export function rope(x: Tensor, cos: Tensor, sin: Tensor, headDim: number, context: Context): Tensor {
   const { rows, channels } = rowsAndChannels(x);
   const [data, c, s] = [floats(x), floats(cos), floats(sin)];
   const half = headDim / 2;
@@ -224,7 +224,7 @@ export function adaln(x: Tensor, shift: Tensor, scale: Tensor, epsilon: number, 
   return modulate(normalizeRows(x, channels, epsilon, true, context).out, shift, scale, context);
 }
 
-function qkNorm(
+export function qkNorm(
   x: Tensor,
   weight: Tensor | null,
   headDim: number,

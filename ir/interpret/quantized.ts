@@ -5,7 +5,7 @@ import { quantizeRow } from "../ternary/quantize.js";
 import { broadcastShapes, planBroadcast } from "./broadcast.js";
 import { gemm } from "./gemm.js";
 import { batchOffsets } from "./linalg.js";
-import { adaln, addBias, epilogue, rowsAndChannels } from "./model.js";
+import { adaln, addBias, epilogue, qkNorm, rope, rowsAndChannels } from "./model.js";
 import {
   type Context,
   floats,
@@ -123,8 +123,28 @@ function dequantizeLinear(
   return { dtype: scale.dtype, shape: x.shape, data: out };
 }
 
+/** Columns [start, start + count) of x[..., C]. */
+function columnsOf(x: Tensor, start: number, count: number, context: Context): Tensor {
+  const channels = x.shape.at(-1) ?? 1;
+  const from = floats(x);
+  const out = newFloats(x.dtype, (from.length / channels) * count, context.wide);
+  for (let i = 0; i < out.length; i++) out[i] = from[Math.floor(i / count) * channels + start + (i % count)]!;
+  return { dtype: x.dtype, shape: [...x.shape.slice(0, -1), count], data: out };
+}
+
+function setColumns(x: Tensor, start: number, part: Tensor): void {
+  const [channels, count] = [x.shape.at(-1) ?? 1, part.shape.at(-1) ?? 1];
+  const [to, from] = [floats(x), floats(part)];
+  for (let i = 0; i < from.length; i++) to[Math.floor(i / count) * channels + start + (i % count)] = from[i]!;
+}
+
 export const QUANTIZED: Section<
-  "ternary-linear" | "quantize-rows" | "adaln-quantize" | "matmul-integer" | "dequantize-linear"
+  | "ternary-linear"
+  | "ternary-qkv"
+  | "quantize-rows"
+  | "adaln-quantize"
+  | "matmul-integer"
+  | "dequantize-linear"
 > = {
   "ternary-linear": (x, { activation, gated, quantized }, c) => {
     // Quantized rows are three operands: (q, rowScale, rowSum).
@@ -136,6 +156,19 @@ export const QUANTIZED: Section<
       gated ? [x.tensor(at + 3), x.tensor(at + 4)] : null,
       c,
     );
+  },
+  "ternary-qkv": (x, { quantized, headDim, epsilon, width }, c) => {
+    const at = quantized ? 3 : 1;
+    const y = ternaryLinear(x.tensor(0), quantized ? x.tensor(1) : null, [x.tensor(at), x.tensor(at + 1)], c);
+    const result = biased(y, x.optional(at + 2));
+    const tables = [x.tensor(at + 4), x.tensor(at + 5)] as const;
+    for (const i of [0, 1]) {
+      const weight = columnsOf(x.tensor(at + 3), i * headDim, headDim, c);
+      const heads = columnsOf(result, i * width, width, c);
+      const rotated = rope(qkNorm(heads, weight, headDim, epsilon, c), ...tables, headDim, c);
+      setColumns(result, i * width, rotated);
+    }
+    return result;
   },
   "quantize-rows": (x) => quantizeRows(x.tensor(0)),
   "adaln-quantize": (x, { epsilon }, c) =>

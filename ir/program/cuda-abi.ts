@@ -29,3 +29,14 @@ export function cudaArgumentBytes(kernel: Pick<Kernel, "args" | "scalars">): num
   const bytes = CUDA_HEADER_BYTES + CUDA_ARGUMENT_BYTES * kernel.args.length + 4 * kernel.scalars.length;
   return Math.ceil(bytes / 8) * 8;
 }
+
+/**
+ * Whether a device of compute capability `major`.`minor` runs a kernel that needs `feature`: an architecture
+ * (`sm_80`) means that or a later one, one with an `a` (`sm_90a`) that one alone.
+ */
+export function cudaRunsOn(feature: string, major: number, minor: number): boolean {
+  const match = /^sm_([1-9]\d{0,2})(a?)$/.exec(feature);
+  if (match === null) return false;
+  const [needed, capability] = [Number(match[1]), 10 * major + minor];
+  return match[2] === "a" ? capability === needed : capability >= needed;
+}

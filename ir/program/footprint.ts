@@ -49,7 +49,10 @@ const PLAIN_BYTES: Readonly<Record<string, number>> = { f32: 4, f16: 2, bf16: 2 
 
 /** What each family's `templates/<family>/params.ts` documents, as sizes. */
 const ROW_FAMILIES: Readonly<Record<string, (p: Params) => RowFamily>> = {
-  "ternary-gemm": (p) => ({ ...gemm(p), widths: { ...gemm(p).widths, ...quantized(p.size("k")) } }),
+  "ternary-gemm": (p) => ({
+    ...gemm(p),
+    widths: { ...gemm(p).widths, ...quantized(p.size("k")), ...heads(p) },
+  }),
   "dense-gemm": gemm,
   attention(p) {
     const width = p.size("heads") * p.size("headDim");
@@ -97,6 +100,13 @@ function gemm(p: Params): RowFamily {
     widths: { x: p.size("k"), scales: n, bias: n, gate: n, residual: n, out: n },
     grid: [fixed(n), rows, one],
   };
+}
+
+/** The weights of q's and k's norms side by side, and rows of the rotary tables. */
+function heads(p: Params): RowFamily["widths"] {
+  if (!p.has("heads")) return {};
+  const headDim = p.member("heads", "headDim");
+  return { headWeights: 2 * headDim, cos: headDim / 2, sin: headDim / 2 };
 }
 
 function channels(p: Params): RowFamily["widths"] {
@@ -201,6 +211,12 @@ class Params {
     return /^\[\d{1,9}(,\d{1,9})*\]$/.test(text)
       ? text.slice(1, -1).split(",").map(Number)
       : this.#fail(name, "a list of sizes");
+  }
+
+  /** A size in a parameter that is an object. */
+  member(name: string, member: string): number {
+    const found = new RegExp(`"${member}":(\\d{1,9})[,}]`).exec(this.text(name))?.[1];
+    return found === undefined ? this.#fail(name, `an object with ${member}`) : Number(found);
   }
 
   #value(name: string): string | number | boolean | undefined {

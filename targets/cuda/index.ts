@@ -15,7 +15,7 @@ function cudaTarget(name: string, summary: string, architectures: readonly Archi
     },
     activations: ["int8", "bf16", "f32"],
     features: [],
-    cuda: { architectures },
+    cuda: { architectures, ptx: name === "cuda-portable", gpu: null },
   };
 }
 

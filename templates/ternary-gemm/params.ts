@@ -19,6 +19,19 @@ export interface TernaryGemmParams {
   readonly gated: boolean;
   /** What `out` is stored in; f32 if absent. */
   readonly out?: FloatStorage;
+  /** Columns of heads of q and k are normalized and rotated; without activation and gate. */
+  readonly heads?: TernaryHeads;
+}
+
+/**
+ * Columns [0, columns/2) are heads of q, [columns/2, columns) of k: each head of `headDim` channels becomes
+ * rope(rmsNorm(y)·weight) as in qk-norm-rope, after scales and bias. The others are stored as they are.
+ * Arguments: headWeights[2·headDim] (q's, then k's), cos and sin [M, headDim/2].
+ */
+export interface TernaryHeads {
+  readonly columns: number;
+  readonly headDim: number;
+  readonly epsilon: number;
 }
 
 /** The part of the parameters that decides the device layout of the weights. */
@@ -36,6 +49,9 @@ export function ternaryGemmSignature(params: TernaryGemmParams): KernelSignature
       params.bias && wholeArg("bias", "f32"),
       params.gated && rowArg("gate", "f32"),
       params.gated && rowArg("residual", "f32"),
+      params.heads !== undefined && wholeArg("headWeights", "f32"),
+      params.heads !== undefined && rowArg("cos", "f32"),
+      params.heads !== undefined && rowArg("sin", "f32"),
       rowArg("out", params.out ?? "f32", "write"),
     ]),
     scalars: [],

@@ -23,7 +23,7 @@ function noise(seed: number, shape: readonly number[]): Constant {
 }
 
 /** [q | k | v | up], the first three under one part of their own; `last` is where the MLP's input begins. */
-function graph(last = 6, extra = ""): Graph {
+function graph(last = 6, extra = "", activation = "softsign"): Graph {
   const parsed = parseGraph(`graph "g" {
     input %x: f32[1, n, 3]
     const %w: f32[10, 3] = fill(1)
@@ -35,7 +35,7 @@ function graph(last = 6, extra = ""): Graph {
     %k: f32[1, n, 2] = part(%qkv) {"axis": 2, "start": 2, "length": 2}
     %v: f32[1, n, 2] = part(%qkv) {"axis": 2, "start": 4, "length": 2}
     %a: f32[1, n, 2] = attention(%q, %k, %v) {"heads": 1, "scale": 0.7}
-    %g: f32[1, n, 4] = gelu(%up) {"approximate": "tanh"}
+    %g: f32[1, n, 4] = ${activation === "gelu" ? 'gelu(%up) {"approximate": "tanh"}' : `unary(%up) {"fn": "${activation}"}`}
     output %a, %g${extra}
   }`);
   const constants = new Map([
@@ -91,6 +91,10 @@ describe.each([
   ])("with limits %o computes %o columns", (limits, expected) => {
     expect(columns(run(joint, limits))).toEqual(expected);
   });
+});
+
+it("gives a part that goes through an activation a linear of its own", () => {
+  expect(columns(run(graph(6, "", "gelu"), {}))).toEqual([6, 4]);
 });
 
 it("leaves a result that is read as a whole, or whose parts overlap", () => {

@@ -10,7 +10,7 @@ const HEADER = "{{!-- A kernel.\n  @param n  channels\n  @param list  items\n--}
 
 /** Checks a template's text; returns its declared parameters. */
 function check(text: string, files: Readonly<Record<string, string>> = {}): readonly string[] {
-  const ast = splicePartials(Handlebars.parse(text), (path) => files[path] ?? "");
+  const ast = splicePartials(Handlebars.parse(text), (path) => Handlebars.parse(files[path] ?? ""));
   return checkTemplate(ast, Object.keys(HELPERS));
 }
 

@@ -3,10 +3,16 @@ import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
 import { deviceWeightWords } from "../../../templates/index.js";
+import type { TernaryGemmParams } from "../../../templates/ternary-gemm/params.js";
+import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
-import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf } from "../operand.js";
+import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
 
-export const linears = { linear: lowerLinear, "ternary-linear": lowerTernaryLinear };
+export const linears = {
+  linear: lowerLinear,
+  "ternary-linear": lowerTernaryLinear,
+  "ternary-qkv": lowerTernaryQkv,
+};
 
 function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
   const [, weight, bias = null, gate = null, residual = null] = node.inputs;
@@ -18,17 +24,17 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
   if (tensor.dtype !== "f32" && tensor.dtype !== "f16" && tensor.dtype !== "bf16") {
     throw new UnsupportedOp(`weights of type ${tensor.dtype}`);
   }
-  const stored = {
+  const source = {
     name: tensor.name,
     shape: tensor.shape,
     bytes: byteLength(tensor.dtype, countOf(tensor.shape)),
   };
   const words = deviceWeightWords("dense-gemm", { n, k }, lowering.target);
-  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, stored, n, words);
+  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, source, n, words);
   const { activation, gated } = node.attrs;
   lowering.launch({
     family: "dense-gemm",
-    params: { n, k, activation, bias: bias !== null, gated },
+    params: { n, k, activation, bias: bias !== null, gated, ...stored("x", x), ...stored("out", out) },
     rows: rowsOf(out.shape),
     args: [
       rowsArg(x),
@@ -42,33 +48,67 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
 }
 
 function lowerTernaryLinear(lowering: Lowering, node: NodeOf<"ternary-linear">): void {
-  const { quantized, activation, gated } = node.attrs;
-  const first = quantized ? 3 : 1;
-  const [codes, scales = null, bias = null, gate = null, residual = null] = node.inputs.slice(first);
+  const { activation, gated, quantized } = node.attrs;
+  const [gate = null, residual = null] = node.inputs.slice((quantized ? 3 : 1) + 3);
+  const out = lowering.output(node);
+  launchTernary(lowering, node, { activation, gated }, gateAndResidual(lowering, gated, gate, residual, out));
+}
+
+/** Rows of q and k leave the kernel normalized and rotated. */
+function lowerTernaryQkv(lowering: Lowering, node: NodeOf<"ternary-qkv">): void {
+  const { quantized, headDim, epsilon, width } = node.attrs;
+  const first = (quantized ? 3 : 1) + 3;
+  const weights = repeatedArg(lowering.input(node, first));
+  const tables = [first + 1, first + 2].map((i) => rowsArg(lowering.input(node, i)));
+  launchTernary(
+    lowering,
+    node,
+    { activation: "none", gated: false, heads: { columns: 2 * width, headDim, epsilon } },
+    [weights, ...tables],
+  );
+}
+
+/** @param rest arguments between bias and out */
+function launchTernary(
+  lowering: Lowering,
+  node: NodeOf<"ternary-linear"> | NodeOf<"ternary-qkv">,
+  epilogue: Pick<TernaryGemmParams, "activation" | "gated" | "heads">,
+  rest: readonly LaunchArg[],
+): void {
+  const { quantized } = node.attrs;
+  const [codes, scales = null, bias = null] = node.inputs.slice(quantized ? 3 : 1);
   const { constant, n, k, id } = constantMatrix(lowering, codes);
   nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
   const out = lowering.output(node);
-  const activations = quantized ? "i8" : "f32";
+  const activations = quantized ? "i8" : lowering.multiplied;
   const tensor = lowering.weights.trits(id, constant);
-  const stored = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
+  const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
   const layout = { n, k, activations } as const;
   const words = deviceWeightWords("ternary-gemm", layout, lowering.target);
-  const weights = lowering.unpack("unpack-trits", layout, stored, n, words);
-  const x = rowsArg(lowering.input(node, 0));
+  const weights = lowering.unpack("unpack-trits", layout, source, n, words);
+  const x = rowsArg(quantized ? lowering.input(node, 0) : inStorage(lowering, lowering.input(node, 0)));
   lowering.launch({
     family: "ternary-gemm",
-    params: { n, k, activations, activation, bias: bias !== null, gated },
+    params: { n, k, activations, bias: bias !== null, ...epilogue, ...stored("out", out) },
     rows: rowsOf(out.shape),
     args: [
       ...(quantized ? [x, columnArg(lowering.input(node, 1)), columnArg(lowering.input(node, 2))] : [x]),
       weights,
       ...vector(lowering, scales, n),
       ...vector(lowering, bias, n),
-      ...gateAndResidual(lowering, gated, gate, residual, out),
+      ...rest,
       rowsArg(out),
     ],
     sizes: [n, rowsOf(out.shape), 1],
   });
+}
+
+/** An operand as ternary linears without quantized rows read it. */
+function inStorage(lowering: Lowering, x: Operand): Operand {
+  if (x.dtype === lowering.multiplied) return x;
+  const out = lowering.temporary(lowering.multiplied, x.shape);
+  copy(lowering, x, out);
+  return out;
 }
 
 /** Tensors of a linear with a role are named after it: `single.7.qkv.codes`. */

@@ -4,7 +4,7 @@ import { cast, input } from "../../../templates/elementwise/expression.js";
 import { reinterpret } from "../alias.js";
 import { launchElementwise } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
-import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf } from "../operand.js";
+import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
 import { perRowOrOnce } from "./linears.js";
 
 /** Ops that treat every row (token) on its own, and attention. */
@@ -14,7 +14,7 @@ export const rowOps = {
     const rows = rowsOf(out.shape);
     l.launch({
       family: "adaln",
-      params: { c: fixed(columnsOf(out.shape)), epsilon: node.attrs.epsilon },
+      params: { c: fixed(columnsOf(out.shape)), epsilon: node.attrs.epsilon, ...stored("out", out) },
       rows,
       args: [
         rowsArg(l.input(node, 0)),
@@ -49,11 +49,12 @@ export const rowOps = {
     const c = fixed(columnsOf(q.shape));
     const sources = l.scattered.get(node.inputs[0] ?? "")?.map((id) => l.operand(id));
     const parts = sources?.map(({ shape }) => fixed(columnsOf(shape)));
+    const rowsOfX = sources ?? [l.input(node, 0)];
     l.launch({
       family: "quantize-rows",
-      params: parts === undefined ? { c } : { c, parts },
+      params: { c, ...(parts === undefined ? {} : { parts }), ...rowsOfX.map((x) => stored("x", x))[0] },
       rows,
-      args: [...(sources ?? [l.input(node, 0)]).map(rowsArg), ...quantizedArgs(l, node)],
+      args: [...rowsOfX.map(rowsArg), ...quantizedArgs(l, node)],
       sizes: [1, rows, 1],
     });
   },
@@ -89,6 +90,8 @@ export const rowOps = {
         epsilon: node.attrs.epsilon,
         weight: weight !== null,
         rope: false,
+        ...stored("x", x),
+        ...stored("out", out),
       },
       rows: rowsOf(x.shape),
       args: [rowsArg(x), ...whole(weight, headDim), rowsArg(out)],
@@ -139,7 +142,7 @@ export const rowOps = {
     const rows = rowsOf(q.shape);
     l.launch({
       family: "attention",
-      params: { heads, headDim: headsOf(fixed(columnsOf(q.shape)), heads), scale },
+      params: { heads, headDim: headsOf(fixed(columnsOf(q.shape)), heads), scale, ...stored("storage", q) },
       rows,
       args: [rowsArg(q), rowsArg(k), rowsArg(v), rowsArg(out)],
       scalars: [rowsOf(k.shape)],
@@ -160,6 +163,7 @@ function lowerRope(
   tables: readonly Operand[],
 ): void {
   const x = l.input(node, 0);
+  const out = l.output(node);
   const rows = rowsOf(x.shape);
   if (tables.some((table) => rowsOf(table.shape) !== rows)) {
     throw new UnsupportedOp(`rotary tables of other rows than the ${rows} of x`);
@@ -173,9 +177,11 @@ function lowerRope(
       epsilon: norm.epsilon,
       weight: norm.weight !== null,
       rope: true,
+      ...stored("x", x),
+      ...stored("out", out),
     },
     rows,
-    args: [rowsArg(x), ...whole(norm.weight, headDim), ...tables.map(rowsArg), rowsArg(l.output(node))],
+    args: [rowsArg(x), ...whole(norm.weight, headDim), ...tables.map(rowsArg), rowsArg(out)],
     sizes: [1, rows, 1],
   });
 }

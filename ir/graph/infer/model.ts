@@ -31,6 +31,7 @@ function givenFrequencies(o: Operands, given: readonly number[] | null, pairs: D
 export const MODEL: InferRules<
   | "linear"
   | "ternary-linear"
+  | "ternary-qkv"
   | "modulate"
   | "gated-residual"
   | "rope-table"
@@ -44,6 +45,7 @@ export const MODEL: InferRules<
 > = {
   linear: (o) => tensor(o.dtype(0), projected(o, 1)),
   "ternary-linear": (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
+  "ternary-qkv": (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
   modulate: sameAsFirst,
   "gated-residual": (o) => tensor(o.dtype(2), o.shape(2)),
   "rope-table": (o, { axesDims, frequencies }) => {

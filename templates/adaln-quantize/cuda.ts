@@ -1,0 +1,20 @@
+import type { Target } from "../../targets/target.js";
+import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { paddedK } from "../signature.js";
+import { type AdalnQuantizeParams, adalnQuantizeSignature } from "./params.js";
+
+export function adalnQuantizeCuda(params: AdalnQuantizeParams, target: Target): KernelDefinition {
+  const { c, epsilon } = params;
+  return definePlannedRows(
+    {
+      family: "adaln-quantize",
+      params,
+      signature: adalnQuantizeSignature(params),
+      template: "adaln-quantize/row.cu.hbs",
+      values: { c, padded: paddedK(c), epsilon },
+    },
+    rowPlan(paddedK(c)),
+    target,
+  );
+}

@@ -1,0 +1,19 @@
+import type { Target } from "../../targets/target.js";
+import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { type AdalnParams, adalnSignature } from "./params.js";
+
+export function adalnCuda(params: AdalnParams, target: Target): KernelDefinition {
+  const { c, epsilon } = params;
+  return definePlannedRows(
+    {
+      family: "adaln",
+      params,
+      signature: adalnSignature(params),
+      template: "adaln/row.cu.hbs",
+      values: { c, epsilon },
+    },
+    rowPlan(c),
+    target,
+  );
+}

@@ -1,0 +1,73 @@
+import { TritcError } from "../../ir/errors.js";
+import type { Target } from "../../targets/target.js";
+import { type CudaKernel, defineCuda } from "../cuda/define.js";
+import type { KernelDefinition } from "../family.js";
+import { cudaConstant } from "../elementwise/cuda-expression.js";
+import { type AttentionParams, attentionSignature } from "./params.js";
+
+/** Output channels of a row stay in registers: what 16 threads of the SIMT kernel have room for. */
+const MAX_HEAD_DIM = 2048;
+
+export function attentionCuda(params: AttentionParams, target: Target): KernelDefinition {
+  const { headDim } = params;
+  if (headDim % 4 !== 0 || headDim > MAX_HEAD_DIM) {
+    throw new TritcError({
+      code: "TRITC_E_KERNEL",
+      message: "the attention kernel does not take heads of this size",
+      place: "attention",
+      expected: `a multiple of 4 channels, at most ${MAX_HEAD_DIM}`,
+      found: `${headDim} channels`,
+      remedy: "compile for another target",
+    });
+  }
+  const variants = [...matrixKernels(params), simtKernel(params)];
+  return defineCuda("attention", params, attentionSignature(params), target, variants);
+}
+
+/** f32 arithmetic, for every architecture and storage. */
+function simtKernel({ headDim, scale }: AttentionParams): CudaKernel {
+  const chunk = Math.min(headDim, 128);
+  const rowBlock = headDim <= 128 ? 4 : headDim <= 256 ? 2 : 1;
+  const keyBlock = 2;
+  const [rows, keys] = [16 * rowBlock, 16 * keyBlock];
+  const pitch = 4 * ((chunk / 4) | 1);
+  return {
+    requires: "sm_70",
+    template: "attention/simt.cu.hbs",
+    values: { headDim, chunk, rowBlock, keyBlock, scale: cudaConstant(scale, "f32") },
+    threads: 256,
+    sharedBytes: ((rows + keys) * pitch + rows * (keys + 4)) * 4,
+    tile: [1, rows, 1],
+  };
+}
+
+/** Kernels on bf16 matrix instructions, the most demanding first. */
+function matrixKernels(params: AttentionParams): readonly CudaKernel[] {
+  const { headDim, scale, storage } = params;
+  if (storage !== "bf16" || headDim % 16 !== 0 || headDim > 256 || !(scale > 0)) return [];
+  const small = headDim <= 128;
+  return [
+    // 99 KB of shared memory: with tiles of 32 keys two blocks fit on a multiprocessor.
+    ...(small ? [mmaKernel(params, "sm_86", 2, 32)] : []),
+    mmaKernel(params, "sm_80", small ? 2 : 1, 64),
+  ];
+}
+
+function mmaKernel(
+  { headDim, scale }: AttentionParams,
+  requires: CudaKernel["requires"],
+  rowTiles: number,
+  keys: number,
+): CudaKernel {
+  const threads = 128;
+  const rows = (threads / 32) * 16 * rowTiles;
+  const pitch = headDim % 64 === 0 ? headDim : headDim + 8;
+  return {
+    requires,
+    template: "attention/mma.cu.hbs",
+    values: { headDim, rowTiles, keys, scale: cudaConstant(scale, "f32") },
+    threads,
+    sharedBytes: (rows + 2 * keys) * pitch * 2,
+    tile: [1, rows, 1],
+  };
+}

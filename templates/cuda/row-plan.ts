@@ -1,0 +1,69 @@
+import type { Target } from "../../targets/target.js";
+import type { Family } from "../families.js";
+import type { KernelDefinition, TemplateValues } from "../family.js";
+import type { FloatStorage, KernelSignature } from "../signature.js";
+import { defineCuda } from "./define.js";
+
+/** How the threads of a block share rows; see `cuda/row.cuh`. */
+export interface RowPlan {
+  /** Elements of a 16-byte access to a row. */
+  readonly vector: number;
+  /** Threads that share a row: a power of two up to 32, or all threads of the block. */
+  readonly group: number;
+  readonly threads: number;
+  /** Each thread keeps its part of the row in registers. */
+  readonly held: boolean;
+}
+
+/** Elements of a row that a thread holds at most; 1024 threads with more would spill. */
+const HELD_ELEMENTS = 32;
+/** Threads of a block whose rows take a warp or less each. */
+const NARROW_THREADS = 128;
+const MAX_THREADS = 1024;
+
+/**
+ * Rows of `c` elements. A narrow row takes as few threads as leave each two accesses, so that reductions are short
+ * and every lane has work; a wide one as many warps as hold it in registers.
+ */
+export function rowPlan(c: number, storage: FloatStorage = "f32"): RowPlan {
+  const vector = storage === "bf16" ? 8 : 4;
+  const chunks = Math.ceil(c / vector);
+  const perThread = HELD_ELEMENTS / vector;
+  if (chunks <= 32 * perThread) {
+    const group = Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, chunks / 2))));
+    return { vector, group, threads: NARROW_THREADS, held: true };
+  }
+  const threads = 32 * Math.ceil(chunks / perThread / 32);
+  if (threads > MAX_THREADS) return { vector, group: MAX_THREADS, threads: MAX_THREADS, held: false };
+  return { vector, group: threads, threads, held: true };
+}
+
+export interface CudaRowKernel {
+  readonly family: Family;
+  readonly params: object;
+  readonly signature: KernelSignature;
+  readonly template: string;
+  readonly values: TemplateValues;
+  readonly threads: number;
+  /** Rows that a block works on at a time. */
+  readonly rows: number;
+}
+
+/** A kernel for any architecture whose blocks loop over the launch's rows. */
+export function defineCudaRows(kernel: CudaRowKernel, target: Target): KernelDefinition {
+  const { family, params, signature, template, values, threads, rows } = kernel;
+  return defineCuda(family, params, signature, target, [
+    { requires: "sm_70", template, values, threads, tile: [1, rows, 1], persistent: true },
+  ]);
+}
+
+/** A kernel whose rows are shared as a plan says; the template also gets `group` and `held`. */
+export function definePlannedRows(
+  kernel: Omit<CudaRowKernel, "threads" | "rows">,
+  plan: RowPlan,
+  target: Target,
+): KernelDefinition {
+  const { group, held, threads } = plan;
+  const values = { ...kernel.values, group, held };
+  return defineCudaRows({ ...kernel, values, threads, rows: threads / group }, target);
+}

@@ -1,0 +1,105 @@
+#pragma once
+
+#include "cuda/operand.cuh"
+#include "cuda/vector.cuh"
+
+// Rows of an operand, with the step's displacement looked up once.
+template <typename T>
+struct Rows {
+  T* first;
+  unsigned stride;
+
+  __device__ __forceinline__ T* operator[](unsigned m) const { return first + (unsigned long long)m * stride; }
+};
+template <typename T>
+__device__ __forceinline__ Rows<T> rowsOf(const Operand<T>& operand, const unsigned* step) {
+  return {rowOf(operand, step, 0), operand.stride};
+}
+
+// Elements [at, at + V) of a row of C, 0 beyond; element i is at `from(i)`. VECTORS: the row is aligned to V elements.
+template <int C, bool VECTORS, typename From, int V>
+__device__ __forceinline__ void loadChunkFrom(const From& from, unsigned at, float (&v)[V]) {
+  if (VECTORS && at + V <= C) {
+    loadVector(from(at), v);
+  } else {
+    const bool nothing = VECTORS && C % V == 0;
+#pragma unroll
+    for (int e = 0; e < V; e++) v[e] = !nothing && at + e < C ? toFloat(*from(at + e)) : 0.0f;
+  }
+}
+template <int C, bool VECTORS, typename T, int V>
+__device__ __forceinline__ void loadChunk(const T* row, unsigned at, float (&v)[V]) {
+  loadChunkFrom<C, VECTORS>([&](unsigned i) { return row + i; }, at, v);
+}
+
+template <int C, bool VECTORS, typename T, int V>
+__device__ __forceinline__ void storeChunk(T* row, unsigned at, const float (&v)[V]) {
+  if (VECTORS && at + V <= C) {
+    storeVector(row + at, v);
+  } else if (!VECTORS || C % V != 0) {
+#pragma unroll
+    for (int e = 0; e < V; e++) {
+      if (at + e < C) storeFloat(row + at + e, v[e]);
+    }
+  }
+}
+
+// How a row of C elements is spread over GROUP threads: in chunks of V, neighbouring chunks on neighbouring threads.
+// EXTENT ≥ C also covers what follows the row. HELD: each thread keeps its elements in registers; otherwise every pass
+// loads them again, from L2 as a rule.
+template <int C, int V, int GROUP, bool HELD, int EXTENT = C>
+struct RowShape {
+  static constexpr int PER_THREAD = (EXTENT + V * GROUP - 1) / (V * GROUP);
+  static_assert(GROUP > 0 && (GROUP % 32 == 0 || 32 % GROUP == 0), "a row takes whole warps or a part of one");
+  static_assert(EXTENT >= C, "the extent covers the row");
+};
+
+// A row as `load(at, v)` gives its chunks, 0 beyond C.
+template <typename Shape, typename Load>
+struct RowValues;
+template <int C, int V, int GROUP, bool HELD, int EXTENT, typename Load>
+struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
+  static constexpr int PER_THREAD = RowShape<C, V, GROUP, HELD, EXTENT>::PER_THREAD;
+  const Load load;
+  const unsigned lane;
+  float held[HELD ? PER_THREAD : 1][V];
+
+  __device__ __forceinline__ RowValues(unsigned lane, const Load& load) : load(load), lane(lane) {
+    if (!HELD) return;
+#pragma unroll
+    for (int i = 0; i < PER_THREAD; i++) load((i * GROUP + lane) * V, held[HELD ? i : 0]);
+  }
+
+  // visit(at, v) for the thread's chunks below EXTENT. A held row keeps what is written into v.
+  template <typename Visit>
+  __device__ __forceinline__ void chunks(const Visit& visit) {
+    if (HELD) {
+#pragma unroll
+      for (int i = 0; i < PER_THREAD; i++) {
+        const unsigned at = (i * GROUP + lane) * V;
+        if ((i + 1) * GROUP * V <= EXTENT || at < EXTENT) visit(at, held[HELD ? i : 0]);
+      }
+    } else {
+      for (unsigned at = lane * V; at < EXTENT; at += GROUP * V) {
+        float v[V];
+        load(at, v);
+        visit(at, v);
+      }
+    }
+  }
+
+  // visit(v) for the thread's elements of the row proper.
+  template <typename Visit>
+  __device__ __forceinline__ void elements(const Visit& visit) {
+    chunks([&](unsigned at, float (&v)[V]) {
+#pragma unroll
+      for (int e = 0; e < V; e++) {
+        if (EXTENT == C && C % V == 0 || at + e < C) visit(v[e]);
+      }
+    });
+  }
+};
+template <typename Shape, typename Load>
+__device__ __forceinline__ RowValues<Shape, Load> rowValues(unsigned lane, const Load& load) {
+  return RowValues<Shape, Load>(lane, load);
+}

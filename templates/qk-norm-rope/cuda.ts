@@ -1,0 +1,21 @@
+import type { Target } from "../../targets/target.js";
+import { defineCudaRows, rowPlan } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { type QkNormRopeParams, qkNormRopeSignature } from "./params.js";
+
+export function qkNormRopeCuda(params: QkNormRopeParams, target: Target): KernelDefinition {
+  const { heads, headDim, norm, epsilon, weight, rope, x = "f32" } = params;
+  const { vector, group, held, threads } = rowPlan(headDim, x);
+  return defineCudaRows(
+    {
+      family: "qk-norm-rope",
+      params,
+      signature: qkNormRopeSignature(params),
+      template: "qk-norm-rope/heads.cu.hbs",
+      values: { heads, headDim, vector, group, held, norm, epsilon, weighted: norm && weight, rope },
+      threads,
+      rows: Math.max(1, Math.floor(threads / group / heads)),
+    },
+    target,
+  );
+}

@@ -1,0 +1,30 @@
+import type { Target } from "../../targets/target.js";
+import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { paddedK } from "../signature.js";
+import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "./params.js";
+
+export function quantizeRowsCuda(params: QuantizeRowsParams, target: Target): KernelDefinition {
+  const { c, parts, x = "f32" } = params;
+  const plan = rowPlan(paddedK(c), x);
+  const [first, ...others] = parts === undefined ? [{ name: "x" }] : rowParts(c, parts);
+  const starts = others.map(({ name, start }) => ({ name, start }));
+  return definePlannedRows(
+    {
+      family: "quantize-rows",
+      params,
+      signature: quantizeRowsSignature(params),
+      template: "quantize-rows/row.cu.hbs",
+      values: {
+        c,
+        padded: paddedK(c),
+        vector: plan.vector,
+        first: first?.name ?? "x0",
+        others: starts,
+        whole: starts.every(({ start }) => start % plan.vector === 0),
+      },
+    },
+    plan,
+    target,
+  );
+}
