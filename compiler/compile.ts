@@ -7,6 +7,8 @@ import { type Activations, checkActivations, targetByName } from "../targets/ind
 import { whatIsThere } from "./bundle/occupant.js";
 import { findPipeline } from "./bundle/pipeline-files.js";
 import { writeBundle } from "./bundle/write.js";
+import type { Emit } from "./codegen/kernels.js";
+import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { fileReader } from "./file-reader.js";
 import { inspectGraph } from "./inspect.js";
 import type { MemoryReport } from "./lower/index.js";
@@ -27,6 +29,10 @@ export interface CompileOptions {
   readonly resolution?: Resolution;
   /** Folder of the pipeline's other parts; found beside the model if absent. */
   readonly pipeline?: string;
+  /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
+  readonly emit?: Emit;
+  /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
+  readonly kernelCache?: string;
   readonly onProgress?: (progress: CompileProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,6 +53,8 @@ export interface CompileReport {
   readonly target: string;
   readonly model: ModelDescription | null;
   readonly kernels: number;
+  /** CUDA with binaries: what each kernel takes on each architecture. */
+  readonly resources: readonly (KernelResources & { readonly kernel: string })[];
   readonly launches: Readonly<Record<Phase, number>>;
   /** Bytes of weights.safetensors. */
   readonly weightBytes: number;
@@ -67,8 +75,9 @@ const PIXELS_PER_TOKEN = 16;
 
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds.
- * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP, TRITC_E_BUFFER_LIMIT,
- * TRITC_E_WEIGHT_NOT_FINITE, TRITC_E_OUT, TRITC_E_OUT_EXISTS and TRITC_E_SYSTEM.
+ * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * TRITC_E_BUFFER_LIMIT, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS and
+ * TRITC_E_SYSTEM.
  */
 export async function compileModel(options: CompileOptions): Promise<CompileReport> {
   const started = performance.now();
@@ -89,6 +98,12 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       sizes: sizesOf(recognized, resolution),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
+      codegen: {
+        emit: options.emit,
+        cache: options.kernelCache,
+        signal: options.signal,
+        onKernel: (done, total) => options.onProgress?.({ phase: "kernels", done, total }),
+      },
     });
     await pause(options.signal);
     const { weightBytes } = await writeBundle(
@@ -114,6 +129,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       target: target.name,
       model: recognized.model ?? null,
       kernels: kernels.length,
+      resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),
       launches: {
         load: phases.load.length,
         prompt: phases.prompt.length,

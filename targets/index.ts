@@ -6,15 +6,15 @@ import { webgpu } from "./webgpu.js";
 
 export * from "./cuda/architectures.js";
 export * from "./cuda/index.js";
-export type { Activations, Architecture, CudaTarget, Target, TargetLimits } from "./target.js";
+export type { Activations, Architecture, CudaTarget, Gpu, Target, TargetLimits } from "./target.js";
 export { cpu, webgpu };
 
 /** Every target, the default first. */
 export const TARGETS: readonly Target[] = [cpu, webgpu, ...CUDA_TARGETS];
 
-/** The target of a name. Throws `TRITC_E_TARGET` (wrong usage) naming those that exist. */
+/** The target of a name or alias. Throws `TRITC_E_TARGET` (wrong usage) naming those that exist. */
 export function targetByName(name: string): Target {
-  const target = TARGETS.find((candidate) => candidate.name === name);
+  const target = TARGETS.find((t) => t.name === name || t.aliases?.includes(name));
   if (target === undefined) {
     throw new TritcError({
       code: "TRITC_E_TARGET",

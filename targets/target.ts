@@ -60,7 +60,7 @@ export interface TargetLimits {
   readonly maxBindingBytes: number;
   readonly maxWorkgroupInvocations: number;
   readonly maxWorkgroupStorageBytes: number;
-  /** Workgroups of one dispatch along one axis. */
+  /** Workgroups of one dispatch along one axis; CUDA: along y and z. */
   readonly maxWorkgroupsPerDimension: number;
   /** Storage buffers that one kernel may bind. */
   readonly maxStorageBuffers: number;

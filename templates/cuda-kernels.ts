@@ -1,20 +1,47 @@
+import { adalnCuda } from "./adaln/cuda.js";
+import { adalnQuantizeCuda } from "./adaln-quantize/cuda.js";
 import { attentionCuda } from "./attention/cuda.js";
 import { denseGemmCuda, denseWeightWordsCuda } from "./dense-gemm/cuda.js";
 import { elementwiseCuda } from "./elementwise/cuda.js";
+import { eulerStepCuda } from "./euler-step/cuda.js";
 import type { KernelColumn, WeightLayouts } from "./families.js";
+import { gatherCuda } from "./gather/cuda.js";
+import { layerNormCuda } from "./layer-norm/cuda.js";
 import { matmulCuda } from "./matmul/cuda.js";
+import { qkNormRopeCuda } from "./qk-norm-rope/cuda.js";
+import { quantizeRowsCuda } from "./quantize-rows/cuda.js";
+import { reduceCuda } from "./reduce/cuda.js";
+import { ropeTableCuda } from "./rope-table/cuda.js";
+import { softmaxCuda } from "./softmax/cuda.js";
+import { ternaryGemmCuda, ternaryWeightWordsCuda } from "./ternary-gemm/cuda.js";
+import { timestepEmbeddingCuda } from "./timestep-embedding/cuda.js";
 import { unpackDenseCuda } from "./unpack-dense/cuda.js";
+import { unpackTritsCuda } from "./unpack-trits/cuda.js";
 
 /** CUDA: one definer per family. */
 export const cudaKernels: KernelColumn = {
+  adaln: adalnCuda,
+  "adaln-quantize": adalnQuantizeCuda,
+  "quantize-rows": quantizeRowsCuda,
+  "qk-norm-rope": qkNormRopeCuda,
+  "layer-norm": layerNormCuda,
+  softmax: softmaxCuda,
+  reduce: reduceCuda,
+  gather: gatherCuda,
+  "rope-table": ropeTableCuda,
+  "timestep-embedding": timestepEmbeddingCuda,
+  "euler-step": eulerStepCuda,
   attention: attentionCuda,
   "dense-gemm": denseGemmCuda,
   elementwise: elementwiseCuda,
   matmul: matmulCuda,
+  "ternary-gemm": ternaryGemmCuda,
   "unpack-dense": unpackDenseCuda,
+  "unpack-trits": unpackTritsCuda,
 };
 
 /** Sizes of weights in the layouts that the CUDA kernels read. */
 export const cudaWeightWords: WeightLayouts = {
   "dense-gemm": denseWeightWordsCuda,
+  "ternary-gemm": ternaryWeightWordsCuda,
 };

@@ -55,12 +55,26 @@ function placesIn(text: string): readonly Place[] {
 }
 
 class TextMarker extends Handlebars.Visitor {
+  override Program(node: hbs.AST.Program): void {
+    super.Program(node);
+    // The lines of a value belong where it is put in.
+    node.body = node.body.flatMap((statement) =>
+      statement.type === "MustacheStatement" ? [markOf(statement), statement] : [statement],
+    );
+  }
+
   override ContentStatement(node: hbs.AST.ContentStatement): void {
     if (node.value === "") return;
     // Handlebars strips white space around blocks, and keeps what stood there.
     const stripped = leadingBreaks(String(node.original)) - leadingBreaks(node.value);
     node.value = markText(node.loc.source ?? "", node.value, node.loc.start.line + Math.max(0, stripped));
   }
+}
+
+/** Nothing but the mark of a statement's place. */
+function markOf({ loc }: hbs.AST.Statement): hbs.AST.ContentStatement {
+  const value = markText(loc.source ?? "", "", loc.start.line);
+  return { type: "ContentStatement", loc, value, original: { open: false, close: false } };
 }
 
 /** Line breaks in the white space that a text starts with. */

@@ -102,19 +102,12 @@ function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): M
   };
 }
 
-/** File name endings of a language's source and binary. */
-const ENDINGS: Readonly<Record<KernelArtifact["language"], readonly [source: string, binary: string]>> = {
-  wat: ["wat", "wasm"],
-  wgsl: ["wgsl", "spv"],
-  cuda: ["cu", "fatbin"],
-};
-
 function sourcePath({ id, language }: KernelArtifact): string {
-  return `kernels/${id}.${ENDINGS[language][0]}`;
+  return `kernels/${id}.${language === "cuda" ? "cu" : language}`;
 }
 
 function binaryPath({ id, language }: KernelArtifact): string {
-  return `kernels/${id}.${ENDINGS[language][1]}`;
+  return `kernels/${id}.${language === "cuda" ? "fatbin" : "wasm"}`;
 }
 
 /** Every file below a folder, by path, with size and hash. */

@@ -7,6 +7,7 @@ import { addCompile } from "./commands/compile.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addEval } from "./commands/eval.js";
 import { addInspect } from "./commands/inspect.js";
+import { addPackRunner } from "./commands/pack-runner.js";
 import { addRun } from "./commands/run.js";
 import { addTargets } from "./commands/targets.js";
 import { addVerify } from "./commands/verify.js";
@@ -22,6 +23,7 @@ const COMMANDS = [
   addVerify,
   addTargets,
   addDoctor,
+  addPackRunner,
 ] as const;
 
 /**

@@ -14,6 +14,8 @@ export interface GeneratorOptions {
   readonly threads?: number | undefined;
   /** webgpu: the software adapter even where there is a GPU. */
   readonly software?: boolean | undefined;
+  /** CUDA: which of the driver's devices; the first if absent. */
+  readonly device?: number | undefined;
   /** Folder with tokenizers, text encoders, VAE and scheduler; the bundle's own `pipeline/` if absent. */
   readonly pipeline?: string | undefined;
 }

@@ -12,7 +12,7 @@ export interface ArchitectureFacts {
   readonly computeCapability: readonly [major: number, minor: number];
   /** The toolkits whose nvcc makes binaries for it. */
   readonly toolkit: ToolkitRange;
-  /** PTX matrix instructions, as the kernels use them; what is older runs as well. */
+  /** PTX matrix instructions for 8 and 16 bits, the fastest first. */
   readonly matrixInstructions: readonly string[];
   /** Bytes of shared memory that one block may have, static and dynamic together. */
   readonly sharedBytesPerBlock: number;

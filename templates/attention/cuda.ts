@@ -1,8 +1,9 @@
 import { TritcError } from "../../ir/errors.js";
+import type { CudaTensorMap } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
 import { type CudaKernel, defineCuda } from "../cuda/define.js";
-import type { KernelDefinition } from "../family.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
+import type { KernelDefinition } from "../family.js";
 import { type AttentionParams, attentionSignature } from "./params.js";
 
 /** Output channels of a row stay in registers: what 16 threads of the SIMT kernel have room for. */
@@ -20,7 +21,7 @@ export function attentionCuda(params: AttentionParams, target: Target): KernelDe
       remedy: "compile for another target",
     });
   }
-  const variants = [...matrixKernels(params), simtKernel(params)];
+  const variants = [...hopperKernels(params), ...matrixKernels(params), simtKernel(params)];
   return defineCuda("attention", params, attentionSignature(params), target, variants);
 }
 
@@ -41,16 +42,40 @@ function simtKernel({ headDim, scale }: AttentionParams): CudaKernel {
   };
 }
 
+/** Warpgroup matrix instructions and tensor maps. */
+function hopperKernels({ heads, headDim, scale, storage }: AttentionParams): readonly CudaKernel[] {
+  if (storage !== "bf16" || headDim !== 128 || !(scale > 0)) return [];
+  const [rows, keys, stages] = [128, 128, 2];
+  const columns = heads * headDim;
+  const map = (arg: number, ofRows: CudaTensorMap["rows"], boxRows: number): CudaTensorMap => ({
+    arg,
+    columns,
+    rows: ofRows,
+    box: [64, boxRows],
+    swizzle: "128B",
+  });
+  return [
+    {
+      requires: "sm_90a",
+      template: "attention/hopper.cu.hbs",
+      values: { scale: cudaConstant(scale, "f32") },
+      threads: 384,
+      sharedBytes: (rows + 2 * stages * keys) * headDim * 2,
+      tile: [1, rows, 1],
+      tensorMaps: [map(0, "launch", 64), map(1, 0, keys), map(2, 0, keys), map(3, "launch", 64)],
+    },
+  ];
+}
+
 /** Kernels on bf16 matrix instructions, the most demanding first. */
 function matrixKernels(params: AttentionParams): readonly CudaKernel[] {
   const { headDim, scale, storage } = params;
   if (storage !== "bf16" || headDim % 16 !== 0 || headDim > 256 || !(scale > 0)) return [];
-  const small = headDim <= 128;
-  return [
-    // 99 KB of shared memory: with tiles of 32 keys two blocks fit on a multiprocessor.
-    ...(small ? [mmaKernel(params, "sm_86", 2, 32)] : []),
-    mmaKernel(params, "sm_80", small ? 2 : 1, 64),
-  ];
+  if (headDim > 128) return [mmaKernel(params, "sm_80", 1, 64)];
+  // Shared memory is 99 KB from sm_86 on: with 32 keys two blocks fit. Padded rows take more registers for addresses.
+  const narrow = mmaKernel(params, "sm_86", 2, 32);
+  if (headDim > 96 && headDim % 64 !== 0) return [{ ...narrow, requires: "sm_80" }];
+  return [narrow, mmaKernel(params, "sm_80", 2, 64)];
 }
 
 function mmaKernel(

@@ -15,27 +15,37 @@ export interface RowPlan {
   readonly held: boolean;
 }
 
-/** Elements of a row that a thread holds at most; 1024 threads with more would spill. */
-const HELD_ELEMENTS = 32;
+/** Threads that a multiprocessor must have registers for (64 each), so that enough loads are under way. */
+const ROW_THREADS = 1024;
+/** Most threads of a row in registers: with one row on a multiprocessor, all of it would wait at the row's barriers. */
+const HELD_THREADS = 512;
+/** Elements of a row that a thread holds, and those that it holds where more threads would be needed otherwise. */
+export const HELD_ELEMENTS = 24;
+const MOST_HELD_ELEMENTS = 32;
 /** Threads of a block whose rows take a warp or less each. */
 const NARROW_THREADS = 128;
-const MAX_THREADS = 1024;
 
 /**
  * Rows of `c` elements. A narrow row takes as few threads as leave each two accesses, so that reductions are short
- * and every lane has work; a wide one as many warps as hold it in registers.
+ * and every lane has work; a wide one as many warps as hold it in registers, `mostHeld` elements each at most.
  */
-export function rowPlan(c: number, storage: FloatStorage = "f32"): RowPlan {
+export function rowPlan(c: number, storage: FloatStorage = "f32", mostHeld = MOST_HELD_ELEMENTS): RowPlan {
   const vector = storage === "bf16" ? 8 : 4;
   const chunks = Math.ceil(c / vector);
-  const perThread = HELD_ELEMENTS / vector;
-  if (chunks <= 32 * perThread) {
+  if (chunks * vector <= 32 * HELD_ELEMENTS) {
     const group = Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, chunks / 2))));
     return { vector, group, threads: NARROW_THREADS, held: true };
   }
-  const threads = 32 * Math.ceil(chunks / perThread / 32);
-  if (threads > MAX_THREADS) return { vector, group: MAX_THREADS, threads: MAX_THREADS, held: false };
-  return { vector, group: threads, threads, held: true };
+  for (const held of [HELD_ELEMENTS, mostHeld]) {
+    const threads = 32 * Math.ceil(chunks / (held / vector) / 32);
+    if (threads <= HELD_THREADS) return { vector, group: threads, threads, held: true };
+  }
+  return { vector, group: ROW_THREADS, threads: ROW_THREADS, held: false };
+}
+
+/** Rows that give each thread of a block about one access to each of `c` 32-bit elements; at least one row. */
+export function tileRowsOf(c: number, threads: number): number {
+  return Math.max(1, Math.floor(threads / Math.ceil(c / 4)));
 }
 
 export interface CudaRowKernel {
@@ -49,9 +59,10 @@ export interface CudaRowKernel {
   readonly rows: number;
 }
 
-/** A kernel for any architecture whose blocks loop over the launch's rows. */
+/** A kernel for any architecture whose blocks loop over the launch's rows; the template also gets `blocks`. */
 export function defineCudaRows(kernel: CudaRowKernel, target: Target): KernelDefinition {
-  const { family, params, signature, template, values, threads, rows } = kernel;
+  const { family, params, signature, template, threads, rows } = kernel;
+  const values = { ...kernel.values, blocks: Math.floor(ROW_THREADS / threads) };
   return defineCuda(family, params, signature, target, [
     { requires: "sm_70", template, values, threads, tile: [1, rows, 1], persistent: true },
   ]);

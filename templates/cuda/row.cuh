@@ -3,29 +3,31 @@
 #include "cuda/operand.cuh"
 #include "cuda/vector.cuh"
 
-// Rows of an operand, with the step's displacement looked up once.
+// Rows of an operand at a step. The operand stays where the launch put it, in constant memory: kernels have several,
+// and registers are for the row.
 template <typename T>
 struct Rows {
-  T* first;
-  unsigned stride;
+  const Operand<T>& operand;
+  const unsigned step;
 
-  __device__ __forceinline__ T* operator[](unsigned m) const { return first + (unsigned long long)m * stride; }
+  __device__ __forceinline__ T* operator[](unsigned m) const {
+    return operand.data + (unsigned long long)step * operand.stepStride + (unsigned long long)m * operand.stride;
+  }
 };
 template <typename T>
-__device__ __forceinline__ Rows<T> rowsOf(const Operand<T>& operand, const unsigned* step) {
-  return {rowOf(operand, step, 0), operand.stride};
+__device__ __forceinline__ Rows<T> rowsOf(const Operand<T>& operand, unsigned step) {
+  return {operand, step};
 }
 
 // Elements [at, at + V) of a row of C, 0 beyond; element i is at `from(i)`. VECTORS: the row is aligned to V elements.
 template <int C, bool VECTORS, typename From, int V>
 __device__ __forceinline__ void loadChunkFrom(const From& from, unsigned at, float (&v)[V]) {
-  if (VECTORS && at + V <= C) {
-    loadVector(from(at), v);
-  } else {
-    const bool nothing = VECTORS && C % V == 0;
-#pragma unroll
-    for (int e = 0; e < V; e++) v[e] = !nothing && at + e < C ? toFloat(*from(at + e)) : 0.0f;
+  if constexpr (VECTORS) {
+    if (at + V <= C) return loadVector(from(at), v);
   }
+  const bool nothing = VECTORS && C % V == 0;
+#pragma unroll
+  for (int e = 0; e < V; e++) v[e] = !nothing && at + e < C ? toFloat(*from(at + e)) : 0.0f;
 }
 template <int C, bool VECTORS, typename T, int V>
 __device__ __forceinline__ void loadChunk(const T* row, unsigned at, float (&v)[V]) {
@@ -34,13 +36,13 @@ __device__ __forceinline__ void loadChunk(const T* row, unsigned at, float (&v)[
 
 template <int C, bool VECTORS, typename T, int V>
 __device__ __forceinline__ void storeChunk(T* row, unsigned at, const float (&v)[V]) {
-  if (VECTORS && at + V <= C) {
-    storeVector(row + at, v);
-  } else if (!VECTORS || C % V != 0) {
+  if constexpr (VECTORS) {
+    if (at + V <= C) return storeVector(row + at, v);
+  }
+  const bool nothing = VECTORS && C % V == 0;
 #pragma unroll
-    for (int e = 0; e < V; e++) {
-      if (at + e < C) storeFloat(row + at + e, v[e]);
-    }
+  for (int e = 0; e < V; e++) {
+    if (!nothing && at + e < C) storeFloat(row + at + e, v[e]);
   }
 }
 
@@ -65,21 +67,23 @@ struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
   float held[HELD ? PER_THREAD : 1][V];
 
   __device__ __forceinline__ RowValues(unsigned lane, const Load& load) : load(load), lane(lane) {
-    if (!HELD) return;
+    if constexpr (HELD) {
 #pragma unroll
-    for (int i = 0; i < PER_THREAD; i++) load((i * GROUP + lane) * V, held[HELD ? i : 0]);
+      for (int i = 0; i < PER_THREAD; i++) load((i * GROUP + lane) * V, held[i]);
+    }
   }
 
   // visit(at, v) for the thread's chunks below EXTENT. A held row keeps what is written into v.
   template <typename Visit>
   __device__ __forceinline__ void chunks(const Visit& visit) {
-    if (HELD) {
+    if constexpr (HELD) {
 #pragma unroll
       for (int i = 0; i < PER_THREAD; i++) {
         const unsigned at = (i * GROUP + lane) * V;
-        if ((i + 1) * GROUP * V <= EXTENT || at < EXTENT) visit(at, held[HELD ? i : 0]);
+        if ((i + 1) * GROUP * V <= EXTENT || at < EXTENT) visit(at, held[i]);
       }
     } else {
+#pragma unroll 1
       for (unsigned at = lane * V; at < EXTENT; at += GROUP * V) {
         float v[V];
         load(at, v);

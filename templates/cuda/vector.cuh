@@ -21,6 +21,13 @@ __device__ __forceinline__ void loadVector(const float* from, float (&v)[N]) {
     }
   }
 }
+__device__ __forceinline__ void loadVector(const bf16* from, float (&v)[4]) {
+  const uint2 pairs = *reinterpret_cast<const uint2*>(from);
+  v[0] = lowFloat(pairs.x);
+  v[1] = highFloat(pairs.x);
+  v[2] = lowFloat(pairs.y);
+  v[3] = highFloat(pairs.y);
+}
 __device__ __forceinline__ void loadVector(const bf16* from, float (&v)[8]) {
   const uint4 pairs = *reinterpret_cast<const uint4*>(from);
   v[0] = lowFloat(pairs.x);

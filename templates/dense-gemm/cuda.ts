@@ -15,8 +15,8 @@ interface Tile {
   readonly groupsM: number;
   readonly groupsN: number;
 }
-/** 128 x 128: 16 multiply-adds per word from shared memory. */
-const WIDE: Tile = { threadsX: 16, threadsY: 16, groupsM: 2, groupsN: 2 };
+/** 64 rows x 128, 8 x 8 outputs of a thread: 16 multiply-adds per vector from shared memory; three blocks fit an SM. */
+const WIDE: Tile = { threadsX: 16, threadsY: 8, groupsM: 2, groupsN: 2 };
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
 const NARROW: Tile = { threadsX: 16, threadsY: 8, groupsM: 1, groupsN: 1 };
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { cpu } from "../../targets/index.js";
 import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { denseSuite } from "../support/dense-suite.js";
 import { gemmSuite } from "../support/gemm-suite.js";
 import { wasmDevices } from "../support/kernel-devices.js";
 import { matrix, output, runLaunch } from "../support/launch.js";
 
 const wasm = wasmDevices();
 gemmSuite(wasm);
+denseSuite(wasm);
 
 describe("unpack-dense", () => {
   it("widens half and bfloat precision, subnormals and infinities included", async () => {

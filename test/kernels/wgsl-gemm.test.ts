@@ -1,4 +1,7 @@
+import { denseSuite } from "../support/dense-suite.js";
 import { gemmSuite } from "../support/gemm-suite.js";
 import { wgslDevices } from "../support/kernel-devices.js";
 
-gemmSuite(wgslDevices());
+const wgsl = wgslDevices();
+gemmSuite(wgsl);
+denseSuite(wgsl);

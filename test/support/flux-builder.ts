@@ -53,7 +53,7 @@ export function fluxInputs(
 }
 
 /** Blocks, inputs and outputs. */
-class FluxBuilder extends FluxHeads {
+export class FluxBuilder extends FluxHeads {
   double(img: Name, txt: Name, activated: Name, table: RopeTable): [Name, Name] {
     const rows = [this.modulation(activated, 6), this.modulation(activated, 6)] as const;
     const part = (s: 0 | 1, i: number) => rows[s][i] ?? "";

@@ -6,15 +6,8 @@ import { node } from "./onnx-builder.js";
 /** Linears, norms, activations and conditioning in the style asked for. */
 export class FluxLayers extends OnnxWriter {
   linear(x: Name, inputs: number, outputs: number): Name {
-    const stored = [outputs, inputs];
-    const values = Array.from({ length: inputs * outputs }, () => this.random() / Math.sqrt(inputs));
+    const weight = this.matrix(outputs, inputs);
     const bias = () => this.weight([outputs], 0.1);
-    const weight = (transposed: boolean) => {
-      const ordered = transposed
-        ? Array.from(values, (_, i) => values[(i % outputs) * inputs + Math.floor(i / outputs)] ?? 0)
-        : values;
-      return this.stored(transposed ? [inputs, outputs] : stored, ordered);
-    };
     switch (this.style.linear) {
       case "bias-first": {
         const b = bias();
@@ -40,13 +33,12 @@ export class FluxLayers extends OnnxWriter {
 
   /** A linear on [B, C]. */
   vector(x: Name, inputs: number, outputs: number): Name {
-    const values = Array.from({ length: inputs * outputs }, () => this.random() / Math.sqrt(inputs));
+    const weight = this.matrix(outputs, inputs);
     const bias = this.weight([outputs], 0.1);
     if (this.style.vectorLinear === "gemm") {
-      return this.op("Gemm", [x, this.stored([outputs, inputs], values), bias], { transB: { i: 1 } });
+      return this.op("Gemm", [x, weight(false), bias], { transB: { i: 1 } });
     }
-    const w = this.stored([outputs, inputs], values);
-    return this.add(this.op("MatMul", [x, this.transpose(w, 1, 0)]), bias);
+    return this.add(this.op("MatMul", [x, this.transpose(weight(false), 1, 0)]), bias);
   }
 
   silu(x: Name): Name {

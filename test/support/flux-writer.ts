@@ -93,6 +93,19 @@ export class OnnxWriter {
     return this.op("ReduceMean", [x, this.ints(-1)], { keepdims: { i: 1 } });
   }
 
+  /** A linear's random weights, [outputs, inputs]; the result stores them, transposed or not. */
+  matrix(outputs: number, inputs: number): (transposed: boolean) => Name {
+    const values = Array.from({ length: inputs * outputs }, () => this.random() / Math.sqrt(inputs));
+    return (transposed) => {
+      if (!transposed) return this.stored([outputs, inputs], values);
+      const at = (i: number) => values[(i % outputs) * inputs + Math.floor(i / outputs)] ?? 0;
+      return this.stored(
+        [inputs, outputs],
+        Array.from(values, (_, i) => at(i)),
+      );
+    };
+  }
+
   /** A weight with standard deviation `scale` around `center`, stored in the style's type. */
   weight(dims: readonly number[], scale: number, center = 0): Name {
     return this.stored(

@@ -44,3 +44,35 @@ export function packTrits(codes: Int8Array, n: number, k: number): Uint8Array<Ar
   }
   return bytes;
 }
+
+/** Sizes around the tiles of every target. */
+export const GEMM_SHAPES = [
+  { m: 4, n: 3, k: 5 },
+  { m: 1, n: 8, k: 16 },
+  { m: 9, n: 65, k: 33 },
+  { m: 70, n: 72, k: 300 },
+  // Rows in groups of every size, half a panel of channels, k that ends just behind a block of 256.
+  { m: 7, n: 20, k: 514 },
+  // Large enough for kernels of unrolled loops.
+  { m: 3, n: 1030, k: 1040 },
+] as const;
+
+/** x · wᵀ in double precision; x has rows of `stride`. */
+export function product(
+  x: ArrayLike<number>,
+  w: ArrayLike<number>,
+  m: number,
+  n: number,
+  k: number,
+  stride: number,
+): Float64Array {
+  const y = new Float64Array(m * n);
+  for (let r = 0; r < m; r++) {
+    for (let o = 0; o < n; o++) {
+      let sum = 0;
+      for (let i = 0; i < k; i++) sum += x[r * stride + i]! * w[o * k + i]!;
+      y[r * n + o] = sum;
+    }
+  }
+  return y;
+}

@@ -119,48 +119,70 @@ export function generalSuite({ target, devices }: KernelDevices): void {
       return out!;
     }
 
+    /** `cases[i]` of the i-th part of the inputs: one kernel instead of one per function. */
+    function chosen(cases: readonly Expression[], selector: Expression): Expression {
+      return cases.reduceRight((rest, expression, i) =>
+        where(binary("equal", selector, constant(i, "u32")), expression, rest),
+      );
+    }
+
+    const selectors = (count: number, length: number) =>
+      Uint32Array.from({ length: count * length }, (_, i) => Math.floor(i / length));
+
     it("computes every float function", async () => {
       const x = Float32Array.from({ length: 301 }, (_, i) => (i - 150) / 25);
-      for (const [fn, { reference, map, absolute }] of Object.entries(FLOAT_FUNCTIONS)) {
-        const source = x.map((v) => map(v));
-        const out = await evaluate(unary(fn as ElementFn, input(0)), [{ type: "f32", data: source }], "f32");
-        try {
-          expectClose(out, Array.from(source, reference), 301, { absolute, relative: 2e-5 });
-        } catch (cause) {
-          throw new Error(`${fn}: ${String(cause)}`, { cause });
-        }
+      const functions = Object.entries(FLOAT_FUNCTIONS);
+      const sources = functions.map(([, { map }]) => x.map((v) => map(v)));
+      const out = await evaluate(
+        chosen(
+          functions.map(([fn]) => unary(fn as ElementFn, input(0))),
+          input(1),
+        ),
+        [
+          { type: "f32", data: Float32Array.from(sources.flatMap((source) => [...source])) },
+          { type: "u32", data: selectors(functions.length, 301) },
+        ],
+        "f32",
+      );
+      for (const [i, [fn, { reference, absolute }]] of functions.entries()) {
+        const part = out.slice(i * 301, (i + 1) * 301);
+        named(fn, () => {
+          expectClose(part, Array.from(sources[i]!, reference), 301, { absolute, relative: 2e-5 });
+        });
       }
     });
 
-    it("computes every binary function of floats and integers", async () => {
-      const floats = [randomFloats(1, 70, 3), randomFloats(2, 70, 3)] as const;
-      const integers = [randomInts(3, 70, -40, 40), randomInts(4, 70, -7, 9).map((v) => v || 3)] as const;
-      for (const [fn, reference] of Object.entries(BINARY_FUNCTIONS)) {
-        const e = binary(fn as BinaryFn, input(0), input(1));
-        const comparison = COMPARING.has(fn);
-        if (!fn.startsWith("bit") && !fn.startsWith("shift")) {
-          const [a, b] = fn === "pow" ? [floats[0].map(Math.abs), floats[1]] : floats;
-          const inputs = [a, b].map((data) => ({ type: "f32" as const, data }));
-          const out = await evaluate(e, inputs, comparison ? "u32" : "f32");
-          expectClose(
-            out,
-            Array.from(a, (v, i) => reference(v, b[i]!)),
-            70,
-            { absolute: 1e-5, relative: 1e-4 },
-          );
+    describe.each(["f32", "i32"] as const)("computes every binary function of %s", (type) => {
+      it.each([
+        { kind: "values", comparing: false },
+        { kind: "truths", comparing: true },
+      ])("$kind", async ({ comparing }) => {
+        const functions = Object.entries(BINARY_FUNCTIONS).filter(
+          ([fn]) => COMPARING.has(fn) === comparing && (type === "i32" || !/^(bit|shift)-/.test(fn)),
+        );
+        const operands = functions.map(([fn]) => (type === "f32" ? floatOperands(fn) : integerOperands(fn)));
+        const gather = (side: 0 | 1) => {
+          const values = operands.flatMap((sides) => [...sides[side]]);
+          return { type, data: type === "f32" ? Float32Array.from(values) : Int32Array.from(values) };
+        };
+        const out = await evaluate(
+          chosen(
+            functions.map(([fn]) => binary(fn as BinaryFn, input(0), input(1))),
+            input(2),
+          ),
+          [gather(0), gather(1), { type: "u32", data: selectors(functions.length, 70) }],
+          comparing ? "u32" : type,
+        );
+        for (const [i, [fn, reference]] of functions.entries()) {
+          const [left, right] = operands[i]!;
+          const expected = Array.from(left, (v, j) => reference(v, right[j]!));
+          const part = out.slice(i * 70, (i + 1) * 70);
+          named(fn, () => {
+            if (type === "f32") expectClose(part, expected, 70, { absolute: 1e-5, relative: 1e-4 });
+            else expectClose(part, Int32Array.from(expected, Math.trunc), 70);
+          });
         }
-        const shift = fn.startsWith("shift") || fn === "pow";
-        const right = shift ? integers[1].map((v) => Math.abs(v) % 4) : integers[1];
-        const left = fn === "shift-right" ? integers[0].map(Math.abs) : integers[0];
-        const inputs = [left, right].map((data) => ({ type: "i32" as const, data }));
-        const out = await evaluate(e, inputs, comparison ? "u32" : "i32");
-        const expected = Int32Array.from(left, (v, i) => Math.trunc(reference(v, right[i]!)));
-        try {
-          expectClose(out, expected, 70);
-        } catch (cause) {
-          throw new Error(`${fn}: ${String(cause)}`, { cause });
-        }
-      }
+      });
     });
 
     it("knows infinities and NaN, negative bases, casts and where", async () => {
@@ -210,6 +232,30 @@ export function generalSuite({ target, devices }: KernelDevices): void {
       expectClose(out, expected, 7, { absolute: 1e-6 });
     });
   });
+}
+
+/** Names the function in what a check throws. */
+function named(fn: string, check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    throw new Error(`${fn}: ${String(cause)}`, { cause });
+  }
+}
+
+function floatOperands(fn: string): readonly [Float32Array, Float32Array] {
+  const left = randomFloats(1, 70, 3);
+  return [fn === "pow" ? left.map(Math.abs) : left, randomFloats(2, 70, 3)];
+}
+
+function integerOperands(fn: string): readonly [Int32Array, Int32Array] {
+  const left = randomInts(3, 70, -40, 40);
+  const right = randomInts(4, 70, -7, 9).map((v) => v || 3);
+  const small = fn.startsWith("shift") || fn === "pow";
+  return [
+    fn === "shift-right" ? left.map(Math.abs) : left,
+    small ? right.map((v) => Math.abs(v) % 4) : right,
+  ];
 }
 
 interface FloatFunction {

@@ -1,10 +1,13 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import { type Activations, checkActivations, targetByName } from "../../../targets/index.js";
-import type { Resolution } from "../../compile.js";
+import type { Emit } from "../../codegen/kernels.js";
+import type { CompileProgress, CompileReport, Resolution } from "../../compile.js";
 import type { Ternarize } from "../../pass.js";
 import { type CommonOptions, resolution, withOutputOptions } from "../options.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
+import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
 
 interface CompileOptions extends CommonOptions {
   readonly target: string;
@@ -13,6 +16,7 @@ interface CompileOptions extends CommonOptions {
   readonly ternarize: Ternarize;
   readonly activations: Activations;
   readonly pipeline?: string;
+  readonly emit: Emit;
 }
 
 export function addCompile(program: Command): void {
@@ -29,12 +33,17 @@ export function addCompile(program: Command): void {
     )
     .addOption(
       new Option("--activations <type>", "what ternary layers multiply (see `tritc targets`)")
-        .choices(["int8", "f16", "f32"])
+        .choices(["int8", "bf16", "f16", "f32"])
         .default("int8"),
     )
     .option(
       "--pipeline <folder>",
       "tokenizers, encoders, VAE and scheduler to include; default: found beside the model",
+    )
+    .addOption(
+      new Option("--emit <form>", "CUDA kernels: compiled by nvcc, or as sources only")
+        .choices(["binary", "source"])
+        .default("binary"),
     )
     .action(async (input: string, options: CompileOptions) => {
       const terminal = new Terminal(options);
@@ -42,7 +51,7 @@ export function addCompile(program: Command): void {
       checkActivations(target, options.activations);
       const signal = options.io.interruptSignal();
       const { compileModel } = await import("../../compile.js");
-      const progress = terminal.progress("compiling", "tensors");
+      const progress = phases(terminal);
       const report = await compileModel({
         input,
         out: options.out,
@@ -51,7 +60,9 @@ export function addCompile(program: Command): void {
         activations: options.activations,
         ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
         ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
-        onProgress: ({ done, total }) => progress.update(done, total),
+        emit: options.emit,
+        kernelCache: join(cacheDir(), "kernels"),
+        onProgress: progress.update,
         signal,
       }).finally(() => progress.stop());
       const ratio = report.sourceBytes / report.weightBytes;
@@ -62,7 +73,7 @@ export function addCompile(program: Command): void {
           "model",
           report.model === null ? "generic graph (no FLUX transformer recognized)" : describe(report.model),
         ],
-        ["kernels", formatCount(report.kernels)],
+        ["kernels", describeKernels(report, target.language === "cuda")],
         [
           "weights",
           `${formatBytes(report.weightBytes)}, ${ratio.toFixed(2)}x below the source's ${formatBytes(report.sourceBytes)}`,
@@ -72,6 +83,33 @@ export function addCompile(program: Command): void {
       ];
       terminal.result(report, table(rows));
     });
+}
+
+/** A progress bar for each of a compilation's phases, one after the other. */
+function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
+  let phase: string | undefined;
+  let bar: Progress | undefined;
+  return {
+    update(progress) {
+      if (progress.phase !== phase) {
+        bar?.stop();
+        phase = progress.phase;
+        bar = terminal.progress("compiling", phase === "kernels" ? "kernels" : "tensors");
+      }
+      bar?.update(progress.done, progress.total);
+    },
+    stop: () => bar?.stop(),
+  };
+}
+
+function describeKernels({ kernels, resources }: CompileReport, cuda: boolean): string {
+  const count = formatCount(kernels);
+  if (!cuda) return count;
+  if (resources.length === 0) return `${count}, as sources: nvcc has to compile them`;
+  const most = Math.max(...resources.map(({ registers }) => registers));
+  const shared = Math.max(...resources.map(({ sharedBytes }) => sharedBytes));
+  const architectures = new Set(resources.map(({ architecture }) => architecture));
+  return `${count} for ${[...architectures].sort().join(", ")}: at most ${most} registers, ${formatCount(shared)} bytes of shared memory, no spills`;
 }
 
 function describe(model: {

@@ -1,23 +1,23 @@
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import type { Command } from "commander";
-import { TritcError } from "../../../ir/errors.js";
+import { cudaDevices, cudaToolkits } from "../cuda-findings.js";
+import { type Finding, missing } from "../finding.js";
 import { type CommonOptions, withOutputOptions } from "../options.js";
 import { formatBytes, Terminal, table } from "../terminal.js";
-
-/** One thing a machine has or lacks. */
-interface Finding {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  /** What to do about it where something is missing. */
-  readonly remedy?: string;
-}
 
 export function addDoctor(program: Command): void {
   withOutputOptions(program.command("doctor"))
     .description("say what this machine can run, and what it lacks")
     .action(async (options: CommonOptions) => {
-      const findings = [node(), processor(), await webAssembly(), await webGpu(), await onnxRuntime()];
+      const findings = [
+        node(),
+        processor(),
+        await webAssembly(),
+        await webGpu(),
+        ...(await cudaDevices()),
+        ...(await cudaToolkits()),
+        await onnxRuntime(),
+      ];
       const rows = findings.map((f) => [
         f.ok ? "ok" : "--",
         f.name,
@@ -64,9 +64,7 @@ async function webGpu(): Promise<Finding> {
       detail: `${info.description || info.device} (${kind}); ${features}`,
     };
   } catch (error) {
-    if (!(error instanceof TritcError)) throw error;
-    const { message, remedy } = error.details;
-    return { name: "target webgpu", ok: false, detail: message, ...(remedy === undefined ? {} : { remedy }) };
+    return missing("target webgpu", error);
   }
 }
 

@@ -55,7 +55,12 @@ export async function compileCuda(kernel: CudaSource, options: BuildOptions): Pr
   if (kept !== undefined) return checked(kernel, kept.binary, kept.log);
   const build = await inTemporaryFolder(async (folder) => {
     await writeFile(join(folder, SOURCE_FILE), source);
-    const { ok, output } = await runNvcc(toolkit.nvcc, [...flags, SOURCE_FILE, "-o", BINARY_FILE], folder, signal);
+    const { ok, output } = await runNvcc(
+      toolkit.nvcc,
+      [...flags, SOURCE_FILE, "-o", BINARY_FILE],
+      folder,
+      signal,
+    );
     if (!ok) {
       throw sharedMemoryRefusal(kernel.id, output) ?? (await compileError(kernel, output, flags, options));
     }

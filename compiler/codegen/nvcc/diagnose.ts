@@ -45,15 +45,16 @@ export async function compileError(
     message: `nvcc refuses the kernel: ${first?.message ?? "see its messages"}\n${shorten(messages)}`,
     place: `${place} (${kernel.id})`,
     ...(line === undefined ? {} : { found: line }),
-    remedy: `nvcc is ${options.toolkit.nvcc}, CUDA ${options.toolkit.version}; if other programs compile with it, this is a defect of the template`,
+    remedy: `report it with these messages; nvcc is ${options.toolkit.nvcc}, CUDA ${options.toolkit.version}`,
   });
 }
 
 /** `file(12): error: …` as nvcc's front end writes it, or `file:12:3: error: …` as the host's preprocessor does. */
 export function firstDiagnostic(messages: string): Diagnostic | undefined {
-  const match = /^([^\s():]+)(?:\((\d+)\)|:(\d+)(?::\d+)?): (?:fatal |catastrophic )?error(?: #[\w-]+)?: (.*)$/m.exec(
-    messages,
-  );
+  const match =
+    /^([^\s():]+)(?:\((\d+)\)|:(\d+)(?::\d+)?): (?:fatal |catastrophic )?error(?: #[\w-]+)?: (.*)$/m.exec(
+      messages,
+    );
   const [, file, a, b, message] = match ?? [];
   if (file === undefined || message === undefined) return undefined;
   return { file, line: Number(a ?? b), message };

@@ -100,7 +100,9 @@ function refusal(place: string, details: { message: string; expected: string; fo
 }
 
 function known(name: string | undefined): Architecture | undefined {
-  return Object.keys(ARCHITECTURES).find((architecture): architecture is Architecture => architecture === name);
+  return Object.keys(ARCHITECTURES).find(
+    (architecture): architecture is Architecture => architecture === name,
+  );
 }
 
 /** The sum of the first group of all matches. */

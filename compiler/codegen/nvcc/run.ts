@@ -55,7 +55,10 @@ export async function runNvcc(
 }
 
 function killGroup(pid: number | undefined, otherwise: () => void): void {
-  if (pid === undefined || process.platform === "win32") return otherwise();
+  if (pid === undefined || process.platform === "win32") {
+    otherwise();
+    return;
+  }
   try {
     process.kill(-pid, "SIGKILL");
   } catch {

@@ -2,7 +2,12 @@ import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { TritcError } from "../../../ir/errors.js";
-import { ARCHITECTURES, type Architecture, FIRST_TOOLKIT, type ToolkitRange } from "../../../targets/index.js";
+import {
+  ARCHITECTURES,
+  type Architecture,
+  FIRST_TOOLKIT,
+  type ToolkitRange,
+} from "../../../targets/index.js";
 
 /** An nvcc that runs. */
 export interface Toolkit {

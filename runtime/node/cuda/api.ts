@@ -98,12 +98,10 @@ interface Arguments {
   readonly text: string;
 }
 
+type ArgumentsOf<P extends readonly Parameter[]> = { readonly [I in keyof P]: Arguments[P[I]] };
+
 /** The arguments that a call takes. */
-export type CallArguments<N extends CallName> = {
-  readonly [I in keyof (typeof CALLS)[N]]: (typeof CALLS)[N][I] extends Parameter
-    ? Arguments[(typeof CALLS)[N][I]]
-    : never;
-};
+export type CallArguments<N extends CallName> = ArgumentsOf<(typeof CALLS)[N]>;
 
 /** C types as koffi spells them. */
 export const C_TYPES: Readonly<Record<Parameter, string>> = {

@@ -15,10 +15,16 @@ export function isCudaTarget(target: string): boolean {
   return Object.hasOwn(CUDA_TARGETS, target);
 }
 
-/** The target to compile for to run on a device, or null where there is none. */
+/** The target to compile for to run on a device, the one with the latest binaries for it; null where none has any. */
 export function targetForDevice(major: number, minor: number): string | null {
-  const names = Object.keys(CUDA_TARGETS);
-  return names.find((name) => CUDA_TARGETS[name]?.some((sm) => hasBinaryFor(sm, major, minor))) ?? null;
+  let best: { readonly name: string; readonly number: number } | null = null;
+  for (const [name, architectures] of Object.entries(CUDA_TARGETS)) {
+    for (const architecture of architectures) {
+      const number = Number.parseInt(architecture.slice(3), 10);
+      if (hasBinaryFor(architecture, major, minor) && number > (best?.number ?? 0)) best = { name, number };
+    }
+  }
+  return best?.name ?? null;
 }
 
 /** Whether a binary for an architecture loads on a device: the same major version, this minor one or a later. */

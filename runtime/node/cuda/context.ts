@@ -1,6 +1,11 @@
 import { TritcError } from "../../../ir/errors.js";
-import { CUDA_ERROR_NO_DEVICE, CUDA_ERROR_OUT_OF_MEMORY, DEVICE_ATTRIBUTE, STREAM_NON_BLOCKING } from "./api.js";
-import { type CudaDriver, versionText } from "./driver.js";
+import {
+  CUDA_ERROR_NO_DEVICE,
+  CUDA_ERROR_OUT_OF_MEMORY,
+  DEVICE_ATTRIBUTE,
+  STREAM_NON_BLOCKING,
+} from "./api.js";
+import type { CudaDriver } from "./driver.js";
 import { cudaError, type DeviceIdentity, driverError, type Place } from "./errors.js";
 
 const MIB = 2 ** 20;
@@ -53,7 +58,7 @@ function describeDevice(driver: CudaDriver, ordinal: number): CudaDeviceInfo {
     multiprocessors: attribute("multiprocessors"),
     memoryBytes: Number(memory[0] ?? 0n),
     sharedBytes: attribute("sharedMemoryPerBlock"),
-    driverVersion: versionText(driver.version),
+    driverVersion: driver.versionText,
   };
 }
 
@@ -95,6 +100,11 @@ export class CudaContext {
     this.driver.call(this.info.name, "cuCtxSetCurrent", this.#context);
   }
 
+  /** The same for freeing, which goes on after errors. False where the device is closed and everything is freed. */
+  enterToFree(): boolean {
+    return this.#open && this.driver.result("cuCtxSetCurrent", this.#context) === 0;
+  }
+
   /** Bytes of the device that are free and that it has, in all processes. */
   memory(): { readonly free: number; readonly total: number } {
     this.enter();
@@ -112,7 +122,7 @@ export class CudaContext {
       result === CUDA_ERROR_OUT_OF_MEMORY
         ? `${Math.ceil(bytes / MIB)} MiB wanted, ${this.#freeText()} free`
         : undefined;
-    throw cudaError(this.driver.failure(result, "cuMemAlloc_v2", what), detail);
+    throw cudaError(this.driver.failure(result, "cuMemAlloc_v2", what), { detail });
   }
 
   /** A stream of its own. */

@@ -1,7 +1,7 @@
 import { C_TYPES, CALLS, type CallArguments, type CallName, CUDA_ERROR_INVALID_CONTEXT } from "./api.js";
 import { type CudaFailure, cudaError, driverError, type Place } from "./errors.js";
 
-type Koffi = (typeof import("koffi"))["default"];
+type Koffi = typeof import("koffi")["default"];
 type NativeCall = (...args: readonly unknown[]) => number;
 interface AsyncCall extends NativeCall {
   readonly async: (...args: readonly unknown[]) => void;
@@ -71,7 +71,10 @@ export class CudaDriver {
     );
     const library = openLibrary(koffi, path);
     const calls = new Map<CallName, AsyncCall>();
-    for (const [name, parameters] of Object.entries(CALLS) as [CallName, readonly (keyof typeof C_TYPES)[]][]) {
+    for (const [name, parameters] of Object.entries(CALLS) as [
+      CallName,
+      readonly (keyof typeof C_TYPES)[],
+    ][]) {
       const types = parameters.map((parameter) => C_TYPES[parameter]);
       try {
         calls.set(name, library.func(name, "int", types));
@@ -81,6 +84,11 @@ export class CudaDriver {
       }
     }
     return new CudaDriver(koffi, library, calls);
+  }
+
+  /** The CUDA version that the driver supports, as `12.4`. */
+  get versionText(): string {
+    return versionText(this.version);
   }
 
   /** Calls the driver and returns its result. */
@@ -154,7 +162,7 @@ export class CudaDriver {
 }
 
 /** 12040 is 12.4. */
-export function versionText(version: number): string {
+function versionText(version: number): string {
   return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
 }
 

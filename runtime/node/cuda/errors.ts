@@ -24,8 +24,16 @@ export interface CudaFailure {
 /** Results that a kernel's own fault gives, at the launch or at any later call: illegal address, trap, time-out, …. */
 const KERNEL_FAULTS: ReadonlySet<number> = new Set([700, 701, 702, 714, 715, 716, 717, 718, 719, 720]);
 
-/** TRITC_E_CUDA, or TRITC_E_CUDA_MEMORY where memory is short. */
-export function cudaError({ result, name, text, call, place }: CudaFailure, detail?: string): TritcError {
+/**
+ * TRITC_E_CUDA, or TRITC_E_CUDA_MEMORY where memory is short.
+ *
+ * @param detail what CUDA does not say
+ * @param alone whether `place` is a launch that was waited for, so that a fault is its own
+ */
+export function cudaError(
+  { result, name, text, call, place }: CudaFailure,
+  { detail, alone = false }: { readonly detail?: string | undefined; readonly alone?: boolean } = {},
+): TritcError {
   const memory = result === CUDA_ERROR_OUT_OF_MEMORY;
   return new TritcError({
     code: memory ? "TRITC_E_CUDA_MEMORY" : "TRITC_E_CUDA",
@@ -34,13 +42,13 @@ export function cudaError({ result, name, text, call, place }: CudaFailure, deta
     found: `${call}: ${name} (${result}), ${text}${detail === undefined ? "" : `; ${detail}`}`,
     remedy: memory
       ? "use a smaller resolution, close other programs on the GPU, or use a GPU with more memory"
-      : remedyFor(result),
+      : remedyFor(result, alone),
   });
 }
 
-function remedyFor(result: number): string {
+function remedyFor(result: number, alone: boolean): string {
   if (!KERNEL_FAULTS.has(result)) return "run `tritc doctor`; update the NVIDIA driver if it is old";
-  return synchronous()
+  return alone
     ? "this is a defect of the kernel: please report it with the bundle's manifest"
     : "run it again with TRITC_CUDA_SYNC=1 in the environment: the error then names the launch that caused it";
 }

@@ -3,6 +3,8 @@ import { cudaError, type Place } from "./errors.js";
 
 /** Most bytes of one pinned buffer; there are two. */
 const CHUNK_BYTES = 32 * 2 ** 20;
+/** Fewest bytes of one. */
+const SMALL_BYTES = 64 * 2 ** 10;
 
 interface Chunk {
   readonly address: bigint;
@@ -74,9 +76,12 @@ export class Transfers {
     this.#chunks = [];
   }
 
-  /** The next pinned buffer, when the device is done with it. They are as large as the largest copy, up to a limit. */
+  /**
+   * The next pinned buffer, when the device is done with it. They hold the largest copy so far, up to a limit; powers
+   * of two, so that they rarely grow: pinning takes milliseconds.
+   */
   async #take(wanted: number, place: Place): Promise<Chunk> {
-    const bytes = Math.min(this.chunkBytes, Math.ceil(wanted / 4096) * 4096);
+    const bytes = Math.min(this.chunkBytes, Math.max(SMALL_BYTES, 2 ** Math.ceil(Math.log2(wanted))));
     const [first] = this.#chunks;
     if (first === undefined || first.bytes.byteLength < bytes) {
       for (const chunk of this.#chunks) await this.#wait(chunk, place);

@@ -20,6 +20,11 @@ __device__ __forceinline__ void named_barrier_sync(unsigned id, unsigned threads
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+// Counts for the barrier without waiting for it.
+__device__ __forceinline__ void named_barrier_arrive(unsigned id, unsigned threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
 // ldmatrix_x4_trans the other way: register i of lane l holds, of matrix i, column l/4 of rows 2(l%4) (low half) and
 // 2(l%4)+1; lanes 8i to 8i+7 pass its rows, 8 elements of 16 bits each.
 __device__ __forceinline__ void stmatrix_x4_trans(void* row, const unsigned (&r)[4]) {

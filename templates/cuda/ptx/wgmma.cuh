@@ -9,6 +9,11 @@
 // Orders register and shared memory accesses before it with the multiplications after it.
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
+// Completes a before the wgmma_fence() that follows: nothing that computes it moves behind.
+__device__ __forceinline__ void wgmma_settle(unsigned (&a)[4]) {
+  asm volatile("" : "+r"(a[0]), "+r"(a[1]), "+r"(a[2]), "+r"(a[3])::"memory");
+}
+
 // Ends a group: the multiplications since the last one.
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 

@@ -1,0 +1,116 @@
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join, relative } from "node:path";
+import { execa } from "execa";
+import { create } from "tar";
+import { TritcError } from "../../ir/errors.js";
+import { MANIFEST_FILE } from "../../ir/format/manifest.js";
+import { writeFileAtomic } from "../atomic-file.js";
+import { packageRoot, runnerPackages } from "./packages.js";
+
+export interface RunnerOptions {
+  /** Folders of bundles, or other folders that the runner should hold. */
+  readonly folders: readonly string[];
+  /** The archive to write, `.tar.gz`. */
+  readonly out: string;
+  /** The Node binary to take along; this process's own if absent. */
+  readonly node?: string;
+}
+
+export interface RunnerReport {
+  readonly out: string;
+  readonly bytes: number;
+  readonly packages: readonly string[];
+  readonly folders: readonly string[];
+}
+
+/** Node, this package, what it needs and some bundles in one archive: a machine needs nothing else to run it. */
+const SCRIPT = `#!/bin/sh
+# Runs tritc with the Node.js beside this script: ./run.sh run <bundle> --prompt "…" -o out.png
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+[ $# -eq 0 ] && set -- doctor
+case "$1" in
+  *.js) script="$here/tritc/dist/$1"; shift ;;
+  *) script="$here/tritc/dist/compiler/cli/main.js" ;;
+esac
+exec "$here/node" "$script" "$@"
+`;
+
+/**
+ * Writes the archive. Only what runs on this machine's platform is taken along, so pack on the platform of the machine
+ * that will run it. Throws `TRITC_E_RUNNER`, `TRITC_E_OUT` and `TRITC_E_SYSTEM`.
+ */
+export async function packRunner(options: RunnerOptions): Promise<RunnerReport> {
+  const root = packageRoot();
+  const { folders } = options;
+  for (const folder of folders) await checkFolder(folder);
+  const pipeline = folders.some((folder) => existsSync(join(folder, "pipeline")));
+  const packages = runnerPackages(root, pipeline);
+  const stage = await mkdtemp(join(tmpdir(), "tritc-runner-"));
+  try {
+    const home = join(stage, "tritc-runner");
+    const app = join(home, "tritc");
+    await mkdir(app, { recursive: true });
+    await copyFile(join(root, "package.json"), join(app, "package.json"));
+    await copyFile(join(root, "LICENSE"), join(app, "LICENSE"));
+    await cp(join(root, "dist"), join(app, "dist"), { recursive: true, filter: isCode });
+    for (const { name, folder } of packages) {
+      await cp(folder, join(app, "node_modules", name), {
+        recursive: true,
+        dereference: true,
+        filter: (path) => isNeeded(relative(folder, path)) && isCode(path),
+      });
+    }
+    await takeNode(options.node ?? process.execPath, join(home, "node"));
+    await writeFile(join(home, "run.sh"), SCRIPT, { mode: 0o755 });
+    for (const folder of folders) await cp(folder, join(home, basename(folder)), { recursive: true });
+    await writeFileAtomic(options.out, async (file) => {
+      const archive = create({ cwd: stage, gzip: { level: 9 }, portable: true, noMtime: true }, [
+        "tritc-runner",
+      ]);
+      for await (const chunk of archive) await file.write(chunk);
+    });
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+  const { size } = await stat(options.out);
+  return { out: options.out, bytes: size, packages: packages.map(({ name }) => name), folders };
+}
+
+/** Without its symbols, where there is a tool to strip them: a tenth of the archive. */
+async function takeNode(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  await execa("strip", [to], { reject: false });
+  await chmod(to, 0o755);
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) return;
+  throw new TritcError({
+    code: "TRITC_E_RUNNER",
+    message: "there is no such folder to pack",
+    place: folder,
+    expected: `a bundle: a folder with ${MANIFEST_FILE}`,
+    remedy: "compile a model first: `tritc compile <model> --target <name> -o <folder>`",
+    exitCode: 2,
+  });
+}
+
+/** Sources of native code, maps and declarations are for people who read or build on the code. */
+function isCode(path: string): boolean {
+  return !/\.([mc]?ts|map|md|c|cc|cpp|h|hh|asm|S|inc)$/.test(path);
+}
+
+/** Not native libraries of other platforms, documentation, and nested packages, which were found on their own. */
+function isNeeded(path: string): boolean {
+  const parts = path.split(/[\\/]/);
+  if (parts.includes("node_modules") || parts[0] === "doc" || parts[0] === "vendor") return false;
+  const [bin, , platform, arch] = parts;
+  if (bin !== "bin" || platform === undefined) return true;
+  return platform === process.platform && (arch === undefined || arch === process.arch);
+}

@@ -1,0 +1,359 @@
+import type { Bindings } from "../../../ir/dim.js";
+import { TritcError } from "../../../ir/errors.js";
+import type { Phase, Program, ProgramBuffer } from "../../../ir/program/program.js";
+import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
+import type { KernelCode, LoadedProgram, WeightSource } from "../../device.js";
+import { checkWriteSize } from "../../write-size.js";
+import { CUDA_SUCCESS } from "./api.js";
+import type { CudaContext } from "./context.js";
+import { cudaError, synchronous } from "./errors.js";
+import { CapturedGraph } from "./graph.js";
+import { LoadedKernels } from "./kernels.js";
+import { LaunchList } from "./launches.js";
+import { elementBytes, type MemoryPlan, planKept, planRun, planStaging } from "./layout.js";
+import { launchPlace, type PlannedLaunch, planLaunch } from "./plan.js";
+import { Transfers } from "./transfers.js";
+
+/** The step index lies before the kept buffers. */
+const STEP_BYTES = 4;
+
+/** Device time of a launch. */
+export interface LaunchTime {
+  readonly label: string;
+  /** Id of the kernel that ran. */
+  readonly kernel: string;
+  readonly milliseconds: number;
+}
+
+/** An allocation and what lies in it. */
+interface Region {
+  readonly plan: MemoryPlan;
+  readonly address: bigint;
+}
+
+type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array;
+
+/** A program on a CUDA device: two allocations, one stream, and a graph for each list of phases that was run. */
+export class CudaProgram implements LoadedProgram {
+  readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
+  readonly #stream: bigint;
+  readonly #transfers: Transfers;
+  readonly #lists = new Map<Phase, LaunchList>();
+  readonly #graphs = new Map<string, CapturedGraph>();
+  #kernels: LoadedKernels | undefined;
+  /** The step index, weights and what `load` fills. */
+  #kept: Region | undefined;
+  /** Inputs and intermediate values of the bound sizes. */
+  #run: Region | undefined;
+  /** Tensors that one launch of `load` unpacks. */
+  #staging: Region | undefined;
+  #bindings: Bindings | undefined;
+  #boundTo = "";
+  #closed = false;
+
+  private constructor(
+    private readonly context: CudaContext,
+    private readonly program: Program,
+    /** Whether to wait for each launch, so that an error is that launch's. */
+    private readonly synchronous: boolean,
+  ) {
+    this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    context.enter();
+    this.#stream = context.createStream();
+    this.#transfers = new Transfers(context, this.#stream);
+  }
+
+  /** Loads kernels, uploads weights and runs `load`. Frees everything where that fails. */
+  static async load(
+    context: CudaContext,
+    program: Program,
+    code: KernelCode,
+    weights: WeightSource,
+    options: { readonly synchronous?: boolean } = {},
+  ): Promise<CudaProgram> {
+    const loaded = new CudaProgram(context, program, options.synchronous ?? synchronous());
+    try {
+      // Kernels first: a GPU without any is found before the weights are read.
+      loaded.#kernels = await LoadedKernels.load(context, program, code);
+      await loaded.#load(weights);
+      return loaded;
+    } catch (error) {
+      await loaded.close();
+      throw error;
+    }
+  }
+
+  async bind(bindings: Bindings): Promise<void> {
+    const key = JSON.stringify(this.program.symbols.map((name) => [name, bindings[name]]));
+    if (this.#bindings !== undefined && key === this.#boundTo) return;
+    verifyProgramSizes(this.program, bindings);
+    this.context.enter();
+    this.#unbind();
+    const plan = planRun(this.program, bindings);
+    const sizes = this.program.symbols.map((name) => `${name} = ${bindings[name]}`).join(", ");
+    this.#run = this.#allocate(plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
+    try {
+      for (const phase of ["prompt", "step", "advance"] as const) {
+        const planned = this.program.phases[phase].flatMap((launch) =>
+          planLaunch(launch, this.#planInputs(bindings)),
+        );
+        this.#lists.set(phase, new LaunchList(this.context.driver, planned));
+      }
+    } catch (error) {
+      this.#unbind();
+      throw error;
+    }
+    this.#bindings = bindings;
+    this.#boundTo = key;
+  }
+
+  write(buffer: string, data: Float32Array | Int32Array): void {
+    const target = this.#buffer(buffer);
+    checkWriteSize(buffer, elementBytes(target, this.#bindings ?? {}), data);
+    if (data.byteLength === 0) return;
+    this.context.enter();
+    const { driver } = this.context;
+    // From memory that is not pinned the driver has taken a copy when the call returns.
+    driver.call(
+      `buffer ${buffer}`,
+      "cuMemcpyHtoDAsync_v2",
+      this.#address(buffer),
+      data,
+      data.byteLength,
+      this.#stream,
+    );
+  }
+
+  /** Replays a graph of the phases; `prompt`, which runs once, is launched as it is. */
+  async run(phases: readonly Phase[], step: number): Promise<void> {
+    const lists = this.#begin(phases, step);
+    const place = `phases ${phases.join(", ")} at step ${step}`;
+    if (this.synchronous) {
+      for (const list of lists) await this.#launchOneByOne(list);
+    } else if (phases.includes("prompt")) {
+      for (const list of lists) list.launchAll(this.#stream);
+    } else if (lists.some((list) => list.launches.length > 0)) {
+      this.#graph(phases, lists).launch(this.#stream);
+    }
+    await this.context.synchronize(this.#stream, place);
+  }
+
+  /** Runs phases launch by launch and says how long each took on the device. */
+  async profile(phases: readonly Phase[], step: number): Promise<readonly LaunchTime[]> {
+    const { driver } = this.context;
+    const lists = this.#begin(phases, step);
+    const place = `phases ${phases.join(", ")} at step ${step}`;
+    const events: bigint[] = [];
+    const launches = lists.flatMap((list) => list.launches);
+    try {
+      for (let i = 0; i <= launches.length; i++) events.push(driver.create(place, "cuEventCreate", 0));
+      let next = 0;
+      const mark = () => driver.call(place, "cuEventRecord", events[next++] ?? 0n, this.#stream);
+      mark();
+      for (const list of lists) {
+        for (let i = 0; i < list.launches.length; i++) {
+          list.launch(i, this.#stream);
+          mark();
+        }
+      }
+      await this.context.synchronize(this.#stream, place);
+      return launches.map(({ label, kernel }, i) => {
+        const milliseconds = new Float32Array(1);
+        driver.call(place, "cuEventElapsedTime", milliseconds, events[i] ?? 0n, events[i + 1] ?? 0n);
+        return { label, kernel: kernel.kernel.id, milliseconds: milliseconds[0] ?? 0 };
+      });
+    } finally {
+      for (const event of events) driver.result("cuEventDestroy_v2", event);
+    }
+  }
+
+  async read(buffer: string): Promise<HostArray> {
+    const source = this.#buffer(buffer);
+    const address = this.#address(buffer);
+    const bytes = new Uint8Array(elementBytes(source, this.#bindings ?? {}));
+    const view = viewOf(source, bytes.buffer);
+    this.context.enter();
+    await this.#transfers.download(bytes, address, `buffer ${buffer}`);
+    return view;
+  }
+
+  memoryBytes(): number {
+    return [this.#kept, this.#run, this.#staging].reduce((sum, region) => sum + (region?.plan.bytes ?? 0), 0);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { driver } = this.context;
+    if (!this.context.enterToFree()) return;
+    // What failed is known already.
+    await driver.wait("cuStreamSynchronize", this.#stream);
+    if (!this.context.enterToFree()) return;
+    this.#unbind();
+    this.#transfers.release();
+    this.#staging = this.#free(this.#staging);
+    this.#kept = this.#free(this.#kept);
+    this.#kernels?.unload();
+    driver.result("cuStreamDestroy_v2", this.#stream);
+  }
+
+  /** Weights in one allocation; staged tensors take turns in another, which is freed at the end. */
+  async #load(weights: WeightSource): Promise<void> {
+    const { driver } = this.context;
+    this.#kept = this.#allocate(planKept(this.program, STEP_BYTES), "the model's weights");
+    for (const buffer of this.program.buffers) {
+      if (buffer.storage.kind === "weight") await this.#fill(buffer, weights);
+    }
+    const plans = this.program.phases.load.map((launch) => planStaging(launch, this.#buffers));
+    const bytes = plans.reduce((most, plan) => Math.max(most, plan.bytes), 0);
+    const none: MemoryPlan = { offsets: new Map(), bytes };
+    this.#staging = this.#allocate(none, "packed weights while they are unpacked");
+    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), 0, 1, this.#stream);
+    for (const [i, launch] of this.program.phases.load.entries()) {
+      // The stream keeps a tensor from being overwritten before the launch that reads it.
+      const { offsets } = plans[i] ?? none;
+      this.#staging = { address: this.#staging.address, plan: { offsets, bytes } };
+      for (const id of offsets.keys()) await this.#fill(this.#buffer(id), weights);
+      const list = new LaunchList(driver, planLaunch(launch, this.#planInputs({})));
+      if (this.synchronous) await this.#launchOneByOne(list);
+      else list.launchAll(this.#stream);
+    }
+    await this.context.synchronize(this.#stream, "unpacking weights");
+    this.#staging = this.#free(this.#staging);
+    this.#transfers.release();
+  }
+
+  async #fill(buffer: ProgramBuffer, weights: WeightSource): Promise<void> {
+    const { storage } = buffer;
+    if (storage.kind !== "weight" && storage.kind !== "staging") return;
+    const data = await weights.bytes(storage.tensor);
+    const expected = elementBytes(buffer, {});
+    if (data.byteLength !== expected) {
+      throw new TritcError({
+        code: "TRITC_E_BUFFER_SIZE",
+        message: "the tensor in the weight file does not have the size the program needs",
+        place: storage.tensor,
+        expected: `${expected} bytes`,
+        found: `${data.byteLength} bytes`,
+        remedy: "compile the bundle again: its files do not belong together",
+      });
+    }
+    this.context.enter();
+    await this.#transfers.upload(this.#address(buffer.id), data, `weight ${storage.tensor}`);
+  }
+
+  /** What every run starts with: the context, the step index, the launches. */
+  #begin(phases: readonly Phase[], step: number): readonly LaunchList[] {
+    if (this.#bindings === undefined) throw new RangeError("bind the program before it runs");
+    this.context.enter();
+    const { driver } = this.context;
+    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), step, 1, this.#stream);
+    return phases.flatMap((phase) => this.#lists.get(phase) ?? []);
+  }
+
+  #graph(phases: readonly Phase[], lists: readonly LaunchList[]): CapturedGraph {
+    const key = phases.join("+");
+    const known = this.#graphs.get(key);
+    if (known !== undefined) return known;
+    const graph = CapturedGraph.capture(this.context.driver, this.#stream, `phases ${key}`, () => {
+      for (const list of lists) list.launchAll(this.#stream);
+    });
+    this.#graphs.set(key, graph);
+    return graph;
+  }
+
+  async #launchOneByOne(list: LaunchList): Promise<void> {
+    const { driver } = this.context;
+    for (const [i, planned] of list.launches.entries()) {
+      list.launch(i, this.#stream);
+      const result = await driver.wait("cuStreamSynchronize", this.#stream);
+      if (result !== CUDA_SUCCESS) throw this.#launchError(result, planned);
+      this.context.enter();
+    }
+  }
+
+  #launchError(result: number, planned: PlannedLaunch): TritcError {
+    const place = launchPlace(planned);
+    return cudaError(this.context.driver.failure(result, "cuStreamSynchronize", place), { alone: true });
+  }
+
+  #planInputs(bindings: Bindings): Parameters<typeof planLaunch>[1] {
+    const kernels = this.#kernels;
+    return {
+      bindings,
+      kernel(id) {
+        if (kernels === undefined) throw new RangeError("kernels are not loaded");
+        return kernels.get(id);
+      },
+      address: (buffer) => this.#address(buffer),
+      step: this.#stepAddress(),
+      multiprocessors: this.context.info.multiprocessors,
+    };
+  }
+
+  #stepAddress(): bigint {
+    if (this.#kept === undefined) throw new RangeError("the program is closed");
+    return this.#kept.address;
+  }
+
+  #address(id: string): bigint {
+    for (const region of [this.#kept, this.#run, this.#staging]) {
+      const offset = region?.plan.offsets.get(id);
+      if (region !== undefined && offset !== undefined) return region.address + BigInt(offset);
+    }
+    throw new RangeError(`buffer ${id} is not allocated`);
+  }
+
+  #buffer(id: string): ProgramBuffer {
+    const buffer = this.#buffers.get(id);
+    if (buffer !== undefined) return buffer;
+    throw new TritcError({
+      code: "TRITC_E_BUFFER",
+      message: "the program has no such buffer",
+      found: id,
+      remedy: "use a buffer that the program's inputs and outputs name",
+    });
+  }
+
+  #allocate(plan: MemoryPlan, what: string): Region {
+    return { plan, address: plan.bytes === 0 ? 0n : this.context.allocate(plan.bytes, what) };
+  }
+
+  #free(region: Region | undefined): undefined {
+    if (region !== undefined && region.plan.bytes > 0) {
+      this.context.driver.result("cuMemFree_v2", region.address);
+    }
+    return undefined;
+  }
+
+  #unbind(): void {
+    for (const graph of this.#graphs.values()) graph.destroy();
+    this.#graphs.clear();
+    this.#lists.clear();
+    this.#run = this.#free(this.#run);
+    this.#bindings = undefined;
+  }
+}
+
+function viewOf(buffer: ProgramBuffer, bytes: ArrayBuffer): HostArray {
+  switch (buffer.dtype) {
+    case "f32":
+      return new Float32Array(bytes);
+    case "i32":
+      return new Int32Array(bytes);
+    case "u32":
+      return new Uint32Array(bytes);
+    case "i8":
+      return new Int8Array(bytes);
+    case "bf16":
+      return new Uint16Array(bytes);
+    case "f16":
+    case "u8":
+      throw new TritcError({
+        code: "TRITC_E_BUFFER",
+        message: `buffers of ${buffer.dtype} cannot be read back`,
+        place: buffer.id,
+        remedy: "read an output of the program",
+      });
+  }
+}

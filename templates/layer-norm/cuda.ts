@@ -1,0 +1,19 @@
+import type { Target } from "../../targets/target.js";
+import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { type LayerNormParams, layerNormSignature } from "./params.js";
+
+export function layerNormCuda(params: LayerNormParams, target: Target): KernelDefinition {
+  const { c, epsilon, scale, bias } = params;
+  return definePlannedRows(
+    {
+      family: "layer-norm",
+      params,
+      signature: layerNormSignature(params),
+      template: "layer-norm/row.cu.hbs",
+      values: { c, epsilon, scaled: scale, biased: bias },
+    },
+    rowPlan(c),
+    target,
+  );
+}

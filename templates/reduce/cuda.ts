@@ -1,0 +1,50 @@
+import type { ReduceFn } from "../../ir/graph/ops.js";
+import type { Target } from "../../targets/target.js";
+import { defineCudaRows } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { type ReduceParams, reduceSignature } from "./params.js";
+
+interface Reduction {
+  readonly start: string;
+  readonly fold: string;
+  readonly element: string;
+  readonly finish: string;
+}
+
+const SUM: Reduction = { start: "0.0f", fold: "total + value", element: "value", finish: "total" };
+const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
+  sum: SUM,
+  mean: { ...SUM, finish: "total / c" },
+  // A NaN wins, as in the interpreter.
+  max: {
+    ...SUM,
+    start: "__uint_as_float(0xff800000u)",
+    fold: "total >= value || total != total ? total : value",
+  },
+  min: {
+    ...SUM,
+    start: "__uint_as_float(0x7f800000u)",
+    fold: "total <= value || total != total ? total : value",
+  },
+  prod: { ...SUM, start: "1.0f", fold: "total * value" },
+  l1: { ...SUM, element: "fabsf(value)" },
+  l2: { ...SUM, element: "value * value", finish: "sqrtf(total)" },
+  "log-sum": { ...SUM, finish: "logf(total)" },
+  "log-sum-exp": { ...SUM, element: "expf(value)", finish: "logf(total)" },
+  "sum-square": { ...SUM, element: "value * value" },
+};
+
+export function reduceCuda(params: ReduceParams, target: Target): KernelDefinition {
+  return defineCudaRows(
+    {
+      family: "reduce",
+      params,
+      signature: reduceSignature(params),
+      template: "reduce/row.cu.hbs",
+      values: { ...REDUCTIONS[params.fn], shifted: params.fn === "log-sum-exp" },
+      threads: 256,
+      rows: 1,
+    },
+    target,
+  );
+}

@@ -1,0 +1,75 @@
+import type { CudaKernel } from "../cuda/define.js";
+import { cudaType } from "../cuda/header.js";
+import { paddedK } from "../signature.js";
+import type { TernaryGemmParams, TernaryHeads } from "./params.js";
+
+/** A block's channels and tokens, its threads: two consumer warpgroups and a producer. */
+const CHANNELS = 256;
+const TOKENS = 128;
+const THREADS = 384;
+
+/** What a block of sm_90a may have, less what the launch itself takes. */
+const SHARED_BYTES = 227 * 1024;
+const MAX_STAGES = 6;
+
+/** 4 panels of 64 channels by 128 k in 2-bit codes. */
+const WEIGHT_BYTES = (CHANNELS * 128) / 4;
+/** Sums of 64 tokens by 128 channels in padded rows, for each consumer. */
+const STAGING_BYTES = 2 * 64 * (128 + 4) * 4;
+/** Row sums and scales of a tile's tokens, for each consumer. */
+const TOKEN_BYTES = 2 * TOKENS * 8;
+
+/** Kernels for sm_90a alone: wgmma, fed by the bulk copy engine. None where a layer is not for them. */
+export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKernel[] {
+  const { n, k, activations, heads } = params;
+  if (activations === "f32" || (heads !== undefined && !suits(heads, n))) return [];
+  const integer = activations === "i8";
+  const elementBytes = integer ? 1 : 2;
+  const stageBytes = TOKENS * 128 * elementBytes + WEIGHT_BYTES;
+  const fixedBytes = STAGING_BYTES + TOKEN_BYTES;
+  // A stage has two barriers of 8 bytes.
+  const stages = Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixedBytes) / (stageBytes + 16)));
+  const sharedBytes = fixedBytes + stages * (stageBytes + 16);
+  return [
+    {
+      requires: "sm_90a",
+      template: `ternary-gemm/${integer ? "int8" : "bf16"}-hopper.cu.hbs`,
+      values: {
+        n,
+        ...(integer ? {} : { k }),
+        kBlocks: Math.ceil(k / 128),
+        stages,
+        sharedBytes,
+        integer,
+        bias: params.bias,
+        gated: params.gated,
+        activate: `activate_${params.activation.replaceAll("-", "_")}`,
+        heads: heads !== undefined,
+        headDim: heads?.headDim ?? 0,
+        headColumns: heads?.columns ?? 0,
+        epsilon: heads?.epsilon ?? 0,
+        outType: cudaType(params.out ?? "f32"),
+      },
+      threads: THREADS,
+      sharedBytes,
+      tile: [CHANNELS, TOKENS, 1],
+      persistent: true,
+      tensorMaps: [
+        {
+          arg: 0,
+          columns: integer ? paddedK(k) : k,
+          rows: "launch",
+          // 128 bytes of k.
+          box: [128 / elementBytes, TOKENS],
+          swizzle: "128B",
+        },
+      ],
+    },
+  ];
+}
+
+/** Whether a head is the channels of neighbouring lanes of one warp, four each. */
+function suits({ headDim, columns }: TernaryHeads, n: number): boolean {
+  const wholeHeads = n % headDim === 0 && columns % (2 * headDim) === 0;
+  return wholeHeads && [4, 8, 16, 32, 64, 128].includes(headDim);
+}

@@ -1,0 +1,22 @@
+import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
+import type { Target } from "../../targets/target.js";
+import { defineCudaRows } from "../cuda/row-plan.js";
+import type { KernelDefinition } from "../family.js";
+import { type TimestepEmbeddingParams, timestepEmbeddingSignature } from "./params.js";
+
+export function timestepEmbeddingCuda(params: TimestepEmbeddingParams, target: Target): KernelDefinition {
+  const { factor, sinFirst } = params;
+  const frequencies = sinusoidFrequencies(params);
+  return defineCudaRows(
+    {
+      family: "timestep-embedding",
+      params,
+      signature: timestepEmbeddingSignature(params),
+      template: "timestep-embedding/sines.cu.hbs",
+      values: { half: frequencies.length, factor, frequencies, sinFirst },
+      threads: 128,
+      rows: 1,
+    },
+    target,
+  );
+}

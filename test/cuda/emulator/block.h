@@ -1,0 +1,214 @@
+#pragma once
+
+#include <csetjmp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core.h"
+#include "fiber.h"
+
+namespace emulator {
+
+// In what order threads run and when asynchronous copies arrive, so that a missing barrier or wait shows in one of them.
+enum class Schedule : int {
+  forward = 0,   // the lowest thread that can go on; copies arrive when they are waited for
+  reverse = 1,   // the highest; copies arrive at once
+  shuffled = 2,  // any; copies arrive at any time
+};
+
+constexpr unsigned MAX_THREADS = 1024;
+constexpr unsigned NO_THREAD = ~0u;
+
+// A set of threads of a block.
+struct ThreadSet {
+  uint64_t words[MAX_THREADS / 64] = {};
+  void add(unsigned i) { words[i / 64] |= 1ull << (i % 64); }
+  void remove(unsigned i) { words[i / 64] &= ~(1ull << (i % 64)); }
+  bool has(unsigned i) const { return (words[i / 64] >> (i % 64)) & 1; }
+  unsigned lowest(unsigned from = 0) const;
+  unsigned highest() const;
+};
+
+// What lanes of a warp or warpgroup have passed for one instruction until the last of them arrives.
+struct Gathering {
+  const char* name;
+  Together together;
+  unsigned long long lanes[2];  // who takes part
+  unsigned long long arrived[2];
+  void* operands[128];
+};
+
+struct Barrier {
+  unsigned expected = 0;  // 0: all threads that have not returned
+  unsigned arrived = 0;
+  ThreadSet waiting;
+  Vote vote = Vote::none;
+  int votes = 0;
+};
+
+struct CopyAsync {
+  void* to;
+  const void* from;
+  unsigned bytes, read;
+  bool done;
+};
+
+struct TransferBarrier {
+  unsigned expected, pending;
+  long long bytes;
+  unsigned phase;
+  ThreadSet waiting;
+};
+
+// Memory of one wgmma instruction; what it read of shared memory must be the same when it is waited for.
+struct WgmmaValues {
+  std::unique_ptr<unsigned char[]> memory;
+  struct Operand {
+    Gather gather;
+    unsigned long long descriptor;
+    unsigned rows;
+    std::vector<unsigned char> bytes;
+  };
+  std::vector<Operand> operands;
+  bool checked = false;
+};
+
+struct Fiber {
+  Context context;
+  unsigned char* stack = nullptr;
+  Thread thread;
+  bool exited = false;
+  const char* waitsFor = nullptr;
+  int voteResult = 0;
+  // Groups of cp.async, the last one still open.
+  std::vector<std::vector<CopyAsync>> copies;
+  // Groups of stores of the tensor memory accelerator, the last one still open.
+  std::vector<std::vector<std::function<void()>>> stores;
+  // Groups of wgmma results, the last one still open.
+  struct Late {
+    std::shared_ptr<WgmmaValues> values;
+    LateResult result;
+  };
+  std::vector<std::vector<Late>> wgmma;
+};
+
+// A launch as the driver hands it over.
+struct LaunchConfig {
+  const Module* module;
+  Index3 blocks, threads;
+  unsigned sharedBytes;
+  std::vector<void*> parameters;
+  Schedule schedule;
+  uint64_t seed;
+};
+
+// Runs all blocks; the message of what went wrong and whether it was an address, or an empty one.
+struct LaunchFault {
+  std::string message;
+  int code = 0;
+};
+LaunchFault runLaunch(const LaunchConfig& config);
+
+// Threads of the block that runs now. The functions of `Core` are its methods.
+class Block {
+ public:
+  explicit Block(const LaunchConfig& config);
+  // False where a thread failed.
+  bool run(Index3 block);
+
+  [[noreturn]] void fail(const std::string& what, int code);
+  // Where a signal handler leaves the running thread: as after `fail`.
+  sigjmp_buf escape;
+  // The kernel, block and thread that runs.
+  std::string place() const;
+
+  int syncthreads(Vote vote, int predicate);
+  void namedBarrier(unsigned id, unsigned threads, bool waits);
+  void together(const char* name, unsigned long long low, unsigned long long high, unsigned first, unsigned lane,
+                std::vector<Gathering>& gatherings, void* operands, Together together);
+  void warp(const char* name, unsigned mask, void* operands, Together together);
+  void warpgroup(const char* name, void* operands, Together together);
+  unsigned activeLanes() const;
+  void yield();
+  bool isShared(const void* address, unsigned long long bytes) const;
+
+  void copyAsync(void* shared, const void* global, unsigned bytes, unsigned read);
+  void copyCommit();
+  void copyWait(unsigned left);
+
+  TransferBarrier& barrierAt(const unsigned long long* address, const char* what);
+  void mbarrierInit(unsigned long long* barrier, unsigned arrivals);
+  void mbarrierArrive(unsigned long long* barrier, unsigned arrivals, unsigned bytes);
+  bool mbarrierTest(unsigned long long* barrier, unsigned parity);
+  void mbarrierWait(unsigned long long* barrier, unsigned parity);
+  // Adds a copy that completes `bytes` of a barrier when it arrives.
+  void transfer(unsigned long long* barrier, unsigned bytes, std::function<void()> copy);
+  void store(std::function<void()> copy);
+  void storeCommit();
+  void storeWait(unsigned left);
+
+  void* wgmmaValues(unsigned long long bytes);
+  void wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
+  void wgmmaResult(unsigned lane, const LateResult& result);
+  void wgmmaCommit();
+  void wgmmaWait(unsigned left);
+
+  unsigned char* sharedEnd() const { return shared_ + config_.sharedBytes; }
+  Fiber& current() { return fibers_[running_]; }
+
+  // The block that runs, for `Core`.
+  static Block* now;
+  LaunchFault fault;
+
+ private:
+  static void enter();
+  void exit();
+  // Stops the running thread until `resume`; `waitsFor` is for the message of a deadlock.
+  void suspend(const char* waitsFor);
+  // Goes on with whoever is next, which may be the running thread.
+  void reschedule();
+  void resume(unsigned thread) { ready_.add(thread); }
+  void resumeAll(ThreadSet& threads);
+  unsigned next();
+  void go(unsigned thread);
+  void completeBarrier(Barrier& barrier);
+  void advance(TransferBarrier& barrier);
+  bool arriveOne();
+  bool earlyNow();
+  std::string stuck() const;
+  uint64_t random();
+  void checkGuards();
+
+  const LaunchConfig& config_;
+  const unsigned count_;
+  unsigned live_ = 0;
+  unsigned running_ = NO_THREAD;
+  ThreadSet ready_, yielded_;
+  bool anyYielded_ = false;
+  Context main_;
+  Barrier barriers_[16];
+  std::vector<Gathering> warps_[MAX_THREADS / 32];
+  std::vector<Gathering> warpgroups_[MAX_THREADS / 128];
+  std::unordered_map<const unsigned long long*, TransferBarrier> transferBarriers_;
+  struct Transfer {
+    unsigned long long* barrier;
+    unsigned bytes;
+    std::function<void()> copy;
+  };
+  std::vector<Transfer> transfers_;
+  std::shared_ptr<WgmmaValues> wgmmaNow_;
+  unsigned char* shared_;
+  uint64_t state_ = 1;
+  Index3 block_{};
+
+  static std::vector<Fiber>& pool();
+  std::vector<Fiber>& fibers_;
+};
+
+extern const Core CORE;
+
+}  // namespace emulator

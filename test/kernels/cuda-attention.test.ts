@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import type { Architecture, Target } from "../../targets/index.js";
+import { defineKernel } from "../../templates/index.js";
+import type { FloatStorage } from "../../templates/signature.js";
+import { type AttentionProblem, attentionOf, growing, relativeError } from "../support/attention.js";
+import { bfloatBytes, bfloatRounded, bfloatValues } from "../support/bfloat.js";
+import { expectClose } from "../support/compare.js";
+import { cudaDevices, type KernelDevices } from "../support/kernel-devices.js";
+import { matrix, output, runLaunch } from "../support/launch.js";
+import { randomFloats } from "../support/random.js";
+
+/** What the inputs are like, and where they lie. */
+interface Case extends Omit<AttentionProblem, "scale"> {
+  /** Of the scores' standard deviation; 1 if absent. */
+  readonly sharpness?: number;
+  /** Whether the scores grow along the keys. */
+  readonly growing?: boolean;
+  /** Rows that don't start on 16 bytes. */
+  readonly unaligned?: boolean;
+}
+
+const volta = cudaDevices("sm_70");
+const ampere = cudaDevices("sm_86");
+const hopper = cudaDevices("sm_90a");
+
+/** The kernels that another architecture would run, on the same device. */
+function compiledFor(
+  { target, devices, sameBits }: KernelDevices,
+  architecture: Architecture,
+): KernelDevices {
+  const other: Target = { ...target, cuda: { architectures: [architecture] } };
+  return { target: other, devices, sameBits };
+}
+
+const f32 = { absolute: 2e-6, relative: 2e-5 };
+/** Weights and results have 8 significant bits. */
+const bf16 = { absolute: 6e-3, relative: 6e-3 };
+
+async function check(
+  { target, devices }: KernelDevices,
+  storage: FloatStorage,
+  { heads, headDim, rows, keys, sharpness = 1, growing: grow = false, unaligned = false }: Case,
+): Promise<number> {
+  const c = heads * headDim;
+  const scale = 1 / Math.sqrt(headDim);
+  const stored = (values: Float32Array) => (storage === "bf16" ? bfloatRounded(values) : values);
+  const bytes = (values: Float32Array<ArrayBuffer>) => (storage === "bf16" ? bfloatBytes(values) : values);
+  const q = randomFloats(1, rows * c, sharpness);
+  const plain = randomFloats(2, keys * c);
+  const k = grow ? growing(plain, c, 50) : plain;
+  const v = randomFloats(3, keys * c);
+  const expected = attentionOf({ heads, headDim, rows, keys, scale }, stored(q), stored(k), stored(v));
+  const definition = defineKernel("attention", { heads, headDim, scale, storage }, target);
+  const [odd, even] = unaligned ? [3, 1] : [0, 0];
+  const results: Float32Array[] = [];
+  for (const device of Object.values(devices())) {
+    const { out } = await runLaunch(device, definition, {
+      rows,
+      args: {
+        // Windows of wider buffers.
+        q: matrix(bytes(q), rows, c, { rowStride: 3 * c + odd, offset: 2 * c + odd }),
+        k: matrix(bytes(k), keys, c, { rowStride: c + 8 + even, offset: 8 }),
+        v: matrix(bytes(v), keys, c, { rowStride: 2 * c, offset: c + odd }),
+        out: output(rows, c, { rowStride: c + 24 + odd, offset: 16 + even }),
+      },
+      scalars: [keys],
+      grid: [heads, rows, 1],
+    });
+    const actual = storage === "bf16" ? bfloatValues(out!) : Float32Array.from(out!);
+    expectClose(actual, expected, c, storage === "bf16" ? bf16 : f32);
+    results.push(actual);
+  }
+  return relativeError(results[0]!, expected);
+}
+
+const NAME = "$heads x $headDim, $rows queries, $keys keys";
+
+describe("f32 arithmetic", () => {
+  it.each<Case>([
+    { heads: 2, headDim: 20, rows: 17, keys: 1 },
+    { heads: 2, headDim: 20, rows: 130, keys: 70, unaligned: true },
+    { heads: 1, headDim: 128, rows: 65, keys: 200, growing: true, sharpness: 5 },
+    { heads: 2, headDim: 160, rows: 33, keys: 65 },
+  ])(`f32: ${NAME}`, async (problem) => {
+    await check(volta, "f32", problem);
+  });
+
+  it.each<Case>([
+    { heads: 1, headDim: 64, rows: 17, keys: 130 },
+    { heads: 1, headDim: 64, rows: 17, keys: 33, unaligned: true },
+  ])(`bf16: ${NAME}`, async (problem) => {
+    await check(volta, "bf16", problem);
+  });
+});
+
+describe("mma", () => {
+  it.each<Case>([
+    { heads: 2, headDim: 128, rows: 1, keys: 1 },
+    { heads: 2, headDim: 128, rows: 130, keys: 64 },
+    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: true, sharpness: 5 },
+    { heads: 3, headDim: 128, rows: 17, keys: 65, unaligned: true },
+    { heads: 1, headDim: 48, rows: 130, keys: 33, growing: true },
+    { heads: 1, headDim: 160, rows: 70, keys: 130 },
+  ])(`sm_86: ${NAME}`, async (problem) => {
+    expect(await check(ampere, "bf16", problem)).toBeLessThan(4e-3);
+  });
+
+  it.each<Case>([
+    { heads: 2, headDim: 64, rows: 64, keys: 130, growing: true },
+    { heads: 1, headDim: 128, rows: 17, keys: 200 },
+  ])(`sm_80: ${NAME}`, async (problem) => {
+    expect(await check(compiledFor(ampere, "sm_80"), "bf16", problem)).toBeLessThan(4e-3);
+  });
+});
+
+describe("wgmma", () => {
+  it.each<Case>([
+    { heads: 2, headDim: 128, rows: 1, keys: 1 },
+    { heads: 1, headDim: 128, rows: 64, keys: 128 },
+    { heads: 2, headDim: 128, rows: 17, keys: 130 },
+    { heads: 1, headDim: 128, rows: 130, keys: 64 },
+    { heads: 1, headDim: 128, rows: 200, keys: 700, growing: true, sharpness: 5 },
+  ])(NAME, async (problem) => {
+    expect(await check(hopper, "bf16", problem)).toBeLessThan(4e-3);
+  });
+});
