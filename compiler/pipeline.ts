@@ -92,7 +92,7 @@ export async function compileGraph(
     fuseHeads: target.language === "cuda",
   };
   const graph = optimize(recognized, { reader, options });
-  const lowered = lower(graph, { target, ...ports, storage: storageOf(target, quantization.activations) });
+  const lowered = lower(graph, { target, ...ports, storage: storageOf(graph, target, quantization.activations) });
   const { dump } = environmentOptions();
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
   verifyProgram(lowered.program);
@@ -101,9 +101,10 @@ export async function compileGraph(
   return { graph, lowered, kernels };
 }
 
-/** GPUs with 16-bit matrix instructions keep activations in bf16, unless all is to be computed in f32. */
-export function storageOf(target: Target, activations: Activations): FloatStorage {
-  return target.language === "cuda" && activations !== "f32" ? "bf16" : "f32";
+/** CUDA kernels keep the activations of a transformer in bf16, unless all is to be computed in f32. */
+function storageOf(graph: Graph, target: Target, activations: Activations): FloatStorage {
+  const narrow = target.language === "cuda" && activations !== "f32" && graph.model !== undefined;
+  return narrow ? "bf16" : "f32";
 }
 
 /** Element types of a graph's inputs and outputs. */

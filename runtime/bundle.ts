@@ -123,8 +123,22 @@ async function readKernels(
   };
   return {
     source: (id) => found(sources, id, "source"),
-    binary: (id) => found(binaries, id, "binary"),
+    binary: (id) => {
+      if (sources.has(id)) throw sourceOnly(place, id);
+      return found(binaries, id, "binary");
+    },
   };
+}
+
+/** A bundle of `--emit source` on a device that takes binaries. */
+function sourceOnly(place: string, id: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_BUNDLE_SOURCE",
+    message: "the bundle holds its kernels as sources only",
+    place: `${place}/kernels/${id}`,
+    expected: "compiled kernels",
+    remedy: "compile the model again without --emit source, on a machine that has the CUDA toolkit",
+  });
 }
 
 async function openWeights(

@@ -70,7 +70,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     windows,
     scattered,
     storage,
-    storage === "bf16" && graph.model !== undefined ? narrowValues(graph) : new Set(),
+    storage === "bf16" ? narrowValues(graph) : new Set(),
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

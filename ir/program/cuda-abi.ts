@@ -8,7 +8,9 @@ import type { Kernel } from "./program.js";
  *   per argument: u64 address of row 0, u32 row stride, u32 step stride (both in elements of its dtype);
  *   u32 or f32 per scalar; padding to 8 bytes
  *
- * and each `TensorMap` 128 bytes, aligned to 64, as `cuTensorMapEncodeTiled` fills it. The blocks of a launch are its
+ * and each `TensorMap` 128 bytes, aligned to 64, as `cuTensorMapEncodeTiled` fills it. It is all zeros for rows of
+ * floats that no map describes: rows that do not start at multiples of 16 bytes, that repeat row 0 (and are more than
+ * one) or that a step moves. Kernels test that and read such rows by themselves. int8 rows always fit. The blocks of a launch are its
  * tiles; a persistent kernel finds its tiles from `rows` and its own sizes.
  */
 export const CUDA_ARGUMENT_BYTES = 16;

@@ -1,5 +1,5 @@
 import type { Target } from "../../targets/target.js";
-import { definePlannedRows, HELD_ELEMENTS, rowPlan } from "../cuda/row-plan.js";
+import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
 import { paddedK } from "../signature.js";
 import { type AdalnQuantizeParams, adalnQuantizeSignature } from "./params.js";
@@ -14,8 +14,7 @@ export function adalnQuantizeCuda(params: AdalnQuantizeParams, target: Target): 
       template: "adaln-quantize/row.cu.hbs",
       values: { c, padded: paddedK(c), epsilon },
     },
-    // The result takes the place of x next to shift and scale: more elements a thread would spill.
-    rowPlan(paddedK(c), "f32", HELD_ELEMENTS),
+    modulationPlan(c),
     target,
   );
 }

@@ -1,5 +1,5 @@
 import type { Target } from "../../targets/target.js";
-import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
 import { type AdalnParams, adalnSignature } from "./params.js";
 
@@ -13,7 +13,7 @@ export function adalnCuda(params: AdalnParams, target: Target): KernelDefinition
       template: "adaln/row.cu.hbs",
       values: { c, epsilon },
     },
-    rowPlan(c),
+    modulationPlan(c),
     target,
   );
 }

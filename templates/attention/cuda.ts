@@ -21,7 +21,7 @@ export function attentionCuda(params: AttentionParams, target: Target): KernelDe
       remedy: "compile for another target",
     });
   }
-  const variants = [...hopperKernels(params), ...matrixKernels(params), simtKernel(params)];
+  const variants = [...hopperKernels(params), ...mmaKernels(params), simtKernel(params)];
   return defineCuda("attention", params, attentionSignature(params), target, variants);
 }
 
@@ -58,7 +58,7 @@ function hopperKernels({ heads, headDim, scale, storage }: AttentionParams): rea
     {
       requires: "sm_90a",
       template: "attention/hopper.cu.hbs",
-      values: { scale: cudaConstant(scale, "f32") },
+      values: { heads, scale: cudaConstant(scale, "f32") },
       threads: 384,
       sharedBytes: (rows + 2 * stages * keys) * headDim * 2,
       tile: [1, rows, 1],
@@ -67,31 +67,39 @@ function hopperKernels({ heads, headDim, scale, storage }: AttentionParams): rea
   ];
 }
 
-/** Kernels on bf16 matrix instructions, the most demanding first. */
-function matrixKernels(params: AttentionParams): readonly CudaKernel[] {
+/** Matrix instructions of warps, the most demanding kernel first. */
+function mmaKernels(params: AttentionParams): readonly CudaKernel[] {
   const { headDim, scale, storage } = params;
   if (storage !== "bf16" || headDim % 16 !== 0 || headDim > 256 || !(scale > 0)) return [];
-  if (headDim > 128) return [mmaKernel(params, "sm_80", 1, 64)];
-  // Shared memory is 99 KB from sm_86 on: with 32 keys two blocks fit. Padded rows take more registers for addresses.
-  const narrow = mmaKernel(params, "sm_86", 2, 32);
-  if (headDim > 96 && headDim % 64 !== 0) return [{ ...narrow, requires: "sm_80" }];
-  return [narrow, mmaKernel(params, "sm_80", 2, 64)];
+  if (headDim > 128) return [mmaKernel(params, "sm_80", { warps: 4, rowTiles: 1, keys: 64 })];
+  const turing = mmaKernel(params, "sm_75", { warps: 8, rowTiles: 1, keys: 64 });
+  // With 32 keys two blocks fit into the 99 KB of shared memory that sm_86, sm_89 and sm_120 have.
+  const narrow = mmaKernel(params, "sm_86", { warps: 4, rowTiles: 2, keys: 32 });
+  // Padded rows take more registers for addresses.
+  if (headDim > 96 && headDim % 64 !== 0) return [{ ...narrow, requires: "sm_80" }, turing];
+  return [narrow, mmaKernel(params, "sm_80", { warps: 4, rowTiles: 2, keys: 64 }), turing];
+}
+
+interface MmaTile {
+  readonly warps: number;
+  /** 16-row tiles of a warp. */
+  readonly rowTiles: number;
+  readonly keys: number;
 }
 
 function mmaKernel(
   { headDim, scale }: AttentionParams,
   requires: CudaKernel["requires"],
-  rowTiles: number,
-  keys: number,
+  { warps, rowTiles, keys }: MmaTile,
 ): CudaKernel {
-  const threads = 128;
-  const rows = (threads / 32) * 16 * rowTiles;
+  const rows = warps * 16 * rowTiles;
   const pitch = headDim % 64 === 0 ? headDim : headDim + 8;
+  const arithmetic = requires === "sm_75" ? "f16" : "bf16";
   return {
     requires,
     template: "attention/mma.cu.hbs",
-    values: { headDim, rowTiles, keys, scale: cudaConstant(scale, "f32") },
-    threads,
+    values: { headDim, rowTiles, keys, arithmetic, scale: cudaConstant(scale, "f32") },
+    threads: 32 * warps,
     sharedBytes: (rows + 2 * keys) * pitch * 2,
     tile: [1, rows, 1],
   };

@@ -22,7 +22,7 @@ __device__ __forceinline__ Moments momentsOf(Values& x, GroupFold<GROUP>& fold, 
 // Modulated normalized values of the row's elements [at, at + V); 0 beyond C.
 template <int C, bool VECTORS, int V>
 __device__ __forceinline__ void modulate(float (&v)[V], const Moments& moments, const float* shift, const float* scale,
-                                         unsigned at) {
+                                         int at) {
   float offset[V], gain[V];
   loadChunk<C, VECTORS>(shift, at, offset);
   loadChunk<C, VECTORS>(scale, at, gain);

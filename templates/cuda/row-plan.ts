@@ -1,7 +1,7 @@
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
-import type { FloatStorage, KernelSignature } from "../signature.js";
+import { type FloatStorage, type KernelSignature, paddedK } from "../signature.js";
 import { defineCuda } from "./define.js";
 
 /** How the threads of a block share rows; see `cuda/row.cuh`. */
@@ -19,17 +19,17 @@ export interface RowPlan {
 const ROW_THREADS = 1024;
 /** Most threads of a row in registers: with one row on a multiprocessor, all of it would wait at the row's barriers. */
 const HELD_THREADS = 512;
-/** Elements of a row that a thread holds, and those that it holds where more threads would be needed otherwise. */
-export const HELD_ELEMENTS = 24;
-const MOST_HELD_ELEMENTS = 32;
+/** Elements of a row that a thread holds next to what a kernel combines them with. More would spill. */
+const HELD_ELEMENTS = 24;
 /** Threads of a block whose rows take a warp or less each. */
 const NARROW_THREADS = 128;
 
 /**
  * Rows of `c` elements. A narrow row takes as few threads as leave each two accesses, so that reductions are short
- * and every lane has work; a wide one as many warps as hold it in registers, `mostHeld` elements each at most.
+ * and every lane has work; a wide one as many warps as hold it in registers, a thread up to `mostHeld` elements where
+ * it takes too many otherwise.
  */
-export function rowPlan(c: number, storage: FloatStorage = "f32", mostHeld = MOST_HELD_ELEMENTS): RowPlan {
+export function rowPlan(c: number, storage: FloatStorage = "f32", mostHeld = HELD_ELEMENTS): RowPlan {
   const vector = storage === "bf16" ? 8 : 4;
   const chunks = Math.ceil(c / vector);
   if (chunks * vector <= 32 * HELD_ELEMENTS) {
@@ -41,6 +41,13 @@ export function rowPlan(c: number, storage: FloatStorage = "f32", mostHeld = MOS
     if (threads <= HELD_THREADS) return { vector, group: threads, threads, held: true };
   }
   return { vector, group: ROW_THREADS, threads: ROW_THREADS, held: false };
+}
+
+/**
+ * Rows of `c` channels that are modulated, and maybe quantized: the same plan for both, so that they agree to the bit.
+ */
+export function modulationPlan(c: number): RowPlan {
+  return rowPlan(paddedK(c));
 }
 
 /** Rows that give each thread of a block about one access to each of `c` 32-bit elements; at least one row. */

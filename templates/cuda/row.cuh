@@ -21,7 +21,7 @@ __device__ __forceinline__ Rows<T> rowsOf(const Operand<T>& operand, unsigned st
 
 // Elements [at, at + V) of a row of C, 0 beyond; element i is at `from(i)`. VECTORS: the row is aligned to V elements.
 template <int C, bool VECTORS, typename From, int V>
-__device__ __forceinline__ void loadChunkFrom(const From& from, unsigned at, float (&v)[V]) {
+__device__ __forceinline__ void loadChunkFrom(const From& from, int at, float (&v)[V]) {
   if constexpr (VECTORS) {
     if (at + V <= C) return loadVector(from(at), v);
   }
@@ -30,12 +30,17 @@ __device__ __forceinline__ void loadChunkFrom(const From& from, unsigned at, flo
   for (int e = 0; e < V; e++) v[e] = !nothing && at + e < C ? toFloat(*from(at + e)) : 0.0f;
 }
 template <int C, bool VECTORS, typename T, int V>
-__device__ __forceinline__ void loadChunk(const T* row, unsigned at, float (&v)[V]) {
-  loadChunkFrom<C, VECTORS>([&](unsigned i) { return row + i; }, at, v);
+__device__ __forceinline__ void loadChunk(const T* row, int at, float (&v)[V]) {
+  loadChunkFrom<C, VECTORS>([&](int i) { return row + i; }, at, v);
+}
+
+template <int C, bool VECTORS, int V>
+__device__ __forceinline__ void loadChunkOnce(const float* row, int at, float (&v)[V]) {
+  loadChunkFrom<C, VECTORS>([&](int i) { return Once<float>{row} + i; }, at, v);
 }
 
 template <int C, bool VECTORS, typename T, int V>
-__device__ __forceinline__ void storeChunk(T* row, unsigned at, const float (&v)[V]) {
+__device__ __forceinline__ void storeChunk(T* row, int at, const float (&v)[V]) {
   if constexpr (VECTORS) {
     if (at + V <= C) return storeVector(row + at, v);
   }
@@ -63,10 +68,10 @@ template <int C, int V, int GROUP, bool HELD, int EXTENT, typename Load>
 struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
   static constexpr int PER_THREAD = RowShape<C, V, GROUP, HELD, EXTENT>::PER_THREAD;
   const Load load;
-  const unsigned lane;
+  const int lane;
   float held[HELD ? PER_THREAD : 1][V];
 
-  __device__ __forceinline__ RowValues(unsigned lane, const Load& load) : load(load), lane(lane) {
+  __device__ __forceinline__ RowValues(int lane, const Load& load) : load(load), lane(lane) {
     if constexpr (HELD) {
 #pragma unroll
       for (int i = 0; i < PER_THREAD; i++) load((i * GROUP + lane) * V, held[i]);
@@ -79,12 +84,12 @@ struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
     if constexpr (HELD) {
 #pragma unroll
       for (int i = 0; i < PER_THREAD; i++) {
-        const unsigned at = (i * GROUP + lane) * V;
+        const int at = (i * GROUP + lane) * V;
         if ((i + 1) * GROUP * V <= EXTENT || at < EXTENT) visit(at, held[i]);
       }
     } else {
 #pragma unroll 1
-      for (unsigned at = lane * V; at < EXTENT; at += GROUP * V) {
+      for (int at = lane * V; at < EXTENT; at += GROUP * V) {
         float v[V];
         load(at, v);
         visit(at, v);
@@ -95,7 +100,7 @@ struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
   // visit(v) for the thread's elements of the row proper.
   template <typename Visit>
   __device__ __forceinline__ void elements(const Visit& visit) {
-    chunks([&](unsigned at, float (&v)[V]) {
+    chunks([&](int at, float (&v)[V]) {
 #pragma unroll
       for (int e = 0; e < V; e++) {
         if (EXTENT == C && C % V == 0 || at + e < C) visit(v[e]);
@@ -104,6 +109,6 @@ struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
   }
 };
 template <typename Shape, typename Load>
-__device__ __forceinline__ RowValues<Shape, Load> rowValues(unsigned lane, const Load& load) {
+__device__ __forceinline__ RowValues<Shape, Load> rowValues(int lane, const Load& load) {
   return RowValues<Shape, Load>(lane, load);
 }

@@ -40,6 +40,22 @@ __device__ __forceinline__ void loadVector(const bf16* from, float (&v)[8]) {
   v[7] = highFloat(pairs.w);
 }
 
+// Elements that are read once: their vectors bypass L1, which is left to what rows share.
+template <typename T>
+struct Once {
+  const T* at;
+
+  __device__ __forceinline__ Once operator+(int i) const { return {at + i}; }
+  __device__ __forceinline__ const T& operator*() const { return *at; }
+};
+__device__ __forceinline__ void loadVector(Once<float> from, float (&v)[4]) {
+  const float4 four = __ldcg(reinterpret_cast<const float4*>(from.at));
+  v[0] = four.x;
+  v[1] = four.y;
+  v[2] = four.z;
+  v[3] = four.w;
+}
+
 template <int N>
 __device__ __forceinline__ void storeVector(float* to, const float (&v)[N]) {
   static_assert(N % 4 == 0, "accesses of 16 bytes");

@@ -41,6 +41,8 @@ export function elementwiseCuda(params: ElementwiseParams, target: Target): Kern
           outStored: out.stored,
           outStrides: out.strides,
           parameters: operands.map((operand) => `${operand.type} v${operand.number}`).join(", "),
+          ofVectors: operands.map(({ number }) => `v${number}[i]`).join(", "),
+          ofElements: operands.map(({ name, number }) => `toElement(${name}[from${number}])`).join(", "),
           ...cudaExpression(expression, inputs),
         },
         threads: THREADS,

@@ -14,10 +14,9 @@ const MAX_STAGES = 6;
 
 /** 4 panels of 64 channels by 128 k in 2-bit codes. */
 const WEIGHT_BYTES = (CHANNELS * 128) / 4;
-/** Sums of 64 tokens by 128 channels in padded rows, for each consumer. */
-const STAGING_BYTES = 2 * 64 * (128 + 4) * 4;
-/** Row sums and scales of a tile's tokens, for each consumer. */
-const TOKEN_BYTES = 2 * TOKENS * 8;
+/** For each consumer: 64 tokens by 128 channels in padded rows, and 4 words for each of 128 channels and tokens. */
+const STAGING_BYTES = 2 * 34_816;
+const FACTOR_BYTES = 2 * 128 * 16;
 
 /** Kernels for sm_90a alone: wgmma, fed by the bulk copy engine. None where a layer is not for them. */
 export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKernel[] {
@@ -26,7 +25,7 @@ export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKerne
   const integer = activations === "i8";
   const elementBytes = integer ? 1 : 2;
   const stageBytes = TOKENS * 128 * elementBytes + WEIGHT_BYTES;
-  const fixedBytes = STAGING_BYTES + TOKEN_BYTES;
+  const fixedBytes = STAGING_BYTES + FACTOR_BYTES;
   // A stage has two barriers of 8 bytes.
   const stages = Math.min(MAX_STAGES, Math.floor((SHARED_BYTES - fixedBytes) / (stageBytes + 16)));
   const sharedBytes = fixedBytes + stages * (stageBytes + 16);
@@ -36,7 +35,7 @@ export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKerne
       template: `ternary-gemm/${integer ? "int8" : "bf16"}-hopper.cu.hbs`,
       values: {
         n,
-        ...(integer ? {} : { k }),
+        ...(integer ? {} : { columns: k }),
         kBlocks: Math.ceil(k / 128),
         stages,
         sharedBytes,

@@ -1,48 +1,21 @@
 /** The given exports through the compiler, on both targets: the kernels are the model. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
-import { importOnnx } from "../../compiler/onnx/index.js";
-import { batchAxesOf, type Compiled, compileGraph, recognize } from "../../compiler/pipeline.js";
-import { decodeBytes } from "../../ir/constant/convert.js";
-import { parseHeader } from "../../ir/format/safetensors.js";
+import type { CompileStages } from "../../compiler/pipeline.js";
 import { interpret } from "../../ir/interpret/index.js";
-import { countOf, type Tensor } from "../../ir/tensor.js";
 import type { Device } from "../../runtime/device.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { targetByName } from "../../targets/index.js";
+import { compileGiven, givenTensors } from "../support/given-models.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
 
-const models = join(import.meta.dirname, "..", "models");
 const reader = fileReader();
 afterAll(() => reader.close());
 
-function tensors(path: string): Map<string, Tensor> {
-  const bytes = new Uint8Array(readFileSync(path));
-  const found = new Map<string, Tensor>();
-  for (const { name, dtype, shape, offset, length } of parseHeader(
-    bytes,
-    bytes.length,
-    path,
-  ).entries.values()) {
-    const data = decodeBytes(dtype, bytes.subarray(offset, offset + length), countOf(shape));
-    found.set(name, { dtype, shape, data });
-  }
-  return found;
-}
+type Quantization = CompileStages["options"];
 
-interface Quantization {
-  readonly ternarize: "none" | "exact";
-  readonly activations: "f32" | "int8";
-}
-
-async function compiled(name: string, target: string, options: Quantization): Promise<Compiled> {
-  const imported = importOnnx(join(models, name, "model.onnx"));
-  const recognized = recognize(imported, reader);
-  const batchAxes = batchAxesOf(imported, recognized);
-  return compileGraph(recognized, reader, { target: targetByName(target), options, sizes: {}, batchAxes });
-}
+const compiled = (name: string, target: string, options: Quantization) =>
+  compileGiven(name, reader, { target: targetByName(target), options });
 
 const FLOAT: Quantization = { ternarize: "none", activations: "f32" };
 const TERNARY: Quantization = { ternarize: "exact", activations: "int8" };
@@ -64,8 +37,8 @@ describe.each([{ target: "cpu" }, { target: "webgpu" }])("$target", ({ target })
   it.each(names)(
     "%s: the kernels, without quantization, are the model",
     async (name) => {
-      const inputs = tensors(join(models, name, "inputs.safetensors"));
-      const [expected] = tensors(join(models, name, "expected.safetensors")).values();
+      const inputs = givenTensors(`${name}/inputs.safetensors`);
+      const [expected] = givenTensors(`${name}/expected.safetensors`).values();
       const [found] = (
         await runCompiled(await compiled(name, target, FLOAT), reader, device, inputs)
       ).values();
@@ -78,7 +51,7 @@ describe.each([{ target: "cpu" }, { target: "webgpu" }])("$target", ({ target })
   it.each(names)(
     "%s: ternary weights and int8 activations are the interpreter's, and the same every time",
     async (name) => {
-      const inputs = tensors(join(models, name, "inputs.safetensors"));
+      const inputs = givenTensors(`${name}/inputs.safetensors`);
       const result = await compiled(name, target, TERNARY);
       const [found] = (await runCompiled(result, reader, device, inputs)).values();
       const [again] = (await runCompiled(result, reader, device, inputs)).values();

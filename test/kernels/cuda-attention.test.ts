@@ -20,6 +20,7 @@ interface Case extends Omit<AttentionProblem, "scale"> {
 }
 
 const volta = cudaDevices("sm_70");
+const turing = cudaDevices("sm_75");
 const ampere = cudaDevices("sm_86");
 const hopper = cudaDevices("sm_90a");
 
@@ -32,7 +33,8 @@ function compiledFor(
   return { target: other, devices, sameBits };
 }
 
-const f32 = { absolute: 2e-6, relative: 2e-5 };
+/** Scores of some hundreds have errors of some 1e-5. */
+const f32 = { absolute: 5e-5, relative: 1e-4 };
 /** Weights and results have 8 significant bits. */
 const bf16 = { absolute: 6e-3, relative: 6e-3 };
 
@@ -98,18 +100,27 @@ describe("mma", () => {
     { heads: 2, headDim: 128, rows: 1, keys: 1 },
     { heads: 2, headDim: 128, rows: 130, keys: 64 },
     { heads: 1, headDim: 128, rows: 200, keys: 200, growing: true, sharpness: 5 },
-    { heads: 3, headDim: 128, rows: 17, keys: 65, unaligned: true },
+    { heads: 2, headDim: 48, rows: 17, keys: 63, unaligned: true },
+  ])(`sm_75: ${NAME}`, async (problem) => {
+    expect(await check(turing, "bf16", problem)).toBeLessThan(2.5e-3);
+  });
+
+  it.each<Case>([
+    { heads: 2, headDim: 128, rows: 1, keys: 1 },
+    { heads: 2, headDim: 128, rows: 130, keys: 64 },
+    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: true, sharpness: 5 },
+    { heads: 3, headDim: 128, rows: 17, keys: 95, unaligned: true },
     { heads: 1, headDim: 48, rows: 130, keys: 33, growing: true },
     { heads: 1, headDim: 160, rows: 70, keys: 130 },
   ])(`sm_86: ${NAME}`, async (problem) => {
-    expect(await check(ampere, "bf16", problem)).toBeLessThan(4e-3);
+    expect(await check(ampere, "bf16", problem)).toBeLessThan(2.5e-3);
   });
 
   it.each<Case>([
     { heads: 2, headDim: 64, rows: 64, keys: 130, growing: true },
     { heads: 1, headDim: 128, rows: 17, keys: 200 },
   ])(`sm_80: ${NAME}`, async (problem) => {
-    expect(await check(compiledFor(ampere, "sm_80"), "bf16", problem)).toBeLessThan(4e-3);
+    expect(await check(compiledFor(ampere, "sm_80"), "bf16", problem)).toBeLessThan(2.5e-3);
   });
 });
 
@@ -118,9 +129,10 @@ describe("wgmma", () => {
     { heads: 2, headDim: 128, rows: 1, keys: 1 },
     { heads: 1, headDim: 128, rows: 64, keys: 128 },
     { heads: 2, headDim: 128, rows: 17, keys: 130 },
-    { heads: 1, headDim: 128, rows: 130, keys: 64 },
+    { heads: 1, headDim: 128, rows: 130, keys: 127 },
     { heads: 1, headDim: 128, rows: 200, keys: 700, growing: true, sharpness: 5 },
+    { heads: 2, headDim: 128, rows: 130, keys: 300, unaligned: true },
   ])(NAME, async (problem) => {
-    expect(await check(hopper, "bf16", problem)).toBeLessThan(4e-3);
+    expect(await check(hopper, "bf16", problem)).toBeLessThan(2.5e-3);
   });
 });

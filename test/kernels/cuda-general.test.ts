@@ -81,8 +81,8 @@ describe("elementwise in vectors and without", () => {
         scalars: [rows, columns, pitch, 1, 0, 1, pitch, 1],
         grid: [count, 1, 1],
       });
-      // Half a unit in the last of 8 bits.
-      expectClose(bfloatValues(out!), expected, columns, { relative: 2 ** -8.99, absolute: 1e-9 });
+      // Half a unit in the last of 8 significant bits.
+      expectClose(bfloatValues(out!), expected, columns, { relative: 2 ** -7.99, absolute: 1e-9 });
     },
   );
 

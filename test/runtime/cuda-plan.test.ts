@@ -104,15 +104,24 @@ describe("compute capabilities", () => {
     expect(CUDA_TARGETS).toEqual(
       Object.fromEntries(TARGETS.map(({ name, cuda }) => [name, cuda?.architectures])),
     );
-    expect(targetForDevice(7, 0)).toBe("v100");
-    expect(targetForDevice(7, 5)).toBe("t4");
-    expect(targetForDevice(8, 0)).toBe("cuda-portable");
-    expect(targetForDevice(8, 6)).toBe("a10");
-    expect(targetForDevice(8, 9)).toBe("cuda-portable");
-    expect(targetForDevice(9, 0)).toBe("h200");
-    expect(targetForDevice(12, 0)).toBe("cuda-portable");
-    expect(targetForDevice(6, 1)).toBeNull();
-    expect(targetForDevice(10, 3)).toBeNull();
+    const devices = [
+      ["Tesla V100-SXM2-32GB", 7, 0, "v100"],
+      ["NVIDIA TITAN V", 7, 0, "v100"],
+      ["Tesla T4", 7, 5, "t4"],
+      ["NVIDIA A100-SXM4-80GB", 8, 0, "a100"],
+      ["NVIDIA A10", 8, 6, "a10"],
+      ["NVIDIA A40", 8, 6, "cuda-portable"],
+      ["NVIDIA L40S", 8, 9, "l40s"],
+      ["NVIDIA GeForce RTX 4090", 8, 9, "rtx-4090"],
+      ["NVIDIA H100 80GB HBM3", 9, 0, "h100"],
+      ["NVIDIA H200", 9, 0, "h200"],
+      ["NVIDIA H20", 9, 0, "cuda-portable"],
+      ["NVIDIA B300", 10, 3, "cuda-portable"],
+      ["NVIDIA GeForce RTX 5090", 12, 0, "rtx-5090"],
+      ["Tesla P100", 6, 0, null],
+    ] as const;
+    for (const [name, major, minor, target] of devices)
+      expect(targetForDevice(name, major, minor), name).toBe(target);
   });
 });
 
@@ -212,10 +221,22 @@ describe("planned launches", () => {
       swizzle: "128B",
     });
     expect(planned?.tensorMaps[1]?.size).toEqual([96, 30]);
-    const refused = [at("x", 104, 1), at("x", 100, 8), at("x", 104, 0, 104), at("x", 0)];
-    for (const first of refused) {
-      const launch = launchOf(9, { args: [first, ...args.slice(1)], scalars: [30] });
-      expect(() => planLaunch(launch, inputsOf(loaded))).toThrow(/the layout of x, which is read through/);
+    const [single] = planLaunch(
+      launchOf(1, { args: [at("x", 0, 8), ...args.slice(1)], scalars: [1] }),
+      inputsOf(loaded),
+    );
+    expect(single?.tensorMaps[0]).toMatchObject({ size: [96, 1], rowBytes: 192 });
+  });
+
+  it("leave out tensor maps over other rows of floats, and refuse them over int8 rows", () => {
+    const map = { arg: 0, columns: 96, rows: "launch", box: [64, 8], swizzle: "none" } as const;
+    const rest = [at("shift", 0), at("out", 96)];
+    for (const first of [at("x", 104, 1), at("x", 100, 8), at("x", 104, 0, 104), at("x", 0)]) {
+      const launch = launchOf(9, { args: [first, ...rest] });
+      const floats = planLaunch(launch, inputsOf(kernelOf({}, { tensorMaps: [map] })));
+      expect(floats[0]?.tensorMaps).toEqual([null]);
+      const int8 = kernelOf({ args: [reads("x", "i8"), reads("shift", "f32"), OUT] }, { tensorMaps: [map] });
+      expect(() => planLaunch(launch, inputsOf(int8))).toThrow(/the layout of x, which is read through/);
     }
   });
 });

@@ -13,13 +13,15 @@ import {
 } from "../../templates/elementwise/expression.js";
 import { defineKernel } from "../../templates/index.js";
 import { expectClose } from "./compare.js";
+import { expectOut } from "./expect-out.js";
 import { activate, erfc } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
 import { type Data, matrix, output, runLaunch } from "./launch.js";
 import { randomFloats, randomInts } from "./random.js";
 
 /** Attention, strided matmul and elementwise expressions, against double precision. */
-export function generalSuite({ target, devices }: KernelDevices): void {
+export function generalSuite(kernelDevices: KernelDevices): void {
+  const { target, devices } = kernelDevices;
   const device = () => Object.values(devices())[0]!;
 
   it.each([
@@ -78,6 +80,7 @@ export function generalSuite({ target, devices }: KernelDevices): void {
   it.each([
     { batch: 1, m: 1, n: 5, k: 3 },
     { batch: 3, m: 33, n: 37, k: 21 },
+    { batch: 2, m: 70, n: 65, k: 40 },
   ])("matmul with a transposed operand: $batch x $m x $n x $k", async ({ batch, m, n, k }) => {
     const a = randomFloats(1, batch * m * k);
     // b is stored [n, k] and shared by the batch.
@@ -88,7 +91,7 @@ export function generalSuite({ target, devices }: KernelDevices): void {
       for (let e = 0; e < k; e++) sum += a[row * k + e]! * b[column * k + e]!;
       return sum;
     });
-    const { out } = await runLaunch(device(), defineKernel("matmul", {}, target), {
+    const request = {
       rows: batch * m,
       args: {
         a: matrix(a, batch * m, k, { offset: 3 }),
@@ -97,8 +100,8 @@ export function generalSuite({ target, devices }: KernelDevices): void {
       },
       scalars: [batch, m, n, k, m * k, k, 1, 0, 1, k, m * (n + 2), n + 2],
       grid: [n, m, batch],
-    });
-    expectClose(out, expected, n, { absolute: 1e-5 });
+    } as const;
+    await expectOut(kernelDevices, defineKernel("matmul", {}, target), request, expected, { absolute: 1e-5 });
   });
 
   describe("elementwise", () => {

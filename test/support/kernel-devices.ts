@@ -1,8 +1,10 @@
 import { afterAll, beforeAll } from "vitest";
 import type { Device } from "../../runtime/device.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
+import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
-import { cpu, type Target, webgpu } from "../../targets/index.js";
+import { type Architecture, CUDA_TARGETS, cpu, type Target, webgpu } from "../../targets/index.js";
+import { emulatedDriver, SCHEDULES, type Schedule } from "./cuda-emulator.js";
 
 /** Devices of one target that must agree, the first one to unpack weights on. */
 export interface KernelDevices {
@@ -33,6 +35,31 @@ export function wgslDevices(): KernelDevices {
     hardware: () => createNodeWebGpuDevice({ software: "always", hardware: true }),
   };
   return { target: webgpu, devices: forThisFile(make), sameBits: false };
+}
+
+/**
+ * An emulated GPU of an architecture, once per order in which the threads of a block may run. Call it at the top of a
+ * test file.
+ */
+export function cudaDevices(
+  architecture: Architecture = "sm_86",
+  schedules: readonly Schedule[] = SCHEDULES,
+): KernelDevices {
+  const target = CUDA_TARGETS.find(
+    ({ cuda }) => cuda?.architectures.length === 1 && cuda.architectures[0] === architecture,
+  );
+  if (target === undefined) throw new Error(`no target is for ${architecture} alone`);
+  const make = Object.fromEntries(
+    schedules.map((schedule) => [
+      schedule,
+      async () =>
+        createNodeCudaDevice({
+          driver: (await emulatedDriver(architecture, schedule)).path,
+          synchronous: true,
+        }),
+    ]),
+  );
+  return { target, devices: forThisFile(make), sameBits: true };
 }
 
 /** Opens the devices before the file's tests and closes them after. */

@@ -10,6 +10,7 @@ import type { Device } from "../../runtime/device.js";
 import type { KernelDefinition } from "../../templates/family.js";
 import { gridOf } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
+import { emulatorModule } from "./cuda-emulator.js";
 
 export type Data = Float32Array | Int32Array | Uint32Array | Int8Array | Uint8Array;
 
@@ -64,6 +65,8 @@ export interface LaunchRequest {
   readonly scalars?: readonly number[];
   /** Sizes that the grid covers in x, y, z. */
   readonly grid: readonly [number, number, number];
+  /** The source to run in place of the rendered template. */
+  readonly source?: (version: KernelDefinition) => string;
 }
 
 const GUARD = 32;
@@ -94,19 +97,24 @@ export async function runLaunch(
       storage: written[i] ? { kind: "host" } : { kind: "weight", tensor: name },
     }),
   );
-  const { program, code } = await programOf(definition, buffers, {
-    kernel: "kernel",
-    rows: request.rows,
-    args: args.map(({ name }, i) => ({
-      buffer: name,
-      offset: places[i]!.offset,
-      rowStride: places[i]!.launchStride ?? places[i]!.rowStride,
-      stepStride: 0,
-    })),
-    scalars: request.scalars ?? [],
-    grid: gridOf(definition, request.grid),
-    label: definition.kernel.family,
-  });
+  const { program, code } = await programOf(
+    definition,
+    buffers,
+    {
+      kernel: "kernel",
+      rows: request.rows,
+      args: args.map(({ name }, i) => ({
+        buffer: name,
+        offset: places[i]!.offset,
+        rowStride: places[i]!.launchStride ?? places[i]!.rowStride,
+        stepStride: 0,
+      })),
+      scalars: request.scalars ?? [],
+      grid: gridOf(definition, request.grid),
+      label: definition.kernel.family,
+    },
+    request.source,
+  );
   const weights = {
     bytes: async (tensor: string) =>
       images[args.findIndex(({ name }) => name === tensor)] ?? new Uint8Array(),
@@ -174,10 +182,14 @@ function extract(name: string, dtype: DeviceDType, place: MatrixArg, bytes: Uint
   }
 }
 
+/** A target that devices of a language accept. */
+const TARGETS = { wat: "cpu", wgsl: "webgpu", cuda: "cuda-portable" } as const;
+
 async function programOf(
   definition: KernelDefinition,
   buffers: readonly ProgramBuffer[],
   launch: Program["phases"]["step"][number],
+  sourceOf = ({ template, values }: KernelDefinition) => renderTemplate(template, values),
 ) {
   const kernels: Kernel[] = [];
   const sources = new Map<string, string>();
@@ -186,12 +198,13 @@ async function programOf(
   for (const [i, version] of versions.entries()) {
     const id = i === 0 ? "kernel" : "fallback";
     kernels.push({ ...version.kernel, id, fallback: version.fallback === null ? null : "fallback" });
-    const source = renderTemplate(version.template, version.values);
+    const source = sourceOf(version);
     sources.set(id, source);
     if (version.language === "wat") binaries.set(id, await assembleWat(source, version.template));
+    if (version.language === "cuda") binaries.set(id, await emulatorModule(source));
   }
   const program: Program = {
-    target: definition.language === "wat" ? "cpu" : "webgpu",
+    target: TARGETS[definition.language],
     symbols: [],
     buffers,
     kernels,

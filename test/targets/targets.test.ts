@@ -1,9 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { compileModel } from "../../compiler/index.js";
-import { type Activations, checkActivations, TARGETS, targetByName } from "../../targets/index.js";
+import {
+  type Activations,
+  ARCHITECTURE_SOURCE,
+  ARCHITECTURES,
+  type Architecture,
+  CUDA_TARGETS,
+  checkActivations,
+  cudaPortable,
+  INSTRUCTION_SOURCE,
+  TARGETS,
+  TOOLKIT_SOURCE,
+  targetByName,
+} from "../../targets/index.js";
 import { deviceWeightWords } from "../../templates/index.js";
 
-const ALL: readonly Activations[] = ["int8", "f16", "f32"];
+const ALL: readonly Activations[] = ["int8", "bf16", "f16", "f32"];
+/** What the ternary gemm's parameters call them. */
+const STORED = { int8: "i8", bf16: "bf16", f32: "f32", f16: null } as const;
 
 describe.each(TARGETS)("the $name target", (target) => {
   it("is found by its name", () => {
@@ -15,9 +29,9 @@ describe.each(TARGETS)("the $name target", (target) => {
     for (const activations of ALL) {
       const check = () => checkActivations(target, activations);
       if (target.activations.includes(activations)) expect(check).not.toThrow();
-      else expect(check).toThrow(/expected: int8, f32\s+found: {4}f16/);
+      else expect(check).toThrow(`expected: ${target.activations.join(", ")}\n  found:    ${activations}`);
     }
-    for (const activations of ["i8", "f32"] as const)
+    for (const activations of target.activations.flatMap((name) => STORED[name] ?? []))
       expect(deviceWeightWords("ternary-gemm", { n: 5, k: 33, activations }, target)).toBeGreaterThan(0);
   });
 
@@ -31,5 +45,64 @@ describe.each(TARGETS)("the $name target", (target) => {
 });
 
 it("names the targets there are where one is not found", () => {
-  expect(() => targetByName("abacus")).toThrow(/expected: cpu, webgpu\s+found: {4}abacus/);
+  const names = TARGETS.map(({ name }) => name).join(", ");
+  expect(() => targetByName("abacus")).toThrow(`expected: ${names}\n  found:    abacus`);
+  expect(names).toMatch(/^cpu, webgpu, v100, t4, a100, a10, l20, l40s, .*h100, h200, b200, cuda-portable$/);
+});
+
+it("gives every target one name, and aliases that are no other's", () => {
+  const names = TARGETS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  expect(new Set(names).size).toBe(names.length);
+  for (const target of TARGETS)
+    for (const alias of target.aliases ?? []) expect(targetByName(alias)).toBe(target);
+  expect(targetByName("4090").name).toBe("rtx-4090");
+});
+
+const https = /^https:\/\/[\w.-]+\/\S+$/;
+
+describe.each(CUDA_TARGETS)("the CUDA target $name", ({ cuda, limits, summary }) => {
+  const { architectures = [], gpu = null, ptx } = cuda ?? {};
+
+  it("is one GPU with its memory and sources, or several architectures with PTX", () => {
+    expect(ptx).toBe(gpu === null);
+    if (gpu === null) {
+      expect(architectures.length).toBeGreaterThan(1);
+      return;
+    }
+    expect(architectures).toHaveLength(1);
+    expect(limits.maxBufferBytes).toBe(gpu.memoryBytes);
+    expect(summary).toContain(gpu.model);
+    expect(gpu.sources.length).toBeGreaterThan(0);
+    for (const source of gpu.sources) expect(source).toMatch(https);
+    // A number that is missing is explained.
+    const numbers = [gpu.sms, gpu.l2Bytes, gpu.bf16Tflops, gpu.int8Tops];
+    if (numbers.includes(null)) expect(gpu.note).toBeTruthy();
+    for (const number of numbers) expect(number ?? 1).toBeGreaterThan(0);
+  });
+
+  it("takes no more shared memory than its least architecture has", () => {
+    const blocks = architectures.map((name) => ARCHITECTURES[name].sharedBytesPerBlock);
+    expect(limits.maxWorkgroupStorageBytes).toBe(Math.min(...blocks));
+  });
+});
+
+describe.each(Object.entries(ARCHITECTURES))("%s", (name, facts) => {
+  it("has the capability of its name, consistent sizes and sources", () => {
+    const [major, minor] = facts.computeCapability;
+    expect(name.replace(/a$/, "")).toBe(`sm_${major}${minor}`);
+    expect(facts.sharedBytesPerBlock).toBeLessThanOrEqual(facts.sharedBytesPerSm);
+    expect(facts.registersPerSm).toBe(65_536);
+    expect(facts.threadsPerSm % 512).toBe(0);
+    expect(facts.matrixInstructions.length).toBeGreaterThan(0);
+    for (const source of [ARCHITECTURE_SOURCE, TOOLKIT_SOURCE, INSTRUCTION_SOURCE])
+      expect(source).toMatch(https);
+  });
+
+  it("has a GPU to compile for, and is portable unless current toolkits have dropped it", () => {
+    const architecture = name as Architecture;
+    const gpus = CUDA_TARGETS.filter(({ cuda }) => cuda?.gpu && cuda.architectures.includes(architecture));
+    expect(gpus.length).toBeGreaterThan(0);
+    const portable = cudaPortable.cuda?.architectures.includes(architecture);
+    expect(portable).toBe(facts.toolkit.last === null);
+  });
 });

@@ -1,11 +1,12 @@
 /**
- * The rendered source of one kernel per family and target, so that a change of a template or a refactor shows as a
- * diff. `UPDATE_GOLDENS=1` rewrites them. What the kernels compute is tested in `test/kernels/`.
+ * The rendered source of one kernel per family and target, and for CUDA per architecture that has a kernel of its own, so
+ * that a change of a template or a refactor shows as a diff. `UPDATE_GOLDENS=1` rewrites them. What the kernels compute
+ * is tested in `test/kernels/`.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { TARGETS } from "../../targets/index.js";
+import { cpu, cudaPortable, type Target, v100, webgpu } from "../../targets/index.js";
 import { binary, input, unary } from "../../templates/elementwise/expression.js";
 import {
   defineKernel,
@@ -50,21 +51,52 @@ const EXAMPLES: { readonly [F in Family]: FamilyParams[F] } = {
   "unpack-dense": { n: 96, k: 80, source: "bf16" },
 };
 
-/** A definition and the fallbacks behind it, with a name for each. */
-function variants(family: string, definition: KernelDefinition): (readonly [string, KernelDefinition])[] {
-  const rest = definition.fallback === null ? [] : variants(`${family}.fallback`, definition.fallback);
-  return [[family, definition], ...rest];
+interface Golden {
+  readonly file: string;
+  readonly definition: KernelDefinition;
 }
 
-function define<F extends Family>(family: F, target: (typeof TARGETS)[number]): KernelDefinition {
-  return defineKernel(family, EXAMPLES[family], target);
+/** A definition and the fallbacks behind it. */
+function variants(definition: KernelDefinition): readonly KernelDefinition[] {
+  return [definition, ...(definition.fallback === null ? [] : variants(definition.fallback))];
 }
 
-describe.each(TARGETS)("kernels of $name", (target) => {
-  const families = Object.keys(EXAMPLES) as Family[];
-  const kernels = families.flatMap((family) => variants(family, define(family, target)));
-  it.each(kernels)("%s", (name, definition) => {
-    const file = join(import.meta.dirname, "goldens", `${name}.${target.language}`);
+function define<F extends Family>(family: F, target: Target): readonly KernelDefinition[] {
+  return variants(defineKernel(family, EXAMPLES[family], target));
+}
+
+const families = Object.keys(EXAMPLES) as Family[];
+
+/** `<family>.wgsl`, and `<family>.fallback.wgsl` for devices that lack something. */
+function goldens(target: Target): readonly Golden[] {
+  return families.flatMap((family) =>
+    define(family, target).map((definition, i) => ({
+      file: `${family}${".fallback".repeat(i)}.${target.language}`,
+      definition,
+    })),
+  );
+}
+
+/** `<family>.<the least architecture it runs on>.cu` */
+function cudaGoldens(): readonly Golden[] {
+  const all = [cudaPortable, v100].flatMap((target) =>
+    families.flatMap((family) =>
+      define(family, target).map((definition) => ({
+        file: `${family}.${definition.kernel.features.join("-")}.cu`,
+        definition,
+      })),
+    ),
+  );
+  return [...new Map(all.reverse().map((golden) => [golden.file, golden])).values()];
+}
+
+describe.each([
+  ["cpu", goldens(cpu)],
+  ["webgpu", goldens(webgpu)],
+  ["cuda", cudaGoldens()],
+] as const)("kernels of %s", (_, expected) => {
+  it.each(expected.map(({ file, definition }) => [file, definition] as const))("%s", (name, definition) => {
+    const file = join(import.meta.dirname, "goldens", name);
     const source = renderTemplate(definition.template, definition.values);
     if (process.env.UPDATE_GOLDENS === "1") {
       mkdirSync(dirname(file), { recursive: true });

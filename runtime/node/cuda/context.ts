@@ -1,11 +1,13 @@
 import { TritcError } from "../../../ir/errors.js";
 import {
+  CUDA_ERROR_INVALID_CONTEXT,
+  CUDA_ERROR_INVALID_HANDLE,
   CUDA_ERROR_NO_DEVICE,
   CUDA_ERROR_OUT_OF_MEMORY,
   DEVICE_ATTRIBUTE,
   STREAM_NON_BLOCKING,
 } from "./api.js";
-import type { CudaDriver } from "./driver.js";
+import type { CudaDriver, WaitingCall } from "./driver.js";
 import { cudaError, type DeviceIdentity, driverError, type Place } from "./errors.js";
 
 const MIB = 2 ** 20;
@@ -70,12 +72,14 @@ function deviceHandle(driver: CudaDriver, ordinal: number): number {
 
 /**
  * A device's primary context, which every user of the device in this process shares. Another one may become the
- * thread's current context at any `await`, so `enter` comes before each run of calls.
+ * thread's current context during any `await`, so `enter` comes first and again after each of them.
  */
 export class CudaContext {
   readonly #device: number;
   readonly #context: bigint;
   #open = true;
+  /** Whether the driver refuses to wait on other threads. */
+  #blocking = false;
 
   constructor(
     readonly driver: CudaDriver,
@@ -100,9 +104,10 @@ export class CudaContext {
     this.driver.call(this.info.name, "cuCtxSetCurrent", this.#context);
   }
 
-  /** The same for freeing, which goes on after errors. False where the device is closed and everything is freed. */
-  enterToFree(): boolean {
-    return this.#open && this.driver.result("cuCtxSetCurrent", this.#context) === 0;
+  /** The same whatever the driver says, to free things after an error. False where the device is closed: everything is freed then. */
+  tryEnter(): boolean {
+    if (this.#open) this.driver.result("cuCtxSetCurrent", this.#context);
+    return this.#open;
   }
 
   /** Bytes of the device that are free and that it has, in all processes. */
@@ -130,11 +135,24 @@ export class CudaContext {
     return this.driver.create(this.info.name, "cuStreamCreate", STREAM_NON_BLOCKING);
   }
 
-  /** Waits for everything in a stream; throws the error that any of it met. The context is current again after it. */
+  /** Waits for everything in a stream; throws the error that any of it met. */
   async synchronize(stream: bigint, place: Place): Promise<void> {
-    const result = await this.driver.wait("cuStreamSynchronize", stream);
+    const result = await this.wait("cuStreamSynchronize", stream);
     if (result !== 0) throw cudaError(this.driver.failure(result, "cuStreamSynchronize", place));
-    this.enter();
+  }
+
+  /**
+   * Waits on another thread, and gives the result of the work waited for. No context is current there; a driver that
+   * asks for one is waited for on this thread.
+   */
+  async wait(call: WaitingCall, handle: bigint): Promise<number> {
+    if (!this.#blocking) {
+      const result = await this.driver.waitElsewhere(call, handle);
+      if (result !== CUDA_ERROR_INVALID_CONTEXT && result !== CUDA_ERROR_INVALID_HANDLE) return result;
+      this.#blocking = true;
+    }
+    this.tryEnter();
+    return this.driver.result(call, handle);
   }
 
   /** Gives the context up; others that use it keep it. */

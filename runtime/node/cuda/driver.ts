@@ -1,4 +1,4 @@
-import { C_TYPES, CALLS, type CallArguments, type CallName, CUDA_ERROR_INVALID_CONTEXT } from "./api.js";
+import { C_TYPES, CALLS, type CallArguments, type CallName } from "./api.js";
 import { type CudaFailure, cudaError, driverError, type Place } from "./errors.js";
 
 type Koffi = typeof import("koffi")["default"];
@@ -6,6 +6,9 @@ type NativeCall = (...args: readonly unknown[]) => number;
 interface AsyncCall extends NativeCall {
   readonly async: (...args: readonly unknown[]) => void;
 }
+
+/** Calls that return when the device has done something. */
+export type WaitingCall = "cuStreamSynchronize" | "cuEventSynchronize";
 
 /** Tensor maps, streams captured into graphs and binaries of current compilers need it. */
 const OLDEST_CUDA = 12_000;
@@ -24,8 +27,6 @@ export class CudaDriver {
   readonly library: unknown;
   /** The CUDA version that the driver supports: 12.4 is 12040. */
   readonly version: number;
-  /** Whether calls on other threads, which have no current context, are refused. */
-  #blocking = false;
 
   private constructor(koffi: Koffi, library: unknown, calls: ReadonlyMap<CallName, AsyncCall>) {
     this.#koffi = koffi;
@@ -109,22 +110,14 @@ export class CudaDriver {
     return handle[0] ?? 0n;
   }
 
-  /**
-   * Waits on another thread, so that this one stays free for events. Its result is that of the work waited for.
-   * A driver that asks for a current context there is waited for on this thread.
-   */
-  async wait(name: "cuStreamSynchronize" | "cuEventSynchronize", handle: bigint): Promise<number> {
-    if (!this.#blocking) {
-      const result = await new Promise<number>((resolve, reject) => {
-        this.#native(name).async(handle, (error: unknown, value: number) => {
-          if (error === null || error === undefined) resolve(value);
-          else reject(error);
-        });
+  /** Waits on another thread, so that this one stays free for events. Gives the result of the work waited for. */
+  async waitElsewhere(name: WaitingCall, handle: bigint): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#native(name).async(handle, (error: unknown, result: number) => {
+        if (error === null || error === undefined) resolve(result);
+        else reject(error);
       });
-      if (result !== CUDA_ERROR_INVALID_CONTEXT) return result;
-      this.#blocking = true;
-    }
-    return this.result(name, handle);
+    });
   }
 
   /** What the driver says about a result. */
@@ -176,11 +169,11 @@ function openLibrary(koffi: Koffi, path: string): ReturnType<Koffi["load"]> {
   try {
     return koffi.load(path);
   } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
     throw driverError(
       "there is no NVIDIA driver",
       {
-        expected: path,
-        found: cause instanceof Error ? cause.message : String(cause),
+        found: `${path}: ${reason.replace("Failed to load shared library: ", "")}`,
         remedy: "install the NVIDIA driver of the GPU, or compile for the target webgpu or cpu",
       },
       cause,

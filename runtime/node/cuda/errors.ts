@@ -86,7 +86,7 @@ export function unsupportedDevice(
 ): TritcError {
   const { name, major, minor, driverVersion } = device;
   const binaries = CUDA_TARGETS[program]?.join(", ");
-  const target = targetForDevice(major, minor);
+  const target = targetForDevice(name, major, minor);
   const compiled = `the target ${program}${binaries === undefined ? "" : ` (${binaries})`}`;
   return new TritcError({
     code: "TRITC_E_CUDA_DEVICE",

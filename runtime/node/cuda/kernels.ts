@@ -115,7 +115,8 @@ export class LoadedKernels {
     const { driver } = this.context;
     const place = `kernel ${kernel.id}`;
     const { sharedBytes } = cuda;
-    if (sharedBytes > PLAIN_SHARED_BYTES) {
+    // A smaller size may need it too, together with the kernel's static arrays.
+    if (sharedBytes > 0) {
       driver.call(place, "cuFuncSetAttribute", entry, FUNCTION_DYNAMIC_SHARED_BYTES, sharedBytes);
     }
     let blocksPerMultiprocessor: number | null = null;

@@ -83,7 +83,7 @@ export class LaunchList {
     const { kernel } = planned.kernel;
     const maps = planned.tensorMaps.map((map, i) => {
       const place = base + BigInt(at + CUDA_TENSOR_MAP_BYTES * i);
-      this.#encode(map, place, planned);
+      if (map !== null) this.#encode(map, place, planned);
       return place;
     });
     const argumentsAt = at + CUDA_TENSOR_MAP_BYTES * maps.length;

@@ -30,7 +30,8 @@ export interface PlannedLaunch {
   readonly kernel: LoadedKernel;
   readonly grid: readonly [number, number, number];
   readonly args: LaunchArguments;
-  readonly tensorMaps: readonly PlannedTensorMap[];
+  /** Null for rows that no tensor map describes. */
+  readonly tensorMaps: readonly (PlannedTensorMap | null)[];
 }
 
 /** How messages name a launch. */
@@ -130,31 +131,30 @@ function gridOf(
   return [x, y, z];
 }
 
+/** Null where the kernel reads the rows by itself; see `cuda-abi.ts`. */
 function planTensorMap(
   map: CudaTensorMap,
   { kernel }: LoadedKernel,
   { rows, args, scalars }: LaunchArguments,
   place: string,
-): PlannedTensorMap {
+): PlannedTensorMap | null {
   const [arg, packed] = [kernel.args[map.arg], args[map.arg]];
   if (arg === undefined || packed === undefined) throw new RangeError(`${place}: no argument ${map.arg}`);
-  const rowBytes = packed.stride * DEVICE_BYTES[arg.dtype];
-  const fits = packed.address % 16n === 0n && rowBytes % 16 === 0 && rowBytes > 0 && packed.stepStride === 0;
-  if (!fits) {
-    throw limitError(
-      place,
-      `the layout of ${arg.name}, which is read through a tensor map,`,
-      "rows that start at multiples of 16 bytes, the same ones at every step",
-      `address ${packed.address} modulo 16 = ${packed.address % 16n}, ${rowBytes} bytes from row to row, step stride ${packed.stepStride}`,
-    );
-  }
   const count = map.rows === "launch" ? rows : (scalars[map.rows] ?? 0);
-  return {
-    dtype: arg.dtype,
-    address: packed.address,
-    size: [map.columns, count],
-    rowBytes,
-    box: map.box,
-    swizzle: map.swizzle,
-  };
+  const bytes = DEVICE_BYTES[arg.dtype];
+  // A single row may have any stride.
+  const single = packed.stride === 0 && count === 1;
+  const rowBytes = single ? Math.ceil((map.columns * bytes) / 16) * 16 : packed.stride * bytes;
+  const fits = packed.address % 16n === 0n && rowBytes % 16 === 0 && rowBytes > 0 && packed.stepStride === 0;
+  if (fits) {
+    const { box, swizzle } = map;
+    return { dtype: arg.dtype, address: packed.address, size: [map.columns, count], rowBytes, box, swizzle };
+  }
+  if (arg.dtype !== "i8") return null;
+  throw limitError(
+    place,
+    `the layout of ${arg.name}, which is read through a tensor map,`,
+    "rows that start at multiples of 16 bytes, the same ones at every step",
+    `address ${packed.address % 16n} past a multiple of 16, ${rowBytes} bytes from row to row, step stride ${packed.stepStride}`,
+  );
 }

@@ -4,7 +4,7 @@ import type { Phase, Program, ProgramBuffer } from "../../../ir/program/program.
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
 import type { KernelCode, LoadedProgram, WeightSource } from "../../device.js";
 import { checkWriteSize } from "../../write-size.js";
-import { CUDA_SUCCESS } from "./api.js";
+import { CUDA_SUCCESS, EVENT_TIMING } from "./api.js";
 import type { CudaContext } from "./context.js";
 import { cudaError, synchronous } from "./errors.js";
 import { CapturedGraph } from "./graph.js";
@@ -39,7 +39,10 @@ export class CudaProgram implements LoadedProgram {
   readonly #stream: bigint;
   readonly #transfers: Transfers;
   readonly #lists = new Map<Phase, LaunchList>();
+  /** By the phases joined with `+`. */
   readonly #graphs = new Map<string, CapturedGraph>();
+  /** Lists of phases that ran with the bound sizes. */
+  readonly #ran = new Set<string>();
   #kernels: LoadedKernels | undefined;
   /** The step index, weights and what `load` fills. */
   #kept: Region | undefined;
@@ -124,16 +127,17 @@ export class CudaProgram implements LoadedProgram {
     );
   }
 
-  /** Replays a graph of the phases; `prompt`, which runs once, is launched as it is. */
+  /** Launches phases the first time, which also loads their kernels, and replays a graph of them from then on. */
   async run(phases: readonly Phase[], step: number): Promise<void> {
     const lists = this.#begin(phases, step);
     const place = `phases ${phases.join(", ")} at step ${step}`;
     if (this.synchronous) {
       for (const list of lists) await this.#launchOneByOne(list);
-    } else if (phases.includes("prompt")) {
-      for (const list of lists) list.launchAll(this.#stream);
-    } else if (lists.some((list) => list.launches.length > 0)) {
+    } else if (this.#ran.has(phases.join("+")) && lists.some((list) => list.launches.length > 0)) {
       this.#graph(phases, lists).launch(this.#stream);
+    } else {
+      for (const list of lists) list.launchAll(this.#stream);
+      this.#ran.add(phases.join("+"));
     }
     await this.context.synchronize(this.#stream, place);
   }
@@ -146,7 +150,8 @@ export class CudaProgram implements LoadedProgram {
     const events: bigint[] = [];
     const launches = lists.flatMap((list) => list.launches);
     try {
-      for (let i = 0; i <= launches.length; i++) events.push(driver.create(place, "cuEventCreate", 0));
+      for (let i = 0; i <= launches.length; i++)
+        events.push(driver.create(place, "cuEventCreate", EVENT_TIMING));
       let next = 0;
       const mark = () => driver.call(place, "cuEventRecord", events[next++] ?? 0n, this.#stream);
       mark();
@@ -157,6 +162,7 @@ export class CudaProgram implements LoadedProgram {
         }
       }
       await this.context.synchronize(this.#stream, place);
+      this.context.enter();
       return launches.map(({ label, kernel }, i) => {
         const milliseconds = new Float32Array(1);
         driver.call(place, "cuEventElapsedTime", milliseconds, events[i] ?? 0n, events[i + 1] ?? 0n);
@@ -172,7 +178,6 @@ export class CudaProgram implements LoadedProgram {
     const address = this.#address(buffer);
     const bytes = new Uint8Array(elementBytes(source, this.#bindings ?? {}));
     const view = viewOf(source, bytes.buffer);
-    this.context.enter();
     await this.#transfers.download(bytes, address, `buffer ${buffer}`);
     return view;
   }
@@ -185,10 +190,10 @@ export class CudaProgram implements LoadedProgram {
     if (this.#closed) return;
     this.#closed = true;
     const { driver } = this.context;
-    if (!this.context.enterToFree()) return;
+    if (!this.context.tryEnter()) return;
     // What failed is known already.
-    await driver.wait("cuStreamSynchronize", this.#stream);
-    if (!this.context.enterToFree()) return;
+    await this.context.wait("cuStreamSynchronize", this.#stream);
+    if (!this.context.tryEnter()) return;
     this.#unbind();
     this.#transfers.release();
     this.#staging = this.#free(this.#staging);
@@ -200,25 +205,29 @@ export class CudaProgram implements LoadedProgram {
   /** Weights in one allocation; staged tensors take turns in another, which is freed at the end. */
   async #load(weights: WeightSource): Promise<void> {
     const { driver } = this.context;
+    this.context.enter();
     this.#kept = this.#allocate(planKept(this.program, STEP_BYTES), "the model's weights");
+    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), 0, 1, this.#stream);
     for (const buffer of this.program.buffers) {
       if (buffer.storage.kind === "weight") await this.#fill(buffer, weights);
     }
+    this.context.enter();
     const plans = this.program.phases.load.map((launch) => planStaging(launch, this.#buffers));
     const bytes = plans.reduce((most, plan) => Math.max(most, plan.bytes), 0);
     const none: MemoryPlan = { offsets: new Map(), bytes };
     this.#staging = this.#allocate(none, "packed weights while they are unpacked");
-    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), 0, 1, this.#stream);
     for (const [i, launch] of this.program.phases.load.entries()) {
       // The stream keeps a tensor from being overwritten before the launch that reads it.
       const { offsets } = plans[i] ?? none;
       this.#staging = { address: this.#staging.address, plan: { offsets, bytes } };
       for (const id of offsets.keys()) await this.#fill(this.#buffer(id), weights);
+      this.context.enter();
       const list = new LaunchList(driver, planLaunch(launch, this.#planInputs({})));
       if (this.synchronous) await this.#launchOneByOne(list);
       else list.launchAll(this.#stream);
     }
     await this.context.synchronize(this.#stream, "unpacking weights");
+    this.context.enter();
     this.#staging = this.#free(this.#staging);
     this.#transfers.release();
   }
@@ -238,7 +247,6 @@ export class CudaProgram implements LoadedProgram {
         remedy: "compile the bundle again: its files do not belong together",
       });
     }
-    this.context.enter();
     await this.#transfers.upload(this.#address(buffer.id), data, `weight ${storage.tensor}`);
   }
 
@@ -263,12 +271,11 @@ export class CudaProgram implements LoadedProgram {
   }
 
   async #launchOneByOne(list: LaunchList): Promise<void> {
-    const { driver } = this.context;
     for (const [i, planned] of list.launches.entries()) {
-      list.launch(i, this.#stream);
-      const result = await driver.wait("cuStreamSynchronize", this.#stream);
-      if (result !== CUDA_SUCCESS) throw this.#launchError(result, planned);
       this.context.enter();
+      list.launch(i, this.#stream);
+      const result = await this.context.wait("cuStreamSynchronize", this.#stream);
+      if (result !== CUDA_SUCCESS) throw this.#launchError(result, planned);
     }
   }
 
@@ -329,6 +336,7 @@ export class CudaProgram implements LoadedProgram {
   #unbind(): void {
     for (const graph of this.#graphs.values()) graph.destroy();
     this.#graphs.clear();
+    this.#ran.clear();
     this.#lists.clear();
     this.#run = this.#free(this.#run);
     this.#bindings = undefined;

@@ -21,7 +21,8 @@ export async function surveyCuda(
   const devices = listDevices(driver).map((info): SurveyedDevice => {
     const context = new CudaContext(driver, info);
     try {
-      return { ...info, freeBytes: context.memory().free, target: targetForDevice(info.major, info.minor) };
+      const target = targetForDevice(info.name, info.major, info.minor);
+      return { ...info, freeBytes: context.memory().free, target };
     } finally {
       context.close();
     }

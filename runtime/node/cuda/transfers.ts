@@ -1,3 +1,4 @@
+import { EVENT_NO_TIMING } from "./api.js";
 import type { CudaContext } from "./context.js";
 import { cudaError, type Place } from "./errors.js";
 
@@ -34,6 +35,7 @@ export class Transfers {
     const { driver } = this.context;
     for (let at = 0; at < from.byteLength; ) {
       const chunk = await this.#take(from.byteLength, place);
+      this.context.enter();
       const part = from.subarray(at, at + chunk.bytes.byteLength);
       chunk.bytes.set(part);
       const target = to + BigInt(at);
@@ -55,6 +57,7 @@ export class Transfers {
     };
     for (let at = 0; at < to.byteLength; ) {
       const chunk = await this.#take(to.byteLength, place);
+      this.context.enter();
       const length = Math.min(chunk.bytes.byteLength, to.byteLength - at);
       const source = from + BigInt(at);
       driver.call(place, "cuMemcpyDtoHAsync_v2", chunk.address, source, length, this.stream);
@@ -85,6 +88,7 @@ export class Transfers {
     const [first] = this.#chunks;
     if (first === undefined || first.bytes.byteLength < bytes) {
       for (const chunk of this.#chunks) await this.#wait(chunk, place);
+      this.context.enter();
       this.release();
       this.#allocate(bytes, place);
     }
@@ -102,7 +106,7 @@ export class Transfers {
       driver.call(place, "cuMemHostAlloc", address, bytes, 0);
       const at = address[0] ?? 0n;
       try {
-        const event = driver.create(place, "cuEventCreate", 0);
+        const event = driver.create(place, "cuEventCreate", EVENT_NO_TIMING);
         const chunk = { address: at, bytes: driver.view(at, bytes), event, inUse: false };
         this.#chunks = [...this.#chunks, chunk];
       } catch (error) {
@@ -119,9 +123,8 @@ export class Transfers {
 
   async #wait(chunk: Chunk, place: Place): Promise<void> {
     if (!chunk.inUse) return;
-    const result = await this.context.driver.wait("cuEventSynchronize", chunk.event);
+    const result = await this.context.wait("cuEventSynchronize", chunk.event);
     chunk.inUse = false;
     if (result !== 0) throw cudaError(this.context.driver.failure(result, "cuEventSynchronize", place));
-    this.context.enter();
   }
 }

@@ -48,7 +48,7 @@ API int cuGetErrorString(int result, const char** text) {
   *text = entry == nullptr ? nullptr : entry->text;
   static std::string detailed;
   if (entry != nullptr && result != 0 && result == emulator::driver().fault) {
-    detailed = std::string(entry->text) + ": " + emulator::driver().faultText;
+    detailed = emulator::driver().faultText;
     *text = detailed.c_str();
   }
   return entry == nullptr ? emulator::INVALID_VALUE : 0;
@@ -56,7 +56,9 @@ API int cuGetErrorString(int result, const char** text) {
 
 API int fakeLiveObjects() {
   const emulator::Driver& state = emulator::driver();
-  return state.contexts + (int)(state.modules.size() + state.device.count() + state.pinned.count() + state.streams.size() +
+  int retained = 0;
+  for (const auto& context : state.contexts) retained += context.second->retained;
+  return retained + (int)(state.modules.size() + state.device.count() + state.pinned.count() + state.streams.size() +
                                 state.events.size() + state.graphs.size() + state.executables.size());
 }
 API size_t fakeDeviceBytes() { return emulator::driver().device.bytes(); }
@@ -79,3 +81,4 @@ API void fakeSetVersion(int version) { emulator::driver().settings.version = ver
 API void fakeSetMemory(size_t bytes) { emulator::driver().settings.memory = bytes; }
 API void fakeSetProcessors(int count) { emulator::driver().settings.processors = count; }
 API void fakeSetSchedule(int schedule) { emulator::driver().settings.schedule = (emulator::Schedule)schedule; }
+API void fakeSetStrictThreads(int strict) { emulator::driver().settings.strictThreads = strict != 0; }

@@ -39,7 +39,14 @@ enum Result : int {
   STREAM_CAPTURE_INVALIDATED = 901,
 };
 
+// The primary context of a device.
+struct DeviceContext {
+  int device;
+  int retained;
+};
+
 struct LoadedModule {
+  const DeviceContext* context;
   void* library;
   const Module* module;
 };
@@ -69,13 +76,15 @@ struct Settings {
   int processors = 2;
   size_t memory = size_t(8) << 30;
   Schedule schedule = Schedule::forward;
+  // Whether waiting, too, needs a current context on the calling thread.
+  bool strictThreads = false;
 };
 
 struct Driver {
   std::recursive_mutex mutex;
   Settings settings;
   bool initialized = false;
-  int contexts = 0;
+  std::map<int, std::unique_ptr<DeviceContext>> contexts;
   Memory device, pinned;
   std::set<LoadedModule*> modules;
   std::map<std::string, Function*> functions;
@@ -85,7 +94,8 @@ struct Driver {
   std::vector<Operation> queue;
   uint64_t launches = 0;
 
-  // The first error of a kernel; every call returns it until the context is given back.
+  // The first error of a kernel, which every call returns. Of a real device it stays until the context is gone; here
+  // until modules and memory are given back, so that one test's fault is not the next one's.
   int fault = 0;
   std::string faultText;
 
@@ -98,12 +108,16 @@ struct Driver {
 
   void add(Stream* stream, Operation operation);
   void drain();
+  void recover();
   bool capturing() const;
   int sharedLimit() const;
   int sharedPerProcessor() const;
 };
 
 Driver& driver();
+
+// The context of the calling thread, or null.
+extern thread_local const DeviceContext* currentContext;
 
 // One call of an entry point: holds the lock, counts it, and says whether it is to fail.
 class Call {
@@ -123,3 +137,6 @@ class Call {
   using namespace emulator;           \
   const Call call(name);              \
   if (call.result != 0) return call.result;
+#define ENTER_CONTEXT(name) \
+  ENTER(name)               \
+  if (currentContext == nullptr || currentContext->retained == 0) return INVALID_CONTEXT;

@@ -48,20 +48,25 @@ struct Plain<const T> {
 
 template <unsigned... I>
 struct Indices {};
+template <unsigned N, unsigned... I>
+struct IndicesBelow : IndicesBelow<N - 1, N - 1, I...> {};
+template <unsigned... I>
+struct IndicesBelow<0, I...> {
+  typedef Indices<I...> Type;
+};
 
+// A kernel's parameters, from the pointers to them that a launch passes.
 template <typename... P>
 struct Parameters {
   static constexpr unsigned count = sizeof...(P);
   static constexpr unsigned bytes[] = {(unsigned)sizeof(P)...};
+  template <unsigned... I>
+  static void call(void (*kernel)(P...), void* const* parameters, Indices<I...>) {
+    kernel(*static_cast<const typename Plain<P>::Type*>(parameters[I])...);
+  }
 };
-
 template <typename... P>
 Parameters<P...> parametersOf(void (*)(P...));
-
-template <typename... P, size_t... I>
-void call(void (*kernel)(P...), void* const* parameters, Indices<I...>) {
-  kernel(*static_cast<const typename Plain<P>::Type*>(parameters[I])...);
-}
 
 }  // namespace emulator
 
@@ -69,17 +74,18 @@ extern unsigned char __start_emulator_shared[] __attribute__((weak, visibility("
 extern unsigned char __stop_emulator_shared[] __attribute__((weak, visibility("hidden")));
 
 // Ends every kernel's source.
-#define EMULATOR_MODULE(kernel, threads, ...)                                                          \
+#define EMULATOR_MODULE(kernel, threads)                                                               \
+  typedef decltype(emulator::parametersOf(kernel)) EmulatorParameters;                                 \
   static void emulatorRun(void* const* parameters) {                                                   \
-    emulator::call(kernel, parameters, emulator::Indices<__VA_ARGS__>{});                              \
+    EmulatorParameters::call(kernel, parameters, emulator::IndicesBelow<EmulatorParameters::count>::Type()); \
   }                                                                                                    \
-  extern "C" __attribute__((visibility("default"))) emulator::Module emulator_module = {               \
+  extern "C" __attribute__((visibility("default"))) const emulator::Module emulator_module = {         \
       &emulatorCore,                                                                                   \
       &emulatorThread,                                                                                 \
       #kernel,                                                                                         \
       emulatorRun,                                                                                     \
-      decltype(emulator::parametersOf(kernel))::count,                                                 \
-      decltype(emulator::parametersOf(kernel))::bytes,                                                 \
+      EmulatorParameters::count,                                                                       \
+      EmulatorParameters::bytes,                                                                       \
       threads,                                                                                         \
       __start_emulator_shared,                                                                         \
       (unsigned long long)(__stop_emulator_shared - __start_emulator_shared)};

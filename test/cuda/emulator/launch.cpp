@@ -1,5 +1,6 @@
 // A launch: its blocks one after the other, faults of the host's memory turned into those of the device.
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "block.h"
@@ -14,7 +15,19 @@ constexpr int ILLEGAL_ADDRESS = 700;
 constexpr int MISALIGNED = 716;
 const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
-void handle(int signal, siginfo_t* info, void*) {
+// The launching thread catches its own faults; other threads of the process have their handlers.
+thread_local bool launching = false;
+struct sigaction before[4];
+
+void handle(int signal, siginfo_t* info, void* context) {
+  if (!launching) {
+    for (int i = 0; i < 4; i++) {
+      if (SIGNALS[i] != signal) continue;
+      if ((before[i].sa_flags & SA_SIGINFO) != 0) before[i].sa_sigaction(signal, info, context);
+      else sigaction(signal, &before[i], nullptr);
+    }
+    return;
+  }
   Block& block = *Block::now;
   char address[32];
   std::snprintf(address, sizeof address, "%p", info->si_addr);
@@ -43,15 +56,16 @@ class Signals {
     struct sigaction action {};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &action, &old_[i]);
+    for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &action, &before[i]);
+    launching = true;
   }
   ~Signals() {
-    for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &old_[i], nullptr);
+    launching = false;
+    for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &before[i], nullptr);
     sigaltstack(&oldStack_, nullptr);
   }
 
  private:
-  struct sigaction old_[4];
   stack_t oldStack_;
 };
 

@@ -1,6 +1,8 @@
 #pragma once
 
 // Floating point. What the GPU approximates is computed exactly rounded or nearly so: tests have tolerances for both.
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
 #define EMULATOR_UNARY(name)            \
   extern "C" float name##f(float);      \
   extern "C" double name(double);       \

@@ -9,6 +9,7 @@ namespace emulator {
 namespace {
 constexpr size_t PAGE = 4096;
 constexpr size_t ALIGNMENT = 256;
+constexpr size_t FORBIDDEN = 64 << 20;  // address space before and behind that may not be touched
 constexpr unsigned char POISON = 0xff;  // NaN in every floating-point type
 constexpr unsigned char GUARD = 0xa5;
 size_t roundUp(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
@@ -17,17 +18,16 @@ size_t roundUp(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / 
 uint64_t Memory::allocate(size_t bytes, size_t limit) {
   if (bytes > limit || bytes_ > limit - bytes) return 0;
   const size_t inner = roundUp(roundUp(bytes, ALIGNMENT) + ALIGNMENT, PAGE);
-  void* memory = mmap(nullptr, inner + 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, inner + 2 * FORBIDDEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return 0;
   auto* pages = static_cast<unsigned char*>(memory);
-  mprotect(pages, PAGE, PROT_NONE);
-  mprotect(pages + PAGE + inner, PAGE, PROT_NONE);
-  unsigned char* start = pages + PAGE + inner - roundUp(bytes, ALIGNMENT);
+  mprotect(pages + FORBIDDEN, inner, PROT_READ | PROT_WRITE);
+  unsigned char* start = pages + FORBIDDEN + inner - roundUp(bytes, ALIGNMENT);
   std::memset(start - ALIGNMENT, GUARD, ALIGNMENT);
   std::memset(start, POISON, bytes);
   std::memset(start + bytes, GUARD, roundUp(bytes, ALIGNMENT) - bytes);
   const auto address = reinterpret_cast<uint64_t>(start);
-  allocations_[address] = Allocation{bytes, pages, inner + 2 * PAGE};
+  allocations_[address] = Allocation{bytes, pages, inner + 2 * FORBIDDEN};
   bytes_ += bytes;
   return address;
 }

@@ -5,8 +5,8 @@
 #include <map>
 #include <string>
 
-// Device and pinned memory. An allocation ends where the next page may not be touched, is poisoned when it is new, and
-// has a guard before it and behind its last byte.
+// Device and pinned memory. An allocation ends where a page begins that may not be touched, is poisoned when it is
+// new, and has a guard before it and behind its last byte.
 namespace emulator {
 
 class Memory {

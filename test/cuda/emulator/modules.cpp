@@ -71,7 +71,7 @@ bool isFunction(const Function* function) {
 }  // namespace emulator
 
 API int cuModuleLoadData(void** module, const void* image) {
-  ENTER("cuModuleLoadData")
+  ENTER_CONTEXT("cuModuleLoadData")
   Elf64_Ehdr header;
   std::memcpy(&header, image, sizeof header);
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return INVALID_IMAGE;
@@ -84,7 +84,7 @@ API int cuModuleLoadData(void** module, const void* image) {
     dlclose(library);
     return INVALID_IMAGE;
   }
-  auto* loaded = new LoadedModule{library, exported};
+  auto* loaded = new LoadedModule{currentContext, library, exported};
   driver().modules.insert(loaded);
   *module = loaded;
   return SUCCESS;
@@ -105,12 +105,14 @@ API int cuModuleUnload(void* module) {
   }
   dlclose(loaded->library);
   delete loaded;
+  driver().recover();
   return SUCCESS;
 }
 API int cuModuleGetFunction(void** function, void* module, const char* name) {
-  ENTER("cuModuleGetFunction")
+  ENTER_CONTEXT("cuModuleGetFunction")
   auto* loaded = static_cast<LoadedModule*>(module);
   if (driver().modules.count(loaded) == 0) return INVALID_HANDLE;
+  if (loaded->context != currentContext) return INVALID_CONTEXT;
   if (std::strcmp(loaded->module->name, name) != 0) return NOT_FOUND;
   Function*& known = driver().functions[std::to_string(reinterpret_cast<uintptr_t>(loaded))];
   if (known == nullptr) known = new Function{loaded, (48u << 10) - (unsigned)loaded->module->staticSharedBytes};
@@ -140,9 +142,10 @@ API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* function,
 
 API int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                        unsigned sharedBytes, void* stream, void** parameters, void** extra) {
-  ENTER("cuLaunchKernel")
+  ENTER_CONTEXT("cuLaunchKernel")
   auto* target = static_cast<Function*>(function);
   if (!isFunction(target)) return INVALID_HANDLE;
+  if (target->owner->context != currentContext) return INVALID_CONTEXT;
   if (parameters == nullptr || extra != nullptr) return INVALID_VALUE;
   if (gx == 0 || gy == 0 || gz == 0 || bx == 0 || by == 0 || bz == 0) return INVALID_VALUE;
   if (gx > 0x7fffffffu || gy > 65535 || gz > 65535 || bx > 1024 || by > 1024 || bz > 64) return INVALID_VALUE;

@@ -129,3 +129,4 @@ __device__ __forceinline__ void wgmma_m64n128k16_bf16(float (&d)[64], const unsi
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
   emulatorCore->warpgroup("wgmma_m64n128k16_bf16", &operands, emulator::wgmma<float, 128, emulator::gatherRows>);
 }
+__device__ __forceinline__ void wgmma_settle(unsigned (&)[4]) {}

@@ -1,0 +1,141 @@
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { cudaSource } from "../../compiler/codegen/kernels.js";
+import { type CudaSource, compileCuda } from "../../compiler/codegen/nvcc/compile.js";
+import type { KernelResources } from "../../compiler/codegen/nvcc/resources.js";
+import type { Toolkit } from "../../compiler/codegen/nvcc/toolkit.js";
+import { mapParallel } from "../../compiler/codegen/parallel.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { compileGraph, importAndRecognize } from "../../compiler/pipeline.js";
+import type { ByteReader } from "../../ir/constant/constant.js";
+import type { Bindings } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { type Activations, type Architecture, cudaPortable, type Target } from "../../targets/index.js";
+import { FLUX_DEV_KERNELS, fluxGraph } from "../flux-graph.js";
+
+/** A kernel of some model for one architecture. */
+export interface CheckedKernel {
+  readonly model: string;
+  readonly activations: Activations;
+  readonly architecture: Architecture;
+  readonly kernel: CudaSource;
+}
+
+/** What nvcc made of it: its resources, or why it is refused. */
+export interface CheckResult extends CheckedKernel {
+  readonly resources: KernelResources | null;
+  readonly error: TritcError | null;
+}
+
+export interface CheckOptions {
+  readonly architectures: readonly Architecture[];
+  readonly activations: readonly Activations[];
+  /** Folder with `shapes/transformer/model.onnx`. */
+  readonly models: string;
+}
+
+interface Model {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly sizes: Bindings;
+}
+
+/**
+ * Every kernel of the shapes model and of FLUX.1-dev, as a compilation for a GPU of each architecture selects them. Of
+ * FLUX.1-dev no weight is read.
+ */
+export async function cudaKernels(options: CheckOptions): Promise<readonly CheckedKernel[]> {
+  const reader = fileReader();
+  try {
+    const shapes = importAndRecognize(join(options.models, "shapes", "transformer", "model.onnx"), reader);
+    const models: readonly Model[] = [
+      { name: "shapes", graph: shapes, sizes: { img_tokens: 16, txt_tokens: 12, steps: 50 } },
+      {
+        name: "FLUX.1-dev",
+        graph: fluxGraph(FLUX_DEV_KERNELS),
+        sizes: { img_tokens: 4096, txt_tokens: 512, steps: 50 },
+      },
+    ];
+    const kernels: CheckedKernel[] = [];
+    for (const architecture of options.architectures) {
+      for (const activations of options.activations) {
+        for (const model of models) {
+          kernels.push(...(await kernelsOf(model, architecture, activations, reader)));
+        }
+      }
+    }
+    return distinct(kernels);
+  } finally {
+    reader.close();
+  }
+}
+
+/** A target of one architecture and any amount of memory. */
+export function targetFor(architecture: Architecture): Target {
+  return {
+    ...cudaPortable,
+    name: architecture,
+    cuda: { architectures: [architecture], ptx: false, gpu: null },
+  };
+}
+
+async function kernelsOf(
+  model: Model,
+  architecture: Architecture,
+  activations: Activations,
+  reader: ByteReader,
+): Promise<readonly CheckedKernel[]> {
+  const { lowered } = await compileGraph(model.graph, reader, {
+    target: targetFor(architecture),
+    options: { ternarize: "exact", activations },
+    sizes: model.sizes,
+    batchAxes: new Map(),
+    codegen: { emit: "source" },
+  });
+  return lowered.kernels.map((selected) => ({
+    model: model.name,
+    activations,
+    architecture,
+    kernel: cudaSource(selected, false),
+  }));
+}
+
+/** Without those that came before with the same source. */
+function distinct(kernels: readonly CheckedKernel[]): readonly CheckedKernel[] {
+  const first = new Map<string, CheckedKernel>();
+  for (const checked of kernels) {
+    const key = `${checked.architecture}\n${checked.kernel.source}`;
+    if (!first.has(key)) first.set(key, checked);
+  }
+  return [...first.values()];
+}
+
+/** Compiles all of them. What nvcc or the resource check refuses is a result; any other failure is thrown. */
+export function checkKernels(
+  kernels: readonly CheckedKernel[],
+  toolkit: Toolkit,
+  options: { readonly cache?: string; readonly onKernel?: (done: number, total: number) => void } = {},
+): Promise<readonly CheckResult[]> {
+  let done = 0;
+  return mapParallel(kernels, availableParallelism(), async (checked, signal) => {
+    const result = await check(checked, toolkit, options.cache, signal);
+    options.onKernel?.(++done, kernels.length);
+    return result;
+  });
+}
+
+async function check(
+  checked: CheckedKernel,
+  toolkit: Toolkit,
+  cache: string | undefined,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  try {
+    const { resources } = await compileCuda(checked.kernel, { toolkit, cache, signal });
+    return { ...checked, resources: resources[0] ?? null, error: null };
+  } catch (error) {
+    if (!(error instanceof TritcError)) throw error;
+    return { ...checked, resources: null, error };
+  }
+}

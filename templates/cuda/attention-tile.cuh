@@ -1,0 +1,34 @@
+#pragma once
+
+#include "cuda/bf16.cuh"
+#include "cuda/operand.cuh"
+
+// Tiles of rows of 16-bit elements in shared memory. Rows are 16-byte chunks. Eight rows at the same chunk, what
+// ldmatrix reads at a time, have to lie in different banks: chunks are permuted by their row where a row is a multiple
+// of 128 bytes, else rows are padded.
+template <unsigned COLUMNS>
+struct TileShape {
+  static constexpr unsigned CHUNKS = COLUMNS / 8;
+  static constexpr bool SWIZZLED = CHUNKS % 8 == 0;
+  static constexpr unsigned PITCH = SWIZZLED ? COLUMNS : COLUMNS + 8;
+  static_assert(COLUMNS % 16 == 0, "whole matrix instructions");
+
+  static __device__ __forceinline__ bf16* at(bf16* tile, unsigned row, unsigned chunk) {
+    return tile + row * PITCH + (SWIZZLED ? chunk ^ (row & 7) : chunk) * 8;
+  }
+};
+
+// One head's columns of an operand.
+struct Source {
+  const bf16* data;
+  unsigned stride;
+  unsigned rows;
+  bool aligned;
+
+  __device__ __forceinline__ const bf16* row(unsigned m) const { return data + (unsigned long long)m * stride; }
+};
+
+__device__ __forceinline__ Source sourceOf(
+    const Operand<const bf16>& operand, const unsigned* step, unsigned firstColumn, unsigned rows) {
+  return {rowOf(operand, step, 0) + firstColumn, operand.stride, rows, rowsAligned(operand, 16)};
+}

@@ -1,0 +1,68 @@
+/** Whole models through the compiler and the CUDA runtime, on emulated devices. */
+import { availableParallelism } from "node:os";
+import { afterAll, describe, expect, it } from "vitest";
+import { mapParallel } from "../../compiler/codegen/parallel.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import type { Compiled, CompileStages } from "../../compiler/pipeline.js";
+import { interpret } from "../../ir/interpret/index.js";
+import { renderTemplate } from "../../templates/render.js";
+import { emulatorModule } from "../support/cuda-emulator.js";
+import { compileGiven, givenTensors } from "../support/given-models.js";
+import { cudaDevices } from "../support/kernel-devices.js";
+import { relativeError, runCompiled } from "../support/run-compiled.js";
+
+const { target, devices } = cudaDevices("sm_86", ["forward", "shuffled"]);
+const reader = fileReader();
+afterAll(() => reader.close());
+
+const MODEL = "shapes-ternary/transformer";
+
+/** The model with modules for the emulator in place of nvcc's binaries. */
+async function compiled(options: CompileStages["options"]): Promise<Compiled> {
+  const result = await compileGiven(MODEL, reader, { target, options, codegen: { emit: "source" } });
+  const definitions = new Map(
+    result.lowered.kernels.map(({ kernel, definition }) => [kernel.id, definition]),
+  );
+  const kernels = await mapParallel(result.kernels, availableParallelism(), async (artifact) => {
+    const definition = definitions.get(artifact.id);
+    if (definition === undefined) throw new Error(`no definition of ${artifact.id}`);
+    const { template, values } = definition;
+    return { ...artifact, binary: await emulatorModule(renderTemplate(template, values)) };
+  });
+  return { ...result, kernels };
+}
+
+describe(MODEL, () => {
+  const inputs = givenTensors(`${MODEL}/inputs.safetensors`);
+
+  it("is what it was exported from, in f32", async () => {
+    const result = await compiled({ ternarize: "none", activations: "f32" });
+    const [expected] = givenTensors(`${MODEL}/expected.safetensors`).values();
+    for (const device of Object.values(devices())) {
+      const [found] = (await runCompiled(result, reader, device, inputs)).values();
+      expect(found?.shape).toEqual(expected?.shape);
+      expect(relativeError(found, expected)).toBeLessThan(1e-5);
+    }
+  }, 300_000);
+
+  it.each([
+    { activations: "f32", tolerance: 1e-5 },
+    // Activations between the kernels are rounded to bf16, 2^-9 each time.
+    { activations: "int8", tolerance: 0.02 },
+    { activations: "bf16", tolerance: 0.005 },
+  ] as const)(
+    "is the interpreter's with ternary weights and $activations activations, every time",
+    async ({ activations, tolerance }) => {
+      const result = await compiled({ ternarize: "exact", activations });
+      const [wanted] = interpret(result.graph, inputs, { reader }).values();
+      let before: unknown;
+      for (const device of Object.values(devices())) {
+        const [found] = (await runCompiled(result, reader, device, inputs)).values();
+        expect(relativeError(found, wanted)).toBeLessThan(tolerance);
+        if (before !== undefined) expect(found).toEqual(before);
+        before = found;
+      }
+    },
+    300_000,
+  );
+});

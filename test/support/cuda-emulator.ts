@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { arch } from "node:os";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import type { Architecture } from "../../targets/index.js";
+
+/** In what order the threads of a block run and when asynchronous copies arrive; see `Schedule` in `emulator/block.h`. */
+export const SCHEDULES = ["forward", "reverse", "shuffled"] as const;
+export type Schedule = (typeof SCHEDULES)[number];
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const EMULATOR = join(ROOT, "test/cuda/emulator");
+const TEMPLATES = join(ROOT, "templates");
+const CACHE = join(ROOT, "node_modules/.cache/cuda-emulator");
+
+const COMMON_FLAGS = ["-std=c++17", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"];
+const DRIVER_FLAGS = [...COMMON_FLAGS, "-pthread"];
+const KERNEL_FLAGS = [
+  ...COMMON_FLAGS,
+  "-w",
+  "-fno-math-errno",
+  "-fwrapv",
+  // As nvcc: a·b + c is fused, and a cast of what is out of range is no reason to remove code.
+  "-ffp-contract=fast",
+  ...(arch() === "x64" ? ["-mfma"] : []),
+  // What was not set is poison, and accesses that the GPU would fault on trap.
+  "-ftrivial-auto-var-init=pattern",
+  "-fsanitize=alignment,bounds",
+  "-fsanitize-undefined-trap-on-error",
+];
+
+/** An emulated driver library and what tests set and ask of it. */
+export interface EmulatedDriver {
+  readonly path: string;
+  /** Contexts, modules, allocations, streams, events and graphs that were not given back. */
+  liveObjects(): number;
+  /** Lets a call fail with a CUDA error after so many that succeed. */
+  fail(call: string, after: number, result: number): void;
+  setMemory(bytes: number): void;
+}
+
+/**
+ * An emulated driver with one device. Each pair of architecture and schedule is a library of its own, so that one
+ * process can have several.
+ */
+export async function emulatedDriver(
+  architecture: Architecture,
+  schedule: Schedule,
+): Promise<EmulatedDriver> {
+  const path = await driverLibrary(`${architecture}-${schedule}`);
+  const koffi = (await import("koffi")).default;
+  const library = koffi.load(path);
+  const version = Number.parseInt(architecture.slice(3), 10);
+  library.func("void fakeSetCapability(int, int)")(Math.floor(version / 10), version % 10);
+  library.func("void fakeSetSchedule(int)")(SCHEDULES.indexOf(schedule));
+  return {
+    path,
+    liveObjects: library.func("int fakeLiveObjects()"),
+    fail: library.func("void fakeFail(const char*, int, int)"),
+    setMemory: library.func("void fakeSetMemory(size_t)"),
+  };
+}
+
+/** The path of a copy of the driver library. */
+async function driverLibrary(name: string): Promise<string> {
+  const sources = filesBelow(EMULATOR).filter((path) => /^[^/]*\.(cpp|h)$/.test(path));
+  const built = await cached("driver.so", [...DRIVER_FLAGS, ...contents(EMULATOR, sources)], (to) =>
+    compile([...DRIVER_FLAGS, "-o", to, ...sources.filter((path) => path.endsWith(".cpp")), "-ldl"]),
+  );
+  const copy = built.replace(/\.so$/, `-${name}.so`);
+  if (!existsSync(copy)) await inPlace(copy, (to) => copyFile(built, to));
+  return copy;
+}
+
+/** The shared object that the emulated driver loads as a module, from a kernel's CUDA source. */
+export async function emulatorModule(source: string): Promise<Uint8Array<ArrayBuffer>> {
+  const unit = translationUnit(source);
+  const emulator = filesBelow(EMULATOR).filter((path) => /\.(h|cuh)$/.test(path));
+  const shared = filesBelow(join(TEMPLATES, "cuda")).filter((path) => path.endsWith(".cuh"));
+  const key = [
+    ...KERNEL_FLAGS,
+    ...contents(EMULATOR, emulator),
+    ...contents(join(TEMPLATES, "cuda"), shared),
+    unit,
+  ];
+  const built = await cached("kernel.so", key, async (to) => {
+    const path = to.replace(/\.so$/, ".cpp");
+    await writeFile(path, unit);
+    await compile([...KERNEL_FLAGS, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path]);
+  });
+  return new Uint8Array(await readFile(built));
+}
+
+const DYNAMIC_SHARED = "extern __shared__ __align__(1024) unsigned char shared[];";
+const KERNEL = /__global__\s+void\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\s*\(/;
+
+/**
+ * The C++ that stands for a kernel: CUDA's built-ins and PTX first, the source in a namespace of its own so that its
+ * shared arrays are local, then what the driver library reads.
+ */
+function translationUnit(source: string): string {
+  const kernel = KERNEL.exec(source);
+  if (kernel === null) throw new Error("the source has no kernel");
+  const [, bounds, name] = kernel;
+  const wrappers = filesBelow(EMULATOR).filter((path) => path.endsWith(".cuh"));
+  return [
+    '#include "emulator.h"',
+    ...wrappers.map((path) => `#include "${path}"`),
+    "namespace {",
+    '#line 1 "kernel.cu"',
+    source.replaceAll(DYNAMIC_SHARED, "unsigned char* const shared = emulatorThread->shared;"),
+    "}  // namespace",
+    `EMULATOR_MODULE(${name}, (${bounds?.split(",")[0] ?? "1024"}))`,
+    "",
+  ].join("\n");
+}
+
+async function compile(args: readonly string[]): Promise<void> {
+  try {
+    await execa("g++", args, { cwd: EMULATOR });
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
+      throw new Error("the CUDA emulator is built with g++, which is not installed", { cause });
+    throw cause;
+  }
+}
+
+/** The file made from `key`, by name; two processes may make it at the same time. */
+async function cached(
+  name: string,
+  key: readonly string[],
+  make: (to: string) => Promise<void>,
+): Promise<string> {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([await version(), key]))
+    .digest("hex");
+  const path = join(CACHE, `${hash.slice(0, 32)}-${name}`);
+  if (!existsSync(path)) await inPlace(path, make);
+  return path;
+}
+
+async function inPlace(path: string, make: (to: string) => Promise<void>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const folder = await mkdtemp(join(dirname(path), "building-"));
+  try {
+    const file = join(folder, "made.so");
+    await make(file);
+    await rename(file, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+let known: Promise<string> | undefined;
+
+function version(): Promise<string> {
+  known ??= execa("g++", ["--version"]).then(
+    ({ stdout }) => stdout,
+    (cause: unknown) => {
+      throw new Error("the CUDA emulator needs g++ (C++17), and there is none on the PATH", { cause });
+    },
+  );
+  return known;
+}
+
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+function contents(folder: string, paths: readonly string[]): string[] {
+  return paths.flatMap((path) => [path, readFileSync(join(folder, path), "utf8")]);
+}

@@ -1,0 +1,52 @@
+import { cudaEntry } from "../../ir/program/cuda-abi.js";
+import type { CudaTensorMap } from "../../ir/program/program.js";
+import type { Device } from "../../runtime/device.js";
+import { cudaHeader } from "../../templates/cuda/header.js";
+import type { KernelDefinition } from "../../templates/family.js";
+import { type KernelSignature, kernelRecord } from "../../templates/signature.js";
+import { type Data, type LaunchRequest, runLaunch } from "./launch.js";
+
+/** A kernel that is no template: its body, and what it is launched with. */
+export interface CudaSource {
+  readonly args: KernelSignature["args"];
+  readonly threads: number;
+  readonly body: string;
+  /** Lines before the kernel, such as includes. */
+  readonly declarations?: string;
+  readonly sharedBytes?: number;
+  readonly tensorMaps?: readonly CudaTensorMap[];
+}
+
+/** Runs it with one block per tile of 1 x 1 x 1 of the request's grid. */
+export function runCudaSource(
+  device: Device,
+  kernel: CudaSource,
+  request: LaunchRequest,
+): Promise<Readonly<Record<string, Data>>> {
+  const signature = { args: kernel.args, scalars: [] };
+  const tensorMaps = kernel.tensorMaps ?? [];
+  const definition: KernelDefinition = {
+    kernel: kernelRecord("source", {}, signature, {
+      workgroup: [kernel.threads, 1, 1],
+      features: ["sm_70"],
+      cuda: { sharedBytes: kernel.sharedBytes ?? 0, tile: [1, 1, 1], persistent: false, tensorMaps },
+    }),
+    language: "cuda",
+    template: "",
+    values: {},
+    tile: [1, 1, 1],
+    fallback: null,
+  };
+  const parameters = [
+    "const __grid_constant__ Arguments arguments",
+    ...tensorMaps.map((_, i) => `const __grid_constant__ TensorMap map${i}`),
+  ];
+  const source = [
+    cudaHeader(signature),
+    kernel.declarations ?? "",
+    `extern "C" __global__ void __launch_bounds__(${kernel.threads}) ${cudaEntry({ family: "source" })}(${parameters.join(", ")}) {`,
+    kernel.body,
+    "}",
+  ].join("\n");
+  return runLaunch(device, definition, { ...request, source: () => source });
+}

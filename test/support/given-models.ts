@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { importOnnx } from "../../compiler/onnx/index.js";
+import {
+  batchAxesOf,
+  type Compiled,
+  type CompileStages,
+  compileGraph,
+  recognize,
+} from "../../compiler/pipeline.js";
+import type { ByteReader } from "../../ir/constant/constant.js";
+import { decodeBytes } from "../../ir/constant/convert.js";
+import { parseHeader } from "../../ir/format/safetensors.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
+
+const MODELS = join(import.meta.dirname, "..", "models");
+
+/** The tensors of a file below `test/models/`. */
+export function givenTensors(file: string): Map<string, Tensor> {
+  const path = join(MODELS, file);
+  const bytes = new Uint8Array(readFileSync(path));
+  const found = new Map<string, Tensor>();
+  const { entries } = parseHeader(bytes, bytes.length, path);
+  for (const { name, dtype, shape, offset, length } of entries.values()) {
+    const data = decodeBytes(dtype, bytes.subarray(offset, offset + length), countOf(shape));
+    found.set(name, { dtype, shape, data });
+  }
+  return found;
+}
+
+/** The kernels of the export in a folder below `test/models/`. */
+export async function compileGiven(
+  folder: string,
+  reader: ByteReader,
+  stages: Pick<CompileStages, "target" | "options" | "codegen">,
+): Promise<Compiled> {
+  const imported = importOnnx(join(MODELS, folder, "model.onnx"));
+  const recognized = recognize(imported, reader);
+  return compileGraph(recognized, reader, {
+    ...stages,
+    sizes: {},
+    batchAxes: batchAxesOf(imported, recognized),
+  });
+}
