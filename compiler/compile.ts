@@ -7,7 +7,7 @@ import { type Activations, checkActivations, targetByName } from "../targets/ind
 import { whatIsThere } from "./bundle/occupant.js";
 import { findPipeline } from "./bundle/pipeline-files.js";
 import { writeBundle } from "./bundle/write.js";
-import type { Emit } from "./codegen/kernels.js";
+import { type Emit, toolkitFor } from "./codegen/kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { fileReader } from "./file-reader.js";
 import { inspectGraph } from "./inspect.js";
@@ -84,6 +84,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   await whatIsThere(options.out);
+  await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
     const imported = { ...importOnnx(options.input), name: basename(options.input) };

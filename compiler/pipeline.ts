@@ -92,7 +92,11 @@ export async function compileGraph(
     fuseHeads: target.language === "cuda",
   };
   const graph = optimize(recognized, { reader, options });
-  const lowered = lower(graph, { target, ...ports, storage: storageOf(graph, target, quantization.activations) });
+  const lowered = lower(graph, {
+    target,
+    ...ports,
+    storage: storageOf(graph, target, quantization.activations),
+  });
   const { dump } = environmentOptions();
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
   verifyProgram(lowered.program);

@@ -30,7 +30,7 @@ const LINEARS: readonly (readonly [k: number, n: number])[] = [
   [4 * WIDTH, WIDTH],
 ];
 
-function linearCase(k: number, n: number, activations: Activations): GpuCase {
+export function linearCase(k: number, n: number, activations: Activations): GpuCase {
   return {
     name: `linear ${k}→${n}, W1.58A${activations === "int8" ? 8 : 16}`,
     activations,
@@ -52,7 +52,7 @@ function linearCase(k: number, n: number, activations: Activations): GpuCase {
   };
 }
 
-const ATTENTION: GpuCase = {
+export const ATTENTION: GpuCase = {
   name: `attention, ${HEADS} heads of 128`,
   activations: "int8",
   // Norms, so that q, k and v lie in bf16 as they do in the model.

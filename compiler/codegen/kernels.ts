@@ -8,7 +8,7 @@ import { assembleWat } from "./assemble-wat.js";
 import { type CudaSource, compileCuda } from "./nvcc/compile.js";
 import { inlineIncludes } from "./nvcc/inline-includes.js";
 import type { KernelResources } from "./nvcc/resources.js";
-import { findToolkit, type ToolkitSearch } from "./nvcc/toolkit.js";
+import { findToolkit, type Toolkit, type ToolkitSearch } from "./nvcc/toolkit.js";
 import { mapParallel } from "./parallel.js";
 
 /** What a bundle's kernels come as. source: CUDA without binaries, which a machine with nvcc has to make. */
@@ -74,18 +74,26 @@ async function cudaBuilder(
   options: GenerateOptions,
 ): Promise<(kernel: SelectedKernel, signal: AbortSignal) => Promise<KernelArtifact>> {
   const { target, cache } = options;
-  const cuda = target.cuda ?? { architectures: [], ptx: false };
-  const toolkit =
-    options.emit === "source"
-      ? undefined
-      : await findToolkit(cuda.architectures, `target ${target.name}`, options.toolkit);
+  const toolkit = await toolkitFor(options);
   return async (selected, signal) => {
-    const source = cudaSource(selected, cuda.ptx);
+    const source = cudaSource(selected, target.cuda?.ptx === true);
     const { id, family } = selected.kernel;
     const artifact = { id, family, language: "cuda", source: source.source } as const;
     if (toolkit === undefined) return { ...artifact, binary: null, resources: [] };
     return { ...artifact, ...(await compileCuda(source, { toolkit, cache, signal })) };
   };
+}
+
+/**
+ * The CUDA toolkit that kernels will be made with, undefined where they take none. Throws TRITC_E_NVCC and
+ * TRITC_E_TOOLKIT.
+ */
+export async function toolkitFor(
+  options: Pick<GenerateOptions, "target" | "emit" | "toolkit">,
+): Promise<Toolkit | undefined> {
+  const { cuda, name } = options.target;
+  if (cuda === undefined || options.emit === "source") return undefined;
+  return findToolkit(cuda.architectures, `target ${name}`, options.toolkit);
 }
 
 /** A kernel's whole source. */

@@ -6,8 +6,6 @@ import { TritcError } from "../../ir/errors.js";
 /** What only compiling needs, and Dawn, which a machine without a graphics stack cannot use. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "handlebars",
-  "onnx-proto",
-  "protobufjs",
   "tar",
   "ts-morph",
   "wabt",

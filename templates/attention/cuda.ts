@@ -21,7 +21,12 @@ export function attentionCuda(params: AttentionParams, target: Target): KernelDe
       remedy: "compile for another target",
     });
   }
-  const variants = [...hopperKernels(params), ...mmaKernels(params), simtKernel(params)];
+  const variants = [
+    ...hopperKernels(params),
+    ...int8Kernels(params),
+    ...mmaKernels(params),
+    simtKernel(params),
+  ];
   return defineCuda("attention", params, attentionSignature(params), target, variants);
 }
 
@@ -80,6 +85,23 @@ function mmaKernels(params: AttentionParams): readonly CudaKernel[] {
   return [narrow, mmaKernel(params, "sm_80", { warps: 4, rowTiles: 2, keys: 64 }), turing];
 }
 
+/** Scores from int8; the warpgroup kernel, which multiplies bf16 faster, is left alone. */
+function int8Kernels(params: AttentionParams): readonly CudaKernel[] {
+  const { headDim, scale, storage, int8 = false } = params;
+  if (!int8 || storage !== "bf16" || headDim % 32 !== 0 || headDim > 128 || !(scale > 0)) return [];
+  const [rows, keys] = [128, 32];
+  return [
+    {
+      requires: "sm_80",
+      template: "attention/int8.cu.hbs",
+      values: { headDim, rowTiles: 2, keys, scale: cudaConstant(scale, "f32") },
+      threads: 128,
+      sharedBytes: (2 * keys * pitchOf(headDim) + (rows + keys) * pitchOf(headDim / 2)) * 2,
+      tile: [1, rows, 1],
+    },
+  ];
+}
+
 interface MmaTile {
   readonly warps: number;
   /** 16-row tiles of a warp. */
@@ -93,14 +115,18 @@ function mmaKernel(
   { warps, rowTiles, keys }: MmaTile,
 ): CudaKernel {
   const rows = warps * 16 * rowTiles;
-  const pitch = headDim % 64 === 0 ? headDim : headDim + 8;
   const arithmetic = requires === "sm_75" ? "f16" : "bf16";
   return {
     requires,
     template: "attention/mma.cu.hbs",
     values: { headDim, rowTiles, keys, arithmetic, scale: cudaConstant(scale, "f32") },
     threads: 32 * warps,
-    sharedBytes: (rows + 2 * keys) * pitch * 2,
+    sharedBytes: (rows + 2 * keys) * pitchOf(headDim) * 2,
     tile: [1, rows, 1],
   };
+}
+
+/** `TileShape` of cuda/attention-tile.cuh: elements of 16 bits from row to row of a tile. */
+function pitchOf(columns: number): number {
+  return columns % 64 === 0 ? columns : columns + 8;
 }

@@ -10,7 +10,10 @@ export interface AttentionParams {
   readonly scale: number;
   /** What q, k, v and out are stored in; f32 if absent. */
   readonly storage?: FloatStorage;
-  /** Queries and keys are quantized to int8 on the way, a scale per block of rows (bf16 storage only). */
+  /**
+   * Scores may come from int8 codes of q and k, made on the way with a scale per row (bf16 storage only): of scores with
+   * a standard deviation of 1 that is some 0.7% in the output, beside 0.2% from bf16.
+   */
   readonly int8?: boolean;
 }
 

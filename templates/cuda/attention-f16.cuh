@@ -35,11 +35,7 @@ struct TileLoader {
 #pragma unroll
     for (unsigned n = 0; n < PER_THREAD; n++) {
       const unsigned i = n * THREADS + threadIdx.x;
-      chunks[n] = make_uint4(0, 0, 0, 0);
-      if (i >= COUNT || first + i / Shape::CHUNKS >= from.rows) continue;
-      const bf16* at = from.row(first + i / Shape::CHUNKS) + i % Shape::CHUNKS * 8;
-      chunks[n] = from.aligned ? *reinterpret_cast<const uint4*>(at)
-                               : make_uint4(pairAt(at), pairAt(at + 2), pairAt(at + 4), pairAt(at + 6));
+      if (i < COUNT) chunks[n] = chunkOf(from, first + i / Shape::CHUNKS, i % Shape::CHUNKS);
     }
   }
 
@@ -54,6 +50,4 @@ struct TileLoader {
           make_uint4(halvesOf(x.x), halvesOf(x.y), halvesOf(x.z), halvesOf(x.w));
     }
   }
-
-  static __device__ __forceinline__ unsigned pairAt(const bf16* at) { return at[0].bits | (unsigned)at[1].bits << 16; }
 };

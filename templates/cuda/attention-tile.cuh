@@ -32,3 +32,13 @@ __device__ __forceinline__ Source sourceOf(
     const Operand<const bf16>& operand, const unsigned* step, unsigned firstColumn, unsigned rows) {
   return {rowOf(operand, step, 0) + firstColumn, operand.stride, rows, rowsAligned(operand, 16)};
 }
+
+__device__ __forceinline__ unsigned pairAt(const bf16* at) { return at[0].bits | (unsigned)at[1].bits << 16; }
+
+// Eight elements of a row; zeros of rows that do not exist.
+__device__ __forceinline__ uint4 chunkOf(const Source& from, unsigned row, unsigned chunk) {
+  if (row >= from.rows) return make_uint4(0, 0, 0, 0);
+  const bf16* at = from.row(row) + chunk * 8;
+  if (from.aligned) return *reinterpret_cast<const uint4*>(at);
+  return make_uint4(pairAt(at), pairAt(at + 2), pairAt(at + 4), pairAt(at + 6));
+}

@@ -11,43 +11,61 @@ export interface RowPlan {
   /** Threads that share a row: a power of two up to 32, or all threads of the block. */
   readonly group: number;
   readonly threads: number;
+  /** Blocks that a multiprocessor has registers for. */
+  readonly blocks: number;
   /** Each thread keeps its part of the row in registers. */
   readonly held: boolean;
 }
 
-/** Threads that a multiprocessor must have registers for (64 each), so that enough loads are under way. */
-const ROW_THREADS = 1024;
-/** Most threads of a row in registers: with one row on a multiprocessor, all of it would wait at the row's barriers. */
-const HELD_THREADS = 512;
-/** Elements of a row that a thread holds next to what a kernel combines them with. More would spill. */
-const HELD_ELEMENTS = 24;
+/** What a row in registers takes at most. */
+interface HeldLimits {
+  /** Elements of a thread. */
+  readonly elements: number;
+  /** Threads of a block. */
+  readonly threads: number;
+  /** Threads that a multiprocessor has registers for: 64 each for 1024 of them, 80 for 768. */
+  readonly resident: number;
+}
+/** Next to the vectors that normalization combines a row with, more would spill. */
+const NORMALIZED: HeldLimits = { elements: 24, threads: 384, resident: 1024 };
+/** Rows that are modulated, and maybe quantized as well. */
+const MODULATED: HeldLimits = { ...NORMALIZED, resident: 768 };
+/** Rows that are only quantized: two of 15360 elements, those of single blocks, fit a multiprocessor. */
+const QUANTIZED: HeldLimits = { elements: 32, threads: 512, resident: 1024 };
+/** Threads of a row that is read again on every pass. */
+const STREAMED_THREADS = 1024;
 /** Threads of a block whose rows take a warp or less each. */
 const NARROW_THREADS = 128;
 
 /**
  * Rows of `c` elements. A narrow row takes as few threads as leave each two accesses, so that reductions are short
- * and every lane has work; a wide one as many warps as hold it in registers, a thread up to `mostHeld` elements where
- * it takes too many otherwise.
+ * and every lane has work; a wide one as many warps as hold it in registers.
  */
-export function rowPlan(c: number, storage: FloatStorage = "f32", mostHeld = HELD_ELEMENTS): RowPlan {
+function planOf(c: number, storage: FloatStorage, limits: HeldLimits): RowPlan {
   const vector = storage === "bf16" ? 8 : 4;
   const chunks = Math.ceil(c / vector);
-  if (chunks * vector <= 32 * HELD_ELEMENTS) {
-    const group = Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, chunks / 2))));
-    return { vector, group, threads: NARROW_THREADS, held: true };
+  const wide = 32 * Math.ceil(chunks / (limits.elements / vector) / 32);
+  if (wide > limits.threads) {
+    return { vector, group: STREAMED_THREADS, threads: STREAMED_THREADS, blocks: 1, held: false };
   }
-  for (const held of [HELD_ELEMENTS, mostHeld]) {
-    const threads = 32 * Math.ceil(chunks / (held / vector) / 32);
-    if (threads <= HELD_THREADS) return { vector, group: threads, threads, held: true };
-  }
-  return { vector, group: ROW_THREADS, threads: ROW_THREADS, held: false };
+  const group = wide > 32 ? wide : Math.min(32, 2 ** Math.ceil(Math.log2(Math.max(1, chunks / 2))));
+  const threads = wide > 32 ? wide : NARROW_THREADS;
+  return { vector, group, threads, blocks: Math.floor(limits.resident / threads), held: true };
 }
 
-/**
- * Rows of `c` channels that are modulated, and maybe quantized: the same plan for both, so that they agree to the bit.
- */
+/** Rows of `c` channels that are normalized, or heads of as many. */
+export function normalizationPlan(c: number, storage: FloatStorage = "f32"): RowPlan {
+  return planOf(c, storage, NORMALIZED);
+}
+
+/** Rows of `c` channels that are modulated: the same plan with and without quantization, so that the bits agree. */
 export function modulationPlan(c: number): RowPlan {
-  return rowPlan(paddedK(c));
+  return planOf(paddedK(c), "f32", MODULATED);
+}
+
+/** Rows of `c` elements that are quantized. */
+export function quantizationPlan(c: number, storage: FloatStorage): RowPlan {
+  return planOf(paddedK(c), storage, QUANTIZED);
 }
 
 /** Rows that give each thread of a block about one access to each of `c` 32-bit elements; at least one row. */
@@ -60,16 +78,19 @@ export interface CudaRowKernel {
   readonly params: object;
   readonly signature: KernelSignature;
   readonly template: string;
+  /** The template also gets `blocks`. */
   readonly values: TemplateValues;
   readonly threads: number;
+  /** Blocks that a multiprocessor has registers for. */
+  readonly blocks: number;
   /** Rows that a block works on at a time. */
   readonly rows: number;
 }
 
-/** A kernel for any architecture whose blocks loop over the launch's rows; the template also gets `blocks`. */
+/** A kernel for any architecture whose blocks loop over the launch's rows. */
 export function defineCudaRows(kernel: CudaRowKernel, target: Target): KernelDefinition {
-  const { family, params, signature, template, threads, rows } = kernel;
-  const values = { ...kernel.values, blocks: Math.floor(ROW_THREADS / threads) };
+  const { family, params, signature, template, threads, blocks, rows } = kernel;
+  const values = { ...kernel.values, blocks };
   return defineCuda(family, params, signature, target, [
     { requires: "sm_70", template, values, threads, tile: [1, rows, 1], persistent: true },
   ]);
@@ -77,11 +98,11 @@ export function defineCudaRows(kernel: CudaRowKernel, target: Target): KernelDef
 
 /** A kernel whose rows are shared as a plan says; the template also gets `group` and `held`. */
 export function definePlannedRows(
-  kernel: Omit<CudaRowKernel, "threads" | "rows">,
+  kernel: Omit<CudaRowKernel, "threads" | "blocks" | "rows">,
   plan: RowPlan,
   target: Target,
 ): KernelDefinition {
-  const { group, held, threads } = plan;
+  const { group, held, threads, blocks } = plan;
   const values = { ...kernel.values, group, held };
-  return defineCudaRows({ ...kernel, values, threads, rows: threads / group }, target);
+  return defineCudaRows({ ...kernel, values, threads, blocks, rows: threads / group }, target);
 }

@@ -11,9 +11,10 @@ __device__ __forceinline__ unsigned ownChunk() {
 }
 
 // Starts the copies of stage `block`. `from` is this thread's chunk of its first row in block 0, rows are `stride` bytes
-// apart; `to` is its place in shared memory. Zeros for rows from `rows` on and chunks from `Chunks` on.
+// apart; `to` is its place in shared memory. Zeros for rows from `rows` on and chunks from `Chunks` on. Within a tile 32
+// bits are enough for offsets, and registers are scarce.
 template <unsigned Rows, unsigned Threads, unsigned Chunks>
-__device__ __forceinline__ void copyStage(unsigned char* to, const unsigned char* from, unsigned long long stride,
+__device__ __forceinline__ void copyStage(unsigned char* to, const unsigned char* from, unsigned stride,
                                           unsigned block, unsigned rows) {
   constexpr unsigned turn = Threads / 8;
   static_assert(turn % 8 == 0 && Rows % turn == 0, "whole turns; the rows of a thread are permuted alike");
@@ -21,7 +22,7 @@ __device__ __forceinline__ void copyStage(unsigned char* to, const unsigned char
 #pragma unroll
   for (unsigned i = 0; i < Rows / turn; i++) {
     const bool present = inside && threadIdx.x / 8 + i * turn < rows;
-    const unsigned char* source = from + i * turn * stride + (unsigned long long)block * 128;
+    const unsigned char* source = from + (i * turn * stride + block * 128);
     cp_async_16(to + i * turn * 128, present ? source : from, present);
   }
 }

@@ -51,6 +51,16 @@ __device__ __forceinline__ void storeChunk(T* row, int at, const float (&v)[V]) 
   }
 }
 
+// Which of a block's groups of GROUP threads this thread belongs to, and its place there.
+template <int GROUP, int GROUPS>
+__device__ __forceinline__ unsigned groupIndex() {
+  return GROUPS == 1 ? 0 : threadIdx.x / GROUP;
+}
+template <int GROUP, int GROUPS>
+__device__ __forceinline__ int laneIndex() {
+  return GROUPS == 1 ? threadIdx.x : threadIdx.x % GROUP;
+}
+
 // How a row of C elements is spread over GROUP threads: in chunks of V, neighbouring chunks on neighbouring threads.
 // EXTENT ≥ C also covers what follows the row. HELD: each thread keeps its elements in registers; otherwise every pass
 // loads them again, from L2 as a rule.

@@ -5,7 +5,7 @@
 // Visits a row of `length` floats, known at run time only, by the threads of a group: visit(at, v, count) with the
 // `count` ≤ 4 elements from `at` on. VECTORS: the row is aligned to 16 bytes.
 template <int GROUP, bool VECTORS, typename Visit>
-__device__ __forceinline__ void streamRow(const float* row, unsigned length, unsigned lane, const Visit& visit) {
+__device__ __forceinline__ void streamRow(const float* row, unsigned length, int lane, const Visit& visit) {
   for (unsigned at = lane * 4; at < length; at += GROUP * 4) {
     float v[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     const unsigned count = min(4u, length - at);

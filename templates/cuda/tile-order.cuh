@@ -1,16 +1,37 @@
 #pragma once
 
-struct Tile {
-  unsigned token;
-  unsigned channel;
+// What a block of a persistent gemm does next: a tile of tokens and channels, or half of its tokens.
+struct Work {
+  unsigned firstToken;
+  unsigned channelTile;
+  bool half;
 };
 
-// Tiles of a persistent gemm in the order that blocks take them: all channels of 8 tiles of tokens, then of the next 8, so
-// that blocks at work at the same time share activations and weights in L2.
-__device__ __forceinline__ Tile tileAt(unsigned index, unsigned tokenTiles, unsigned channelTiles) {
-  constexpr unsigned together = 8;
-  const unsigned first = index / (together * channelTiles) * together;
-  const unsigned inside = index % (together * channelTiles);
-  const unsigned tokens = tokenTiles - first < together ? tokenTiles - first : together;
-  return {first + inside % tokens, inside / tokens};
-}
+// Tiles in the order that blocks take them: all channels of 8 tiles of tokens, then of the next 8, so that blocks at work
+// at the same time share activations and weights in L2. Where at most half of the blocks have a tile in the last round,
+// these are cut in halves of Tokens / 2, and the round takes half the time.
+template <unsigned Tokens, unsigned ChannelTiles>
+struct TileOrder {
+  unsigned tokenTiles;
+  unsigned whole;  // tiles that are not cut
+  unsigned count;  // pieces of work
+
+  __device__ __forceinline__ TileOrder(unsigned rows, unsigned blocks) : tokenTiles((rows + Tokens - 1) / Tokens) {
+    const unsigned tiles = tokenTiles * ChannelTiles;
+    const unsigned rest = tiles % blocks;
+    const bool cut = 2 * rest <= blocks;
+    whole = cut ? tiles - rest : tiles;
+    count = cut ? tiles + rest : tiles;
+  }
+
+  __device__ __forceinline__ Work at(unsigned index) const {
+    constexpr unsigned together = 8;
+    const bool half = index >= whole;
+    const unsigned tile = half ? whole + (index - whole) / 2 : index;
+    const unsigned first = tile / (together * ChannelTiles) * together;
+    const unsigned inside = tile % (together * ChannelTiles);
+    const unsigned width = tokenTiles - first < together ? tokenTiles - first : together;
+    const unsigned token = (first + inside % width) * Tokens + (half ? (index - whole) % 2 * (Tokens / 2) : 0);
+    return {token, inside / width, half};
+  }
+};

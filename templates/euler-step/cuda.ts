@@ -15,6 +15,7 @@ export function eulerStepCuda(params: EulerStepParams, target: Target): KernelDe
       template: "euler-step/add.cu.hbs",
       values: { c: params.c, tileRows: rows },
       threads: THREADS,
+      blocks: 4,
       rows,
     },
     target,

@@ -15,6 +15,7 @@ export function gatherCuda(params: GatherParams, target: Target): KernelDefiniti
       template: "gather/rows.cu.hbs",
       values: { c: params.c, tileRows: rows },
       threads: THREADS,
+      blocks: 4,
       rows,
     },
     target,

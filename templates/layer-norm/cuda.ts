@@ -1,5 +1,5 @@
 import type { Target } from "../../targets/target.js";
-import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import { definePlannedRows, normalizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
 import { type LayerNormParams, layerNormSignature } from "./params.js";
 
@@ -13,7 +13,7 @@ export function layerNormCuda(params: LayerNormParams, target: Target): KernelDe
       template: "layer-norm/row.cu.hbs",
       values: { c, epsilon, scaled: scale, biased: bias },
     },
-    rowPlan(c),
+    normalizationPlan(c),
     target,
   );
 }

@@ -1,11 +1,11 @@
 import type { Target } from "../../targets/target.js";
-import { defineCudaRows, rowPlan } from "../cuda/row-plan.js";
+import { defineCudaRows, normalizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
 import { type QkNormRopeParams, qkNormRopeSignature } from "./params.js";
 
 export function qkNormRopeCuda(params: QkNormRopeParams, target: Target): KernelDefinition {
   const { heads, headDim, norm, epsilon, weight, rope, x = "f32" } = params;
-  const { vector, group, held, threads } = rowPlan(headDim, x);
+  const { vector, group, held, threads, blocks } = normalizationPlan(headDim, x);
   return defineCudaRows(
     {
       family: "qk-norm-rope",
@@ -14,6 +14,7 @@ export function qkNormRopeCuda(params: QkNormRopeParams, target: Target): Kernel
       template: "qk-norm-rope/heads.cu.hbs",
       values: { heads, headDim, vector, group, held, norm, epsilon, weighted: norm && weight, rope },
       threads,
+      blocks,
       rows: Math.max(1, Math.floor(threads / group / heads)),
     },
     target,

@@ -1,15 +1,12 @@
 import type { Target } from "../../targets/target.js";
-import { definePlannedRows, rowPlan } from "../cuda/row-plan.js";
+import { definePlannedRows, quantizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
 import { paddedK } from "../signature.js";
 import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "./params.js";
 
-/** Elements that a thread holds at most: two rows of 15360, those of single blocks, then fit a multiprocessor. */
-const HELD_ELEMENTS = 32;
-
 export function quantizeRowsCuda(params: QuantizeRowsParams, target: Target): KernelDefinition {
   const { c, parts, x = "f32" } = params;
-  const plan = rowPlan(paddedK(c), x, HELD_ELEMENTS);
+  const plan = quantizationPlan(c, x);
   const [first, ...others] = parts === undefined ? [{ name: "x", start: 0 }] : rowParts(c, parts);
   const starts = others.map(({ name, start }) => ({ name, start }));
   return definePlannedRows(

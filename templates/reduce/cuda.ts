@@ -43,6 +43,7 @@ export function reduceCuda(params: ReduceParams, target: Target): KernelDefiniti
       template: "reduce/row.cu.hbs",
       values: { ...REDUCTIONS[params.fn], shifted: params.fn === "log-sum-exp" },
       threads: 256,
+      blocks: 4,
       rows: 1,
     },
     target,

@@ -22,6 +22,7 @@ export function ropeTableCuda(params: RopeTableParams, target: Target): KernelDe
         axes: pairs.map(({ axis }) => axis),
       },
       threads: THREADS,
+      blocks: 8,
       rows,
     },
     target,

@@ -12,6 +12,7 @@ export function softmaxCuda(params: SoftmaxParams, target: Target): KernelDefini
       template: "softmax/row.cu.hbs",
       values: { log: params.log },
       threads: 256,
+      blocks: 4,
       rows: 1,
     },
     target,

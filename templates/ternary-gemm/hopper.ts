@@ -51,7 +51,8 @@ export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKerne
       },
       threads: THREADS,
       sharedBytes,
-      tile: [CHANNELS, TOKENS, 1],
+      // The kernel cuts tiles in halves where that busies more blocks.
+      tile: [CHANNELS, TOKENS / 2, 1],
       persistent: true,
       tensorMaps: [
         {
@@ -59,7 +60,7 @@ export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKerne
           columns: integer ? paddedK(k) : k,
           rows: "launch",
           // 128 bytes of k.
-          box: [128 / elementBytes, TOKENS],
+          box: [128 / elementBytes, TOKENS / 2],
           swizzle: "128B",
         },
       ],

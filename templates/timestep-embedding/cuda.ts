@@ -15,6 +15,7 @@ export function timestepEmbeddingCuda(params: TimestepEmbeddingParams, target: T
       template: "timestep-embedding/sines.cu.hbs",
       values: { half: frequencies.length, factor, frequencies, sinFirst },
       threads: 128,
+      blocks: 8,
       rows: 1,
     },
     target,

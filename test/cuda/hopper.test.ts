@@ -25,7 +25,7 @@ const STORE_SUMS = `
     rowOf(arguments.out, arguments.step, 16 * warp + lane / 4 + i / 2 % 2 * 8)[i / 4 * 8 + lane % 4 * 2 + i % 2] = d[i];`;
 
 type Box = Pick<CudaTensorMap, "columns" | "box" | "swizzle"> & Partial<CudaTensorMap>;
-const boxes = (box: Box): CudaTensorMap => ({ arg: 0, rows: "launch", optional: false, ...box });
+const boxes = (box: Box): CudaTensorMap => ({ arg: 0, rows: "launch", ...box });
 
 /** What each schedule stores in `out`, or the error’s text. */
 async function everyWay(
@@ -103,9 +103,10 @@ describe("the tensor memory accelerator", () => {
   });
 
   it.each([
-    ["before the copy has read it", "", false],
-    ["after the copy has read it", "tma_store_wait_read<0>();", true],
-  ])("stores boxes, and shared memory changes %s", async (_, wait, right) => {
+    ["after the copy has read it", "fence_proxy_async();", "tma_store_wait_read<0>();", true],
+    ["before the copy has read it", "fence_proxy_async();", "", false],
+    ["without a fence", "", "tma_store_wait_read<0>();", false],
+  ])("stores boxes of shared memory that was written %s", async (_, fence, wait, right) => {
     const kernel = {
       args,
       threads: 32,
@@ -114,7 +115,7 @@ describe("the tensor memory accelerator", () => {
       body: `
         extern __shared__ __align__(1024) unsigned char shared[];
         for (int i = threadIdx.x; i < 128; i += 32) shared[i] = i;
-        fence_proxy_async();
+        ${fence}
         __syncthreads();
         if (threadIdx.x == 0) {
           tma_store_2d(&map0, shared, 32, 4);
@@ -185,7 +186,14 @@ describe("wgmma", () => {
 
   it("refuses operands that change before the wait", async () => {
     const results = await everyWay(integers("shared[threadIdx.x]++; wgmma_wait<0>();"), request);
-    for (const text of results) expect(text).toContain("changed before the wait");
+    for (const text of results) expect(text).toContain("shared memory changed");
+  });
+
+  it("asks for a fence", async () => {
+    const kernel = integers("wgmma_wait<0>();");
+    const body = kernel.body.replace("wgmma_fence();", "");
+    for (const text of await everyWay({ ...kernel, body }, request))
+      expect(text).toContain("without wgmma_fence()");
   });
 
   it("multiplies bf16 of which both are in shared memory", async () => {

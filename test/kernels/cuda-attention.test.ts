@@ -11,12 +11,13 @@ import { randomFloats } from "../support/random.js";
 
 /** What the inputs are like, and where they lie. */
 interface Case extends Omit<AttentionProblem, "scale"> {
-  /** Of the scores' standard deviation; 1 if absent. */
+  /** The scores' standard deviation; 1 if absent. */
   readonly sharpness?: number;
-  /** Whether the scores grow along the keys. */
-  readonly growing?: boolean;
+  /** How many times longer the last key is than the first one. */
+  readonly growing?: number;
   /** Rows that don't start on 16 bytes. */
   readonly unaligned?: boolean;
+  readonly int8?: boolean;
 }
 
 const volta = cudaDevices("sm_70");
@@ -29,7 +30,7 @@ function compiledFor(
   { target, devices, sameBits }: KernelDevices,
   architecture: Architecture,
 ): KernelDevices {
-  const other: Target = { ...target, cuda: { architectures: [architecture] } };
+  const other: Target = { ...target, cuda: { ...target.cuda!, architectures: [architecture] } };
   return { target: other, devices, sameBits };
 }
 
@@ -37,22 +38,23 @@ function compiledFor(
 const f32 = { absolute: 5e-5, relative: 1e-4 };
 /** Weights and results have 8 significant bits. */
 const bf16 = { absolute: 6e-3, relative: 6e-3 };
+/** An int8 code is off by 1/254 of its row's largest element at most, some 0.012 of the standard deviation. */
+const codes = { absolute: 0.05, relative: 0.03 };
 
 async function check(
   { target, devices }: KernelDevices,
   storage: FloatStorage,
-  { heads, headDim, rows, keys, sharpness = 1, growing: grow = false, unaligned = false }: Case,
+  { heads, headDim, rows, keys, sharpness = 1, growing: spread = 1, unaligned = false, int8 = false }: Case,
 ): Promise<number> {
   const c = heads * headDim;
   const scale = 1 / Math.sqrt(headDim);
   const stored = (values: Float32Array) => (storage === "bf16" ? bfloatRounded(values) : values);
   const bytes = (values: Float32Array<ArrayBuffer>) => (storage === "bf16" ? bfloatBytes(values) : values);
   const q = randomFloats(1, rows * c, sharpness);
-  const plain = randomFloats(2, keys * c);
-  const k = grow ? growing(plain, c, 50) : plain;
+  const k = growing(randomFloats(2, keys * c), c, spread);
   const v = randomFloats(3, keys * c);
   const expected = attentionOf({ heads, headDim, rows, keys, scale }, stored(q), stored(k), stored(v));
-  const definition = defineKernel("attention", { heads, headDim, scale, storage }, target);
+  const definition = defineKernel("attention", { heads, headDim, scale, storage, int8 }, target);
   const [odd, even] = unaligned ? [3, 1] : [0, 0];
   const results: Float32Array[] = [];
   for (const device of Object.values(devices())) {
@@ -69,7 +71,7 @@ async function check(
       grid: [heads, rows, 1],
     });
     const actual = storage === "bf16" ? bfloatValues(out!) : Float32Array.from(out!);
-    expectClose(actual, expected, c, storage === "bf16" ? bf16 : f32);
+    expectClose(actual, expected, c, storage === "f32" ? f32 : int8 ? codes : bf16);
     results.push(actual);
   }
   return relativeError(results[0]!, expected);
@@ -81,7 +83,7 @@ describe("f32 arithmetic", () => {
   it.each<Case>([
     { heads: 2, headDim: 20, rows: 17, keys: 1 },
     { heads: 2, headDim: 20, rows: 130, keys: 70, unaligned: true },
-    { heads: 1, headDim: 128, rows: 65, keys: 200, growing: true, sharpness: 5 },
+    { heads: 1, headDim: 128, rows: 65, keys: 200, growing: 50, sharpness: 5 },
     { heads: 2, headDim: 160, rows: 33, keys: 65 },
   ])(`f32: ${NAME}`, async (problem) => {
     await check(volta, "f32", problem);
@@ -99,7 +101,7 @@ describe("mma", () => {
   it.each<Case>([
     { heads: 2, headDim: 128, rows: 1, keys: 1 },
     { heads: 2, headDim: 128, rows: 130, keys: 64 },
-    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: true, sharpness: 5 },
+    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: 50, sharpness: 5 },
     { heads: 2, headDim: 48, rows: 17, keys: 63, unaligned: true },
   ])(`sm_75: ${NAME}`, async (problem) => {
     expect(await check(turing, "bf16", problem)).toBeLessThan(2.5e-3);
@@ -108,16 +110,16 @@ describe("mma", () => {
   it.each<Case>([
     { heads: 2, headDim: 128, rows: 1, keys: 1 },
     { heads: 2, headDim: 128, rows: 130, keys: 64 },
-    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: true, sharpness: 5 },
+    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: 50, sharpness: 5 },
     { heads: 3, headDim: 128, rows: 17, keys: 95, unaligned: true },
-    { heads: 1, headDim: 48, rows: 130, keys: 33, growing: true },
+    { heads: 1, headDim: 48, rows: 130, keys: 33, growing: 50 },
     { heads: 1, headDim: 160, rows: 70, keys: 130 },
   ])(`sm_86: ${NAME}`, async (problem) => {
     expect(await check(ampere, "bf16", problem)).toBeLessThan(2.5e-3);
   });
 
   it.each<Case>([
-    { heads: 2, headDim: 64, rows: 64, keys: 130, growing: true },
+    { heads: 2, headDim: 64, rows: 64, keys: 130, growing: 50 },
     { heads: 1, headDim: 128, rows: 17, keys: 200 },
   ])(`sm_80: ${NAME}`, async (problem) => {
     expect(await check(compiledFor(ampere, "sm_80"), "bf16", problem)).toBeLessThan(2.5e-3);
@@ -130,9 +132,21 @@ describe("wgmma", () => {
     { heads: 1, headDim: 128, rows: 64, keys: 128 },
     { heads: 2, headDim: 128, rows: 17, keys: 130 },
     { heads: 1, headDim: 128, rows: 130, keys: 127 },
-    { heads: 1, headDim: 128, rows: 200, keys: 700, growing: true, sharpness: 5 },
+    { heads: 1, headDim: 128, rows: 200, keys: 700, growing: 50, sharpness: 5 },
     { heads: 2, headDim: 128, rows: 130, keys: 300, unaligned: true },
   ])(NAME, async (problem) => {
     expect(await check(hopper, "bf16", problem)).toBeLessThan(2.5e-3);
+  });
+});
+
+describe("int8 scores", () => {
+  it.each<Case>([
+    { heads: 2, headDim: 128, rows: 1, keys: 1 },
+    { heads: 2, headDim: 128, rows: 130, keys: 127 },
+    { heads: 1, headDim: 128, rows: 200, keys: 200, growing: 6 },
+    { heads: 1, headDim: 128, rows: 64, keys: 200, sharpness: 3 },
+    { heads: 2, headDim: 32, rows: 17, keys: 63, unaligned: true },
+  ])(NAME, async (problem) => {
+    expect(await check(ampere, "bf16", { ...problem, int8: true })).toBeLessThan(0.02);
   });
 });

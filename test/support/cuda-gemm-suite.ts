@@ -26,6 +26,8 @@ export interface CudaGemmOptions {
   readonly kernelDevices: KernelDevices;
   /** Around the tiles of the kernels. */
   readonly shapes: readonly Shape[];
+  /** Rows to test, by default both. */
+  readonly activations?: readonly ("i8" | "bf16")[];
   /** The kernel to test; by default the one that the target takes. */
   readonly define?: (params: TernaryGemmParams) => KernelDefinition;
 }
@@ -49,7 +51,12 @@ const HEADS = [
 const PLAIN = { activation: "none", bias: false, gated: false } as const;
 
 /** What CUDA's ternary gemms have besides that of `gemmSuite`: bf16 rows and results, aligned and unaligned rows, heads. */
-export function cudaGemmSuite({ kernelDevices, shapes, define }: CudaGemmOptions): void {
+export function cudaGemmSuite({
+  kernelDevices,
+  shapes,
+  activations: tested = ["i8", "bf16"],
+  define,
+}: CudaGemmOptions): void {
   const { target } = kernelDevices;
   const devices = () => Object.values(kernelDevices.devices());
   const defined = define ?? ((params: TernaryGemmParams) => defineKernel("ternary-gemm", params, target));
@@ -133,22 +140,21 @@ export function cudaGemmSuite({ kernelDevices, shapes, define }: CudaGemmOptions
     await expectOut({ ...PLAIN, n, k, activations: "bf16" }, m, args, expected, tolerance);
   }
 
-  describe("sums", () => {
-    it.each(shapes)("int8, exactly, into aligned rows: $m x $n x $k", (shape) =>
-      exact(shape, (4 - (shape.n % 4)) % 4),
-    );
-    it.each(shapes)("int8, exactly, into rows of any alignment: $m x $n x $k", (shape) =>
+  describe.runIf(tested.includes("i8"))("exact sums of int8 rows", () => {
+    it.each(shapes)("into aligned rows: $m x $n x $k", (shape) => exact(shape, (4 - (shape.n % 4)) % 4));
+    it.each(shapes)("into rows of any alignment: $m x $n x $k", (shape) =>
       exact(shape, shape.n % 2 === 0 ? 3 : 2),
     );
-    it.each(shapes)("bf16, of aligned rows: $m x $n x $k", (shape) =>
-      close(shape, 16, Math.ceil(shape.k / 8) * 8 + 8),
-    );
-    it.each(shapes)("bf16, of rows of any alignment: $m x $n x $k", (shape) =>
+  });
+
+  describe.runIf(tested.includes("bf16"))("sums of bf16 rows", () => {
+    it.each(shapes)("aligned: $m x $n x $k", (shape) => close(shape, 16, Math.ceil(shape.k / 8) * 8 + 8));
+    it.each(shapes)("of any alignment: $m x $n x $k", (shape) =>
       close(shape, 7, shape.k % 2 === 0 ? shape.k + 3 : shape.k + 2),
     );
   });
 
-  describe.each(["i8", "bf16"] as const)("%s rows", (activations) => {
+  describe.each(tested)("%s rows", (activations) => {
     it.each(EPILOGUES)(
       "$activation, gate $gated, $out rows with padding $padding",
       async ({ activation, out, gated, padding, gateRows }) => {

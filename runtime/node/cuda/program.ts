@@ -4,39 +4,28 @@ import type { Phase, Program, ProgramBuffer } from "../../../ir/program/program.
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
 import type { KernelCode, LoadedProgram, WeightSource } from "../../device.js";
 import { checkWriteSize } from "../../write-size.js";
-import { CUDA_SUCCESS, EVENT_TIMING } from "./api.js";
+import { CUDA_SUCCESS } from "./api.js";
 import type { CudaContext } from "./context.js";
 import { cudaError, synchronous } from "./errors.js";
 import { CapturedGraph } from "./graph.js";
 import { LoadedKernels } from "./kernels.js";
 import { LaunchList } from "./launches.js";
-import { elementBytes, type MemoryPlan, planKept, planRun, planStaging } from "./layout.js";
+import { elementBytes, planKept, planRun, planStaging } from "./layout.js";
+import { DeviceMemory } from "./memory.js";
 import { launchPlace, type PlannedLaunch, planLaunch } from "./plan.js";
+import { type LaunchTime, profileLaunches } from "./profile.js";
 import { Transfers } from "./transfers.js";
 
 /** The step index lies before the kept buffers. */
 const STEP_BYTES = 4;
 
-/** Device time of a launch. */
-export interface LaunchTime {
-  readonly label: string;
-  /** Id of the kernel that ran. */
-  readonly kernel: string;
-  readonly milliseconds: number;
-}
-
-/** An allocation and what lies in it. */
-interface Region {
-  readonly plan: MemoryPlan;
-  readonly address: bigint;
-}
-
 type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array;
 
-/** A program on a CUDA device: two allocations, one stream, and a graph for each list of phases that was run. */
+/** A program on a CUDA device: an allocation that stays and one per size, one stream, and a graph for each list of phases that was run. */
 export class CudaProgram implements LoadedProgram {
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #stream: bigint;
+  readonly #memory: DeviceMemory;
   readonly #transfers: Transfers;
   readonly #lists = new Map<Phase, LaunchList>();
   /** By the phases joined with `+`. */
@@ -44,12 +33,6 @@ export class CudaProgram implements LoadedProgram {
   /** Lists of phases that ran with the bound sizes. */
   readonly #ran = new Set<string>();
   #kernels: LoadedKernels | undefined;
-  /** The step index, weights and what `load` fills. */
-  #kept: Region | undefined;
-  /** Inputs and intermediate values of the bound sizes. */
-  #run: Region | undefined;
-  /** Tensors that one launch of `load` unpacks. */
-  #staging: Region | undefined;
   #bindings: Bindings | undefined;
   #boundTo = "";
   #closed = false;
@@ -63,6 +46,7 @@ export class CudaProgram implements LoadedProgram {
     this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     context.enter();
     this.#stream = context.createStream();
+    this.#memory = new DeviceMemory(context);
     this.#transfers = new Transfers(context, this.#stream);
   }
 
@@ -94,7 +78,7 @@ export class CudaProgram implements LoadedProgram {
     this.#unbind();
     const plan = planRun(this.program, bindings);
     const sizes = this.program.symbols.map((name) => `${name} = ${bindings[name]}`).join(", ");
-    this.#run = this.#allocate(plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
+    this.#memory.allocate("run", plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
     try {
       for (const phase of ["prompt", "step", "advance"] as const) {
         const planned = this.program.phases[phase].flatMap((launch) =>
@@ -120,7 +104,7 @@ export class CudaProgram implements LoadedProgram {
     driver.call(
       `buffer ${buffer}`,
       "cuMemcpyHtoDAsync_v2",
-      this.#address(buffer),
+      this.#memory.address(buffer),
       data,
       data.byteLength,
       this.#stream,
@@ -130,7 +114,6 @@ export class CudaProgram implements LoadedProgram {
   /** Launches phases the first time, which also loads their kernels, and replays a graph of them from then on. */
   async run(phases: readonly Phase[], step: number): Promise<void> {
     const lists = this.#begin(phases, step);
-    const place = `phases ${phases.join(", ")} at step ${step}`;
     if (this.synchronous) {
       for (const list of lists) await this.#launchOneByOne(list);
     } else if (this.#ran.has(phases.join("+")) && lists.some((list) => list.launches.length > 0)) {
@@ -139,43 +122,18 @@ export class CudaProgram implements LoadedProgram {
       for (const list of lists) list.launchAll(this.#stream);
       this.#ran.add(phases.join("+"));
     }
-    await this.context.synchronize(this.#stream, place);
+    await this.context.synchronize(this.#stream, placeOf(phases, step));
   }
 
   /** Runs phases launch by launch and says how long each took on the device. */
   async profile(phases: readonly Phase[], step: number): Promise<readonly LaunchTime[]> {
-    const { driver } = this.context;
     const lists = this.#begin(phases, step);
-    const place = `phases ${phases.join(", ")} at step ${step}`;
-    const events: bigint[] = [];
-    const launches = lists.flatMap((list) => list.launches);
-    try {
-      for (let i = 0; i <= launches.length; i++)
-        events.push(driver.create(place, "cuEventCreate", EVENT_TIMING));
-      let next = 0;
-      const mark = () => driver.call(place, "cuEventRecord", events[next++] ?? 0n, this.#stream);
-      mark();
-      for (const list of lists) {
-        for (let i = 0; i < list.launches.length; i++) {
-          list.launch(i, this.#stream);
-          mark();
-        }
-      }
-      await this.context.synchronize(this.#stream, place);
-      this.context.enter();
-      return launches.map(({ label, kernel }, i) => {
-        const milliseconds = new Float32Array(1);
-        driver.call(place, "cuEventElapsedTime", milliseconds, events[i] ?? 0n, events[i + 1] ?? 0n);
-        return { label, kernel: kernel.kernel.id, milliseconds: milliseconds[0] ?? 0 };
-      });
-    } finally {
-      for (const event of events) driver.result("cuEventDestroy_v2", event);
-    }
+    return profileLaunches(this.context, this.#stream, lists, placeOf(phases, step));
   }
 
   async read(buffer: string): Promise<HostArray> {
     const source = this.#buffer(buffer);
-    const address = this.#address(buffer);
+    const address = this.#memory.address(buffer);
     const bytes = new Uint8Array(elementBytes(source, this.#bindings ?? {}));
     const view = viewOf(source, bytes.buffer);
     await this.#transfers.download(bytes, address, `buffer ${buffer}`);
@@ -183,7 +141,7 @@ export class CudaProgram implements LoadedProgram {
   }
 
   memoryBytes(): number {
-    return [this.#kept, this.#run, this.#staging].reduce((sum, region) => sum + (region?.plan.bytes ?? 0), 0);
+    return this.#memory.bytes;
   }
 
   async close(): Promise<void> {
@@ -196,8 +154,8 @@ export class CudaProgram implements LoadedProgram {
     if (!this.context.tryEnter()) return;
     this.#unbind();
     this.#transfers.release();
-    this.#staging = this.#free(this.#staging);
-    this.#kept = this.#free(this.#kept);
+    this.#memory.free("staging");
+    this.#memory.free("kept");
     this.#kernels?.unload();
     driver.result("cuStreamDestroy_v2", this.#stream);
   }
@@ -206,20 +164,19 @@ export class CudaProgram implements LoadedProgram {
   async #load(weights: WeightSource): Promise<void> {
     const { driver } = this.context;
     this.context.enter();
-    this.#kept = this.#allocate(planKept(this.program, STEP_BYTES), "the model's weights");
-    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), 0, 1, this.#stream);
+    this.#memory.allocate("kept", planKept(this.program, STEP_BYTES), "the model's weights");
+    driver.call("the step index", "cuMemsetD32Async", this.#memory.start("kept"), 0, 1, this.#stream);
     for (const buffer of this.program.buffers) {
       if (buffer.storage.kind === "weight") await this.#fill(buffer, weights);
     }
     this.context.enter();
     const plans = this.program.phases.load.map((launch) => planStaging(launch, this.#buffers));
     const bytes = plans.reduce((most, plan) => Math.max(most, plan.bytes), 0);
-    const none: MemoryPlan = { offsets: new Map(), bytes };
-    this.#staging = this.#allocate(none, "packed weights while they are unpacked");
+    this.#memory.allocate("staging", { offsets: new Map(), bytes }, "packed weights while they are unpacked");
     for (const [i, launch] of this.program.phases.load.entries()) {
       // The stream keeps a tensor from being overwritten before the launch that reads it.
-      const { offsets } = plans[i] ?? none;
-      this.#staging = { address: this.#staging.address, plan: { offsets, bytes } };
+      const { offsets } = plans[i] ?? { offsets: new Map<string, number>() };
+      this.#memory.arrange("staging", offsets);
       for (const id of offsets.keys()) await this.#fill(this.#buffer(id), weights);
       this.context.enter();
       const list = new LaunchList(driver, planLaunch(launch, this.#planInputs({})));
@@ -228,7 +185,7 @@ export class CudaProgram implements LoadedProgram {
     }
     await this.context.synchronize(this.#stream, "unpacking weights");
     this.context.enter();
-    this.#staging = this.#free(this.#staging);
+    this.#memory.free("staging");
     this.#transfers.release();
   }
 
@@ -247,7 +204,7 @@ export class CudaProgram implements LoadedProgram {
         remedy: "compile the bundle again: its files do not belong together",
       });
     }
-    await this.#transfers.upload(this.#address(buffer.id), data, `weight ${storage.tensor}`);
+    await this.#transfers.upload(this.#memory.address(buffer.id), data, `weight ${storage.tensor}`);
   }
 
   /** What every run starts with: the context, the step index, the launches. */
@@ -255,7 +212,7 @@ export class CudaProgram implements LoadedProgram {
     if (this.#bindings === undefined) throw new RangeError("bind the program before it runs");
     this.context.enter();
     const { driver } = this.context;
-    driver.call("the step index", "cuMemsetD32Async", this.#stepAddress(), step, 1, this.#stream);
+    driver.call("the step index", "cuMemsetD32Async", this.#memory.start("kept"), step, 1, this.#stream);
     return phases.flatMap((phase) => this.#lists.get(phase) ?? []);
   }
 
@@ -292,23 +249,10 @@ export class CudaProgram implements LoadedProgram {
         if (kernels === undefined) throw new RangeError("kernels are not loaded");
         return kernels.get(id);
       },
-      address: (buffer) => this.#address(buffer),
-      step: this.#stepAddress(),
+      address: (buffer) => this.#memory.address(buffer),
+      step: this.#memory.start("kept"),
       multiprocessors: this.context.info.multiprocessors,
     };
-  }
-
-  #stepAddress(): bigint {
-    if (this.#kept === undefined) throw new RangeError("the program is closed");
-    return this.#kept.address;
-  }
-
-  #address(id: string): bigint {
-    for (const region of [this.#kept, this.#run, this.#staging]) {
-      const offset = region?.plan.offsets.get(id);
-      if (region !== undefined && offset !== undefined) return region.address + BigInt(offset);
-    }
-    throw new RangeError(`buffer ${id} is not allocated`);
   }
 
   #buffer(id: string): ProgramBuffer {
@@ -322,25 +266,18 @@ export class CudaProgram implements LoadedProgram {
     });
   }
 
-  #allocate(plan: MemoryPlan, what: string): Region {
-    return { plan, address: plan.bytes === 0 ? 0n : this.context.allocate(plan.bytes, what) };
-  }
-
-  #free(region: Region | undefined): undefined {
-    if (region !== undefined && region.plan.bytes > 0) {
-      this.context.driver.result("cuMemFree_v2", region.address);
-    }
-    return undefined;
-  }
-
   #unbind(): void {
     for (const graph of this.#graphs.values()) graph.destroy();
     this.#graphs.clear();
     this.#ran.clear();
     this.#lists.clear();
-    this.#run = this.#free(this.#run);
+    this.#memory.free("run");
     this.#bindings = undefined;
   }
+}
+
+function placeOf(phases: readonly Phase[], step: number): string {
+  return `phases ${phases.join(", ")} at step ${step}`;
 }
 
 function viewOf(buffer: ProgramBuffer, bytes: ArrayBuffer): HostArray {

@@ -31,7 +31,12 @@ export const USAGE_CASES: readonly CliCase[] = [
     [...COMPILE, "--ternarize", "magic"],
     /'magic' is invalid.*exact, absmean, none/,
   ),
-  usage("unknown activations", [...COMPILE, "--activations", "int3"], /'int3' is invalid.*int8, f16, f32/),
+  usage(
+    "unknown activations",
+    [...COMPILE, "--activations", "int3"],
+    /'int3' is invalid.*int8, bf16, f16, f32/,
+  ),
+  usage("an unknown form of kernels", [...COMPILE, "--emit", "cubin"], /'cubin' is invalid.*binary, source/),
   usage("a resolution in words", [...COMPILE, "--resolution", "big"], /'big' is invalid.*1024x1024/),
   usage("a resolution of nothing", [...COMPILE, "--resolution", "0x64"], /'0x64' is invalid/),
   usage("a negative resolution", [...COMPILE, "--resolution=-16x64"], /'-16x64' is invalid/),

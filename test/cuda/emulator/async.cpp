@@ -36,6 +36,23 @@ void Block::copyWait(unsigned left) {
   }
 }
 
+void Block::asyncRead(const void* address, unsigned long long bytes) {
+  if (!isShared(address, bytes)) fail("an asynchronous read of what is not shared memory", LAUNCH_FAILED);
+  const ptrdiff_t offset = static_cast<const unsigned char*>(address) - shared_;
+  if (offset < 0 || offset >= (ptrdiff_t)published_.size()) return;
+  if (publishedFences_ != fences_) {
+    publishedFences_ = fences_;
+    std::memcpy(published_.data(), shared_, published_.size());
+  }
+  if (std::memcmp(published_.data() + offset, address, bytes) != 0)
+    fail("shared memory changed without fence_proxy_async before an asynchronous read, or before the wait for it", LAUNCH_FAILED);
+}
+
+void Block::asyncWritten(const void* address, unsigned long long bytes) {
+  const ptrdiff_t offset = static_cast<const unsigned char*>(address) - shared_;
+  if (offset >= 0 && offset < (ptrdiff_t)published_.size()) std::memcpy(published_.data() + offset, address, bytes);
+}
+
 TransferBarrier& Block::barrierAt(const unsigned long long* address, const char* what) {
   const auto found = transferBarriers_.find(address);
   if (found == transferBarriers_.end())
@@ -77,9 +94,9 @@ void Block::mbarrierWait(unsigned long long* barrier, unsigned parity) {
   }
 }
 
-void Block::transfer(unsigned long long* barrier, unsigned bytes, std::function<void()> copy) {
+void Block::transfer(unsigned long long* barrier, void* shared, unsigned bytes, std::function<void()> copy) {
   barrierAt(barrier, "a copy");
-  transfers_.push_back(Transfer{barrier, bytes, std::move(copy)});
+  transfers_.push_back(Transfer{barrier, shared, bytes, std::move(copy)});
   if (config_.schedule == Schedule::reverse) arriveOne();
 }
 
@@ -90,6 +107,7 @@ bool Block::arriveOne() {
   const Transfer transfer = std::move(transfers_[i]);
   transfers_.erase(transfers_.begin() + i);
   transfer.copy();
+  asyncWritten(transfer.shared, transfer.bytes);
   TransferBarrier& barrier = transferBarriers_[transfer.barrier];
   barrier.bytes -= transfer.bytes;
   advance(barrier);
@@ -127,12 +145,15 @@ void Block::wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned 
 }
 
 void Block::wgmmaResult(unsigned lane, const LateResult& result) {
-  fibers_[(running_ & ~127u) + lane].wgmma.back().push_back({wgmmaNow_, result});
+  Fiber& fiber = fibers_[(running_ & ~127u) + lane];
+  if (!fiber.wgmmaFenced) fail("wgmma without wgmma_fence() since the last wait for wgmma", LAUNCH_FAILED);
+  fiber.wgmma.back().push_back({wgmmaNow_, result});
 }
 
 void Block::wgmmaCommit() { current().wgmma.emplace_back(); }
 
 void Block::wgmmaWait(unsigned left) {
+  current().wgmmaFenced = false;
   auto& groups = current().wgmma;
   while (groups.size() > (size_t)left + 1) {
     for (const Fiber::Late& late : groups.front()) {

@@ -55,6 +55,8 @@ bool Block::run(Index3 block) {
   std::memset(shared_, POISON, config_.sharedBytes);
   std::memset(sharedEnd(), GUARD, GUARD_BYTES);
   std::memset(config_.module->staticShared, POISON, config_.module->staticSharedBytes);
+  published_.assign(shared_, sharedEnd());
+  fences_ = publishedFences_ = 0;
   live_ = count_;
   ready_ = yielded_ = ThreadSet();
   for (Barrier& barrier : barriers_) barrier = Barrier();
@@ -69,6 +71,7 @@ bool Block::run(Index3 block) {
     prepare(fiber.context, fiber.stack, &Block::enter);
     fiber.thread = Thread{{i % size.x, i / size.x % size.y, i / size.x / size.y}, block, size, config_.blocks, i, shared_};
     fiber.exited = false;
+    fiber.wgmmaFenced = false;
     fiber.copies.assign(1, {});
     fiber.stores.assign(1, {});
     fiber.wgmma.assign(1, {});

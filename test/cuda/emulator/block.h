@@ -88,6 +88,8 @@ struct Fiber {
   std::vector<std::vector<CopyAsync>> copies;
   // Groups of stores of the tensor memory accelerator, the last one still open.
   std::vector<std::vector<std::function<void()>>> stores;
+  // Whether wgmma_fence() came since the last wait for wgmma.
+  bool wgmmaFenced = false;
   // Groups of wgmma results, the last one still open.
   struct Late {
     std::shared_ptr<WgmmaValues> values;
@@ -136,6 +138,10 @@ class Block {
   void yield();
   bool isShared(const void* address, unsigned long long bytes) const;
 
+  void fenceProxy() { fences_++; }
+  void asyncRead(const void* address, unsigned long long bytes);
+  void asyncWritten(const void* address, unsigned long long bytes);
+
   void copyAsync(void* shared, const void* global, unsigned bytes, unsigned read);
   void copyCommit();
   void copyWait(unsigned left);
@@ -146,7 +152,7 @@ class Block {
   bool mbarrierTest(unsigned long long* barrier, unsigned parity);
   void mbarrierWait(unsigned long long* barrier, unsigned parity);
   // Adds a copy that completes `bytes` of a barrier when it arrives.
-  void transfer(unsigned long long* barrier, unsigned bytes, std::function<void()> copy);
+  void transfer(unsigned long long* barrier, void* shared, unsigned bytes, std::function<void()> copy);
   void store(std::function<void()> copy);
   void storeCommit();
   void storeWait(unsigned left);
@@ -154,6 +160,7 @@ class Block {
   void* wgmmaValues(unsigned long long bytes);
   void wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
   void wgmmaResult(unsigned lane, const LateResult& result);
+  void wgmmaFence() { current().wgmmaFenced = true; }
   void wgmmaCommit();
   void wgmmaWait(unsigned left);
 
@@ -196,12 +203,16 @@ class Block {
   std::unordered_map<const unsigned long long*, TransferBarrier> transferBarriers_;
   struct Transfer {
     unsigned long long* barrier;
+    void* shared;
     unsigned bytes;
     std::function<void()> copy;
   };
   std::vector<Transfer> transfers_;
   std::shared_ptr<WgmmaValues> wgmmaNow_;
   unsigned char* shared_;
+  // Dynamic shared memory as asynchronous operations see it: as of the last fence before one of them.
+  std::vector<unsigned char> published_;
+  uint64_t fences_ = 0, publishedFences_ = 0;
   uint64_t state_ = 1;
   Index3 block_{};
 

@@ -51,6 +51,11 @@ struct Core {
   void (*warpgroup)(const char* name, void* operands, Together together);
   unsigned (*activeLanes)();
 
+  // Publishes what was written to dynamic shared memory for asynchronous reads of it.
+  void (*fenceProxy)();
+  // An asynchronous operation reads these bytes: they must lie in shared memory, published.
+  void (*asyncRead)(const void* address, unsigned long long bytes);
+
   // cp.async of one thread.
   void (*copyAsync)(void* shared, const void* global, unsigned bytes, unsigned read);
   void (*copyCommit)();
@@ -74,6 +79,7 @@ struct Core {
   void* (*wgmmaValues)(unsigned long long bytes);
   void (*wgmmaOperand)(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
   void (*wgmmaResult)(unsigned lane, const LateResult& result);
+  void (*wgmmaFence)();
   void (*wgmmaCommit)();
   void (*wgmmaWait)(unsigned left);
 };

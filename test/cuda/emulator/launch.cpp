@@ -113,14 +113,17 @@ void tmaLoad(void* shared, const void* map, const int* coordinates, unsigned ran
   const TensorMapFields fields = mapOf(map);
   checkBox(fields, shared, rank);
   const Coordinates from(coordinates, rank);
-  now().transfer(barrier, boxBytes(fields), [=] { loadBox(fields, static_cast<unsigned char*>(shared), from.at); });
+  now().transfer(barrier, shared, boxBytes(fields), [=] { loadBox(fields, static_cast<unsigned char*>(shared), from.at); });
 }
 
 void tmaStore(const void* map, const void* shared, const int* coordinates, unsigned rank) {
   const TensorMapFields fields = mapOf(map);
   checkBox(fields, shared, rank);
   const Coordinates to(coordinates, rank);
-  now().store([=] { storeBox(fields, static_cast<const unsigned char*>(shared), to.at); });
+  now().store([=] {
+    now().asyncRead(shared, boxBytes(fields));
+    storeBox(fields, static_cast<const unsigned char*>(shared), to.at);
+  });
 }
 
 void checkBulk(const void* shared, const void* global, unsigned bytes) {
@@ -131,12 +134,15 @@ void checkBulk(const void* shared, const void* global, unsigned bytes) {
 
 void bulkLoad(void* shared, const void* global, unsigned bytes, unsigned long long* barrier) {
   checkBulk(shared, global, bytes);
-  now().transfer(barrier, bytes, [=] { std::memcpy(shared, global, bytes); });
+  now().transfer(barrier, shared, bytes, [=] { std::memcpy(shared, global, bytes); });
 }
 
 void bulkStore(void* global, const void* shared, unsigned bytes) {
   checkBulk(shared, global, bytes);
-  now().store([=] { std::memcpy(global, shared, bytes); });
+  now().store([=] {
+    now().asyncRead(shared, bytes);
+    std::memcpy(global, shared, bytes);
+  });
 }
 
 }  // namespace
@@ -150,6 +156,8 @@ const Core CORE = {
     [](const char* name, unsigned mask, void* operands, Together together) { now().warp(name, mask, operands, together); },
     [](const char* name, void* operands, Together together) { now().warpgroup(name, operands, together); },
     [] { return now().activeLanes(); },
+    [] { now().fenceProxy(); },
+    [](const void* address, unsigned long long bytes) { now().asyncRead(address, bytes); },
     [](void* shared, const void* global, unsigned bytes, unsigned read) { now().copyAsync(shared, global, bytes, read); },
     [] { now().copyCommit(); },
     [](unsigned left) { now().copyWait(left); },
@@ -168,6 +176,7 @@ const Core CORE = {
       now().wgmmaOperand(gather, descriptor, rows, rowBytes);
     },
     [](unsigned lane, const LateResult& result) { now().wgmmaResult(lane, result); },
+    [] { now().wgmmaFence(); },
     [] { now().wgmmaCommit(); },
     [](unsigned left) { now().wgmmaWait(left); },
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-// ldmatrix and stmatrix: lane 8i + r gives the address of row r of matrix i (8 rows of 8 16-bit elements); lane l holds
+// ldmatrix (and what stmatrix shares with it): lane 8i + r gives the address of row r of matrix i (8 rows of 8 16-bit elements); lane l holds
 // elements 2(l%4) and 2(l%4)+1 of row l/4, or of the column where the matrix is transposed.
 namespace emulator {
 
@@ -52,20 +52,18 @@ inline void matrices(const char* name, unsigned* registers, const void* row, Tog
 
 }  // namespace emulator
 
-#define EMULATOR_MATRICES(count)                                                                           \
-  __device__ __forceinline__ void ldmatrix_x##count(unsigned (&r)[count], const void* row) {               \
-    emulator::matrices("ldmatrix_x" #count, r, row, emulator::loadMatrices<count, false>);                 \
-  }                                                                                                        \
-  __device__ __forceinline__ void ldmatrix_x##count##_trans(unsigned (&r)[count], const void* row) {       \
-    emulator::matrices("ldmatrix_x" #count "_trans", r, row, emulator::loadMatrices<count, true>);         \
-  }                                                                                                        \
-  __device__ __forceinline__ void stmatrix_x##count(void* row, const unsigned (&r)[count]) {               \
-    emulator::matrices("stmatrix_x" #count, const_cast<unsigned*>(r), row, emulator::storeMatrices<count, false>); \
-  }                                                                                                        \
-  __device__ __forceinline__ void stmatrix_x##count##_trans(void* row, const unsigned (&r)[count]) {       \
-    emulator::matrices("stmatrix_x" #count "_trans", const_cast<unsigned*>(r), row, emulator::storeMatrices<count, true>); \
-  }
-EMULATOR_MATRICES(1)
-EMULATOR_MATRICES(2)
-EMULATOR_MATRICES(4)
-#undef EMULATOR_MATRICES
+__device__ __forceinline__ void ldmatrix_x1(unsigned (&r)[1], const void* row) {
+  emulator::matrices("ldmatrix_x1", r, row, emulator::loadMatrices<1, false>);
+}
+__device__ __forceinline__ void ldmatrix_x2(unsigned (&r)[2], const void* row) {
+  emulator::matrices("ldmatrix_x2", r, row, emulator::loadMatrices<2, false>);
+}
+__device__ __forceinline__ void ldmatrix_x4(unsigned (&r)[4], const void* row) {
+  emulator::matrices("ldmatrix_x4", r, row, emulator::loadMatrices<4, false>);
+}
+__device__ __forceinline__ void ldmatrix_x2_trans(unsigned (&r)[2], const void* row) {
+  emulator::matrices("ldmatrix_x2_trans", r, row, emulator::loadMatrices<2, true>);
+}
+__device__ __forceinline__ void ldmatrix_x4_trans(unsigned (&r)[4], const void* row) {
+  emulator::matrices("ldmatrix_x4_trans", r, row, emulator::loadMatrices<4, true>);
+}

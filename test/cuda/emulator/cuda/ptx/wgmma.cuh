@@ -31,7 +31,7 @@ inline void gatherRows(unsigned long long descriptor, unsigned rows, unsigned ch
   for (unsigned row = 0; row < rows; row++)
     for (unsigned chunk = 0; chunk < 2; chunk++) {
       const unsigned char* from = swizzledByte(descriptor, row / 8 * stride + row % 8 * 128 + 16 * chunk);
-      if (!emulatorCore->isShared(from, 16)) emulatorCore->fail("a wgmma operand outside shared memory");
+      emulatorCore->asyncRead(from, 16);
       __builtin_memcpy(to + row * 32 + 16 * chunk, from, 16);
     }
 }
@@ -45,7 +45,7 @@ inline void gatherTransposed(unsigned long long descriptor, unsigned rows, unsig
   for (unsigned k = 0; k < 16; k++)
     for (unsigned row = 0; row < rows; row++) {
       const unsigned char* from = swizzledByte(descriptor, row / 64 * leading + k / 8 * stride + k % 8 * 128 + row % 64 * 2);
-      if (!emulatorCore->isShared(from, 2)) emulatorCore->fail("a wgmma operand outside shared memory");
+      emulatorCore->asyncRead(from, 2);
       __builtin_memcpy(to + row * 32 + k * 2, from, 2);
     }
 }
@@ -108,7 +108,7 @@ void wgmma(void* const* operands) {
 
 }  // namespace emulator
 
-__device__ __forceinline__ void wgmma_fence() {}
+__device__ __forceinline__ void wgmma_fence() { emulatorCore->wgmmaFence(); }
 __device__ __forceinline__ void wgmma_commit() { emulatorCore->wgmmaCommit(); }
 template <int N>
 __device__ __forceinline__ void wgmma_wait() {
@@ -121,12 +121,16 @@ __device__ __forceinline__ void wgmma_m64n128k32_u8s8(int (&d)[64], const unsign
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
   emulatorCore->warpgroup("wgmma_m64n128k32_u8s8", &operands, emulator::wgmma<int, 128, emulator::gatherRows>);
 }
-__device__ __forceinline__ void wgmma_m64n256k32_u8s8(int (&d)[128], const unsigned (&a)[4], unsigned long long b) {
+__device__ __forceinline__ void wgmma_m64n64k32_u8s8(int (&d)[32], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
-  emulatorCore->warpgroup("wgmma_m64n256k32_u8s8", &operands, emulator::wgmma<int, 256, emulator::gatherRows>);
+  emulatorCore->warpgroup("wgmma_m64n64k32_u8s8", &operands, emulator::wgmma<int, 64, emulator::gatherRows>);
 }
 __device__ __forceinline__ void wgmma_m64n128k16_bf16(float (&d)[64], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
   emulatorCore->warpgroup("wgmma_m64n128k16_bf16", &operands, emulator::wgmma<float, 128, emulator::gatherRows>);
+}
+__device__ __forceinline__ void wgmma_m64n64k16_bf16(float (&d)[32], const unsigned (&a)[4], unsigned long long b) {
+  emulator::WgmmaOperands operands = {d, a, 0, b, true};
+  emulatorCore->warpgroup("wgmma_m64n64k16_bf16", &operands, emulator::wgmma<float, 64, emulator::gatherRows>);
 }
 __device__ __forceinline__ void wgmma_settle(unsigned (&)[4]) {}
