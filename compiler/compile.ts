@@ -10,14 +10,14 @@ import { writeBundle } from "./bundle/write.js";
 import { type Emit, toolkitFor } from "./codegen/kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { fileReader } from "./file-reader.js";
+import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
 import type { MemoryReport } from "./lower/index.js";
-import { importOnnx } from "./onnx/index.js";
 import type { Ternarize } from "./pass.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
 
 export interface CompileOptions {
-  /** An .onnx file, or a folder with one. */
+  /** An .onnx file, a folder with one, a Diffusers folder, or an original checkpoint. */
   readonly input: string;
   /** The bundle folder to write. */
   readonly out: string;
@@ -87,7 +87,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
-    const imported = { ...importOnnx(options.input), name: basename(options.input) };
+    const imported = { ...importModel(options.input), name: basename(options.input) };
     const pipeline = findPipeline(options.input, options.pipeline);
     await pause(options.signal);
     const recognized = recognize(imported, reader);

@@ -11,16 +11,16 @@ import { verifyProgram } from "../ir/program/verify.js";
 import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
+import { importModel } from "./import-model.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
-import { importOnnx } from "./onnx/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
 import { environmentOptions, runPasses } from "./passes/runner.js";
 
-/** A model file as a FLUX-level graph for one sample; other graphs keep their generic operations. */
+/** A model file or folder as a FLUX-level graph for one sample; other graphs keep their generic operations. */
 export function importAndRecognize(path: string, reader: ByteReader): Graph {
-  return recognize(importOnnx(path), reader);
+  return recognize(importModel(path), reader);
 }
 
 /**

@@ -5,7 +5,7 @@ import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
 import { fileReader } from "../file-reader.js";
-import { importOnnx } from "../onnx/index.js";
+import { importModel } from "../import-model.js";
 import { isBundle } from "./is-bundle.js";
 import type { DeviceOptions } from "./options.js";
 
@@ -32,7 +32,7 @@ export async function evaluateFile(
   if (bundle === undefined || options.interpret === true) {
     const { graph, reader } =
       bundle === undefined
-        ? { graph: importOnnx(path), reader: fileReader() }
+        ? { graph: importModel(path), reader: fileReader() }
         : await readBundleGraph(bundle.folder);
     try {
       const outputs = evaluateModel(graph, inputs, { reader, precision });

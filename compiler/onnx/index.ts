@@ -1,1 +1,2 @@
 export { importOnnx } from "./graph.js";
+export { findOnnx } from "./locate.js";

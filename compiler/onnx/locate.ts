@@ -17,11 +17,9 @@ export function locateModel(given: string): string {
   if (stat === undefined) throw notFound(given, "there is no such file or folder");
   if (stat.isFile()) return given;
   if (!stat.isDirectory()) throw notFound(given, "this is neither a file nor a folder");
-  const known = PLACES.map((place) => path.join(given, place)).find((file) => existsSync(file));
+  const known = findOnnx(given);
   if (known !== undefined) return known;
-  const files = readdirSync(given).filter((name) => name.endsWith(".onnx"));
-  const [only] = files;
-  if (only !== undefined && files.length === 1) return path.join(given, only);
+  const files = onnxFiles(given);
   throw notFound(
     given,
     files.length === 0 ? "the folder holds no model" : "the folder holds several models",
@@ -30,6 +28,19 @@ export function locateModel(given: string): string {
       found: files.length === 0 ? "no .onnx file" : files.sort().join(", "),
     },
   );
+}
+
+/** The `.onnx` file of a model folder, if there is one and only one that it can mean. */
+export function findOnnx(folder: string): string | undefined {
+  const known = PLACES.map((place) => path.join(folder, place)).find((file) => existsSync(file));
+  if (known !== undefined) return known;
+  const files = onnxFiles(folder);
+  const [only] = files;
+  return only !== undefined && files.length === 1 ? path.join(folder, only) : undefined;
+}
+
+function onnxFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.endsWith(".onnx"));
 }
 
 function notFound(
@@ -42,6 +53,7 @@ function notFound(
     place,
     message,
     ...findings,
-    remedy: "give the path of an .onnx file or of a folder with transformer/model.onnx",
+    remedy:
+      "give the path of an .onnx file, of a folder with transformer/model.onnx, or of a Diffusers folder",
   });
 }

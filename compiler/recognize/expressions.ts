@@ -145,6 +145,8 @@ export class Expressions {
   /** undefined when the sum has too many terms to be of interest. */
   add(a: Expr, b: Expr): Expr | undefined {
     if (a === 0) return b;
+    const [s, t] = [this.#onlyTerm(a), this.#onlyTerm(b)];
+    if (s !== undefined && t !== undefined) return this.#two(s, t);
     const sum = [...this.#termsOf(a)];
     for (const term of this.#termsOf(b)) {
       const at = sum.findIndex((t) => t.product === term.product);
@@ -157,15 +159,15 @@ export class Expressions {
 
   /** undefined when the product has too many terms to be of interest. */
   multiply(a: Expr, b: Expr): Expr | undefined {
+    const [s, t] = [this.#onlyTerm(a), this.#onlyTerm(b)];
+    // One times one, by far the most frequent: a channel and a cosine.
+    if (s?.atoms.length === 1 && t?.atoms.length === 1) {
+      const [x = 0] = s.atoms;
+      const [y = 0] = t.atoms;
+      return this.#one(s.factor * t.factor, this.#pair(Math.min(x, y), Math.max(x, y)));
+    }
     const [p, q] = [this.#termsOf(a), this.#termsOf(b)];
     if (p.length * q.length > MAX_TERMS) return undefined;
-    const [s, t] = [p[0], q[0]];
-    // One times one, by far the most frequent: a channel and a cosine.
-    if (p.length === 1 && q.length === 1 && s?.atoms.length === 1 && t?.atoms.length === 1) {
-      const [x = 0, y = 0] = [s.atoms[0], t.atoms[0]];
-      const product = this.#product(x <= y ? [x, y] : [y, x]);
-      return this.#sum([this.#term(s.factor * t.factor, product)]);
-    }
     let sum: Expr | undefined = 0;
     for (const s of p) {
       for (const t of q) {
@@ -182,6 +184,47 @@ export class Expressions {
     return this.#sum(terms.map((t) => this.#term(t.factor, this.#product(t.atoms))));
   }
 
+  /** The term of an expression that has one. */
+  #onlyTerm(e: Expr): Indexed | undefined {
+    if (e < 0) return this.#term(1, e);
+    const terms = this.#sums[e];
+    return terms?.length === 1 ? terms[0] : undefined;
+  }
+
+  /** What `#sum` gives for one term. */
+  #one(factor: number, product: number): Expr {
+    if (factor === 0) return 0;
+    if (factor === 1 && product < 0) return product;
+    return this.#extended(0, factor, product);
+  }
+
+  /** What `#sum` gives for the sum of two terms. */
+  #two(s: Indexed, t: Indexed): Expr {
+    if (s.product === t.product) return this.#one(s.factor + t.factor, s.product);
+    const [first, last] = s.product < t.product ? [s, t] : [t, s];
+    return this.#extended(this.#extended(0, first.factor, first.product), last.factor, last.product);
+  }
+
+  /** The interned sum of `e` and a term that comes after its own. */
+  #extended(e: Expr, factor: number, product: number): Expr {
+    const term = this.#termIndex(factor, product);
+    const next = this.#sumPairs.index(e, term, this.#sums.length);
+    if (next === this.#sums.length) this.#sums.push([...(this.#sums[e] ?? []), this.#terms[term] as Indexed]);
+    return next;
+  }
+
+  /** What `#product` gives for two atoms in order. */
+  #pair(x: number, y: number): number {
+    return this.#times(this.#times(0, x), y);
+  }
+
+  /** The interned product of `product` and an atom that comes after its own. */
+  #times(product: number, atom: number): number {
+    const next = this.#productPairs.index(product, atom, this.#products.length);
+    if (next === this.#products.length) this.#products.push([...(this.#products[product] ?? []), atom]);
+    return next;
+  }
+
   #termsOf(e: Expr): readonly Indexed[] {
     return e < 0 ? [{ factor: 1, product: e, atoms: [e] }] : (this.#sums[e] as readonly Indexed[]);
   }
@@ -194,11 +237,7 @@ export class Expressions {
     if (terms.some((t) => t.factor === 0)) return this.#sum(terms.filter((t) => t.factor !== 0));
     if (terms.length > 1) kept = [...terms].sort((s, t) => s.product - t.product);
     let e: Expr = 0;
-    for (const term of kept) {
-      const next = this.#sumPairs.index(e, this.#termIndex(term.factor, term.product), this.#sums.length);
-      if (next === this.#sums.length) this.#sums.push([...(this.#sums[e] ?? []), term]);
-      e = next;
-    }
+    for (const term of kept) e = this.#extended(e, term.factor, term.product);
     return e;
   }
 
@@ -224,11 +263,7 @@ export class Expressions {
     const [only] = atoms;
     if (atoms.length === 1 && only !== undefined && only < 0) return only;
     let product = 0;
-    for (const atom of atoms) {
-      const next = this.#productPairs.index(product, atom, this.#products.length);
-      if (next === this.#products.length) this.#products.push([...(this.#products[product] ?? []), atom]);
-      product = next;
-    }
+    for (const atom of atoms) product = this.#times(product, atom);
     return product;
   }
 

@@ -76,7 +76,7 @@ function hopperKernels({ heads, headDim, scale, storage }: AttentionParams): rea
 function mmaKernels(params: AttentionParams): readonly CudaKernel[] {
   const { headDim, scale, storage } = params;
   if (storage !== "bf16" || headDim % 16 !== 0 || headDim > 256 || !(scale > 0)) return [];
-  if (headDim > 128) return [mmaKernel(params, "sm_80", { warps: 4, rowTiles: 1, keys: 64 })];
+  if (headDim > 128) return [mmaKernel(params, "sm_80", { warps: 4, rowTiles: 1, keys: 32 })];
   const turing = mmaKernel(params, "sm_75", { warps: 8, rowTiles: 1, keys: 64 });
   // With 32 keys two blocks fit into the 99 KB of shared memory that sm_86, sm_89 and sm_120 have.
   const narrow = mmaKernel(params, "sm_86", { warps: 4, rowTiles: 2, keys: 32 });

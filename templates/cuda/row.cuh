@@ -113,7 +113,7 @@ struct RowValues<RowShape<C, V, GROUP, HELD, EXTENT>, Load> {
     chunks([&](int at, float (&v)[V]) {
 #pragma unroll
       for (int e = 0; e < V; e++) {
-        if (EXTENT == C && C % V == 0 || at + e < C) visit(v[e]);
+        if ((EXTENT == C && C % V == 0) || at + e < C) visit(v[e]);
       }
     });
   }

@@ -14,15 +14,17 @@ interface Tile {
   readonly threadsY: number;
   readonly groupsM: number;
   readonly groupsN: number;
+  /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
+  readonly blocks: number;
 }
 /** 64 rows x 128, 8 x 8 outputs of a thread: 16 multiply-adds per vector from shared memory; three blocks fit an SM. */
-const WIDE: Tile = { threadsX: 16, threadsY: 8, groupsM: 2, groupsN: 2 };
+const WIDE: Tile = { threadsX: 16, threadsY: 8, groupsM: 2, groupsN: 2, blocks: 3 };
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
-const NARROW: Tile = { threadsX: 16, threadsY: 8, groupsM: 1, groupsN: 1 };
+const NARROW: Tile = { threadsX: 16, threadsY: 8, groupsM: 1, groupsN: 1, blocks: 8 };
 
 export function denseGemmCuda(params: DenseGemmParams, target: Target): KernelDefinition {
   const { n, k, activation, bias, gated } = params;
-  const { threadsX, threadsY, groupsM, groupsN } = n <= DENSE_PANEL ? NARROW : WIDE;
+  const { threadsX, threadsY, groupsM, groupsN, blocks } = n <= DENSE_PANEL ? NARROW : WIDE;
   const kernel: CudaKernel = {
     requires: "sm_70",
     template: "dense-gemm/tiled.cu.hbs",
@@ -30,6 +32,7 @@ export function denseGemmCuda(params: DenseGemmParams, target: Target): KernelDe
       threadsX,
       groupsM,
       groupsN,
+      blocks,
       n,
       k,
       xType: cudaType(params.x ?? "f32"),

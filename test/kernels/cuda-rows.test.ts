@@ -67,7 +67,7 @@ function difficultRows(m: number, c: number): Float32Array<ArrayBuffer> {
 }
 
 describe("quantize-rows gives the reference's bits", () => {
-  // Rows of a part of a warp, of a warp, of several, and rows too wide for registers.
+  // Rows of a part of a warp, of a warp, of several, and rows too wide for registers; more rows than blocks at a time.
   const SIZES = [
     { m: 37, c: 1 },
     { m: 37, c: 3 },
@@ -76,7 +76,7 @@ describe("quantize-rows gives the reference's bits", () => {
     { m: 9, c: 127 },
     { m: 11, c: 128 },
     { m: 9, c: 1029 },
-    { m: 7, c: 3072 },
+    { m: 71, c: 3072 },
     { m: 7, c: 17_001 },
   ] as const;
   it.each(SIZES)("$m x $c", async ({ m, c }) => {
@@ -95,7 +95,7 @@ describe("quantize-rows gives the reference's bits", () => {
   });
 
   it.each(["f32", "bf16"] as const)("rows in two matrices, %s", async (storage) => {
-    const [m, parts, c] = [3, [3072, 12_288], 15_360] as const;
+    const [m, parts, c] = [13, [3072, 12_288], 15_360] as const;
     const x = storage === "f32" ? randomFloats(2, m * c, 3) : bfloatRounded(randomFloats(2, m * c, 3));
     const part = (from: number, length: number, padding: number) => {
       const values = new Float32Array(m * length);
@@ -116,7 +116,7 @@ describe("adaln", () => {
     { m: 6, c: 33 },
     { m: 9, c: 127 },
     { m: 9, c: 128 },
-    { m: 3, c: 3072 },
+    { m: 53, c: 3072 },
     { m: 2, c: 13_001 },
   ] as const;
   it.each(SIZES)(
@@ -186,7 +186,7 @@ describe("wide rows", () => {
   });
 
   it("softmax and reduce by a block per row", async () => {
-    const [m, c] = [3, 2050];
+    const [m, c] = [29, 2050];
     const x = randomFloats(16, m * c, 4);
     const row = (r: number) => Array.from(x.subarray(r * c, (r + 1) * c));
     const sums = Array.from({ length: m }, (_, r) => row(r).reduce((a, b) => a + Math.exp(b), 0));

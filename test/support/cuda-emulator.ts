@@ -65,9 +65,11 @@ export async function emulatedDriver(
 
 /** The path of a copy of the driver library. */
 async function driverLibrary(name: string): Promise<string> {
-  const sources = filesBelow(EMULATOR).filter((path) => /^[^/]*\.(cpp|h)$/.test(path));
-  const built = await cached("driver.so", [...DRIVER_FLAGS, ...contents(EMULATOR, sources)], (to) =>
-    compile([...DRIVER_FLAGS, "-o", to, ...sources.filter((path) => path.endsWith(".cpp")), "-ldl"]),
+  const files = filesBelow(EMULATOR).filter((path) => /^[^/]*\.(cpp|h)$/.test(path));
+  // One translation unit: most of the time goes into the standard library's headers.
+  const unit = files.filter((path) => path.endsWith(".cpp")).map((path) => `#include "${path}"\n`);
+  const built = await cached("driver.so", [...DRIVER_FLAGS, ...contents(EMULATOR, files)], (to) =>
+    compile(unit.join(""), to, DRIVER_FLAGS),
   );
   const copy = built.replace(/\.so$/, `-${name}.so`);
   if (!existsSync(copy)) await inPlace(copy, (to) => copyFile(built, to));
@@ -85,11 +87,7 @@ export async function emulatorModule(source: string): Promise<Uint8Array<ArrayBu
     ...contents(join(TEMPLATES, "cuda"), shared),
     unit,
   ];
-  const built = await cached("kernel.so", key, async (to) => {
-    const path = to.replace(/\.so$/, ".cpp");
-    await writeFile(path, unit);
-    await compile([...KERNEL_FLAGS, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path]);
-  });
+  const built = await cached("kernel.so", key, (to) => compile(unit, to, KERNEL_FLAGS));
   return new Uint8Array(await readFile(built));
 }
 
@@ -117,14 +115,10 @@ function translationUnit(source: string): string {
   ].join("\n");
 }
 
-async function compile(args: readonly string[]): Promise<void> {
-  try {
-    await execa("g++", args, { cwd: EMULATOR });
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
-      throw new Error("the CUDA emulator is built with g++, which is not installed", { cause });
-    throw cause;
-  }
+async function compile(unit: string, to: string, flags: readonly string[]): Promise<void> {
+  const path = to.replace(/\.so$/, ".cpp");
+  await writeFile(path, unit);
+  await execa("g++", [...flags, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path, "-ldl"]);
 }
 
 /** The file made from `key`, by name; two processes may make it at the same time. */

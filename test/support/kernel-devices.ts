@@ -62,12 +62,15 @@ export function cudaDevices(
   return { target, devices: forThisFile(make), sameBits: true };
 }
 
+/** The emulated driver is built when it is first opened. */
+const OPENING_MS = 180_000;
+
 /** Opens the devices before the file's tests and closes them after. */
 function forThisFile(make: Readonly<Record<string, () => Promise<Device>>>): KernelDevices["devices"] {
   const devices: Record<string, Device> = {};
   beforeAll(async () => {
     for (const [name, open] of Object.entries(make)) devices[name] = await open();
-  });
+  }, OPENING_MS);
   afterAll(async () => {
     for (const device of Object.values(devices)) await device.close();
   });

@@ -56,13 +56,19 @@ interface Golden {
   readonly definition: KernelDefinition;
 }
 
+/** Where the parameters above would show none of the kernels that GPUs run. */
+const CUDA_EXAMPLES: Partial<{ readonly [F in Family]: FamilyParams[F] }> = {
+  attention: { heads: 2, headDim: 128, scale: 0.5, storage: "bf16" },
+};
+
 /** A definition and the fallbacks behind it. */
 function variants(definition: KernelDefinition): readonly KernelDefinition[] {
   return [definition, ...(definition.fallback === null ? [] : variants(definition.fallback))];
 }
 
 function define<F extends Family>(family: F, target: Target): readonly KernelDefinition[] {
-  return variants(defineKernel(family, EXAMPLES[family], target));
+  const cuda = target.language === "cuda" ? CUDA_EXAMPLES[family] : undefined;
+  return variants(defineKernel(family, cuda ?? EXAMPLES[family], target));
 }
 
 const families = Object.keys(EXAMPLES) as Family[];

@@ -6,8 +6,6 @@
 namespace emulator {
 
 namespace {
-constexpr int LAUNCH_FAILED = 719;
-constexpr int MISALIGNED = 716;
 
 void perform(CopyAsync& copy) {
   if (copy.done) return;
@@ -45,7 +43,8 @@ void Block::asyncRead(const void* address, unsigned long long bytes) {
     std::memcpy(published_.data(), shared_, published_.size());
   }
   if (std::memcmp(published_.data() + offset, address, bytes) != 0)
-    fail("shared memory changed without fence_proxy_async before an asynchronous read, or before the wait for it", LAUNCH_FAILED);
+    fail("shared memory changed without fence_proxy_async before an asynchronous read, or before the wait for it",
+         LAUNCH_FAILED);
 }
 
 void Block::asyncWritten(const void* address, unsigned long long bytes) {
@@ -63,7 +62,8 @@ TransferBarrier& Block::barrierAt(const unsigned long long* address, const char*
 void Block::mbarrierInit(unsigned long long* barrier, unsigned arrivals) {
   if (!isShared(barrier, 8)) fail("an mbarrier outside shared memory", LAUNCH_FAILED);
   if (reinterpret_cast<uintptr_t>(barrier) % 8 != 0) fail("an mbarrier that is not 8-byte aligned", MISALIGNED);
-  if (arrivals == 0 || arrivals >= 1u << 20) fail("an mbarrier of " + std::to_string(arrivals) + " arrivals", LAUNCH_FAILED);
+  if (arrivals == 0 || arrivals >= 1u << 20)
+    fail("an mbarrier of " + std::to_string(arrivals) + " arrivals", LAUNCH_FAILED);
   transferBarriers_[barrier] = TransferBarrier{arrivals, arrivals, 0, 0, {}};
 }
 
@@ -162,7 +162,8 @@ void Block::wgmmaWait(unsigned left) {
         for (const auto& operand : late.values->operands) {
           std::vector<unsigned char> again(operand.bytes.size());
           operand.gather(operand.descriptor, operand.rows, again.data());
-          if (again != operand.bytes) fail("an operand of wgmma in shared memory changed before the wait for it", LAUNCH_FAILED);
+          if (again != operand.bytes)
+            fail("an operand of wgmma in shared memory changed before the wait for it", LAUNCH_FAILED);
         }
       }
       const LateResult& result = late.result;

@@ -13,12 +13,18 @@
 
 namespace emulator {
 
-// In what order threads run and when asynchronous copies arrive, so that a missing barrier or wait shows in one of them.
+// In what order threads run and when asynchronous copies arrive, so that a missing barrier or wait shows in one of
+// them.
 enum class Schedule : int {
   forward = 0,   // the lowest thread that can go on; copies arrive when they are waited for
   reverse = 1,   // the highest; copies arrive at once
   shuffled = 2,  // any; copies arrive at any time
 };
+
+// What a kernel's faults are to the driver.
+constexpr int ILLEGAL_ADDRESS = 700;
+constexpr int MISALIGNED = 716;
+constexpr int LAUNCH_FAILED = 719;
 
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned NO_THREAD = ~0u;

@@ -59,7 +59,7 @@ API int fakeLiveObjects() {
   int retained = 0;
   for (const auto& context : state.contexts) retained += context.second->retained;
   return retained + (int)(state.modules.size() + state.device.count() + state.pinned.count() + state.streams.size() +
-                                state.events.size() + state.graphs.size() + state.executables.size());
+                          state.events.size() + state.graphs.size() + state.executables.size());
 }
 API size_t fakeDeviceBytes() { return emulator::driver().device.bytes(); }
 API unsigned long long fakeCount(const char* call) { return emulator::driver().counts[call]; }

@@ -1,7 +1,7 @@
-// Devices, contexts, memory, streams, events and graphs of the emulated driver.
+// Devices, contexts and memory of the emulated driver.
 #include "driver.h"
 
-#include <chrono>
+#include <cstdio>
 #include <cstring>
 
 namespace emulator {
@@ -31,13 +31,17 @@ Call::Call(const char* name) : lock_(driver().mutex) {
     state.failures.erase(planned);
     return;
   }
-  if (!state.initialized && std::strcmp(name, "cuInit") != 0 && std::strcmp(name, "cuDriverGetVersion") != 0) result = NOT_INITIALIZED;
-  else if (!gives(name)) result = state.fault;
+  if (!state.initialized && std::strcmp(name, "cuInit") != 0 && std::strcmp(name, "cuDriverGetVersion") != 0)
+    result = NOT_INITIALIZED;
+  else if (!gives(name))
+    result = state.fault;
 }
 
 void Driver::add(Stream* stream, Operation operation) {
-  if (stream != nullptr && stream->capture != nullptr) stream->capture->operations.push_back(std::move(operation));
-  else queue.push_back(std::move(operation));
+  if (stream != nullptr && stream->capture != nullptr)
+    stream->capture->operations.push_back(std::move(operation));
+  else
+    queue.push_back(std::move(operation));
 }
 
 void Driver::drain() {
@@ -53,6 +57,11 @@ void Driver::recover() {
   if (!modules.empty() || device.count() > 0) return;
   fault = 0;
   queue.clear();
+}
+
+int Driver::settle() {
+  drain();
+  return fault;
 }
 
 bool Driver::capturing() const {
@@ -83,26 +92,6 @@ int Driver::sharedLimit() const {
   const int all = sharedPerProcessor();
   return all <= 96 << 10 ? all : all - 1024;
 }
-
-namespace {
-
-double now() {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-int settle(Driver& state) {
-  state.drain();
-  return state.fault;
-}
-
-template <typename T>
-bool drop(std::set<T*>& set, T* object) {
-  if (set.erase(object) == 0) return false;
-  delete object;
-  return true;
-}
-
-}  // namespace
 
 }  // namespace emulator
 
@@ -215,7 +204,7 @@ API int cuMemFree_v2(uint64_t address) {
   ENTER_CONTEXT("cuMemFree_v2")
   if (address == 0) return SUCCESS;
   if (driver().capturing()) return STREAM_CAPTURE_UNSUPPORTED;
-  const int result = settle(driver());
+  const int result = driver().settle();
   const bool known = driver().device.release(address);
   driver().recover();
   return known ? result : INVALID_VALUE;
@@ -228,7 +217,7 @@ API int cuMemHostAlloc(void** address, size_t bytes, unsigned) {
 }
 API int cuMemFreeHost(void* address) {
   ENTER("cuMemFreeHost")
-  const int result = settle(driver());
+  const int result = driver().settle();
   return driver().pinned.release(reinterpret_cast<uint64_t>(address)) ? result : INVALID_VALUE;
 }
 
@@ -251,7 +240,7 @@ API int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream
   driver().add(static_cast<Stream*>(stream), [=] { std::memcpy(to, reinterpret_cast<const void*>(from), bytes); });
   // To memory that is not pinned, the call returns after the copy.
   const bool isPinned = driver().pinned.holds(reinterpret_cast<uint64_t>(to), bytes);
-  return isPinned || driver().capturing() ? SUCCESS : settle(driver());
+  return isPinned || driver().capturing() ? SUCCESS : driver().settle();
 }
 API int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void* stream) {
   ENTER_CONTEXT("cuMemcpyDtoDAsync_v2")
@@ -273,99 +262,4 @@ API int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void* st
   if (!driver().device.holds(to, bytes)) return INVALID_VALUE;
   driver().add(static_cast<Stream*>(stream), [=] { std::memset(reinterpret_cast<void*>(to), value, bytes); });
   return SUCCESS;
-}
-
-API int cuStreamCreate(void** stream, unsigned) {
-  ENTER_CONTEXT("cuStreamCreate")
-  auto* created = new Stream();
-  driver().streams.insert(created);
-  *stream = created;
-  return SUCCESS;
-}
-API int cuStreamDestroy_v2(void* stream) {
-  ENTER("cuStreamDestroy_v2")
-  driver().drain();
-  return drop(driver().streams, static_cast<Stream*>(stream)) ? SUCCESS : INVALID_HANDLE;
-}
-API int cuStreamSynchronize(void* stream) {
-  ENTER("cuStreamSynchronize")
-  if (driver().settings.strictThreads && currentContext == nullptr) return INVALID_CONTEXT;
-  if (stream != nullptr && driver().streams.count(static_cast<Stream*>(stream)) == 0) return INVALID_HANDLE;
-  if (stream != nullptr && static_cast<Stream*>(stream)->capture != nullptr) return STREAM_CAPTURE_UNSUPPORTED;
-  return settle(driver());
-}
-API int cuStreamBeginCapture_v2(void* stream, int) {
-  ENTER_CONTEXT("cuStreamBeginCapture_v2")
-  auto* target = static_cast<Stream*>(stream);
-  if (driver().streams.count(target) == 0) return INVALID_HANDLE;
-  if (target->capture != nullptr) return INVALID_VALUE;
-  target->capture = std::make_unique<Graph>();
-  return SUCCESS;
-}
-API int cuStreamEndCapture(void* stream, void** graph) {
-  ENTER("cuStreamEndCapture")
-  auto* target = static_cast<Stream*>(stream);
-  if (driver().streams.count(target) == 0 || target->capture == nullptr) return INVALID_VALUE;
-  Graph* captured = target->capture.release();
-  driver().graphs.insert(captured);
-  *graph = captured;
-  return SUCCESS;
-}
-API int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
-  ENTER_CONTEXT("cuGraphInstantiateWithFlags")
-  if (driver().graphs.count(static_cast<Graph*>(graph)) == 0) return INVALID_VALUE;
-  auto* copy = new Graph(*static_cast<Graph*>(graph));
-  driver().executables.insert(copy);
-  *executable = copy;
-  return SUCCESS;
-}
-API int cuGraphLaunch(void* executable, void* stream) {
-  ENTER_CONTEXT("cuGraphLaunch")
-  auto* graph = static_cast<Graph*>(executable);
-  if (driver().executables.count(graph) == 0) return INVALID_VALUE;
-  for (const Operation& operation : graph->operations) driver().add(static_cast<Stream*>(stream), operation);
-  return SUCCESS;
-}
-API int cuGraphExecDestroy(void* executable) {
-  ENTER("cuGraphExecDestroy")
-  return drop(driver().executables, static_cast<Graph*>(executable)) ? SUCCESS : INVALID_VALUE;
-}
-API int cuGraphDestroy(void* graph) {
-  ENTER("cuGraphDestroy")
-  return drop(driver().graphs, static_cast<Graph*>(graph)) ? SUCCESS : INVALID_VALUE;
-}
-
-API int cuEventCreate(void** event, unsigned) {
-  ENTER_CONTEXT("cuEventCreate")
-  auto* created = new Event();
-  driver().events.insert(created);
-  *event = created;
-  return SUCCESS;
-}
-API int cuEventRecord(void* event, void* stream) {
-  ENTER_CONTEXT("cuEventRecord")
-  auto* target = static_cast<Event*>(event);
-  if (driver().events.count(target) == 0) return INVALID_HANDLE;
-  target->recorded = true;
-  driver().add(static_cast<Stream*>(stream), [=] { target->milliseconds = now(); });
-  return SUCCESS;
-}
-API int cuEventSynchronize(void* event) {
-  ENTER("cuEventSynchronize")
-  if (driver().settings.strictThreads && currentContext == nullptr) return INVALID_CONTEXT;
-  if (driver().events.count(static_cast<Event*>(event)) == 0) return INVALID_HANDLE;
-  return settle(driver());
-}
-API int cuEventElapsedTime(float* milliseconds, void* start, void* end) {
-  ENTER("cuEventElapsedTime")
-  const auto *first = static_cast<Event*>(start), *last = static_cast<Event*>(end);
-  if (!first->recorded || !last->recorded) return INVALID_HANDLE;
-  if (first->milliseconds == 0 || last->milliseconds == 0) return NOT_READY;
-  *milliseconds = (float)(last->milliseconds - first->milliseconds);
-  return SUCCESS;
-}
-API int cuEventDestroy_v2(void* event) {
-  ENTER("cuEventDestroy_v2")
-  driver().drain();
-  return drop(driver().events, static_cast<Event*>(event)) ? SUCCESS : INVALID_HANDLE;
 }

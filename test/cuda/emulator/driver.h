@@ -18,6 +18,7 @@ namespace emulator {
 
 using Operation = std::function<void()>;
 
+// Further ones than those of kernels.
 enum Result : int {
   SUCCESS = 0,
   INVALID_VALUE = 1,
@@ -31,10 +32,6 @@ enum Result : int {
   INVALID_HANDLE = 400,
   NOT_FOUND = 500,
   NOT_READY = 600,
-  ILLEGAL_ADDRESS = 700,
-  LAUNCH_OUT_OF_RESOURCES = 701,
-  MISALIGNED_ADDRESS = 716,
-  LAUNCH_FAILED = 719,
   STREAM_CAPTURE_UNSUPPORTED = 900,
   STREAM_CAPTURE_INVALIDATED = 901,
 };
@@ -94,8 +91,8 @@ struct Driver {
   std::vector<Operation> queue;
   uint64_t launches = 0;
 
-  // The first error of a kernel, which every call returns. Of a real device it stays until the context is gone; here
-  // until modules and memory are given back, so that one test's fault is not the next one's.
+  // The first error of a kernel, which every call returns. On a real device it stays until the context is gone, here
+  // until modules and memory are given back: one test's fault is not the next one's.
   int fault = 0;
   std::string faultText;
 
@@ -107,7 +104,11 @@ struct Driver {
   std::map<std::string, Planned> failures;
 
   void add(Stream* stream, Operation operation);
+  // Does the work that is queued, until a kernel fails.
   void drain();
+  // The same; returns the fault.
+  int settle();
+  // Forgets the fault once nothing is left that it may have damaged.
   void recover();
   bool capturing() const;
   int sharedLimit() const;
@@ -133,9 +134,9 @@ class Call {
 
 // An entry point. `ENTER` returns planned failures and the fault of an earlier kernel.
 #define API extern "C" __attribute__((visibility("default")))
-#define ENTER(name)                   \
-  using namespace emulator;           \
-  const Call call(name);              \
+#define ENTER(name)         \
+  using namespace emulator; \
+  const Call call(name);    \
   if (call.result != 0) return call.result;
 #define ENTER_CONTEXT(name) \
   ENTER(name)               \

@@ -74,21 +74,21 @@ extern unsigned char __start_emulator_shared[] __attribute__((weak, visibility("
 extern unsigned char __stop_emulator_shared[] __attribute__((weak, visibility("hidden")));
 
 // Ends every kernel's source.
-#define EMULATOR_MODULE(kernel, threads)                                                               \
-  typedef decltype(emulator::parametersOf(kernel)) EmulatorParameters;                                 \
-  static void emulatorRun(void* const* parameters) {                                                   \
+#define EMULATOR_MODULE(kernel, threads)                                                                     \
+  typedef decltype(emulator::parametersOf(kernel)) EmulatorParameters;                                       \
+  static void emulatorRun(void* const* parameters) {                                                         \
     EmulatorParameters::call(kernel, parameters, emulator::IndicesBelow<EmulatorParameters::count>::Type()); \
-  }                                                                                                    \
-  extern "C" __attribute__((visibility("default"))) const emulator::Module emulator_module = {         \
-      &emulatorCore,                                                                                   \
-      &emulatorThread,                                                                                 \
-      #kernel,                                                                                         \
-      emulatorRun,                                                                                     \
-      EmulatorParameters::count,                                                                       \
-      EmulatorParameters::bytes,                                                                       \
-      threads,                                                                                         \
-      __start_emulator_shared,                                                                         \
-      (unsigned long long)(__stop_emulator_shared - __start_emulator_shared)};
+  }                                                                                                          \
+  extern "C" __attribute__((visibility("default")))                                                          \
+  const emulator::Module emulator_module = {&emulatorCore,                                                   \
+                                            &emulatorThread,                                                 \
+                                            #kernel,                                                         \
+                                            emulatorRun,                                                     \
+                                            EmulatorParameters::count,                                       \
+                                            EmulatorParameters::bytes,                                       \
+                                            threads,                                                         \
+                                            __start_emulator_shared,                                         \
+                                            (unsigned long long)(__stop_emulator_shared - __start_emulator_shared)};
 
 #include "math.h"
 #include "integer.h"

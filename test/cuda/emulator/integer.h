@@ -60,9 +60,11 @@ inline float __uint_as_float(unsigned x) { return emulator::bits<float>(x); }
 inline long long __double_as_longlong(double x) { return emulator::bits<long long>(x); }
 inline double __longlong_as_double(long long x) { return emulator::bits<double>(x); }
 
-#define EMULATOR_LOAD(name) \
-  template <typename T>     \
-  inline T name(const T* at) { return *at; }
+#define EMULATOR_LOAD(name)    \
+  template <typename T>        \
+  inline T name(const T* at) { \
+    return *at;                \
+  }
 EMULATOR_LOAD(__ldg)
 EMULATOR_LOAD(__ldcg)
 EMULATOR_LOAD(__ldca)
@@ -70,9 +72,11 @@ EMULATOR_LOAD(__ldcs)
 EMULATOR_LOAD(__ldlu)
 EMULATOR_LOAD(__ldcv)
 #undef EMULATOR_LOAD
-#define EMULATOR_STORE(name) \
-  template <typename T>      \
-  inline void name(T* at, typename emulator::Plain<T>::Type x) { *at = x; }
+#define EMULATOR_STORE(name)                                     \
+  template <typename T>                                          \
+  inline void name(T* at, typename emulator::Plain<T>::Type x) { \
+    *at = x;                                                     \
+  }
 EMULATOR_STORE(__stwb)
 EMULATOR_STORE(__stcg)
 EMULATOR_STORE(__stcs)

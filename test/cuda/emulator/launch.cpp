@@ -10,9 +10,6 @@ namespace emulator {
 
 namespace {
 
-constexpr int LAUNCH_FAILED = 719;
-constexpr int ILLEGAL_ADDRESS = 700;
-constexpr int MISALIGNED = 716;
 const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 // The launching thread catches its own faults; other threads of the process have their handlers.
@@ -23,8 +20,10 @@ void handle(int signal, siginfo_t* info, void* context) {
   if (!launching) {
     for (int i = 0; i < 4; i++) {
       if (SIGNALS[i] != signal) continue;
-      if ((before[i].sa_flags & SA_SIGINFO) != 0) before[i].sa_sigaction(signal, info, context);
-      else sigaction(signal, &before[i], nullptr);
+      if ((before[i].sa_flags & SA_SIGINFO) != 0)
+        before[i].sa_sigaction(signal, info, context);
+      else
+        sigaction(signal, &before[i], nullptr);
     }
     return;
   }
@@ -33,7 +32,8 @@ void handle(int signal, siginfo_t* info, void* context) {
   std::snprintf(address, sizeof address, "%p", info->si_addr);
   switch (signal) {
     case SIGILL:
-      block.fault = {block.place() + ": a misaligned access, an index outside its array, or other undefined behavior", MISALIGNED};
+      block.fault = {block.place() + ": a misaligned access, an index outside its array, or other undefined behavior",
+                     MISALIGNED};
       break;
     case SIGFPE:
       block.fault = {block.place() + ": an integer division by zero", LAUNCH_FAILED};
@@ -53,7 +53,7 @@ class Signals {
     alternate.ss_sp = stack;
     alternate.ss_size = sizeof stack;
     sigaltstack(&alternate, &oldStack_);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &action, &before[i]);
@@ -101,7 +101,8 @@ const TensorMapFields& mapOf(const void* map) {
 void checkBox(const TensorMapFields& map, const void* shared, unsigned rank) {
   if (map.rank != rank) now().fail("a copy of another rank than its tensor map", LAUNCH_FAILED);
   if (!now().isShared(shared, boxBytes(map))) now().fail("a box that is not wholly in shared memory", ILLEGAL_ADDRESS);
-  if (reinterpret_cast<uintptr_t>(shared) % 128 != 0) now().fail("a box that is not 128-byte aligned in shared memory", MISALIGNED);
+  if (reinterpret_cast<uintptr_t>(shared) % 128 != 0)
+    now().fail("a box that is not 128-byte aligned in shared memory", MISALIGNED);
 }
 
 struct Coordinates {
@@ -113,7 +114,8 @@ void tmaLoad(void* shared, const void* map, const int* coordinates, unsigned ran
   const TensorMapFields fields = mapOf(map);
   checkBox(fields, shared, rank);
   const Coordinates from(coordinates, rank);
-  now().transfer(barrier, shared, boxBytes(fields), [=] { loadBox(fields, static_cast<unsigned char*>(shared), from.at); });
+  now().transfer(barrier, shared, boxBytes(fields),
+                 [=] { loadBox(fields, static_cast<unsigned char*>(shared), from.at); });
 }
 
 void tmaStore(const void* map, const void* shared, const int* coordinates, unsigned rank) {
@@ -153,16 +155,22 @@ const Core CORE = {
     [](const void* address, unsigned long long bytes) { return now().isShared(address, bytes); },
     [](Vote vote, int predicate) { return now().syncthreads(vote, predicate); },
     [](unsigned id, unsigned threads, bool waits) { now().namedBarrier(id, threads, waits); },
-    [](const char* name, unsigned mask, void* operands, Together together) { now().warp(name, mask, operands, together); },
+    [](const char* name, unsigned mask, void* operands, Together together) {
+      now().warp(name, mask, operands, together);
+    },
     [](const char* name, void* operands, Together together) { now().warpgroup(name, operands, together); },
     [] { return now().activeLanes(); },
     [] { now().fenceProxy(); },
     [](const void* address, unsigned long long bytes) { now().asyncRead(address, bytes); },
-    [](void* shared, const void* global, unsigned bytes, unsigned read) { now().copyAsync(shared, global, bytes, read); },
+    [](void* shared, const void* global, unsigned bytes, unsigned read) {
+      now().copyAsync(shared, global, bytes, read);
+    },
     [] { now().copyCommit(); },
     [](unsigned left) { now().copyWait(left); },
     [](unsigned long long* barrier, unsigned arrivals) { now().mbarrierInit(barrier, arrivals); },
-    [](unsigned long long* barrier, unsigned arrivals, unsigned bytes) { now().mbarrierArrive(barrier, arrivals, bytes); },
+    [](unsigned long long* barrier, unsigned arrivals, unsigned bytes) {
+      now().mbarrierArrive(barrier, arrivals, bytes);
+    },
     [](unsigned long long* barrier, unsigned parity) { return now().mbarrierTest(barrier, parity); },
     [](unsigned long long* barrier, unsigned parity) { now().mbarrierWait(barrier, parity); },
     tmaLoad,

@@ -3,13 +3,13 @@
 // Floating point. What the GPU approximates is computed exactly rounded or nearly so: tests have tolerances for both.
 #define INFINITY __builtin_inff()
 #define NAN __builtin_nanf("")
-#define EMULATOR_UNARY(name)            \
-  extern "C" float name##f(float);      \
-  extern "C" double name(double);       \
+#define EMULATOR_UNARY(name)       \
+  extern "C" float name##f(float); \
+  extern "C" double name(double);  \
   inline float name(float x) { return name##f(x); }
-#define EMULATOR_BINARY(name)                  \
-  extern "C" float name##f(float, float);      \
-  extern "C" double name(double, double);      \
+#define EMULATOR_BINARY(name)             \
+  extern "C" float name##f(float, float); \
+  extern "C" double name(double, double); \
   inline float name(float x, float y) { return name##f(x, y); }
 EMULATOR_UNARY(exp)
 EMULATOR_UNARY(exp2)
@@ -110,9 +110,7 @@ inline T saturated(double x, T low, T high) {
 }
 inline int toInt(double x) { return saturated<int>(x, -2147483647 - 1, 2147483647); }
 inline unsigned toUnsigned(double x) { return saturated<unsigned>(x, 0u, 4294967295u); }
-inline long long toLong(double x) {
-  return saturated<long long>(x, -9223372036854775807ll - 1, 9223372036854775807ll);
-}
+inline long long toLong(double x) { return saturated<long long>(x, -9223372036854775807ll - 1, 9223372036854775807ll); }
 }  // namespace emulator
 
 inline float __fadd_rn(float a, float b) { return emulator::rounded(a + b); }
@@ -142,7 +140,10 @@ inline float __sinf(float x) { return (float)sin((double)x); }
 inline float __cosf(float x) { return (float)cos((double)x); }
 inline float __tanf(float x) { return (float)tan((double)x); }
 inline float __tanhf(float x) { return (float)tanh((double)x); }
-inline void __sincosf(float x, float* s, float* c) { *s = __sinf(x); *c = __cosf(x); }
+inline void __sincosf(float x, float* s, float* c) {
+  *s = __sinf(x);
+  *c = __cosf(x);
+}
 inline float __powf(float x, float y) { return (float)pow((double)x, (double)y); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float fdividef(float a, float b) { return a / b; }
@@ -152,7 +153,10 @@ inline double sinpi(double x) { return sin(3.14159265358979323846 * (x - 2.0 * f
 inline double cospi(double x) { return cos(3.14159265358979323846 * (x - 2.0 * floor(0.5 * x))); }
 inline float sinpif(float x) { return (float)sinpi((double)x); }
 inline float cospif(float x) { return (float)cospi((double)x); }
-inline void sincospif(float x, float* s, float* c) { *s = sinpif(x); *c = cospif(x); }
+inline void sincospif(float x, float* s, float* c) {
+  *s = sinpif(x);
+  *c = cospif(x);
+}
 
 inline int __float2int_rn(float x) { return emulator::toInt(rint((double)x)); }
 inline int __float2int_rz(float x) { return emulator::toInt(trunc((double)x)); }

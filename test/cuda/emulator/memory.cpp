@@ -10,8 +10,6 @@ namespace {
 constexpr size_t PAGE = 4096;
 constexpr size_t ALIGNMENT = 256;
 constexpr size_t FORBIDDEN = 64 << 20;  // address space before and behind that may not be touched
-constexpr unsigned char POISON = 0xff;  // NaN in every floating-point type
-constexpr unsigned char GUARD = 0xa5;
 size_t roundUp(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 }  // namespace
 
@@ -55,7 +53,8 @@ std::string Memory::checkGuards() const {
       if (start[-1 - (ptrdiff_t)i] != GUARD) return "wrote " + std::to_string(i + 1) + " bytes before an allocation";
     for (size_t i = allocation.bytes; i < roundUp(allocation.bytes, ALIGNMENT); i++)
       if (start[i] != GUARD)
-        return "wrote " + std::to_string(i - allocation.bytes) + " bytes behind an allocation of " + std::to_string(allocation.bytes);
+        return "wrote " + std::to_string(i - allocation.bytes) + " bytes behind an allocation of " +
+               std::to_string(allocation.bytes);
   }
   return "";
 }

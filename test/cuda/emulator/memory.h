@@ -9,6 +9,9 @@
 // new, and has a guard before it and behind its last byte.
 namespace emulator {
 
+constexpr unsigned char POISON = 0xff;  // NaN in every floating-point type
+constexpr unsigned char GUARD = 0xa5;
+
 class Memory {
  public:
   // 0 where it does not fit.

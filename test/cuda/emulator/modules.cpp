@@ -165,15 +165,16 @@ API int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, un
 }
 
 API int cuTensorMapEncodeTiled(void* map, int dataType, unsigned rank, void* address, const uint64_t* sizes,
-                               const uint64_t* strides, const uint32_t* box, const uint32_t* elementStrides, int interleave,
-                               int swizzle, int, int fill) {
+                               const uint64_t* strides, const uint32_t* box, const uint32_t* elementStrides,
+                               int interleave, int swizzle, int, int fill) {
   ENTER("cuTensorMapEncodeTiled")
   if (driver().settings.major < 9) return INVALID_VALUE;
   // By CUtensorMapDataType.
   static const unsigned BYTES[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
   if (dataType < 0 || dataType > 12 || rank == 0 || rank > 5 || interleave != 0 || fill != 0) return INVALID_VALUE;
   if (swizzle < 0 || swizzle > 3) return INVALID_VALUE;
-  if (reinterpret_cast<uintptr_t>(map) % 64 != 0 || reinterpret_cast<uintptr_t>(address) % 16 != 0) return INVALID_VALUE;
+  if (reinterpret_cast<uintptr_t>(map) % 64 != 0 || reinterpret_cast<uintptr_t>(address) % 16 != 0)
+    return INVALID_VALUE;
   TensorMapFields fields{};
   fields.magic = TENSOR_MAP_MAGIC;
   fields.elementBytes = (uint8_t)BYTES[dataType];
@@ -181,7 +182,8 @@ API int cuTensorMapEncodeTiled(void* map, int dataType, unsigned rank, void* add
   fields.swizzle = (uint8_t)swizzle;
   fields.base = reinterpret_cast<uint64_t>(address);
   for (unsigned i = 0; i < rank; i++) {
-    if (sizes[i] == 0 || sizes[i] > uint64_t(1) << 32 || box[i] == 0 || box[i] > 256 || elementStrides[i] != 1) return INVALID_VALUE;
+    if (sizes[i] == 0 || sizes[i] > uint64_t(1) << 32 || box[i] == 0 || box[i] > 256 || elementStrides[i] != 1)
+      return INVALID_VALUE;
     fields.sizes[i] = (uint32_t)sizes[i];
     fields.box[i] = (uint16_t)box[i];
     if (i + 1 == rank) continue;

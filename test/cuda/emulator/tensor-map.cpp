@@ -47,8 +47,10 @@ void eachElement(const TensorMapFields& map, uintptr_t shared, const int* coordi
 
 void loadBox(const TensorMapFields& map, unsigned char* shared, const int* coordinates) {
   eachElement(map, reinterpret_cast<uintptr_t>(shared), coordinates, [&](unsigned char* to, const unsigned char* from) {
-    if (from == nullptr) std::memset(to, 0, map.elementBytes);
-    else std::memcpy(to, from, map.elementBytes);
+    if (from == nullptr)
+      std::memset(to, 0, map.elementBytes);
+    else
+      std::memcpy(to, from, map.elementBytes);
   });
 }
 

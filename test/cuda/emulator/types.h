@@ -1,20 +1,20 @@
 #pragma once
 
 // CUDA's vector types with their sizes and alignments, and the make functions.
-#define EMULATOR_VECTOR2(T, name, bytes)                                 \
-  struct alignas(bytes) name {                                           \
-    T x, y;                                                              \
-  };                                                                     \
+#define EMULATOR_VECTOR2(T, name, bytes) \
+  struct alignas(bytes) name {           \
+    T x, y;                              \
+  };                                     \
   inline name make_##name(T x, T y) { return name{x, y}; }
-#define EMULATOR_VECTOR3(T, name)                                        \
-  struct name {                                                          \
-    T x, y, z;                                                           \
-  };                                                                     \
+#define EMULATOR_VECTOR3(T, name) \
+  struct name {                   \
+    T x, y, z;                    \
+  };                              \
   inline name make_##name(T x, T y, T z) { return name{x, y, z}; }
-#define EMULATOR_VECTOR4(T, name, bytes)                                 \
-  struct alignas(bytes) name {                                           \
-    T x, y, z, w;                                                        \
-  };                                                                     \
+#define EMULATOR_VECTOR4(T, name, bytes) \
+  struct alignas(bytes) name {           \
+    T x, y, z, w;                        \
+  };                                     \
   inline name make_##name(T x, T y, T z, T w) { return name{x, y, z, w}; }
 
 EMULATOR_VECTOR2(signed char, char2, 2)

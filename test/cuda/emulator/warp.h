@@ -66,27 +66,39 @@ T reduce(const char* name, unsigned mask, T value) {
 }
 struct Add {
   template <typename T>
-  static T of(T a, T b) { return a + b; }
+  static T of(T a, T b) {
+    return a + b;
+  }
 };
 struct Minimum {
   template <typename T>
-  static T of(T a, T b) { return b < a ? b : a; }
+  static T of(T a, T b) {
+    return b < a ? b : a;
+  }
 };
 struct Maximum {
   template <typename T>
-  static T of(T a, T b) { return a < b ? b : a; }
+  static T of(T a, T b) {
+    return a < b ? b : a;
+  }
 };
 struct BitAnd {
   template <typename T>
-  static T of(T a, T b) { return a & b; }
+  static T of(T a, T b) {
+    return a & b;
+  }
 };
 struct BitOr {
   template <typename T>
-  static T of(T a, T b) { return a | b; }
+  static T of(T a, T b) {
+    return a | b;
+  }
 };
 struct BitXor {
   template <typename T>
-  static T of(T a, T b) { return a ^ b; }
+  static T of(T a, T b) {
+    return a ^ b;
+  }
 };
 
 inline void nothing(void* const*) {}
@@ -131,10 +143,16 @@ inline int __all_sync(unsigned mask, int predicate) {
   return emulator::reduce<emulator::BitAnd>("__all_sync", mask, (int)(predicate != 0));
 }
 
-#define EMULATOR_REDUCE(T)                                                                                          \
-  inline T __reduce_add_sync(unsigned mask, T x) { return emulator::reduce<emulator::Add>("__reduce_add_sync", mask, x); } \
-  inline T __reduce_min_sync(unsigned mask, T x) { return emulator::reduce<emulator::Minimum>("__reduce_min_sync", mask, x); } \
-  inline T __reduce_max_sync(unsigned mask, T x) { return emulator::reduce<emulator::Maximum>("__reduce_max_sync", mask, x); }
+#define EMULATOR_REDUCE(T)                                                    \
+  inline T __reduce_add_sync(unsigned mask, T x) {                            \
+    return emulator::reduce<emulator::Add>("__reduce_add_sync", mask, x);     \
+  }                                                                           \
+  inline T __reduce_min_sync(unsigned mask, T x) {                            \
+    return emulator::reduce<emulator::Minimum>("__reduce_min_sync", mask, x); \
+  }                                                                           \
+  inline T __reduce_max_sync(unsigned mask, T x) {                            \
+    return emulator::reduce<emulator::Maximum>("__reduce_max_sync", mask, x); \
+  }
 EMULATOR_REDUCE(int)
 EMULATOR_REDUCE(unsigned)
 #undef EMULATOR_REDUCE
@@ -149,17 +167,53 @@ inline unsigned __reduce_xor_sync(unsigned mask, unsigned x) {
 }
 
 // Blocks and threads take turns on one thread of the host, between calls of the core only.
-#define EMULATOR_ATOMICS(T)                                                        \
-  inline T atomicAdd(T* at, T x) { const T old = *at; *at = old + x; return old; } \
-  inline T atomicMax(T* at, T x) { const T old = *at; *at = old < x ? x : old; return old; } \
-  inline T atomicMin(T* at, T x) { const T old = *at; *at = x < old ? x : old; return old; } \
-  inline T atomicExch(T* at, T x) { const T old = *at; *at = x; return old; }
-#define EMULATOR_BIT_ATOMICS(T)                                                    \
-  inline T atomicAnd(T* at, T x) { const T old = *at; *at = old & x; return old; } \
-  inline T atomicOr(T* at, T x) { const T old = *at; *at = old | x; return old; }  \
-  inline T atomicXor(T* at, T x) { const T old = *at; *at = old ^ x; return old; } \
-  inline T atomicSub(T* at, T x) { const T old = *at; *at = old - x; return old; } \
-  inline T atomicCAS(T* at, T expected, T x) { const T old = *at; if (old == expected) *at = x; return old; }
+#define EMULATOR_ATOMICS(T)         \
+  inline T atomicAdd(T* at, T x) {  \
+    const T old = *at;              \
+    *at = old + x;                  \
+    return old;                     \
+  }                                 \
+  inline T atomicMax(T* at, T x) {  \
+    const T old = *at;              \
+    *at = old < x ? x : old;        \
+    return old;                     \
+  }                                 \
+  inline T atomicMin(T* at, T x) {  \
+    const T old = *at;              \
+    *at = x < old ? x : old;        \
+    return old;                     \
+  }                                 \
+  inline T atomicExch(T* at, T x) { \
+    const T old = *at;              \
+    *at = x;                        \
+    return old;                     \
+  }
+#define EMULATOR_BIT_ATOMICS(T)                \
+  inline T atomicAnd(T* at, T x) {             \
+    const T old = *at;                         \
+    *at = old & x;                             \
+    return old;                                \
+  }                                            \
+  inline T atomicOr(T* at, T x) {              \
+    const T old = *at;                         \
+    *at = old | x;                             \
+    return old;                                \
+  }                                            \
+  inline T atomicXor(T* at, T x) {             \
+    const T old = *at;                         \
+    *at = old ^ x;                             \
+    return old;                                \
+  }                                            \
+  inline T atomicSub(T* at, T x) {             \
+    const T old = *at;                         \
+    *at = old - x;                             \
+    return old;                                \
+  }                                            \
+  inline T atomicCAS(T* at, T expected, T x) { \
+    const T old = *at;                         \
+    if (old == expected) *at = x;              \
+    return old;                                \
+  }
 EMULATOR_ATOMICS(int)
 EMULATOR_ATOMICS(unsigned)
 EMULATOR_ATOMICS(unsigned long long)

@@ -27,7 +27,8 @@ __device__ __forceinline__ unsigned cvt_bf16x2(float low, float high) {
 __device__ __forceinline__ unsigned fma_bf16x2(unsigned a, unsigned b, unsigned c) {
   unsigned result = 0;
   for (int i = 0; i < 32; i += 16) {
-    const double x = __uint_as_float((a >> i) << 16), y = __uint_as_float((b >> i) << 16), z = __uint_as_float((c >> i) << 16);
+    const double x = __uint_as_float((a >> i) << 16), y = __uint_as_float((b >> i) << 16),
+                 z = __uint_as_float((c >> i) << 16);
     result |= emulator::doubleToBf16(x * y + z) << i;
   }
   return result;

@@ -1,7 +1,7 @@
 #pragma once
 
-// ldmatrix (and what stmatrix shares with it): lane 8i + r gives the address of row r of matrix i (8 rows of 8 16-bit elements); lane l holds
-// elements 2(l%4) and 2(l%4)+1 of row l/4, or of the column where the matrix is transposed.
+// ldmatrix (and what stmatrix shares with it): lane 8i + r gives the address of row r of matrix i (8 rows of 8 16-bit
+// elements); lane l holds elements 2(l%4) and 2(l%4)+1 of row l/4, or of the column where the matrix is transposed.
 namespace emulator {
 
 struct MatrixOperands {

@@ -5,7 +5,8 @@ struct TensorMap {
   alignas(64) unsigned char bytes[128];
 };
 
-__device__ __forceinline__ void tma_load_2d(void* shared, const TensorMap* map, int column, int row, unsigned long long* bar) {
+__device__ __forceinline__ void tma_load_2d(void* shared, const TensorMap* map, int column, int row,
+                                            unsigned long long* bar) {
   const int coordinates[] = {column, row};
   emulatorCore->tmaLoad(shared, map, coordinates, 2, bar);
 }

@@ -1,13 +1,14 @@
 #pragma once
 #include "cuda/ptx/mma.cuh"
 
-// wgmma: a warpgroup's d += a·b. Operands in shared memory are read when the instruction is issued and must be the same
-// when it is waited for; d gets its values at that wait.
+// wgmma: the d += a·b of a warpgroup. Operands in shared memory are read when the instruction is issued and must be the
+// same when it is waited for; d gets its values at that wait.
 namespace emulator {
 
 // Bits of a descriptor as the hardware has them; the address counts from the start of dynamic shared memory.
 inline unsigned long long descriptor(const void* shared, unsigned leadingBytes, unsigned strideBytes) {
-  const unsigned long long address = (unsigned long long)(static_cast<const unsigned char*>(shared) - emulatorThread->shared);
+  const unsigned long long address =
+      (unsigned long long)(static_cast<const unsigned char*>(shared) - emulatorThread->shared);
   if (address >= 1u << 18) emulatorCore->fail("a wgmma descriptor of what is not dynamic shared memory");
   return ((address & 0x3ffffull) >> 4) | (unsigned long long)(leadingBytes >> 4 & 0x3fffu) << 16 |
          (unsigned long long)(strideBytes >> 4 & 0x3fffu) << 32 | 1ull << 62;
@@ -44,7 +45,8 @@ inline void gatherTransposed(unsigned long long descriptor, unsigned rows, unsig
   const unsigned stride = (unsigned)(descriptor >> 32 & 0x3fffu) * 16;
   for (unsigned k = 0; k < 16; k++)
     for (unsigned row = 0; row < rows; row++) {
-      const unsigned char* from = swizzledByte(descriptor, row / 64 * leading + k / 8 * stride + k % 8 * 128 + row % 64 * 2);
+      const unsigned char* from =
+          swizzledByte(descriptor, row / 64 * leading + k / 8 * stride + k % 8 * 128 + row % 64 * 2);
       emulatorCore->asyncRead(from, 2);
       __builtin_memcpy(to + row * 32 + k * 2, from, 2);
     }
@@ -77,8 +79,10 @@ void wgmma(void* const* operands) {
       const unsigned* own = static_cast<const WgmmaOperands*>(operands[thread])->a;
       const unsigned lane = thread % 32, top = thread / 32 * 16 + lane / 4;
       for (unsigned i = 0; i < depth / 2; i++) {
-        if (isFloat) a[top + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = (T)bf16Of(own, i);
-        else a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = (T)byteOf(own, i, false);
+        if (isFloat)
+          a[top + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = (T)bf16Of(own, i);
+        else
+          a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = (T)byteOf(own, i, false);
       }
     }
   }
@@ -86,13 +90,16 @@ void wgmma(void* const* operands) {
   GATHER_B(first.descriptorB, N, bytes);
   for (unsigned column = 0; column < N; column++)
     for (unsigned k = 0; k < depth; k++) {
-      if (isFloat) b[column][k] = (T)bf16Of(reinterpret_cast<const unsigned*>(bytes) + column * 8, k);
-      else b[column][k] = (T)(signed char)bytes[column * 32 + k];
+      if (isFloat)
+        b[column][k] = (T)bf16Of(reinterpret_cast<const unsigned*>(bytes) + column * 8, k);
+      else
+        b[column][k] = (T)(signed char)bytes[column * 32 + k];
     }
 
   for (unsigned thread = 0; thread < 128; thread++) {
     const WgmmaOperands& own = *static_cast<const WgmmaOperands*>(operands[thread]);
-    if (own.descriptorB != first.descriptorB || own.descriptorA != first.descriptorA || own.accumulate != first.accumulate)
+    if (own.descriptorB != first.descriptorB || own.descriptorA != first.descriptorA ||
+        own.accumulate != first.accumulate)
       emulatorCore->fail("the threads of a warpgroup pass different wgmma descriptors");
     const unsigned lane = thread % 32;
     for (unsigned i = 0; i < N / 2; i++) {

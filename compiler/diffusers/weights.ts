@@ -1,0 +1,128 @@
+import type { Constant } from "../../ir/constant/constant.js";
+import { isFloat } from "../../ir/dtype.js";
+import { checkpointError, someOf } from "./errors.js";
+import type { FluxModule, FluxNames } from "./modules.js";
+import { type FluxSizes, linearShape } from "./sizes.js";
+import type { StoredTensors } from "./tensors.js";
+
+/** Weight [out, in] and bias [out] of a linear, f32. */
+export interface LinearConstants {
+  readonly weight: Constant;
+  readonly bias: Constant;
+}
+
+/**
+ * The tensors of a checkpoint by role. Every tensor that a FLUX transformer of these sizes has must be there, in its
+ * shape, and no other. Throws TRITC_E_CHECKPOINT.
+ */
+export class FluxWeights {
+  readonly #linears = new Map<string, LinearConstants>();
+  readonly #vectors = new Map<string, Constant>();
+  readonly #sizes: FluxSizes;
+  readonly #tensors: StoredTensors;
+  readonly #place: string;
+  /** Whether the last modulation has its scale before its shift. */
+  readonly scaleFirst: boolean;
+
+  constructor(tensors: StoredTensors, names: FluxNames, sizes: FluxSizes, place: string) {
+    this.#tensors = tensors;
+    this.#sizes = sizes;
+    this.#place = place;
+    const known = new Set<string>();
+    const modules = names.modules.filter(
+      ({ roles }) => sizes.guidance || !roles.some((role) => role.startsWith("guidance_in.")),
+    );
+    for (const module of modules) {
+      known.add(`${module.name}.weight`).add(`${module.name}.bias`);
+      this.#addModule(module);
+    }
+    for (const { name, role } of names.vectors) {
+      known.add(name);
+      this.#vectors.set(role, this.#tensor(name, [sizes.headDim]));
+    }
+    this.scaleFirst = modules.some(({ roles }) => roles[0] === "norm_out.scale");
+    const strangers = [...tensors.keys()].filter((name) => !known.has(name));
+    if (strangers.length > 0) {
+      throw checkpointError({
+        place,
+        message: "there are tensors that the model has no use for",
+        expected: `the ${known.size} tensors of ${sizes.doubleBlocks} double and ${sizes.singleBlocks} single blocks`,
+        found: someOf(strangers),
+        remedy: "give a plain FLUX.1 transformer whose configuration fits its weights",
+      });
+    }
+  }
+
+  linear(role: string): LinearConstants {
+    const found = this.#linears.get(role);
+    if (found === undefined) throw new Error(`there is no linear ${role}`);
+    return found;
+  }
+
+  vector(role: string): Constant {
+    const found = this.#vectors.get(role);
+    if (found === undefined) throw new Error(`there is no vector ${role}`);
+    return found;
+  }
+
+  #addModule({ name, roles }: FluxModule): void {
+    const shapes = roles.map((role) => linearShape(this.#sizes, role));
+    const rows = shapes.reduce((sum, [out]) => sum + out, 0);
+    const columns = shapes[0]?.[1] ?? 0;
+    const weight = this.#tensor(`${name}.weight`, [rows, columns]);
+    const bias = this.#tensor(`${name}.bias`, [rows]);
+    // Both halves of the last modulation stay together.
+    if (roles[0]?.startsWith("norm_out.") === true) {
+      this.#linears.set("norm_out.modulation", { weight, bias });
+      return;
+    }
+    let start = 0;
+    for (const [i, role] of roles.entries()) {
+      const count = shapes[i]?.[0] ?? 0;
+      this.#linears.set(role, {
+        weight: rowsOf(weight, start, count),
+        bias: rowsOf(bias, start, count),
+      });
+      start += count;
+    }
+  }
+
+  /** A float tensor as f32. */
+  #tensor(name: string, shape: readonly number[]): Constant {
+    const tensor = this.#tensors.get(name);
+    const place = `${this.#place}: ${name}`;
+    if (tensor === undefined) {
+      throw checkpointError({
+        place,
+        message: "a tensor of the model is missing",
+        expected: `[${shape.join(", ")}]`,
+        found: `${this.#tensors.size} tensors: ${someOf([...this.#tensors.keys()])}`,
+      });
+    }
+    if (tensor.shape.length !== shape.length || tensor.shape.some((d, i) => d !== shape[i])) {
+      throw checkpointError({
+        place,
+        message: "the tensor does not have the shape that the model's sizes ask for",
+        expected: `[${shape.join(", ")}]`,
+        found: `[${tensor.shape.join(", ")}]`,
+        remedy: "use the configuration that belongs to these weights",
+      });
+    }
+    if (!isFloat(tensor.dtype)) {
+      throw checkpointError({
+        place,
+        message: "the tensor holds no floating-point numbers",
+        expected: "bf16, f16 or f32",
+        found: tensor.dtype,
+        remedy: "give the unquantized model",
+      });
+    }
+    return tensor.dtype === "f32" ? tensor : { dtype: "f32", shape, source: { kind: "cast", of: tensor } };
+  }
+}
+
+/** Rows `start` to `start + count` of a constant, or the constant itself where that is all of them. */
+export function rowsOf(of: Constant, start: number, count: number): Constant {
+  if (start === 0 && count === of.shape[0]) return of;
+  return { dtype: of.dtype, shape: [count, ...of.shape.slice(1)], source: { kind: "rows", of, start } };
+}
