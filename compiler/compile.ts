@@ -3,7 +3,13 @@ import { setImmediate } from "node:timers/promises";
 import type { Bindings } from "../ir/dim.js";
 import { type Graph, type ModelDescription, shapeOf } from "../ir/graph/graph.js";
 import type { Phase } from "../ir/program/program.js";
-import { type Activations, checkActivations, targetByName } from "../targets/index.js";
+import {
+  type Activations,
+  type AttentionProducts,
+  checkActivations,
+  checkAttention,
+  targetByName,
+} from "../targets/index.js";
 import { whatIsThere } from "./bundle/occupant.js";
 import { findPipeline } from "./bundle/pipeline-files.js";
 import { writeBundle } from "./bundle/write.js";
@@ -12,6 +18,8 @@ import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { fileReader } from "./file-reader.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
+import { type LoraReport, planLora } from "./lora/plan.js";
+import { type LoraRequest, readLora } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { Ternarize } from "./pass.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
@@ -25,6 +33,10 @@ export interface CompileOptions {
   readonly target: string;
   readonly ternarize: Ternarize;
   readonly activations: Activations;
+  /** CUDA: what attention multiplies queries with keys in; bf16 if absent. */
+  readonly attention?: AttentionProducts;
+  /** Adapters to merge into the weights before anything is ternarized. */
+  readonly lora?: readonly LoraRequest[];
   /** Largest picture to plan memory for, in pixels. */
   readonly resolution?: Resolution;
   /** Folder of the pipeline's other parts; found beside the model if absent. */
@@ -52,8 +64,12 @@ export interface CompileReport {
   readonly out: string;
   readonly target: string;
   readonly model: ModelDescription | null;
+  /** What became of each adapter. */
+  readonly lora: readonly LoraReport[];
   readonly kernels: number;
-  /** CUDA with binaries: what each kernel takes on each architecture. */
+  /** CUDA with binaries: what they were made with. */
+  readonly toolkit: string | null;
+  /** CUDA with binaries by nvcc: what each kernel takes on each architecture. */
   readonly resources: readonly (KernelResources & { readonly kernel: string })[];
   readonly launches: Readonly<Record<Phase, number>>;
   /** Bytes of weights.safetensors. */
@@ -75,7 +91,7 @@ const PIXELS_PER_TOKEN = 16;
 
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds.
- * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
  * TRITC_E_BUFFER_LIMIT, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS and
  * TRITC_E_SYSTEM.
  */
@@ -83,8 +99,9 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   const started = performance.now();
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
+  checkAttention(target, options.activations, options.attention ?? "bf16");
   await whatIsThere(options.out);
-  await toolkitFor({ target, emit: options.emit });
+  const toolkit = await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
     const imported = { ...importModel(options.input), name: basename(options.input) };
@@ -92,13 +109,17 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
     await pause(options.signal);
     const recognized = recognize(imported, reader);
     await pause(options.signal);
+    const lora = (options.lora ?? []).map(readLora);
+    const adapted = lora.length === 0 ? [] : planLora(recognized, lora).reports;
+    await pause(options.signal);
     const resolution = resolutionOf(recognized, options.resolution);
     const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
       target,
-      options: { ternarize: options.ternarize, activations: options.activations },
+      options: { ternarize: options.ternarize, activations: options.activations, lora },
       sizes: sizesOf(recognized, resolution),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
+      int8Attention: options.attention === "int8",
       codegen: {
         emit: options.emit,
         cache: options.kernelCache,
@@ -129,7 +150,9 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       out: options.out,
       target: target.name,
       model: recognized.model ?? null,
+      lora: adapted,
       kernels: kernels.length,
+      toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,
       resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),
       launches: {
         load: phases.load.length,

@@ -9,6 +9,9 @@ export {
   type Resolution,
 } from "./compile.js";
 export { type FileReader, fileReader } from "./file-reader.js";
+export { importModel } from "./import-model.js";
 export { type Inspection, inspectGraph, type LinearGroup } from "./inspect.js";
+export type { LoraReport } from "./lora/plan.js";
+export type { LoraRequest } from "./lora/read.js";
 export type { Ternarize } from "./pass.js";
 export { importAndRecognize } from "./pipeline.js";

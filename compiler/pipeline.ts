@@ -12,10 +12,12 @@ import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
 import { importModel } from "./import-model.js";
+import type { LoraAdapter } from "./lora/read.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
+import { mergeLora } from "./passes/merge-lora.js";
 import { environmentOptions, runPasses } from "./passes/runner.js";
 
 /** A model file or folder as a FLUX-level graph for one sample; other graphs keep their generic operations. */
@@ -51,6 +53,19 @@ export function recognize(imported: Graph, reader: ByteReader): Graph {
   return front({});
 }
 
+/** A recognized graph with the updates of adapters in its weights, otherwise as it was. */
+export function withAdapters(recognized: Graph, lora: readonly LoraAdapter[], reader: ByteReader): Graph {
+  const options: PassOptions = {
+    ternarize: "none",
+    activations: "f32",
+    bindings: {},
+    sizes: {},
+    limits: UNLIMITED,
+    lora,
+  };
+  return runPasses(recognized, [mergeLora], { reader, options });
+}
+
 /** Ternary weights, fusions, int8 activations, and weights in pieces that the device can bind. */
 export function optimize(graph: Graph, context: PassContext): Graph {
   return runPasses(graph, BACK_PASSES, context, { ...environmentOptions(), first: FRONT_PASSES.length });
@@ -66,12 +81,14 @@ export interface Compiled {
 
 export interface CompileStages {
   readonly target: Target;
-  readonly options: Pick<PassOptions, "ternarize" | "activations">;
+  readonly options: Pick<PassOptions, "ternarize" | "activations" | "lora">;
   /** Largest sizes of the symbols. */
   readonly sizes: Bindings;
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** Element types of inputs and outputs as the imported graph has them. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
+  /** See `LoweringOptions`. */
+  readonly int8Attention?: boolean;
   /** How kernels are made; binaries if absent. */
   readonly codegen?: Omit<GenerateOptions, "target">;
 }

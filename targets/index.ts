@@ -1,12 +1,20 @@
 import { TritcError } from "../ir/errors.js";
 import { cpu } from "./cpu.js";
 import { CUDA_TARGETS } from "./cuda/index.js";
-import type { Activations, Target } from "./target.js";
+import type { Activations, AttentionProducts, Target } from "./target.js";
 import { webgpu } from "./webgpu.js";
 
 export * from "./cuda/architectures.js";
 export * from "./cuda/index.js";
-export type { Activations, Architecture, CudaTarget, Gpu, Target, TargetLimits } from "./target.js";
+export type {
+  Activations,
+  Architecture,
+  AttentionProducts,
+  CudaTarget,
+  Gpu,
+  Target,
+  TargetLimits,
+} from "./target.js";
 export { cpu, webgpu };
 
 /** Every target, the default first. */
@@ -38,6 +46,20 @@ export function checkActivations(target: Target, activations: Activations): void
     expected: target.activations.join(", "),
     found: activations,
     remedy: `compile with --activations ${target.activations[0]}, or see \`tritc targets\` for what others take`,
+    exitCode: 2,
+  });
+}
+
+/** Throws `TRITC_E_ACTIVATIONS` (wrong usage) where attention's products cannot be chosen: all but CUDA use f32. */
+export function checkAttention(target: Target, activations: Activations, products: AttentionProducts): void {
+  if (products === "bf16" || (target.language === "cuda" && activations !== "f32")) return;
+  throw new TritcError({
+    code: "TRITC_E_ACTIVATIONS",
+    message: "only CUDA kernels with bf16 storage have attention of int8 products",
+    place: "--attention",
+    expected: "a CUDA target, and --activations int8 or bf16",
+    found: `--target ${target.name} --activations ${activations}`,
+    remedy: "leave --attention out",
     exitCode: 2,
   });
 }

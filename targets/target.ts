@@ -1,6 +1,9 @@
 /** What ternary layers multiply their weights with. */
 export type Activations = "int8" | "bf16" | "f16" | "f32";
 
+/** What attention multiplies queries with keys in, where rows are stored in bf16. */
+export type AttentionProducts = "bf16" | "int8";
+
 /** What kernels may count on: plain data, no code, so that a target prints and compares. */
 export interface Target {
   /** The name on the command line and in `Program.target`. */

@@ -2,15 +2,17 @@
  * Compiles what the GPU benchmark runs: parts of FLUX.1-dev (`cases.ts`) and the whole transformer, without weights,
  * for a machine that has a GPU and neither a compiler nor a model.
  *
- *   npm run build && node dist/benchmarks/gpu/plan.js --target h200 -o plan
+ *   npm run gpu-plan -- --target h200 -o plan
+ *   plan/run.sh results        on this machine, or after `tritc pack-runner plan -o runner.tar.gz` on another
  */
 import { createHash } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { generateKernels } from "../../compiler/codegen/kernels.js";
 import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
 import { optimize } from "../../compiler/pipeline.js";
+import { packageRoot } from "../../compiler/runner/packages.js";
 import { packageVersion } from "../../compiler/version.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
@@ -117,6 +119,9 @@ async function main(): Promise<void> {
   }
   const plan: Plan = { tritc: packageVersion(), target: target.name, cases, models };
   await writeFile(join(out, "plan.json"), `${JSON.stringify(plan, undefined, 1)}\n`);
+  // What runs it goes along.
+  for (const file of ["run.sh", "peers.py"])
+    await copyFile(join(packageRoot(), "benchmarks/gpu", file), join(out, file));
 }
 
 if (process.argv[1]?.endsWith("plan.js") === true) await main();

@@ -1,17 +1,28 @@
 #!/bin/sh
-# The GPU benchmark in one command, on a machine with a GPU, its driver and Python with PyTorch:
+# The GPU benchmark in one command, on a machine with a GPU and its driver:
 #
-#   run.sh <plan> <folder for results> [--steps N]
+#   plan/run.sh <folder for results> [--steps N] [--dry-run]
 #
-# Needs the plan of `plan.js`. From an archive of `tritc pack-runner` it uses that Node.js, else the one on the PATH.
+# In an archive of `tritc pack-runner` it uses the Node.js there; elsewhere the one on the PATH and the checkout in
+# $TRITC (default: the current folder). Python with PyTorch measures the peers; without it there are no ratios.
 set -eu
-plan=$1
-out=$2
-shift 2
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-dist=$(CDPATH= cd -- "$here/../../dist" 2>/dev/null && pwd || echo "$here/../..")
-node=$dist/../../node
-[ -x "$node" ] || node=node
+out=$1
+shift
+plan=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+if [ -x "$plan/../node" ]; then
+  node=$plan/../node
+  dist=$plan/../tritc/dist
+else
+  node=node
+  dist=${TRITC:-.}/dist
+fi
 mkdir -p "$out"
-python3 "$here/peers.py" -o "$out/peers.json" "$@"
-"$node" "$dist/benchmarks/gpu/run.js" "$plan" --peers "$out/peers.json" -o "$out/result.json" "$@"
+peers=
+if python3 -c 'import torch' 2>/dev/null; then
+  python3 "$plan/peers.py" -o "$out/peers.json" "$@"
+  peers="--peers $out/peers.json"
+else
+  echo "python3 has no PyTorch here: there will be no ratios" >&2
+fi
+# shellcheck disable=SC2086 # no peers, no argument
+"$node" "$dist/benchmarks/gpu/run.js" "$plan" $peers -o "$out/result.json" "$@"

@@ -106,8 +106,8 @@ function sourcePath({ id, language }: KernelArtifact): string {
   return `kernels/${id}.${language === "cuda" ? "cu" : language}`;
 }
 
-function binaryPath({ id, language }: KernelArtifact): string {
-  return `kernels/${id}.${language === "cuda" ? "fatbin" : "wasm"}`;
+function binaryPath({ id, format }: KernelArtifact): string {
+  return `kernels/${id}.${format}`;
 }
 
 /** Every file below a folder, by path, with size and hash. */

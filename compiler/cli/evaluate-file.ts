@@ -1,11 +1,15 @@
+import { TritcError } from "../../ir/errors.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
-import { fileReader } from "../file-reader.js";
+import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
+import { type LoraRequest, readLora } from "../lora/read.js";
+import { recognize, withAdapters } from "../pipeline.js";
 import { isBundle } from "./is-bundle.js";
 import type { DeviceOptions } from "./options.js";
 
@@ -13,12 +17,22 @@ export interface EvaluateOptions extends DeviceOptions {
   readonly precision?: "f32" | "f64";
   /** A bundle's graph in the interpreter instead of its kernels. */
   readonly interpret?: boolean;
+  /** A model only: adapters to merge into its weights first. */
+  readonly lora?: readonly LoraRequest[];
 }
 
 export interface Evaluated {
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** What computed them, for people. */
   readonly ranOn: string;
+}
+
+/** Adapters are merged by role, so into a recognized model, which takes one sample at a time. */
+function modelGraph(path: string, { lora = [] }: EvaluateOptions): { graph: Graph; reader: FileReader } {
+  const reader = fileReader();
+  const graph = importModel(path);
+  if (lora.length === 0) return { graph, reader };
+  return { graph: withAdapters(recognize(graph, reader), lora.map(readLora), reader), reader };
 }
 
 /** One forward pass of a model (interpreter) or of a bundle (its kernels, or the interpreter if asked). */
@@ -29,11 +43,10 @@ export async function evaluateFile(
 ): Promise<Evaluated> {
   const precision = options.precision ?? "f32";
   const bundle = isBundle(path) ? await openBundle(path) : undefined;
+  if (bundle !== undefined && options.lora !== undefined) throw alreadyCompiled(path);
   if (bundle === undefined || options.interpret === true) {
     const { graph, reader } =
-      bundle === undefined
-        ? { graph: importModel(path), reader: fileReader() }
-        : await readBundleGraph(bundle.folder);
+      bundle === undefined ? modelGraph(path, options) : await readBundleGraph(bundle.folder);
     try {
       const outputs = evaluateModel(graph, inputs, { reader, precision });
       return { outputs, ranOn: `the reference interpreter in ${precision}` };
@@ -52,4 +65,16 @@ export async function evaluateFile(
   } finally {
     await device.close();
   }
+}
+
+function alreadyCompiled(bundle: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_USAGE",
+    message: "an adapter cannot be merged into a bundle, whose weights are final",
+    place: bundle,
+    expected: "a model",
+    found: "a bundle",
+    remedy: "compile the model again with --lora",
+    exitCode: 2,
+  });
 }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Resolution } from "../compile.js";
+import type { LoraRequest } from "../lora/read.js";
 import type { CliIo } from "./io.js";
 import type { OutputOptions } from "./terminal.js";
 
@@ -27,6 +28,33 @@ export function withDeviceOptions(command: Command): Command {
       new Option("--threads <n>", "threads of the cpu target; default: all cores").argParser(positiveInteger),
     )
     .option("--software", "webgpu: use the software adapter even where there is a GPU");
+}
+
+/** Adapters to merge into a model's weights: `--lora`, as often as wanted. */
+export function loraOption(): Option {
+  return new Option(
+    "--lora <file[:scale]>",
+    "LoRA (.safetensors) to merge into the weights first; may be given several times",
+  ).argParser((text: string, before: readonly LoraRequest[] | undefined) => [
+    ...(before ?? []),
+    loraRequest(text),
+  ]);
+}
+
+/** `style.safetensors`, or `style.safetensors:0.8`. */
+export function loraRequest(text: string): LoraRequest {
+  const match =
+    /^(.+\.safetensors):([^:/\\]*)$/i.exec(text) ?? /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(text);
+  const [, file, scale] = match ?? [];
+  if (file === undefined || scale === undefined) {
+    if (text === "") throw new InvalidArgumentError("Expected the path of a .safetensors file.");
+    return { file: text, scale: 1 };
+  }
+  const value = Number(scale);
+  if (scale.trim() === "" || !Number.isFinite(value)) {
+    throw new InvalidArgumentError("Expected <file> or <file>:<scale>, such as style.safetensors:0.8.");
+  }
+  return { file, scale: value };
 }
 
 /** Parses a whole number of 1 or more. Throws InvalidArgumentError, as the parsers below. */

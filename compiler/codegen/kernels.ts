@@ -22,6 +22,8 @@ export interface KernelArtifact {
   /** CUDA: whole, with nothing left to include. */
   readonly source: string;
   readonly binary: Uint8Array | null;
+  /** What the binary is, and its file name's ending. */
+  readonly format: "wasm" | "fatbin" | "ptx" | null;
   /** CUDA with a binary: what it takes on each architecture. */
   readonly resources: readonly KernelResources[];
 }
@@ -66,7 +68,15 @@ async function assemble({ kernel, definition }: SelectedKernel): Promise<KernelA
   const { language, template, values } = definition;
   const source = renderTemplate(template, values);
   const binary = language === "wat" ? await assembleWat(source, `${template} (${kernel.id})`) : null;
-  return { id: kernel.id, family: kernel.family, language, source, binary, resources: [] };
+  return {
+    id: kernel.id,
+    family: kernel.family,
+    language,
+    source,
+    binary,
+    format: binary && "wasm",
+    resources: [],
+  };
 }
 
 /** Makes CUDA kernels with one toolkit, or sources without any. */
@@ -79,7 +89,7 @@ async function cudaBuilder(
     const source = cudaSource(selected, target.cuda?.ptx === true);
     const { id, family } = selected.kernel;
     const artifact = { id, family, language: "cuda", source: source.source } as const;
-    if (toolkit === undefined) return { ...artifact, binary: null, resources: [] };
+    if (toolkit === undefined) return { ...artifact, binary: null, format: null, resources: [] };
     return { ...artifact, ...(await compileCuda(source, { toolkit, cache, signal })) };
   };
 }

@@ -31,7 +31,7 @@ export function storedTensors(file: string): StoredTensors {
 }
 
 const INDEX_FILE = "diffusion_pytorch_model.safetensors.index.json";
-const WEIGHTS = /^diffusion_pytorch_model(\.[\w-]+)?\.safetensors$/;
+const WEIGHTS = /^diffusion_pytorch_model[\w.-]*\.safetensors$/;
 
 /** The tensors of a transformer folder: of its one weight file, or of the shards that its index names. */
 export function folderTensors(folder: string): StoredTensors {

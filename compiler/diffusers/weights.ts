@@ -1,5 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { isFloat } from "../../ir/dtype.js";
+import { rowsOf } from "../graph/rows-of.js";
 import { checkpointError, someOf } from "./errors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, linearShape } from "./sizes.js";
@@ -119,10 +120,4 @@ export class FluxWeights {
     }
     return tensor.dtype === "f32" ? tensor : { dtype: "f32", shape, source: { kind: "cast", of: tensor } };
   }
-}
-
-/** Rows `start` to `start + count` of a constant, or the constant itself where that is all of them. */
-export function rowsOf(of: Constant, start: number, count: number): Constant {
-  if (start === 0 && count === of.shape[0]) return of;
-  return { dtype: of.dtype, shape: [count, ...of.shape.slice(1)], source: { kind: "rows", of, start } };
 }

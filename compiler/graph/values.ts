@@ -43,6 +43,8 @@ function inMemory({ source }: Constant): boolean {
       return source.of.every(inMemory);
     case "dequantize":
       return [source.codes, source.scale, source.zeroPoint].every((c) => c === null || inMemory(c));
+    case "low-rank":
+      return [source.of, source.up, source.down].every(inMemory);
     default:
       return inMemory(source.of);
   }

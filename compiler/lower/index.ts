@@ -39,6 +39,8 @@ export interface LoweringOptions {
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** What activations between kernels are stored in where the kernels can; f32 if absent. */
   readonly storage?: FloatStorage;
+  /** Whether attention on bf16 rows multiplies queries and keys in int8; false if absent. */
+  readonly int8Attention?: boolean;
   /** Element types of inputs and outputs in the source graph, where they are not the graph's. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
 }
@@ -71,6 +73,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     scattered,
     storage,
     storage === "bf16" ? narrowValues(graph) : new Set(),
+    options.int8Attention ?? false,
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

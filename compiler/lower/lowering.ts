@@ -59,6 +59,8 @@ export class Lowering {
     readonly multiplied: FloatStorage,
     /** Values stored in bf16. */
     readonly narrow: ReadonlySet<ValueId>,
+    /** Whether attention on bf16 rows multiplies queries and keys in int8. */
+    readonly int8Attention: boolean,
   ) {
     this.kernels = new KernelTable(target);
   }

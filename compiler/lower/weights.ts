@@ -83,6 +83,9 @@ export function storedFloat(constant: Constant): "f32" | "f16" | "bf16" {
     case "transpose":
     case "rows":
       return storedFloat(source.of);
+    case "low-rank":
+      // Merged weights are rounded to the type they had, as other tools that merge adapters do.
+      return storedFloat(source.of);
     case "concat": {
       const types = new Set(source.of.map(storedFloat));
       const [only = "f32"] = types;

@@ -75,6 +75,7 @@ function isTransposed({ source }: Constant): boolean {
     case "cast":
     case "reshape":
     case "rows":
+    case "low-rank":
       return isTransposed(source.of);
     case "concat":
       return source.of.some(isTransposed);

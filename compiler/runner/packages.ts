@@ -4,13 +4,7 @@ import { fileURLToPath } from "node:url";
 import { TritcError } from "../../ir/errors.js";
 
 /** What only compiling needs, and Dawn, which a machine without a graphics stack cannot use. */
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  "handlebars",
-  "tar",
-  "ts-morph",
-  "wabt",
-  "webgpu",
-]);
+const LEFT_OUT: ReadonlySet<string> = new Set(["handlebars", "tar", "ts-morph", "wabt", "webgpu"]);
 
 /** A package that a runner holds. */
 export interface RunnerPackage {

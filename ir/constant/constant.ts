@@ -40,6 +40,14 @@ export type ConstantSource =
       /** 0: per tensor or per axis. */
       readonly blockSize: number;
     }
+  /** of + scale·(up · down): float rows [out, in] with the update of an adapter (LoRA); up [out, rank], down [rank, in]. */
+  | {
+      readonly kind: "low-rank";
+      readonly of: Constant;
+      readonly up: Constant;
+      readonly down: Constant;
+      readonly scale: number;
+    }
   /** Codes in {-1, 0, 1} (dtype i8) of a [out, in] weight; every row is found from that row alone. */
   | { readonly kind: "ternary-codes"; readonly of: Constant; readonly method: TernaryMethod }
   /** The scale of each row (dtype f32, shape [out]) that belongs to the codes. */

@@ -7,6 +7,7 @@ import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
 import { dequantize } from "./dequantize.js";
+import { addLowRank } from "./low-rank.js";
 import { decodeWords, readWords, wordType } from "./words.js";
 
 const NO_BINDINGS: Bindings = {};
@@ -94,6 +95,8 @@ class Evaluation {
       }
       case "dequantize":
         return this.dequantized(constant, from, to);
+      case "low-rank":
+        return this.updated(constant, from, to);
       case "ternary-codes":
       case "ternary-scales":
         return this.ternarized(constant, from, to);
@@ -161,6 +164,26 @@ class Evaluation {
     const zeros = zero === null ? null : numbers(this.elements(zero, 0, countOf(zero.shape)));
     const out = new Float32Array(to - from);
     dequantize(codes, from, scale, zeros, { shape, axis: source.axis, blockSize: source.blockSize }, out);
+    return dtype === "f32" ? out : convertData(out, "f32", dtype);
+  }
+
+  /** Reads the rows that hold the elements, of `of` and `up`, and all of `down`. */
+  private updated(constant: Constant, from: number, to: number): TensorData {
+    const { source, dtype } = constant;
+    if (source.kind !== "low-rank") throw new Error("not an updated constant");
+    const base = numbers(this.elements(source.of, from, to));
+    if (from === to) return base;
+    const { up, down, scale } = source;
+    const [rank = 0, width = 1] = down.shape;
+    const firstRow = Math.floor(from / width);
+    const factors = {
+      up: numbers(this.elements(up, firstRow * rank, Math.ceil(to / width) * rank)),
+      down: numbers(this.elements(down, 0, rank * width)),
+      rank,
+      scale,
+    };
+    const out = new Float32Array(to - from);
+    addLowRank(base, from, width, factors, out);
     return dtype === "f32" ? out : convertData(out, "f32", dtype);
   }
 

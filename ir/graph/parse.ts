@@ -176,6 +176,15 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       comma();
       return { kind, codes, scale, zeroPoint, axis, blockSize: r.integer() };
     }
+    case "low-rank": {
+      const of = readConstant(r);
+      comma();
+      const up = readConstant(r);
+      comma();
+      const down = readConstant(r);
+      comma();
+      return { kind, of, up, down, scale: Number(r.match(/-?[0-9.]+(?:e[+-]?\d+)?/y, "a number")) };
+    }
     case "ternary-codes":
     case "ternary-scales": {
       const of = readConstant(r);

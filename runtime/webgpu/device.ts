@@ -3,7 +3,7 @@ import type { Device } from "../device.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
 import { compileKernels } from "./kernels.js";
-import type { PlanLimits } from "./plan.js";
+import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
 import { WebGpuProgram } from "./program.js";
 
 export interface WebGpuOptions {

@@ -15,7 +15,7 @@ import { checkWriteSize } from "../write-size.js";
 import { limitError, lostError, scoped } from "./errors.js";
 import type { CompiledKernel } from "./kernels.js";
 import { DeviceMemory } from "./memory.js";
-import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./plan.js";
+import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
 import { Submission } from "./submission.js";
 
 /** What a program needs of its device. */

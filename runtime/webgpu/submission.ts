@@ -1,7 +1,7 @@
 import type { CompiledKernel } from "./kernels.js";
 import { wordBytes } from "./kernels.js";
 import type { DeviceMemory } from "./memory.js";
-import type { PlannedDispatch } from "./plan.js";
+import type { PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
 
 /** Dynamic uniform offsets are multiples of this on every device. */
 const WORDS_PITCH = 256;

@@ -1,9 +1,11 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { compileCuda } from "../../compiler/codegen/nvcc/compile.js";
 import { builds, findToolkit, parseVersion } from "../../compiler/codegen/nvcc/toolkit.js";
 import { ARCHITECTURES, type Architecture, cudaPortable, v100 } from "../../targets/index.js";
+import { defineKernel } from "../../templates/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tritc-toolkit-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,6 +20,16 @@ function fakeNvcc(home: string, version: string): string {
   chmodSync(path, 0o755);
   return path;
 }
+
+/** Copies its source behind a line that names the architecture. */
+const CLANG = `[ "$1" = --version ] && echo 'Debian clang version VERSION (3)' && exit
+for word; do
+  case $word in --cuda-gpu-arch=*) arch=\${word#*=};; *.cu) in=$word;; esac
+  [ "$last" = -o ] && out=$word
+  last=$word
+done
+{ echo "// for $arch"; cat "$in"; } > "$out"
+`;
 
 const portable = cudaPortable.cuda?.architectures ?? [];
 const nowhere = { PATH: "" };
@@ -71,6 +83,39 @@ describe("findToolkit", () => {
         remedy: expect.stringMatching(/CUDA 11\.7 to 12\.9 .*TRITC_NVCC.*--emit source/),
       },
     });
+  });
+
+  it("takes clang with a newer toolkit's headers where every nvcc has dropped the architecture", async () => {
+    const installed = join(folder, "clang");
+    const nvcc = fakeNvcc("clang/cuda", "13.0.88");
+    const env = { PATH: join(folder, "clang", "programs"), CUDA_HOME: join(installed, "cuda") };
+    const find = () => findToolkit(["sm_70"], "target v100", { env, installed });
+    const clang = join(env.PATH, "clang++-19");
+    const says = (version: string) => {
+      mkdirSync(env.PATH, { recursive: true });
+      writeFileSync(clang, `#!/bin/sh\n${CLANG.replace("VERSION", version)}`);
+      chmodSync(clang, 0o755);
+    };
+    says("19.1.7");
+    await expect(find(), "no headers").rejects.toMatchObject({ code: "TRITC_E_TOOLKIT" });
+    for (const file of ["include/cuda_runtime.h", "nvvm/libdevice/libdevice.10.bc"]) {
+      mkdirSync(dirname(join(installed, "cuda", file)), { recursive: true });
+      writeFileSync(join(installed, "cuda", file), "");
+    }
+    const found = { path: clang, version: "19.1.7", cuda: join(installed, "cuda") };
+    const toolkit = { nvcc, release: "13.0", version: "13.0.88 with clang 19.1.7", clang: found };
+    expect(await find()).toEqual(toolkit);
+
+    const definition = defineKernel("euler-step", { c: 64 }, v100);
+    const source = { id: "euler-step", definition, source: "// text\n", ptx: false };
+    const build = await compileCuda(source, { toolkit });
+    expect(build).toMatchObject({ format: "ptx", resources: [] });
+    expect(Buffer.from(build.binary).toString()).toBe("// for sm_70\n// text\n\0");
+
+    says("14.0.6");
+    await expect(find(), "an old clang").rejects.toMatchObject({ code: "TRITC_E_TOOLKIT" });
+    const portableFind = findToolkit(["sm_70", "sm_75"], "both", { env, installed });
+    await expect(portableFind).rejects.toMatchObject({ code: "TRITC_E_TOOLKIT" });
   });
 
   it("says what to install where there is none", async () => {

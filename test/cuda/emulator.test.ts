@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { rowArg, wholeArg } from "../../templates/signature.js";
 import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";
@@ -175,4 +175,15 @@ describe("cp.async", () => {
     expect(forward).toEqual(Array(128).fill(-1));
     expect(shuffled).not.toEqual(copied);
   });
+});
+
+it("says that it needs g++ where there is none", async () => {
+  vi.resetModules();
+  vi.stubEnv("PATH", "");
+  try {
+    const { emulatedDriver } = await import("../support/cuda-emulator.js");
+    await expect(emulatedDriver("sm_86", "forward")).rejects.toThrow("needs g++");
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -20,10 +20,9 @@ const SHAPES = [
   { m: 129, n: 200, k: 700 },
   // One tile in two halves, of which the second has one row.
   { m: 65, n: 129, k: 1300 },
-  // On two processors: nine tiles, of which the last one is cut.
-  { m: 300, n: 520, k: 132 },
-  // Eight tiles of tokens together and one behind; the ring wraps across tiles.
-  { m: 1030, n: 264, k: 40 },
+  { m: 300, n: 264, k: 132 },
+  // On two processors: eight tiles of tokens together and one behind, which is cut; the ring wraps across tiles.
+  { m: 1030, n: 40, k: 40 },
 ] as const;
 
 const plain = { activation: "none", bias: false, gated: false } as const;

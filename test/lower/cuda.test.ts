@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { planProgram } from "../../benchmarks/gpu/plan.js";
+import { lower } from "../../compiler/lower/index.js";
 import { narrowValues } from "../../compiler/lower/storage.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import type { Launch, Program } from "../../ir/program/program.js";
@@ -18,7 +19,8 @@ function launchesOf(program: Program, from: string, to: string): readonly string
   const print = ({ kernel: id, label }: Launch) => {
     const kernel = kernels.get(id);
     const types = [kernel?.args.at(0)?.dtype, kernel?.args.at(-1)?.dtype];
-    const heads = kernel?.params.headDim === undefined && kernel?.params.heads !== undefined ? " with heads" : "";
+    const heads =
+      kernel?.params.headDim === undefined && kernel?.params.heads !== undefined ? " with heads" : "";
     return `${kernel?.family} ${label}: ${types.join(" → ")}${heads}`;
   };
   return step.slice(index(from) - 1, index(to) + 1).map(print);
@@ -45,6 +47,23 @@ describe("a single block", () => {
       "ternary-gemm single.0.out: bf16 → f32",
     ]);
   });
+});
+
+it("multiplies queries and keys in int8 where asked", () => {
+  const params = (int8Attention: boolean) => {
+    const { graph } = planProgram(fluxGraph(FLUX_DEV_KERNELS), targetByName("a10"), "int8");
+    const target = targetByName("a10");
+    const { program } = lower(graph, {
+      target,
+      sizes: {},
+      batchAxes: new Map(),
+      storage: "bf16",
+      int8Attention,
+    });
+    return program.kernels.find(({ family }) => family === "attention")?.params;
+  };
+  expect(params(true)).toMatchObject({ headDim: 128, storage: "bf16", int8: true });
+  expect(params(false)).not.toHaveProperty("int8");
 });
 
 it("gives both streams of a double block one buffer of q, k and v", () => {

@@ -13,7 +13,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { DEVICE_BYTES, PHASES } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
-import { bufferBytes, LaunchPlanner } from "../../runtime/webgpu/plan.js";
+import { bufferBytes, LaunchPlanner } from "../../ir/program/memory/wgsl-plan.js";
 import { webgpu } from "../../targets/index.js";
 
 const WIDTH = 3072;

@@ -4,7 +4,7 @@ import type { Kernel, KernelArg, Launch, Program, ProgramBuffer } from "../../ir
 import { CUDA_TARGETS, targetForDevice } from "../../runtime/node/cuda/architectures.js";
 import { packArguments } from "../../runtime/node/cuda/arguments.js";
 import type { LoadedKernel } from "../../runtime/node/cuda/kernels.js";
-import { planKept, planRun, planStaging } from "../../runtime/node/cuda/layout.js";
+import { planKept, planRun, planStaging } from "../../ir/program/memory/cuda.js";
 import { type PlanInputs, planLaunch } from "../../runtime/node/cuda/plan.js";
 import { CUDA_TARGETS as TARGETS } from "../../targets/index.js";
 import { runsOn } from "../../templates/cuda/define.js";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { arch } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { execa } from "execa";
 import type { Architecture } from "../../targets/index.js";
 
@@ -31,14 +31,11 @@ const KERNEL_FLAGS = [
   "-fsanitize-undefined-trap-on-error",
 ];
 
-/** An emulated driver library and what tests set and ask of it. */
+/** An emulated driver library. `emulator/controls.cpp` has what tests may set and ask of it besides. */
 export interface EmulatedDriver {
   readonly path: string;
   /** Contexts, modules, allocations, streams, events and graphs that were not given back. */
   liveObjects(): number;
-  /** Lets a call fail with a CUDA error after so many that succeed. */
-  fail(call: string, after: number, result: number): void;
-  setMemory(bytes: number): void;
 }
 
 /**
@@ -55,12 +52,7 @@ export async function emulatedDriver(
   const version = Number.parseInt(architecture.slice(3), 10);
   library.func("void fakeSetCapability(int, int)")(Math.floor(version / 10), version % 10);
   library.func("void fakeSetSchedule(int)")(SCHEDULES.indexOf(schedule));
-  return {
-    path,
-    liveObjects: library.func("int fakeLiveObjects()"),
-    fail: library.func("void fakeFail(const char*, int, int)"),
-    setMemory: library.func("void fakeSetMemory(size_t)"),
-  };
+  return { path, liveObjects: library.func("int fakeLiveObjects()") };
 }
 
 /** The path of a copy of the driver library. */
@@ -79,16 +71,22 @@ async function driverLibrary(name: string): Promise<string> {
 /** The shared object that the emulated driver loads as a module, from a kernel's CUDA source. */
 export async function emulatorModule(source: string): Promise<Uint8Array<ArrayBuffer>> {
   const unit = translationUnit(source);
-  const emulator = filesBelow(EMULATOR).filter((path) => /\.(h|cuh)$/.test(path));
-  const shared = filesBelow(join(TEMPLATES, "cuda")).filter((path) => path.endsWith(".cuh"));
-  const key = [
-    ...KERNEL_FLAGS,
-    ...contents(EMULATOR, emulator),
-    ...contents(join(TEMPLATES, "cuda"), shared),
-    unit,
-  ];
+  const key = [...KERNEL_FLAGS, ...kernelHeaders(), unit];
   const built = await cached("kernel.so", key, (to) => compile(unit, to, KERNEL_FLAGS));
   return new Uint8Array(await readFile(built));
+}
+
+let headers: readonly string[] | undefined;
+
+/** What kernels may include. */
+function kernelHeaders(): readonly string[] {
+  headers ??= [EMULATOR, join(TEMPLATES, "cuda")].flatMap((folder) =>
+    contents(
+      folder,
+      filesBelow(folder).filter((path) => /\.(h|cuh)$/.test(path)),
+    ),
+  );
+  return headers;
 }
 
 const DYNAMIC_SHARED = "extern __shared__ __align__(1024) unsigned char shared[];";
@@ -136,14 +134,30 @@ async function cached(
 }
 
 async function inPlace(path: string, make: (to: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const folder = await mkdtemp(join(dirname(path), "building-"));
+  await mkdir(CACHE, { recursive: true });
+  await dropOld();
+  const folder = await mkdtemp(join(CACHE, "building-"));
   try {
     const file = join(folder, "made.so");
     await make(file);
     await rename(file, path);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const KEPT_MS = 30 * 24 * 3600 * 1000;
+let dropped = false;
+
+/** Removes what was made long ago, once per process. */
+async function dropOld(): Promise<void> {
+  if (dropped) return;
+  dropped = true;
+  for (const name of await readdir(CACHE)) {
+    const path = join(CACHE, name);
+    const entry = await stat(path).catch(() => null);
+    if (entry !== null && Date.now() - entry.mtimeMs > KEPT_MS)
+      await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Architecture,
   CUDA_TARGETS,
   checkActivations,
+  checkAttention,
   cudaPortable,
   INSTRUCTION_SOURCE,
   TARGETS,
@@ -104,5 +105,22 @@ describe.each(Object.entries(ARCHITECTURES))("%s", (name, facts) => {
     expect(gpus.length).toBeGreaterThan(0);
     const portable = cudaPortable.cuda?.architectures.includes(architecture);
     expect(portable).toBe(facts.toolkit.last === null);
+  });
+});
+
+describe("checkAttention", () => {
+  it.each([
+    ["cpu", "int8"],
+    ["webgpu", "f32"],
+    ["a10", "f32"],
+  ] as const)("refuses int8 products on %s with %s activations", (name, activations) => {
+    const check = () => checkAttention(targetByName(name), activations, "int8");
+    expect(check).toThrow(expect.objectContaining({ code: "TRITC_E_ACTIVATIONS" }));
+    expect(() => checkAttention(targetByName(name), activations, "bf16")).not.toThrow();
+  });
+
+  it("allows them where rows are stored in bf16", () => {
+    expect(() => checkAttention(targetByName("a10"), "int8", "int8")).not.toThrow();
+    expect(() => checkAttention(targetByName("h200"), "bf16", "int8")).not.toThrow();
   });
 });

@@ -2,19 +2,30 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
-import { type Activations, checkActivations, targetByName } from "../../../targets/index.js";
+import {
+  type Activations,
+  type AttentionProducts,
+  checkActivations,
+  checkAttention,
+  targetByName,
+} from "../../../targets/index.js";
 import type { Emit } from "../../codegen/kernels.js";
 import type { CompileProgress, CompileReport, Resolution } from "../../compile.js";
+import { someOf } from "../../diffusers/errors.js";
+import type { LoraReport } from "../../lora/plan.js";
+import type { LoraRequest } from "../../lora/read.js";
 import type { Ternarize } from "../../pass.js";
-import { type CommonOptions, resolution, withOutputOptions } from "../options.js";
+import { type CommonOptions, loraOption, resolution, withOutputOptions } from "../options.js";
 import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
 
 interface CompileOptions extends CommonOptions {
   readonly target: string;
   readonly out: string;
+  readonly lora?: readonly LoraRequest[];
   readonly resolution?: Resolution;
   readonly ternarize: Ternarize;
   readonly activations: Activations;
+  readonly attention: AttentionProducts;
   readonly pipeline?: string;
   readonly emit: Emit;
 }
@@ -22,9 +33,13 @@ interface CompileOptions extends CommonOptions {
 export function addCompile(program: Command): void {
   withOutputOptions(program.command("compile"))
     .description("compile a FLUX export into a bundle: ternary weights, kernels, launch plan")
-    .argument("<model>", "an .onnx file, or an exported pipeline folder")
+    .argument(
+      "<model>",
+      "an .onnx file, an exported or Diffusers pipeline folder, or a FLUX.1 .safetensors checkpoint",
+    )
     .requiredOption("--target <name>", "what to compile for (see `tritc targets`)")
     .requiredOption("-o, --out <folder>", "the bundle to write")
+    .addOption(loraOption())
     .addOption(new Option("--resolution <WxH>", "largest picture to plan memory for").argParser(resolution))
     .addOption(
       new Option("--ternarize <method>", "how block weights become ternary")
@@ -35,6 +50,11 @@ export function addCompile(program: Command): void {
       new Option("--activations <type>", "what ternary layers multiply (see `tritc targets`)")
         .choices(["int8", "bf16", "f16", "f32"])
         .default("int8"),
+    )
+    .addOption(
+      new Option("--attention <type>", "CUDA: what attention multiplies queries with keys in")
+        .choices(["bf16", "int8"])
+        .default("bf16"),
     )
     .option(
       "--pipeline <folder>",
@@ -49,6 +69,7 @@ export function addCompile(program: Command): void {
       const terminal = new Terminal(options);
       const target = targetByName(options.target);
       checkActivations(target, options.activations);
+      checkAttention(target, options.activations, options.attention);
       const signal = options.io.interruptSignal();
       const { compileModel } = await import("../../compile.js");
       const progress = phases(terminal);
@@ -58,6 +79,8 @@ export function addCompile(program: Command): void {
         target: target.name,
         ternarize: options.ternarize,
         activations: options.activations,
+        attention: options.attention,
+        ...(options.lora === undefined ? {} : { lora: options.lora }),
         ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
         ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
         emit: options.emit,
@@ -73,6 +96,7 @@ export function addCompile(program: Command): void {
           "model",
           report.model === null ? "generic graph (no FLUX transformer recognized)" : describe(report.model),
         ],
+        ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
         ["kernels", describeKernels(report, target.language === "cuda")],
         [
           "weights",
@@ -102,14 +126,24 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
   };
 }
 
-function describeKernels({ kernels, resources }: CompileReport, cuda: boolean): string {
+/** Names of what was left out, as far as a line holds them; `--json` has all. */
+function describeLora({ file, scale, merged, leftOut }: LoraReport): string {
+  const done = `${file} at ${scale}: ${formatCount(merged)} updates merged`;
+  return leftOut.length === 0
+    ? done
+    : `${done}, ${formatCount(leftOut.length)} tensors left out: ${someOf(leftOut)}`;
+}
+
+function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {
   const count = formatCount(kernels);
   if (!cuda) return count;
-  if (resources.length === 0) return `${count}, as sources: nvcc has to compile them`;
+  if (toolkit === null) return `${count}, as sources: nvcc has to compile them`;
+  if (resources.length === 0)
+    return `${count} as PTX by ${toolkit}: compiled by the driver, registers unchecked`;
   const most = Math.max(...resources.map(({ registers }) => registers));
   const shared = Math.max(...resources.map(({ sharedBytes }) => sharedBytes));
   const architectures = new Set(resources.map(({ architecture }) => architecture));
-  return `${count} for ${[...architectures].sort().join(", ")}: at most ${most} registers, ${formatCount(shared)} bytes of shared memory, no spills`;
+  return `${count} for ${[...architectures].sort().join(", ")} by ${toolkit}: at most ${most} registers, ${formatCount(shared)} bytes of shared memory, no spills`;
 }
 
 function describe(model: {

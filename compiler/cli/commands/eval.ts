@@ -1,7 +1,14 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { checkFilePath } from "../../atomic-file.js";
-import { type CommonOptions, type DeviceOptions, withDeviceOptions, withOutputOptions } from "../options.js";
+import type { LoraRequest } from "../../lora/read.js";
+import {
+  type CommonOptions,
+  type DeviceOptions,
+  loraOption,
+  withDeviceOptions,
+  withOutputOptions,
+} from "../options.js";
 import { readTensors, writeTensors } from "../safetensors-file.js";
 import { Terminal, table } from "../terminal.js";
 
@@ -10,12 +17,13 @@ interface EvalOptions extends CommonOptions, DeviceOptions {
   readonly out: string;
   readonly precision: "f32" | "f64";
   readonly interpret?: boolean;
+  readonly lora?: readonly LoraRequest[];
 }
 
 export function addEval(program: Command): void {
   withDeviceOptions(withOutputOptions(program.command("eval")))
     .description("run one forward pass: a model in the reference interpreter, a bundle through its kernels")
-    .argument("<model>", "an .onnx file, a model folder, or a bundle folder")
+    .argument("<model>", "an .onnx file, a model folder or checkpoint, or a bundle folder")
     .requiredOption(
       "--inputs <file>",
       "safetensors with one tensor per input, named as in the graph; - for stdin",
@@ -26,6 +34,7 @@ export function addEval(program: Command): void {
         .choices(["f32", "f64"])
         .default("f32"),
     )
+    .addOption(loraOption())
     .option("--interpret", "bundle: run its graph in the reference interpreter instead of its kernels")
     .action(async (model: string, options: EvalOptions) => {
       const { evaluateFile } = await import("../evaluate-file.js");

@@ -9,7 +9,10 @@ export function addInspect(program: Command): void {
     .description(
       "say what a model is: blocks, linears by role, parameters, ternary share, what was not recognized",
     )
-    .argument("<model>", "an .onnx file, or a folder with one")
+    .argument(
+      "<model>",
+      "an .onnx file, a folder with one, a Diffusers folder, or a FLUX.1 .safetensors checkpoint",
+    )
     .action(async (path: string, options: CommonOptions) => {
       const [{ inspectGraph }, { importAndRecognize }] = await Promise.all([
         import("../../inspect.js"),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Architecture } from "../../../targets/index.js";
 import type { KernelDefinition } from "../../../templates/family.js";
 import { BuildCache } from "./cache.js";
+import { clangFlags, writeShims } from "./clang.js";
 import { compileError } from "./diagnose.js";
 import {
   type BlockShape,
@@ -26,8 +27,10 @@ export interface CudaSource {
 }
 
 export interface CudaBuild {
-  /** A fat binary with a cubin per architecture. */
+  /** A fat binary with a cubin per architecture, or from clang PTX with a NUL at its end. */
   readonly binary: Uint8Array;
+  readonly format: "fatbin" | "ptx";
+  /** By ptxas, which clang does not run. */
   readonly resources: readonly KernelResources[];
 }
 
@@ -38,8 +41,14 @@ export interface BuildOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A compiler and how it is called, but for its input and output. */
+export interface Compiler {
+  readonly program: string;
+  readonly flags: readonly string[];
+}
+
 const SOURCE_FILE = "kernel.cu";
-const BINARY_FILE = "kernel.fatbin";
+const BINARY_FILE = "kernel.bin";
 
 /**
  * Makes a kernel's fat binary. The same source, flags and toolkit give the same bytes.
@@ -47,28 +56,41 @@ const BINARY_FILE = "kernel.fatbin";
  */
 export async function compileCuda(kernel: CudaSource, options: BuildOptions): Promise<CudaBuild> {
   const { toolkit, signal } = options;
-  const { definition, source } = kernel;
-  const flags = nvccFlags(definition.architectures ?? [], kernel.ptx);
+  const compiler = compilerOf(toolkit, kernel);
   const cache = options.cache === undefined ? undefined : new BuildCache(options.cache);
-  const key = BuildCache.key(toolkit.version, ...flags, source);
+  const key = BuildCache.key(toolkit.version, ...compiler.flags, kernel.source);
   const kept = await cache?.get(key);
-  if (kept !== undefined) return checked(kernel, kept.binary, kept.log);
+  if (kept !== undefined) return checked(kernel, toolkit, kept.binary, kept.log);
   const build = await inTemporaryFolder(async (folder) => {
-    await writeFile(join(folder, SOURCE_FILE), source);
-    const { ok, output } = await runNvcc(
-      toolkit.nvcc,
-      [...flags, SOURCE_FILE, "-o", BINARY_FILE],
-      folder,
-      signal,
-    );
+    await writeInputs(folder, kernel.source, toolkit);
+    const args = [...compiler.flags, SOURCE_FILE, "-o", BINARY_FILE];
+    const { ok, output } = await runNvcc(compiler.program, args, folder, signal);
     if (!ok) {
-      throw sharedMemoryRefusal(kernel.id, output) ?? (await compileError(kernel, output, flags, options));
+      throw sharedMemoryRefusal(kernel.id, output) ?? (await compileError(kernel, output, compiler, options));
     }
-    return { binary: new Uint8Array(await readFile(join(folder, BINARY_FILE))), log: output };
+    const binary = await readFile(join(folder, BINARY_FILE));
+    // The driver takes PTX as text that ends with a NUL.
+    const whole = toolkit.clang === undefined ? binary : Buffer.concat([binary, Buffer.alloc(1)]);
+    return { binary: new Uint8Array(whole), log: output };
   });
-  const result = checked(kernel, build.binary, build.log);
+  const result = checked(kernel, toolkit, build.binary, build.log);
   await cache?.put(key, build);
   return result;
+}
+
+/** What a compiler reads: the source, and for clang what it lacks. */
+export async function writeInputs(folder: string, source: string, toolkit: Toolkit): Promise<void> {
+  await writeFile(join(folder, SOURCE_FILE), source);
+  if (toolkit.clang !== undefined) await writeShims(folder);
+}
+
+function compilerOf({ nvcc, clang }: Toolkit, { definition, ptx }: CudaSource): Compiler {
+  const architectures = definition.architectures ?? [];
+  const [only] = architectures;
+  if (clang === undefined || only === undefined) {
+    return { program: nvcc, flags: nvccFlags(architectures, ptx) };
+  }
+  return { program: clang.path, flags: clangFlags(clang, only) };
 }
 
 /** The PTX of a kernel for one architecture, as nvcc writes it. */
@@ -82,7 +104,7 @@ export async function compileToPtx(
     await writeFile(join(folder, SOURCE_FILE), kernel.source);
     const args = [...flags, SOURCE_FILE, "-o", "kernel.ptx"];
     const { ok, output } = await runNvcc(options.toolkit.nvcc, args, folder, options.signal);
-    if (!ok) throw await compileError(kernel, output, flags, options);
+    if (!ok) throw await compileError(kernel, output, { program: options.toolkit.nvcc, flags }, options);
     return readFile(join(folder, "kernel.ptx"), "utf8");
   });
 }
@@ -103,11 +125,17 @@ function nvccFlags(architectures: readonly Architecture[], ptx: boolean): readon
   return ["-fatbin", ...LANGUAGE, ...gencode, "-Xptxas", "-v"];
 }
 
-function checked({ id, definition }: CudaSource, binary: Uint8Array, log: string): CudaBuild {
+function checked(
+  { id, definition }: CudaSource,
+  { clang }: Toolkit,
+  binary: Uint8Array,
+  log: string,
+): CudaBuild {
+  if (clang !== undefined) return { binary, format: "ptx", resources: [] };
   const block = blockOf(definition);
   const resources = parseResources(log, block);
   for (const used of resources) checkResources(id, block, used);
-  return { binary, resources };
+  return { binary, format: "fatbin", resources };
 }
 
 /** How a definition's kernel is launched. */

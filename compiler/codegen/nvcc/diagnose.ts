@@ -1,9 +1,8 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
 import { readTemplateFile, templatesRoot } from "../../../templates/files.js";
 import { renderTemplate } from "../../../templates/render.js";
-import type { BuildOptions, CudaSource } from "./compile.js";
+import { type BuildOptions, type Compiler, type CudaSource, writeInputs } from "./compile.js";
 import { inTemporaryFolder, runNvcc } from "./run.js";
 
 /** nvcc's messages that an error shows; the first says what is wrong, the rest mostly follow from it. */
@@ -26,15 +25,15 @@ interface Diagnostic {
 export async function compileError(
   kernel: CudaSource,
   output: string,
-  flags: readonly string[],
+  compiler: Compiler,
   options: BuildOptions,
 ): Promise<TritcError> {
   const { template, values } = kernel.definition;
   const marked = renderTemplate(template, values, { lines: true });
   const again = await inTemporaryFolder(async (folder) => {
-    await writeFile(join(folder, "kernel.cu"), marked);
-    const args = [...flags, "-I", templatesRoot(), "kernel.cu", "-o", "kernel.out"];
-    return runNvcc(options.toolkit.nvcc, args, folder, options.signal);
+    await writeInputs(folder, marked, options.toolkit);
+    const args = [...compiler.flags, "-I", templatesRoot(), "kernel.cu", "-o", "kernel.out"];
+    return runNvcc(compiler.program, args, folder, options.signal);
   });
   const messages = (again.ok ? output : again.output).replaceAll(templatesRoot(), "templates").trim();
   const first = firstDiagnostic(messages);
@@ -42,10 +41,10 @@ export async function compileError(
   const place = first === undefined ? `templates/${template}` : `${first.file}:${first.line}`;
   return new TritcError({
     code: "TRITC_E_CUDA_COMPILE",
-    message: `nvcc refuses the kernel: ${first?.message ?? "see its messages"}\n${shorten(messages)}`,
+    message: `${basename(compiler.program)} refuses the kernel: ${first?.message ?? "see its messages"}\n${shorten(messages)}`,
     place: `${place} (${kernel.id})`,
     ...(line === undefined ? {} : { found: line }),
-    remedy: `report it with these messages; nvcc is ${options.toolkit.nvcc}, CUDA ${options.toolkit.version}`,
+    remedy: `report it with these messages; the compiler is ${compiler.program}, CUDA ${options.toolkit.version}`,
   });
 }
 

@@ -8,6 +8,7 @@ import {
   FIRST_TOOLKIT,
   type ToolkitRange,
 } from "../../../targets/index.js";
+import { type Clang, findClang } from "./clang.js";
 
 /** An nvcc that runs. */
 export interface Toolkit {
@@ -17,6 +18,8 @@ export interface Toolkit {
   readonly version: string;
   /** `major.minor`. */
   readonly release: string;
+  /** What compiles in place of nvcc, to PTX. */
+  readonly clang?: Clang;
 }
 
 export interface ToolkitSearch {
@@ -31,7 +34,8 @@ const NO_TOOLKIT =
 
 /**
  * An nvcc that makes binaries for all these architectures: `TRITC_NVCC` if it is set, else the first that fits of
- * `CUDA_HOME` and `CUDA_PATH`, `PATH`, and `/usr/local/cuda*`, newest first.
+ * `CUDA_HOME` and `CUDA_PATH`, `PATH`, and `/usr/local/cuda*`, newest first. For one architecture that they have all
+ * dropped, clang with the headers of one of them.
  *
  * Throws TRITC_E_NVCC where there is none at all and TRITC_E_TOOLKIT where none fits.
  *
@@ -48,9 +52,22 @@ export async function findToolkit(
     const toolkit = await probe(nvcc);
     if (toolkit === undefined) continue;
     if (architectures.every((architecture) => builds(toolkit.release, architecture))) return toolkit;
-    found.push(toolkit);
+    if (!found.some(({ version }) => version === toolkit.version)) found.push(toolkit);
   }
-  if (found.length > 0) throw unfit(architectures, place, found);
+  const [newest] = found;
+  if (newest !== undefined) {
+    const [only, ...others] = architectures;
+    const dropped = only !== undefined && others.length === 0 && ARCHITECTURES[only].toolkit.last !== null;
+    const clang = dropped
+      ? await findClang(
+          env,
+          found.map(({ nvcc }) => nvcc),
+          [...homes(env), ...sideBySide(installed)],
+        )
+      : undefined;
+    if (clang === undefined) throw unfit(architectures, place, found);
+    return { ...newest, version: `${newest.version} with clang ${clang.version}`, clang };
+  }
   throw new TritcError({
     code: "TRITC_E_NVCC",
     message: "compiling CUDA kernels takes NVIDIA's nvcc, which is not to be found",
@@ -84,13 +101,16 @@ function order(a: string, b: string): number {
 function candidates(env: Readonly<Record<string, string | undefined>>, installed: string): readonly string[] {
   if (env.TRITC_NVCC) return [env.TRITC_NVCC];
   const name = process.platform === "win32" ? "nvcc.exe" : "nvcc";
-  const homes = [env.CUDA_HOME, env.CUDA_PATH].filter((home) => home !== undefined && home !== "");
   const folders = [
-    ...homes.map((home) => join(String(home), "bin")),
+    ...homes(env).map((home) => join(home, "bin")),
     ...(env.PATH ?? "").split(delimiter).filter((folder) => folder !== ""),
     ...sideBySide(installed).map((folder) => join(folder, "bin")),
   ];
   return [...new Set(folders.map((folder) => join(folder, name)))].filter(isProgram);
+}
+
+function homes(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return [env.CUDA_HOME, env.CUDA_PATH].flatMap((home) => (home ? [home] : []));
 }
 
 /** `cuda`, then `cuda-<version>` from the newest on. */
@@ -134,12 +154,13 @@ function rangeOf(architectures: readonly Architecture[]): ToolkitRange {
 function unfit(architectures: readonly Architecture[], place: string, found: readonly Toolkit[]): TritcError {
   const { first, last } = rangeOf(architectures);
   const range = last === null ? `CUDA ${first} or newer` : `CUDA ${first} to ${last}`;
+  const clang = last === null ? "" : ", install clang 19 or newer";
   return new TritcError({
     code: "TRITC_E_TOOLKIT",
     message: `the CUDA toolkit makes no binaries for ${architectures.join(", ")}`,
     place,
     expected: range,
     found: found.map(({ version, nvcc }) => `CUDA ${version} (${nvcc})`).join("; "),
-    remedy: `install ${range} beside it and set TRITC_NVCC to its nvcc, or compile with --emit source`,
+    remedy: `install ${range} beside it and set TRITC_NVCC to its nvcc${clang}, or compile with --emit source`,
   });
 }

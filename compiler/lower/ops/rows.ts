@@ -140,9 +140,16 @@ export const rowOps = {
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
     const { heads, scale } = node.attrs;
     const rows = rowsOf(q.shape);
+    const int8 = l.int8Attention && q.dtype === "bf16";
     l.launch({
       family: "attention",
-      params: { heads, headDim: headsOf(fixed(columnsOf(q.shape)), heads), scale, ...stored("storage", q) },
+      params: {
+        heads,
+        headDim: headsOf(fixed(columnsOf(q.shape)), heads),
+        scale,
+        ...stored("storage", q),
+        ...(int8 ? { int8 } : {}),
+      },
       rows,
       args: [rowsArg(q), rowsArg(k), rowsArg(v), rowsArg(out)],
       scalars: [rowsOf(k.shape)],

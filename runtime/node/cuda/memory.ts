@@ -1,5 +1,5 @@
 import type { CudaContext } from "./context.js";
-import type { MemoryPlan } from "./layout.js";
+import type { MemoryPlan } from "../../../ir/program/memory/cuda.js";
 
 /**
  * kept: the step index, weights and what `load` fills. run: inputs and intermediate values of the bound sizes.

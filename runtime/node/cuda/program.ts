@@ -10,14 +10,11 @@ import { cudaError, synchronous } from "./errors.js";
 import { CapturedGraph } from "./graph.js";
 import { LoadedKernels } from "./kernels.js";
 import { LaunchList } from "./launches.js";
-import { elementBytes, planKept, planRun, planStaging } from "./layout.js";
+import { elementBytes, planKept, planRun, planStaging } from "../../../ir/program/memory/cuda.js";
 import { DeviceMemory } from "./memory.js";
 import { launchPlace, type PlannedLaunch, planLaunch } from "./plan.js";
 import { type LaunchTime, profileLaunches } from "./profile.js";
 import { Transfers } from "./transfers.js";
-
-/** The step index lies before the kept buffers. */
-const STEP_BYTES = 4;
 
 type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array;
 
@@ -164,7 +161,7 @@ export class CudaProgram implements LoadedProgram {
   async #load(weights: WeightSource): Promise<void> {
     const { driver } = this.context;
     this.context.enter();
-    this.#memory.allocate("kept", planKept(this.program, STEP_BYTES), "the model's weights");
+    this.#memory.allocate("kept", planKept(this.program, this.#schedule.streamed), "the model's weights");
     driver.call("the step index", "cuMemsetD32Async", this.#memory.start("kept"), 0, 1, this.#stream);
     for (const buffer of this.program.buffers) {
       if (buffer.storage.kind === "weight") await this.#fill(buffer, weights);

@@ -1,12 +1,12 @@
-import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import { type Bindings, evaluateDim } from "../../dim.js";
 import {
   DEVICE_BYTES,
   type Kernel,
   type Launch,
   type Program,
   type ProgramBuffer,
-} from "../../ir/program/program.js";
-import { uniformArgs } from "../../ir/program/wgsl-abi.js";
+} from "../program.js";
+import { uniformArgs } from "../wgsl-abi.js";
 import { limitError } from "./errors.js";
 
 /** Limits that decide how launches are cut. */

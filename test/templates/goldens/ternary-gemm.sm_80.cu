@@ -1,0 +1,226 @@
+#include "cuda/operand.cuh"
+#include "cuda/bf16.cuh"
+
+struct Arguments {
+  unsigned rows;
+  unsigned reserved;
+  const unsigned* step;
+  Operand<const signed char> q;
+  Operand<const float> rowScale;
+  Operand<const int> rowSum;
+  Operand<const unsigned> weights;
+  Operand<const float> scales;
+  Operand<const float> bias;
+  Operand<float> out;
+};
+static_assert(sizeof(Arguments) == 128, "Arguments is laid out as the runtime fills it");
+#include "cuda/ptx/ldmatrix.cuh"
+#include "cuda/ptx/mma.cuh"
+#include "cuda/row-stages.cuh"
+#include "cuda/rasterize.cuh"
+#include "cuda/ternary-fragments.cuh"
+#include "cuda/activation.cuh"
+#include "cuda/vector.cuh"
+
+using Sum = int;
+using FourSums = int4;
+
+
+// What a tile's channels and rows are multiplied with, in shared memory.
+template <unsigned Channels, unsigned Rows>
+struct __align__(16) Factors {
+  float scale[Channels];
+  float bias[Channels];
+  float rowScale[Rows];
+  int rowSum[Rows];
+};
+
+// Called by all `threads` threads, before a barrier.
+template <unsigned Channels, unsigned Rows>
+__device__ __forceinline__ void loadFactors(Factors<Channels, Rows>& factors, const Arguments& arguments, unsigned firstRow,
+                                            unsigned firstChannel, unsigned threads) {
+  for (unsigned i = threadIdx.x; i < Channels; i += threads) {
+    const bool inside = firstChannel + i < 96;
+    factors.scale[i] = inside ? rowOf(arguments.scales, arguments.step, 0)[firstChannel + i] : 0.0f;
+    factors.bias[i] = inside ? rowOf(arguments.bias, arguments.step, 0)[firstChannel + i] : 0.0f;
+  }
+  for (unsigned i = threadIdx.x; i < Rows; i += threads) {
+    const bool inside = firstRow + i < arguments.rows;
+    factors.rowScale[i] = inside ? *rowOf(arguments.rowScale, arguments.step, firstRow + i) : 0.0f;
+    factors.rowSum[i] = inside ? *rowOf(arguments.rowSum, arguments.step, firstRow + i) : 0;
+  }
+}
+
+// Stores `rows` rows of a tile of `Channels` channels from `firstChannel` on and `Rows` rows from `firstRow` on, beginning
+// with row `first` of the tile. Their sums are staged as [row][channel], rows `Pitch` words apart. Called by all `threads`
+// threads, whole warps, each for the same four channels in every row; channels beyond n are left out.
+template <unsigned Pitch, unsigned Channels, unsigned Rows>
+__device__ __forceinline__ void finishRows(const Arguments& arguments, const Factors<Channels, Rows>& factors, const Sum* staged,
+                                           unsigned firstRow, unsigned firstChannel, unsigned first, unsigned rows,
+                                           unsigned threads) {
+  static_assert(Channels % 128 == 0 && Pitch % 4 == 0, "a warp has 128 channels of one row, four in each thread");
+  constexpr unsigned n = 96;
+  constexpr unsigned rowThreads = Channels / 4;
+  const unsigned column = 4 * (threadIdx.x % rowThreads);
+  const unsigned channel = firstChannel + column;
+  const bool vectors = n % 4 == 0 && rowsAligned(arguments.out, 4 * sizeof(float));
+#pragma unroll 1
+  for (unsigned row = threadIdx.x / rowThreads; row < rows; row += threads / rowThreads) {
+    const unsigned m = firstRow + first + row;
+    const FourSums four = *reinterpret_cast<const FourSums*>(staged + row * Pitch + column);
+    const Sum sums[4] = {four.x, four.y, four.z, four.w};
+    float y[4];
+#pragma unroll
+    for (unsigned i = 0; i < 4; i++) {
+      const float product = (float)(sums[i] - factors.rowSum[first + row]) * factors.rowScale[first + row] * factors.scale[column + i];
+      y[i] = activate_gelu_tanh(product + factors.bias[column + i]);
+    }
+    float* out = rowOf(arguments.out, arguments.step, m) + channel;
+    if (vectors) {
+      if (channel >= n) continue;
+      storeVector(out, y);
+    } else {
+#pragma unroll
+      for (unsigned i = 0; i < 4; i++) {
+        if (channel + i < n) storeFloat(out + i, y[i]);
+      }
+    }
+  }
+}
+
+constexpr unsigned N = 96;
+constexpr unsigned K = 80;
+constexpr unsigned K_BLOCKS = (K + 127) / 128;
+constexpr unsigned THREADS = 256;
+// A warp has GROUPS_C times 16 channels and GROUPS_T times 16 tokens.
+constexpr unsigned WARPS_C = 4;
+constexpr unsigned WARPS_T = 2;
+constexpr unsigned GROUPS_C = 2;
+constexpr unsigned GROUPS_T = 4;
+constexpr unsigned WARP_CHANNELS = GROUPS_C * 16;
+constexpr unsigned WARP_TOKENS = GROUPS_T * 16;
+constexpr unsigned CHANNELS = WARPS_C * WARP_CHANNELS;
+constexpr unsigned TOKENS = WARPS_T * WARP_TOKENS;
+constexpr unsigned STAGES = 3;
+constexpr unsigned STAGE_BYTES = TOKENS * 128;
+constexpr unsigned STAGED_TOKENS = 64;
+constexpr unsigned PITCH = CHANNELS + 4;
+// A tile's rows take about 4 times the bytes of its weights: 8 by 32 tiles together read the least.
+constexpr unsigned RASTER_ROWS = 8;
+static_assert(THREADS == 32 * WARPS_C * WARPS_T, "one warp for each part of the tile");
+static_assert(4 % GROUPS_C == 0, "a warp's channels lie in one block of the weights");
+static_assert(WARP_TOKENS % STAGED_TOKENS == 0 && STAGED_TOKENS % 8 == 0, "whole fragments are staged");
+static_assert(STAGES * STAGE_BYTES <= 49152, "the stages fit");
+constexpr unsigned STAGED_BYTES = STAGED_TOKENS * PITCH * 4;
+static_assert(STAGED_BYTES + sizeof(Factors<CHANNELS, TOKENS>) <= 49152, "the staged sums and factors fit");
+
+// Turns the sums of all warps to [token][channel] through shared memory, a part at a time, and stores them.
+__device__ __forceinline__ void finishTile(const Arguments& arguments, unsigned char* shared, Tile tile,
+                                           const Sum (&sums)[GROUPS_C][2 * GROUPS_T][4]) {
+  constexpr unsigned parts = WARP_TOKENS / STAGED_TOKENS;
+  const unsigned lane = threadIdx.x % 32;
+  const unsigned warpC = threadIdx.x / 32 / WARPS_T;
+  const unsigned warpT = threadIdx.x / 32 % WARPS_T;
+  const unsigned firstRow = tile.row * TOKENS;
+  const unsigned firstChannel = tile.column * CHANNELS;
+  Sum* staged = reinterpret_cast<Sum*>(shared);
+  Factors<CHANNELS, TOKENS>& factors = *reinterpret_cast<Factors<CHANNELS, TOKENS>*>(shared + STAGED_BYTES);
+  // The stages of the main loop lie there: all threads are done with them.
+  __syncthreads();
+  loadFactors(factors, arguments, firstRow, firstChannel, THREADS);
+#pragma unroll 1
+  for (unsigned turn = 0; turn < WARPS_T; turn++) {
+#pragma unroll
+    for (unsigned part = 0; part < parts; part++) {
+      const unsigned first = turn * WARP_TOKENS + part * STAGED_TOKENS;
+      if (firstRow + first >= arguments.rows) return;
+      if (warpT == turn) {
+#pragma unroll
+        for (unsigned c = 0; c < GROUPS_C; c++)
+#pragma unroll
+          for (unsigned t = 0; t < STAGED_TOKENS / 8; t++)
+            stageFragment<PITCH>(staged + t * 8 * PITCH + warpC * WARP_CHANNELS + c * 16,
+                                 sums[c][part * (STAGED_TOKENS / 8) + t], lane);
+      }
+      __syncthreads();
+      const unsigned rows = min(arguments.rows - firstRow - first, STAGED_TOKENS);
+      finishRows<PITCH>(arguments, factors, staged, firstRow, firstChannel, first, rows, THREADS);
+      __syncthreads();
+    }
+  }
+}
+
+// 16-byte chunks that a row of codes has: its pad is part of it.
+constexpr unsigned CHUNKS = (K + 15) / 16;
+
+extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_constant__ Arguments arguments) {
+  extern __shared__ __align__(1024) unsigned char shared[];
+  const unsigned lane = threadIdx.x % 32;
+  const unsigned warpC = threadIdx.x / 32 / WARPS_T;
+  const unsigned warpT = threadIdx.x / 32 % WARPS_T;
+  const Tile tile = tileOfBlock<RASTER_ROWS>();
+  const unsigned firstRow = tile.row * TOKENS;
+  const unsigned rows = min(arguments.rows - firstRow, TOKENS);
+  const unsigned stride = arguments.q.stride;
+  const unsigned char* from =
+      reinterpret_cast<const unsigned char*>(rowOf(arguments.q, arguments.step, firstRow + threadIdx.x / 8)) + threadIdx.x % 8 * 16;
+  unsigned char* to = shared + ownChunk();
+  const uint4* weights = fragmentsOf<N, K_BLOCKS>(rowOf(arguments.weights, arguments.step, 0),
+                                                  tile.column * CHANNELS + warpC * WARP_CHANNELS, lane);
+  // ldmatrix: lanes 0-7 and 8-15 pass k 0-15 and 16-31 of 8 tokens, lanes 16-31 of the next 8.
+  const unsigned matrixRow = warpT * WARP_TOKENS + lane / 16 * 8 + lane % 8;
+  const unsigned matrixChunk = lane / 8 % 2 ^ lane % 8;
+
+  int sums[GROUPS_C][2 * GROUPS_T][4] = {};
+#pragma unroll
+  for (unsigned stage = 0; stage + 1 < STAGES; stage++) {
+    if (stage < K_BLOCKS) copyStage<TOKENS, THREADS, CHUNKS>(to + stage * STAGE_BYTES, from, stride, stage, rows);
+    cp_async_commit();
+  }
+  uint4 next[GROUPS_C];
+#pragma unroll
+  for (unsigned c = 0; c < GROUPS_C; c++) next[c] = weights[c * 32];
+
+  unsigned readStage = 0;
+  unsigned writeStage = STAGES - 1;
+#pragma unroll 1
+  for (unsigned block = 0; block < K_BLOCKS; block++) {
+    cp_async_wait<STAGES - 2>();
+    // This block's codes are there for all threads, and all are done with the stage that the next copies go to.
+    __syncthreads();
+    if (block + STAGES - 1 < K_BLOCKS)
+      copyStage<TOKENS, THREADS, CHUNKS>(to + writeStage * STAGE_BYTES, from, stride, block + STAGES - 1, rows);
+    cp_async_commit();
+    uint4 words[GROUPS_C];
+    // In the last round the same ones once more.
+    if (block + 1 < K_BLOCKS) weights += 128;
+#pragma unroll
+    for (unsigned c = 0; c < GROUPS_C; c++) {
+      words[c] = next[c];
+      next[c] = weights[c * 32];
+    }
+    const unsigned char* codes = shared + readStage * STAGE_BYTES + matrixRow * 128;
+#pragma unroll
+    for (unsigned j = 0; j < 4; j++) {
+      unsigned a[GROUPS_C][4];
+#pragma unroll
+      for (unsigned c = 0; c < GROUPS_C; c++) unpackCodes(a[c], wordOf(words[c], j));
+#pragma unroll
+      for (unsigned t = 0; t < GROUPS_T; t++) {
+        unsigned b[4];
+        ldmatrix_x4(b, codes + t * 16 * 128 + ((matrixChunk ^ (2 * j)) << 4));
+        const unsigned first[2] = {b[0], b[1]};
+        const unsigned second[2] = {b[2], b[3]};
+#pragma unroll
+        for (unsigned c = 0; c < GROUPS_C; c++) {
+          mma_m16n8k32_u8s8(sums[c][2 * t], a[c], first);
+          mma_m16n8k32_u8s8(sums[c][2 * t + 1], a[c], second);
+        }
+      }
+    }
+    writeStage = readStage;
+    readStage = readStage + 1 == STAGES ? 0 : readStage + 1;
+  }
+  cp_async_wait<0>();
+  finishTile(arguments, shared, tile, sums);
+}
