@@ -21,6 +21,7 @@ import { inspectGraph } from "./inspect.js";
 import { type LoraReport, planLora } from "./lora/plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
+import type { PackReport } from "./pack/write-weights.js";
 import type { Ternarize } from "./pass.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
 
@@ -45,6 +46,14 @@ export interface CompileOptions {
   readonly emit?: Emit;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
   readonly kernelCache?: string;
+  /** What the process may take while it packs weights, in bytes; 2 GB if absent. */
+  readonly memory?: number;
+  /** Threads that pack weights; as many as there are processors if absent, 0 for the calling one. */
+  readonly threads?: number;
+  /** Whether to go on from what a stopped run left beside `out`, and to leave it for the next; true if absent. */
+  readonly resume?: boolean;
+  /** Remarks for people. */
+  readonly onNotice?: (text: string) => void;
   readonly onProgress?: (progress: CompileProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +64,8 @@ export interface Resolution {
 }
 
 export interface CompileProgress {
-  readonly phase: string;
+  /** kernels: counted. weights: bytes of the model. */
+  readonly phase: "kernels" | "weights";
   readonly done: number;
   readonly total: number;
 }
@@ -74,6 +84,8 @@ export interface CompileReport {
   readonly launches: Readonly<Record<Phase, number>>;
   /** Bytes of weights.safetensors. */
   readonly weightBytes: number;
+  /** How the weights were packed. */
+  readonly packing: PackReport;
   /** Bytes of the parameters in the model's own types. */
   readonly sourceBytes: number;
   /** Peak device memory at the planned size. */
@@ -90,10 +102,11 @@ const DEFAULT_TEXT_TOKENS = 512;
 const PIXELS_PER_TOKEN = 16;
 
 /**
- * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds.
+ * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
+ * beside it, see `writeFolder`.
  * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
- * TRITC_E_BUFFER_LIMIT, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS and
- * TRITC_E_SYSTEM.
+ * TRITC_E_BUFFER_LIMIT, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
+ * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
 export async function compileModel(options: CompileOptions): Promise<CompileReport> {
   const started = performance.now();
@@ -128,7 +141,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       },
     });
     await pause(options.signal);
-    const { weightBytes } = await writeBundle(
+    const { weightBytes, packing } = await writeBundle(
       options.out,
       {
         graph,
@@ -141,6 +154,10 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       {
         reader,
         signal: options.signal,
+        memory: options.memory,
+        threads: options.threads,
+        resume: options.resume ?? true,
+        onNotice: options.onNotice,
         onProgress: (done, total) => options.onProgress?.({ phase: "weights", done, total }),
       },
     );
@@ -161,6 +178,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
         advance: phases.advance.length,
       },
       weightBytes,
+      packing,
       sourceBytes: inspection.storage.source,
       memoryBytes: lowered.memory.total,
       memory: lowered.memory,

@@ -1,4 +1,5 @@
 import type { Bindings } from "../ir/dim.js";
+import type { PromptWeightsPolicy } from "../ir/program/memory/allocation.js";
 import type { Phase, Program } from "../ir/program/program.js";
 
 /** Sources and binaries of a bundle's kernels, by kernel id. */
@@ -14,13 +15,26 @@ export interface WeightSource {
   bytes(tensor: string): Promise<Uint8Array>;
 }
 
+export interface LoadOptions {
+  /**
+   * `stream` keeps no weights that only `prompt` reads: each run of `prompt` reads them again from the source, one launch
+   * after the other. Default `keep`.
+   */
+  readonly promptWeights?: PromptWeightsPolicy;
+}
+
 /** One device of one kind: WebAssembly workers, WebGPU, CUDA. */
 export interface Device {
   readonly kind: "cpu" | "webgpu" | "cuda";
   /** What a person would call it: adapter name, thread count. */
   readonly description: string;
   /** Compiles kernels, uploads weights and runs the `load` phase. */
-  load(program: Program, code: KernelCode, weights: WeightSource): Promise<LoadedProgram>;
+  load(
+    program: Program,
+    code: KernelCode,
+    weights: WeightSource,
+    options?: LoadOptions,
+  ): Promise<LoadedProgram>;
   /** Frees the device; programs loaded on it must be closed first. */
   close(): Promise<void>;
 }
@@ -37,5 +51,7 @@ export interface LoadedProgram {
   read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array>;
   /** Bytes the program holds on the device now, weights and buffers. */
   memoryBytes(): number;
+  /** The most that it has held at one time since it was loaded. */
+  peakMemoryBytes(): number;
   close(): Promise<void>;
 }

@@ -67,7 +67,14 @@ describe.each(files)("%s", (file) => {
   const bindings = assignments(lines, "bind");
   const context: PassContext = {
     reader,
-    options: { ternarize: "exact", activations: "int8", bindings, sizes: {}, limits: UNLIMITED, fuseHeads: true },
+    options: {
+      ternarize: "exact",
+      activations: "int8",
+      bindings,
+      sizes: {},
+      limits: UNLIMITED,
+      fuseHeads: true,
+    },
   };
   const names = (value("pass") ?? dirname(file)).split(",").map((name) => name.trim());
   const after = runPasses(before, names.map(passNamed), context);

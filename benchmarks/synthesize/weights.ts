@@ -29,8 +29,10 @@ export async function writeSyntheticWeights(
     const scale = tensor.scale * 2 ** (2 * next() - 1);
     const rowBytes = 2 * (tensor.shape.at(-1) ?? 1);
     const isMatrix = tensor.shape.length > 1;
-    const usual = pool(unit, tensor.center, scale);
-    const large = isMatrix ? pool(unit, tensor.center, OUTLIER * scale) : usual;
+    // A small tensor needs no more of the pool than four times itself.
+    const numbers = unit.subarray(0, 2 * tensor.bytes);
+    const usual = pool(numbers, tensor.center, scale);
+    const large = isMatrix ? pool(numbers, tensor.center, OUTLIER * scale) : usual;
     let at = tensor.offset;
     let filled = 0;
     const flush = async () => {
@@ -41,7 +43,7 @@ export async function writeSyntheticWeights(
     };
     for (let row = 0; row * rowBytes < tensor.bytes; row++) {
       const source = next() < 1 / OUTLIER_EVERY ? large : usual;
-      const start = 2 * Math.floor(next() * (POOL - rowBytes / 2));
+      const start = 2 * Math.floor(next() * (numbers.length - rowBytes / 2));
       if (filled + rowBytes > CHUNK) await flush();
       filled += source.copy(chunk, filled, start, start + rowBytes);
     }
@@ -65,8 +67,8 @@ function studentPool(next: () => number): Float32Array {
 function pool(unit: Float32Array, center: number, scale: number): Buffer {
   const values = unit.map((x) => center + scale * x);
   const words = new Uint32Array(values.buffer);
-  const bits = new Uint16Array(POOL);
-  for (let i = 0; i < POOL; i++) {
+  const bits = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? 0;
     bits[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }

@@ -18,7 +18,7 @@ export async function recoverFolder(target: string): Promise<void> {
 }
 
 /** Whether another process has this id. */
-function isRunning(pid: number): boolean {
+export function isRunning(pid: number): boolean {
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);

@@ -14,14 +14,27 @@ const PARTS: readonly string[] = [
   "vae_decoder",
 ];
 const INDEX = "model_index.json";
+const ENCODER = "text_encoder/model.onnx";
 
 /**
  * The pipeline folder that a model belongs to: the path itself, or the folder above `transformer/`. A given folder
- * must hold a pipeline; otherwise undefined where there is none.
+ * must hold a pipeline whose text encoders are ONNX, which is what the runtime reads; otherwise undefined where there is
+ * none (the encoders of a Diffusers folder are PyTorch's).
  */
 export function findPipeline(input: string, given: string | undefined): string | undefined {
   if (given !== undefined) {
-    if (existsSync(join(given, INDEX))) return given;
+    if (existsSync(join(given, INDEX))) {
+      if (isExported(given)) return given;
+      throw new TritcError({
+        code: "TRITC_E_PIPELINE",
+        message: "the pipeline's text encoder is not exported",
+        place: given,
+        expected: ENCODER,
+        found: "a text_encoder folder without it",
+        remedy: "export the pipeline with optimum-cli, and give that folder",
+        exitCode: 2,
+      });
+    }
     throw new TritcError({
       code: "TRITC_E_PIPELINE",
       message: "the folder holds no exported pipeline",
@@ -32,7 +45,13 @@ export function findPipeline(input: string, given: string | undefined): string |
     });
   }
   const path = resolve(input);
-  return [path, dirname(path), dirname(dirname(path))].find((folder) => existsSync(join(folder, INDEX)));
+  return [path, dirname(path), dirname(dirname(path))].find(
+    (folder) => existsSync(join(folder, INDEX)) && isExported(folder),
+  );
+}
+
+function isExported(pipeline: string): boolean {
+  return !existsSync(join(pipeline, dirname(ENCODER))) || existsSync(join(pipeline, ENCODER));
 }
 
 /** Copies the parts a pipeline has, file by file; symbolic links (download caches) are followed to files only. */

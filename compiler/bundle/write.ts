@@ -19,12 +19,16 @@ import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
 import type { KernelArtifact } from "../codegen/kernels.js";
 import type { LoweredProgram } from "../lower/index.js";
+import { Journal } from "../pack/journal.js";
+import { PackSource } from "../pack/source-files.js";
 import { storedGraph } from "../pack/stored-graph.js";
-import { layoutWeights, writeWeights } from "../pack/weights-file.js";
+import { layoutWeights, type PackedLayout } from "../pack/weights-file.js";
+import { type PackReport, writeWeights } from "../pack/write-weights.js";
 import { packageVersion } from "../version.js";
 import { entryModule } from "./entry.js";
 import { copyPipeline } from "./pipeline-files.js";
 import { writeFolder } from "./staging.js";
+import type { WorkFolder } from "./work-folder.js";
 
 export interface BundleContents {
   readonly graph: Graph;
@@ -40,6 +44,14 @@ export interface BundleOptions {
   readonly reader: ByteReader;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** What the process may take, in bytes. */
+  readonly memory?: number | undefined;
+  /** Threads that pack; see `writeWeights`. */
+  readonly threads?: number | undefined;
+  /** Whether to go on from what a stopped run has left, and to leave it for the next one. */
+  readonly resume: boolean;
+  /** Remarks for people. */
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /**
@@ -50,14 +62,16 @@ export async function writeBundle(
   out: string,
   contents: BundleContents,
   options: BundleOptions,
-): Promise<{ readonly weightBytes: number }> {
+): Promise<{ readonly weightBytes: number; readonly packing: PackReport }> {
   const { graph, lowered, kernels, resolutions } = contents;
   const layout = layoutWeights(lowered.tensors);
-  await writeFolder(out, async (folder) => {
+  const { signal, onNotice, resume } = options;
+  return writeFolder(out, { keep: resume ? [WEIGHTS_FILE] : [], signal, onNotice }, async (work) => {
+    const folder = work.bundle;
     // The folder is renamed when it is complete, so its files only have to reach the disk.
     const write = (path: string, data: string | Uint8Array) =>
       writeFile(join(folder, path), data, { flush: true });
-    await writeWeights(join(folder, WEIGHTS_FILE), layout, options);
+    const packing = await resumeWeights(work, layout, options);
     await write(PROGRAM_FILE, printProgram(lowered.program));
     await write(GRAPH_FILE, `${printGraph(storedGraph(graph, layout, options.reader))}\n`);
     await mkdir(join(folder, "kernels"));
@@ -77,8 +91,32 @@ export async function writeBundle(
     options.signal?.throwIfAborted();
     const manifest = manifestOf(contents, await hashFiles(folder));
     await write(MANIFEST_FILE, `${JSON.stringify(manifest, undefined, 1)}\n`);
+    return { weightBytes: layout.fileBytes, packing };
   });
-  return { weightBytes: layout.fileBytes };
+}
+
+/** Writes the weights, from where an earlier run with the same weights has stopped. */
+async function resumeWeights(
+  work: WorkFolder,
+  layout: PackedLayout,
+  options: BundleOptions,
+): Promise<PackReport> {
+  const source = await PackSource.of(layout);
+  const { journal, records, isOther } = await Journal.open(work.journal, source.identity);
+  if (isOther)
+    options.onNotice?.("the model or the options are not those of the unfinished work: starting anew");
+  if (records.length > 0) options.onNotice?.(`going on from the unfinished work in ${work.path}`);
+  try {
+    return await writeWeights(join(work.bundle, WEIGHTS_FILE), layout, {
+      ...options,
+      source,
+      journal,
+      records,
+    });
+  } finally {
+    work.isWorthKeeping = journal.hasRecords;
+    await journal.close();
+  }
 }
 
 function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): Manifest {

@@ -1,3 +1,4 @@
+import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
@@ -6,8 +7,9 @@ import { openBundle } from "../../runtime/node/bundle.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
-import { type FileReader, fileReader } from "../file-reader.js";
+import { fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
+import { type LoraReport, planLora } from "../lora/plan.js";
 import { type LoraRequest, readLora } from "../lora/read.js";
 import { recognize, withAdapters } from "../pipeline.js";
 import { isBundle } from "./is-bundle.js";
@@ -25,14 +27,8 @@ export interface Evaluated {
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** What computed them, for people. */
   readonly ranOn: string;
-}
-
-/** Adapters are merged by role, so into a recognized model, which takes one sample at a time. */
-function modelGraph(path: string, { lora = [] }: EvaluateOptions): { graph: Graph; reader: FileReader } {
-  const reader = fileReader();
-  const graph = importModel(path);
-  if (lora.length === 0) return { graph, reader };
-  return { graph: withAdapters(recognize(graph, reader), lora.map(readLora), reader), reader };
+  /** What became of each adapter. */
+  readonly lora: readonly LoraReport[];
 }
 
 /** One forward pass of a model (interpreter) or of a bundle (its kernels, or the interpreter if asked). */
@@ -45,11 +41,13 @@ export async function evaluateFile(
   const bundle = isBundle(path) ? await openBundle(path) : undefined;
   if (bundle !== undefined && options.lora !== undefined) throw alreadyCompiled(path);
   if (bundle === undefined || options.interpret === true) {
-    const { graph, reader } =
-      bundle === undefined ? modelGraph(path, options) : await readBundleGraph(bundle.folder);
+    const ranOn = `the reference interpreter in ${precision}`;
+    const stored = bundle === undefined ? undefined : await readBundleGraph(bundle.folder);
+    const reader = stored?.reader ?? fileReader();
     try {
-      const outputs = evaluateModel(graph, inputs, { reader, precision });
-      return { outputs, ranOn: `the reference interpreter in ${precision}` };
+      const { graph, lora } =
+        stored === undefined ? modelGraph(path, options, reader) : { ...stored, lora: [] };
+      return { outputs: evaluateModel(graph, inputs, { reader, precision }), ranOn, lora };
     } finally {
       reader.close();
     }
@@ -58,13 +56,28 @@ export async function evaluateFile(
   try {
     const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
     try {
-      return { outputs: await evaluateBundle(loaded, bundle.program, inputs), ranOn: device.description };
+      const outputs = await evaluateBundle(loaded, bundle.program, inputs);
+      return { outputs, ranOn: device.description, lora: [] };
     } finally {
       await loaded.close();
     }
   } finally {
     await device.close();
   }
+}
+
+/** Adapters are merged by role, so into a recognized model, which takes one sample at a time. */
+function modelGraph(
+  path: string,
+  { lora = [] }: EvaluateOptions,
+  reader: ByteReader,
+): { readonly graph: Graph; readonly lora: readonly LoraReport[] } {
+  const imported = importModel(path);
+  if (lora.length === 0) return { graph: imported, lora: [] };
+  const recognized = recognize(imported, reader);
+  const adapters = lora.map(readLora);
+  const { reports } = planLora(recognized, adapters);
+  return { graph: withAdapters(recognized, adapters, reader), lora: reports };
 }
 
 function alreadyCompiled(bundle: string): TritcError {

@@ -21,7 +21,7 @@ function interruptSignal(): AbortSignal {
           code: "TRITC_E_INTERRUPTED",
           message: "interrupted",
           found: `${name} before the work was done`,
-          remedy: "run the command again; nothing half-written was kept",
+          remedy: "run the command again; nothing half-written is in place of the result",
         }),
       );
       setTimeout(() => process.exit(exitCode), GRACE).unref();

@@ -65,6 +65,29 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** Parses a size: `2GB`, `512MB`, `1.5GiB`, or a number of bytes. */
+export function byteCount(text: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new InvalidArgumentError("Expected a size, such as 2GB, 512MB or 1.5GiB.");
+  }
+  return bytes;
+}
+
 /** Parses a whole number of 0 or more, up to 2^53 − 1. */
 export function wholeNumber(text: string): number {
   const value = Number(text);

@@ -33,7 +33,10 @@ export class Terminal {
     if (this.#options.quiet !== true) this.#stderr.write(`${text}\n`);
   }
 
-  /** A progress bar with rate and time left; silent off a terminal, under `--quiet` and `--json`. */
+  /**
+   * A progress bar with rate and time left; silent off a terminal, under `--quiet` and `--json`. The unit `bytes` shows
+   * sizes.
+   */
   progress(label: string, unit: string): Progress {
     const shown =
       this.#stderr.isTTY === true &&
@@ -43,7 +46,10 @@ export class Terminal {
     if (!shown) return { update: () => undefined, stop: () => undefined };
     const bar = new SingleBar(
       {
-        format: `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+        format:
+          unit === "bytes"
+            ? `${label} {bar} {percentage}% of {size} · {rate}/s · {eta_formatted} left`
+            : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
         stream: process.stderr,
         hideCursor: true,
         clearOnComplete: true,
@@ -51,18 +57,21 @@ export class Terminal {
       },
       Presets.shades_classic,
     );
-    let started = false;
+    let first: { readonly done: number; readonly at: number } | undefined;
     return {
       update(done, total) {
-        if (!started) bar.start(total, done);
+        first ??= { done, at: performance.now() };
+        const seconds = (performance.now() - first.at) / 1000;
+        const rate = seconds > 0 ? Math.round((done - first.done) / seconds) : 0;
+        const shown = { size: formatBytes(total), rate: formatBytes(rate) };
+        if (!bar.isActive) bar.start(total, done, shown);
         else {
           bar.setTotal(total);
-          bar.update(done);
+          bar.update(done, shown);
         }
-        started = true;
       },
       stop() {
-        if (started) bar.stop();
+        if (bar.isActive) bar.stop();
       },
     };
   }

@@ -127,12 +127,22 @@ function updateOf(base: string, { down, up, alpha }: Factors, reading: Reading):
   }
   const module = base.replace(PREFIX, "");
   const strength = alpha === undefined ? alphaOf(module) : number(alpha, reading);
+  const total = (scale * (strength ?? rank)) / rank;
+  if (!Number.isFinite(total)) {
+    throw loraError({
+      place: `${file}: ${down.name}`,
+      message: "the update's scale is not a finite number",
+      expected: "scale·alpha/rank within the range of numbers",
+      found: `${scale}·${strength ?? rank}/${rank}`,
+      remedy: "use a scale such as 0.8",
+    });
+  }
   return {
     module,
     tensor: down.name,
     down: finite(down, file, reader),
     up: finite(up, file, reader),
-    scale: (scale * (strength ?? rank)) / rank,
+    scale: total,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { TemplateValues } from "../../templates/family.js";
 import { renderTemplate } from "../../templates/render.js";
 import { assembleWat } from "../codegen/assemble-wat.js";
 
@@ -34,7 +35,7 @@ export async function assembleRowKernel(type: RowType): Promise<Uint8Array<Array
   return assembleWat(renderTemplate(TEMPLATE, valuesFor(type)), TEMPLATE);
 }
 
-function valuesFor(type: RowType) {
+function valuesFor(type: RowType): TemplateValues {
   const wide = type === "f32";
   const lanes = wide ? 4 : 8;
   return {
@@ -43,12 +44,15 @@ function valuesFor(type: RowType) {
     shift: wide ? 2 : 1,
     infinite: INFINITE[type],
     lanes,
-    vectors: VECTORS.map((vector) => ({
-      name: `v${vector}`,
-      offsets: Array.from({ length: 16 / lanes }, (_, i) => 16 * ((16 / lanes) * vector + i)),
-    })),
-    gathers: TRITS.map((trit) =>
-      VECTORS.map((vector) => ({ vector: `v${vector}`, lanes: gatherLanes(trit, vector) })),
+    loads: VECTORS.flatMap((vector) =>
+      Array.from({ length: 16 / lanes }, (_, part) => ({
+        vector,
+        part,
+        offset: 16 * ((16 / lanes) * vector + part),
+      })),
+    ),
+    gathers: TRITS.flatMap((trit) =>
+      VECTORS.map((vector) => ({ trit, vector, lanes: gatherLanes(trit, vector) })),
     ),
     turns: turnsOf(lanes),
     squares: squaresOf(lanes),

@@ -2,11 +2,11 @@ import type { ByteReader, Constant, TernaryMethod } from "../../ir/constant/cons
 import { convertData, encodeBytes, isBig } from "../../ir/constant/convert.js";
 import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
-import { TritcError } from "../../ir/errors.js";
 import { countOf } from "../../ir/tensor.js";
 import { ternarizeRow } from "../../ir/ternary/ternarize.js";
 import { packTritRow, tritRowBytes } from "../../ir/ternary/trits.js";
 import type { StoredDType, WeightTensor } from "../lower/index.js";
+import { requireFinite } from "./finite.js";
 import { rowTiles } from "./row-tiles.js";
 
 /** Elements that are held at a time: bounds the packer's memory, whatever the size of the model. */
@@ -192,36 +192,5 @@ function scaleRows(
     }
     default:
       return undefined;
-  }
-}
-
-/** Whether exponents show at a glance that a row is finite: values from 2 up may hide it. */
-function isPlainlyFinite(values: Float32Array): boolean {
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  let seen = 0;
-  for (let i = 0; i < bits.length; i++) seen |= bits[i]!;
-  return (seen & 0x7f800000) !== 0x7f800000;
-}
-
-function requireFinite(
-  data: ArrayLike<number>,
-  width: number,
-  source: RowSource,
-  start: number,
-  allowInfinite = false,
-): void {
-  if (data instanceof Float32Array && isPlainlyFinite(data)) return;
-  for (let i = 0; i < data.length; i++) {
-    if (Number.isFinite(data[i]) || (allowInfinite && !Number.isNaN(data[i]))) continue;
-    const row = source.firstRow + start + Math.floor(i / Math.max(1, width));
-    throw new TritcError({
-      code: "TRITC_E_WEIGHT_NOT_FINITE",
-      message: "a weight is not a finite number",
-      place: source.tensor,
-      expected: "finite weights",
-      found: `${data[i]} in row ${row}, column ${i % Math.max(1, width)}`,
-      remedy:
-        "the export is damaged, or overflowed in float16: export the model again in bfloat16 or float32",
-    });
   }
 }

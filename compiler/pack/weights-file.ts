@@ -1,10 +1,6 @@
-import type { FileHandle } from "node:fs/promises";
-import type { ByteReader } from "../../ir/constant/constant.js";
 import { byteLength } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
-import { writeFileAtomic } from "../atomic-file.js";
 import type { WeightTensor } from "../lower/index.js";
-import { type KnownScales, packRows } from "./tensor-rows.js";
 
 /** Where a tensor lies in `weights.safetensors`. */
 export interface PackedTensor {
@@ -54,44 +50,4 @@ export function layoutWeights(tensors: readonly WeightTensor[]): PackedLayout {
     tensors: placed.map(({ tensor, start, bytes }) => ({ tensor, offset: dataStart + start, bytes })),
     fileBytes: dataStart + at,
   };
-}
-
-export interface PackOptions {
-  readonly reader: ByteReader;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-}
-
-/**
- * `pack-weights`: writes `weights.safetensors` in a few megabytes of memory: the header is known from the
- * shapes, then rows stream from the model's files. Codes come first, because finding them gives the scales.
- * Throws TRITC_E_WEIGHT_NOT_FINITE naming tensor and row.
- */
-export async function writeWeights(path: string, layout: PackedLayout, options: PackOptions): Promise<void> {
-  const scales: KnownScales = new WeakMap();
-  const order = [...layout.tensors].sort(
-    (a, b) => Number(b.tensor.encoding === "trits") - Number(a.tensor.encoding === "trits"),
-  );
-  await writeFileAtomic(path, async (file) => {
-    await writeAt(file, layout.header, 0);
-    for (const [i, packed] of order.entries()) {
-      let at = packed.offset;
-      for (const bytes of packRows(packed.tensor, options.reader, scales)) {
-        options.signal?.throwIfAborted();
-        await writeAt(file, bytes, at);
-        at += bytes.length;
-      }
-      if (at !== packed.offset + packed.bytes)
-        throw new Error(`${packed.tensor.name}: ${at - packed.offset} bytes`);
-      options.onProgress?.(i + 1, order.length);
-    }
-  });
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }

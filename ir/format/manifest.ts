@@ -1,5 +1,6 @@
 import { TritcError } from "../errors.js";
 import type { InputRole, ModelDescription } from "../graph/graph.js";
+import type { PromptWeightsPolicy } from "../program/memory/allocation.js";
 import {
   boolean,
   type Decoder,
@@ -36,10 +37,52 @@ export interface Manifest {
   /** Picture sizes the memory was planned for; empty for graphs that draw none. */
   readonly resolutions: readonly { readonly width: number; readonly height: number }[];
   readonly model: ModelDescription | null;
+  readonly memory: ManifestMemory;
   readonly tensors: readonly ManifestTensor[];
   readonly kernels: readonly ManifestKernel[];
   /** Every file of the bundle but the manifest, by path with forward slashes, sorted. */
   readonly files: readonly ManifestFile[];
+}
+
+/** What the bundle takes on its target, as it was planned when it was compiled. */
+export interface ManifestMemory {
+  /** What the runtime does with weights that only `prompt` reads, unless it is told otherwise. */
+  readonly promptWeights: PromptWeightsPolicy;
+  /** Bytes of the device that were planned for; null where the target is no one device. */
+  readonly limitBytes: number | null;
+  /** One for each resolution, in their order; one without for a graph of one size that draws no pictures. */
+  readonly plans: readonly ManifestPlan[];
+}
+
+export interface ManifestPlan {
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly textTokens: number | null;
+  /** Denoising steps whose modulation is computed at once. */
+  readonly steps: number | null;
+  /** Most bytes on the device in each phase, to the byte, with prompt weights kept and streamed. */
+  readonly keep: PhaseBytes;
+  readonly stream: PhaseBytes;
+  /** Bytes of the model in bf16: two a parameter, and its activations at this size; null where that is not known. */
+  readonly bf16: { readonly weights: number; readonly activations: number } | null;
+  /** Operations and bytes once per prompt, and of one step. */
+  readonly prompt: ManifestWork;
+  readonly step: ManifestWork;
+}
+
+export interface PhaseBytes {
+  readonly load: number;
+  readonly prompt: number;
+  readonly step: number;
+}
+
+/** Operations by what is multiplied, and the bytes that launches read and write at least. */
+export interface ManifestWork {
+  readonly int8: number;
+  readonly bf16: number;
+  readonly f32: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
 }
 
 export interface ManifestTensor {
@@ -86,6 +129,33 @@ export const modelDescription: Decoder<ModelDescription> = object<ModelDescripti
   blockLinearWeights: index,
 });
 
+const phaseBytes = object<PhaseBytes>({ load: index, prompt: index, step: index });
+const work = object<ManifestWork>({
+  int8: index,
+  bf16: index,
+  f32: index,
+  readBytes: index,
+  writtenBytes: index,
+});
+
+const memory = object<ManifestMemory>({
+  promptWeights: oneOf("keep", "stream"),
+  limitBytes: nullable(index),
+  plans: list(
+    object<ManifestPlan>({
+      width: nullable(index),
+      height: nullable(index),
+      textTokens: nullable(index),
+      steps: nullable(index),
+      keep: phaseBytes,
+      stream: phaseBytes,
+      bf16: nullable(object({ weights: index, activations: index })),
+      prompt: work,
+      step: work,
+    }),
+  ),
+});
+
 const manifest: Decoder<Manifest> = object<Manifest>({
   format: oneOf(BUNDLE_FORMAT),
   formatVersion: index,
@@ -94,6 +164,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   options: object({ ternarize: string, activations: string }),
   resolutions: list(object({ width: index, height: index })),
   model: nullable(modelDescription),
+  memory,
   tensors: list(
     object<ManifestTensor>({
       name: string,

@@ -14,6 +14,8 @@ type Size = (launch: LaunchNumbers) => number;
 export interface Footprint {
   /** By argument: elements from its offset to the end of what the launch reads or writes there; 0 for nothing. */
   readonly extents: readonly Size[];
+  /** By argument: how many different elements of it the launch touches. A device layout counts as one element. */
+  readonly elements: readonly Size[];
   /** Sizes in x, y, z that the grid has to cover; null for a family that is not known here. */
   readonly grid: readonly [Size, Size, Size] | null;
 }
@@ -135,27 +137,27 @@ export function footprintOf(kernel: Kernel): Footprint {
   if (kernel.family === "matmul") return matmul(kernel);
   const known = Object.hasOwn(ROW_FAMILIES, kernel.family) ? ROW_FAMILIES[kernel.family] : undefined;
   const family = known?.(params) ?? { widths: {} };
-  const extents = kernel.args.map(({ name, byRow }, i) => {
+  const axes = kernel.args.map(({ name, byRow }, i): readonly Axis[] => {
     const width = (Object.hasOwn(family.widths, name) ? family.widths[name] : undefined) ?? 1;
     const table = family.tables !== undefined && Object.hasOwn(family.tables, name);
     const count = table ? (family.tables?.[name] ?? one) : byRow ? rows : one;
     const stride: Size = (launch) => launch.rowStrides[i] ?? Number.NaN;
-    return extentOf([
+    return [
       { size: count, stride },
       { size: typeof width === "number" ? fixed(width) : width, stride: one },
-    ]);
+    ];
   });
-  return { extents, grid: known === undefined ? null : (family.grid ?? [one, rows, one]) };
+  return { ...touched(axes), grid: known === undefined ? null : (family.grid ?? [one, rows, one]) };
 }
 
 /** Scalars: the size of each axis, then one stride per axis for each argument. */
 function elementwise(kernel: Kernel, rank: number): Footprint {
   const axes = Array.from({ length: Math.min(rank, kernel.scalars.length) }, (_, axis) => axis);
   const total: Size = (launch) => axes.reduce((product, axis) => product * scalar(axis)(launch), 1);
-  const extents = kernel.args.map((_, i) =>
-    extentOf(axes.map((axis) => ({ size: scalar(axis), stride: scalar(rank * (i + 1) + axis) }))),
+  const args = kernel.args.map((_, i) =>
+    axes.map((axis) => ({ size: scalar(axis), stride: scalar(rank * (i + 1) + axis) })),
   );
-  return { extents, grid: [total, one, one] };
+  return { ...touched(args), grid: [total, one, one] };
 }
 
 /** Scalars: batch, m, n, k, strides of a (batch, row, column), of b (batch, row, column), of out (batch, row). */
@@ -166,12 +168,25 @@ function matmul(kernel: Kernel): Footprint {
     [batch, k, n],
     [batch, m, n],
   ];
-  const extents = kernel.args.map((_, i) => {
+  const axes = kernel.args.map((_, i) => {
     const sizes = operands[i] ?? [];
     const stride = (axis: number) => (i === 2 && axis === 2 ? one : scalar(4 + 3 * i + axis));
-    return extentOf(sizes.map((size, axis) => ({ size, stride: stride(axis) })));
+    return sizes.map((size, axis) => ({ size, stride: stride(axis) }));
   });
-  return { extents, grid: [n, m, batch] };
+  return { ...touched(axes), grid: [n, m, batch] };
+}
+
+function touched(args: readonly (readonly Axis[])[]): Pick<Footprint, "extents" | "elements"> {
+  return { extents: args.map(extentOf), elements: args.map(elementsOf) };
+}
+
+/** An axis of stride 0 repeats the same elements. */
+function elementsOf(axes: readonly Axis[]): Size {
+  return (launch) =>
+    axes.reduce((count, { size, stride }) => {
+      const length = size(launch);
+      return count * (stride(launch) === 0 ? Math.min(length, 1) : length);
+    }, 1);
 }
 
 function extentOf(axes: readonly Axis[]): Size {

@@ -8,3 +8,23 @@ export const WASM_SCRATCH_BYTES = 1 << 18;
 
 /** Pages (64 KiB) that the memory import declares: all of a 32-bit address space. */
 export const WASM_MAX_PAGES = 65_536;
+
+/** Where the control block of the threads lies. */
+export const WASM_CONTROL_ADDRESS = 64;
+
+/**
+ * The control block: failure flag, number of the latest run, its version, an unused word, then two words a launch: epoch
+ * and chunks taken, chunks done. Runs of one version have the same phases and no message between them that a thread has
+ * to read, so that a thread that has just finished one takes up the next without the delay of a message.
+ */
+export const WASM_CONTROL_HEAD = 4;
+
+/** The address behind the control block; scratch areas follow, one a thread. `launches`: as many as run at a time. */
+export function wasmScratchAreas(launches: number): number {
+  return Math.ceil((WASM_CONTROL_ADDRESS + 4 * (WASM_CONTROL_HEAD + 2 * launches)) / 64) * 64;
+}
+
+/** The first address that a program's buffers may take. */
+export function wasmFirstFree(threads: number, launches: number): number {
+  return wasmScratchAreas(launches) + threads * WASM_SCRATCH_BYTES;
+}

@@ -5,7 +5,7 @@ export function yieldingDevice(device: Device): Device {
   return {
     kind: device.kind,
     description: device.description,
-    load: async (program, code, weights) => yielding(await device.load(program, code, weights)),
+    load: async (...args) => yielding(await device.load(...args)),
     close: () => device.close(),
   };
 }
@@ -20,6 +20,7 @@ function yielding(loaded: LoadedProgram): LoadedProgram {
     },
     read: (buffer) => loaded.read(buffer),
     memoryBytes: () => loaded.memoryBytes(),
+    peakMemoryBytes: () => loaded.peakMemoryBytes(),
     close: () => loaded.close(),
   };
 }

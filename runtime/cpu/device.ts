@@ -1,5 +1,5 @@
 import type { Program } from "../../ir/program/program.js";
-import type { Device, KernelCode, LoadedProgram, WeightSource } from "../device.js";
+import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { engineFeatures } from "./features.js";
 import { loadCpuProgram } from "./program.js";
 import type { SpawnThread } from "./threads.js";
@@ -29,9 +29,22 @@ export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<D
   return {
     kind: "cpu",
     description: `WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
-    async load(program: Program, code: KernelCode, weights: WeightSource): Promise<LoadedProgram> {
+    async load(
+      program: Program,
+      code: KernelCode,
+      weights: WeightSource,
+      options?: LoadOptions,
+    ): Promise<LoadedProgram> {
       const team = { threads, spawn, callerWorks };
-      const loaded = await loadCpuProgram(program, code, weights, team, features, () => open.delete(loaded));
+      const loaded = await loadCpuProgram(
+        program,
+        code,
+        weights,
+        team,
+        features,
+        () => open.delete(loaded),
+        options,
+      );
       open.add(loaded);
       return loaded;
     },

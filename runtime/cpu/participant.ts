@@ -28,13 +28,6 @@ export interface ThreadReport {
   readonly error: string | null;
 }
 
-/**
- * The control block: failure flag, number of the latest run, its version, an unused word, then two words a launch: epoch
- * and chunks taken, chunks done. Runs of one version have the same phases and no message between them that a thread has
- * to read, so that a thread that has just finished one takes up the next without the delay of a message.
- */
-export const CONTROL_HEAD = 4;
-
 /** The epoch of a run, as it stands above the 12 bits of chunks taken. */
 export function epochOf(run: number): number {
   return (run & 0x7ffff) << 12;

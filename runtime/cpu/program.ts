@@ -1,6 +1,20 @@
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import {
+  AddressSpace,
+  bufferBytes,
+  isPersistent,
+  placeDynamic,
+  stagedBy,
+  turnBuffers,
+  WASM_PAGE_BYTES,
+} from "../../ir/program/memory/cpu.js";
+import {
+  type PromptTurn,
+  scheduleWeights,
+  type WeightSchedule,
+} from "../../ir/program/memory/prompt-weights.js";
+import {
   type Kernel,
   type Launch,
   PHASES,
@@ -9,19 +23,10 @@ import {
   type ProgramBuffer,
 } from "../../ir/program/program.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
-import type { KernelCode, LoadedProgram, WeightSource } from "../device.js";
+import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
-import {
-  AddressSpace,
-  type BoundLaunch,
-  bindLaunch,
-  bufferBytes,
-  isPersistent,
-  placeDynamic,
-} from "./layout.js";
+import { type BoundLaunch, bindLaunch } from "./layout.js";
 import { type ThreadOptions, ThreadTeam } from "./threads.js";
-
-const PAGE = 65_536;
 
 function launchCount(program: Program): number {
   return PHASES.reduce((count, phase) => count + program.phases[phase].length, 0);
@@ -35,6 +40,7 @@ export async function loadCpuProgram(
   threads: ThreadOptions,
   features: ReadonlySet<string>,
   onClose: () => void,
+  { promptWeights = "keep" }: LoadOptions = {},
 ): Promise<LoadedProgram> {
   const team = new ThreadTeam(threads, launchCount(program));
   try {
@@ -42,8 +48,9 @@ export async function loadCpuProgram(
       program.kernels.map((kernel) => compile(kernel, program, code, features)),
     );
     await team.start(modules);
-    const loaded = new CpuProgram(program, team, new AddressSpace(team.firstFree), onClose);
-    await loaded.load(weights);
+    const schedule = scheduleWeights(program, promptWeights);
+    const loaded = new CpuProgram(program, team, schedule, weights, onClose);
+    await loaded.load();
     return loaded;
   } catch (error) {
     await team.close();
@@ -99,48 +106,43 @@ class CpuProgram implements LoadedProgram {
   private addresses: ReadonlyMap<string, number> = new Map();
   private bindings: Bindings | undefined;
   private boundText = "";
-  private usedBytes = 0;
+  private readonly space: AddressSpace;
+  /** Where the words of the bound phases begin and end. */
+  private tables = { from: 0, end: 0 };
   /** By phase: launches whose addresses move with the step, and where their words are. */
   private moving = new Map<string, readonly { readonly address: number; readonly launch: BoundLaunch }[]>();
 
   constructor(
     private readonly program: Program,
     private readonly team: ThreadTeam,
-    private readonly space: AddressSpace,
+    private readonly schedule: WeightSchedule,
+    /** Where streamed weights are read again. */
+    private readonly weights: WeightSource,
     private readonly onClose: () => void,
   ) {
+    this.space = new AddressSpace(team.firstFree);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     this.kernelIndex = new Map(program.kernels.map((kernel, index) => [kernel.id, index]));
   }
 
   /** Places and fills what stays. Staged tensors take turns in the memory behind it, launch by launch. */
-  async load(weights: WeightSource): Promise<void> {
+  async load(): Promise<void> {
+    const { load, streamed } = this.schedule;
     for (const buffer of this.program.buffers) {
-      if (!isPersistent(buffer)) continue;
-      const bytes = bufferBytes(buffer, {});
-      const address = this.space.take(bytes, buffer.id);
-      this.persistent.set(buffer.id, address);
-      this.reserve(this.space.end);
-      if (buffer.storage.kind === "weight") {
-        this.upload(buffer, await weights.bytes(buffer.storage.tensor), address, bytes);
-      }
+      if (!isPersistent(buffer) || streamed.has(buffer.id)) continue;
+      this.persistent.set(buffer.id, this.take(this.space, buffer));
+      await this.fill(buffer, this.persistent);
     }
-    for (const launch of this.program.phases.load) {
+    for (const launch of load) {
       const space = new AddressSpace(this.space.end);
       const addresses = new Map(this.persistent);
-      for (const { buffer: id } of launch.args) {
-        const buffer = this.buffers.get(id);
-        if (buffer?.storage.kind !== "staging") continue;
-        const bytes = bufferBytes(buffer, {});
-        const address = space.take(bytes, id);
-        addresses.set(id, address);
-        this.reserve(space.end);
-        this.upload(buffer, await weights.bytes(buffer.storage.tensor), address, bytes);
+      for (const buffer of stagedBy(launch, this.buffers)) {
+        addresses.set(buffer.id, this.take(space, buffer));
+        await this.fill(buffer, addresses);
       }
       this.installTables({ load: [launch] }, {}, addresses, space);
       await this.team.run(["load"]);
     }
-    this.usedBytes = this.space.end;
   }
 
   async bind(bindings: Bindings): Promise<void> {
@@ -150,12 +152,10 @@ class CpuProgram implements LoadedProgram {
     const space = new AddressSpace(this.space.end);
     const dynamic = placeDynamic(this.program, bindings, space);
     this.reserve(space.end);
-    this.addresses = new Map([...this.persistent, ...dynamic]);
-    const { load: _, ...phases } = this.program.phases;
-    this.installTables(phases, bindings, this.addresses, space);
+    this.addresses = new Map([...this.persistent, ...dynamic.addresses]);
     this.bindings = bindings;
+    this.tables = { from: space.end, end: this.installBound(bindings, space.end) };
     this.boundText = text;
-    this.usedBytes = space.end;
   }
 
   write(buffer: string, data: Float32Array | Int32Array): void {
@@ -165,7 +165,28 @@ class CpuProgram implements LoadedProgram {
   }
 
   async run(phases: readonly Phase[], step: number): Promise<void> {
-    this.bound();
+    const bindings = this.bound();
+    if (!phases.includes("prompt") || this.schedule.turns.length === 0) return this.runTables(phases, step);
+    for (const turn of this.schedule.turns) await this.runTurn(turn, bindings, step);
+    this.installBound(bindings, this.tables.from);
+    const rest = phases.filter((phase) => phase !== "prompt");
+    if (rest.length > 0) await this.runTables(rest, step);
+  }
+
+  /** One launch of a streamed prompt; its weights lie behind everything else until the next one. */
+  private async runTurn(turn: PromptTurn, bindings: Bindings, step: number): Promise<void> {
+    const space = new AddressSpace(this.tables.end);
+    const addresses = new Map(this.addresses);
+    for (const buffer of turnBuffers(turn, this.buffers)) {
+      addresses.set(buffer.id, this.take(space, buffer));
+      await this.fill(buffer, addresses);
+    }
+    this.installTables({ load: turn.unpack, prompt: [turn.launch] }, bindings, addresses, space);
+    await this.runTables(["load", "prompt"], step);
+  }
+
+  /** Runs phases of the tables that the threads have. */
+  private async runTables(phases: readonly Phase[], step: number): Promise<void> {
     const { buffer } = this.team.memory;
     for (const phase of phases) {
       for (const { address, launch } of this.moving.get(phase) ?? []) {
@@ -194,12 +215,40 @@ class CpuProgram implements LoadedProgram {
   }
 
   memoryBytes(): number {
-    return this.usedBytes;
+    return this.team.memory.buffer.byteLength;
+  }
+
+  /** WebAssembly memory never shrinks. */
+  peakMemoryBytes(): number {
+    return this.memoryBytes();
   }
 
   async close(): Promise<void> {
     this.onClose();
     await this.team.close();
+  }
+
+  /** The tables of every phase that runs from them; returns where their words end. */
+  private installBound(bindings: Bindings, from: number): number {
+    const { load: _, prompt, ...phases } = this.program.phases;
+    const space = new AddressSpace(from);
+    const all = this.schedule.turns.length > 0 ? phases : { prompt, ...phases };
+    this.installTables(all, bindings, this.addresses, space);
+    return space.end;
+  }
+
+  private take(space: AddressSpace, buffer: ProgramBuffer): number {
+    const address = space.take(bufferBytes(buffer, {}), buffer.id);
+    this.reserve(space.end);
+    return address;
+  }
+
+  /** Uploads a tensor of the weight file to its place; other buffers stay as they are. */
+  private async fill(buffer: ProgramBuffer, addresses: ReadonlyMap<string, number>): Promise<void> {
+    const { storage } = buffer;
+    if (storage.kind !== "weight" && storage.kind !== "staging") return;
+    const data = await this.weights.bytes(storage.tensor);
+    this.upload(buffer, data, addresses.get(buffer.id) ?? 0, bufferBytes(buffer, {}));
   }
 
   /** Writes the words of launches behind `space`'s end and sends every thread the tables. */
@@ -255,7 +304,7 @@ class CpuProgram implements LoadedProgram {
   }
 
   private reserve(end: number): void {
-    const missing = Math.ceil(end / PAGE) - this.team.memory.buffer.byteLength / PAGE;
+    const missing = Math.ceil(end / WASM_PAGE_BYTES) - this.team.memory.buffer.byteLength / WASM_PAGE_BYTES;
     if (missing > 0) this.team.memory.grow(missing);
   }
 

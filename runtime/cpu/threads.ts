@@ -1,12 +1,13 @@
 import { TritcError } from "../../ir/errors.js";
-import { WASM_MAX_PAGES, WASM_SCRATCH_BYTES } from "../../ir/program/wasm-abi.js";
 import {
-  CONTROL_HEAD,
-  createParticipant,
-  epochOf,
-  type ThreadMessage,
-  type ThreadReport,
-} from "./participant.js";
+  WASM_CONTROL_ADDRESS,
+  WASM_CONTROL_HEAD,
+  WASM_MAX_PAGES,
+  WASM_SCRATCH_BYTES,
+  wasmFirstFree,
+  wasmScratchAreas,
+} from "../../ir/program/wasm-abi.js";
+import { createParticipant, epochOf, type ThreadMessage, type ThreadReport } from "./participant.js";
 
 /** A started worker thread. */
 export interface ThreadHandle {
@@ -38,8 +39,6 @@ export interface ThreadOptions {
 
 const SOURCE = `port.listen((${createParticipant.toString()})((report) => port.post(report), true));`;
 
-const CONTROL_ADDRESS = 64;
-
 /** Threads that run launches one after the other, together, over one shared memory. */
 export class ThreadTeam {
   readonly memory: WebAssembly.Memory;
@@ -50,7 +49,7 @@ export class ThreadTeam {
   private readonly control: Int32Array;
   /** Runs so far; a report of an earlier run comes late and means nothing. */
   private runs = 0;
-  /** See CONTROL_HEAD. */
+  /** See WASM_CONTROL_HEAD. */
   private version = 0;
   private lastPhases = "";
   private pending = 0;
@@ -62,12 +61,12 @@ export class ThreadTeam {
   /** `launches`: as many as tables ever name at a time. */
   constructor(options: ThreadOptions, launches: number) {
     const { threads, spawn } = options;
-    const controlWords = CONTROL_HEAD + 2 * launches;
-    const scratchAreas = Math.ceil((CONTROL_ADDRESS + 4 * controlWords) / 64) * 64;
-    this.firstFree = scratchAreas + threads * WASM_SCRATCH_BYTES;
+    const controlWords = WASM_CONTROL_HEAD + 2 * launches;
+    const scratchAreas = wasmScratchAreas(launches);
+    this.firstFree = wasmFirstFree(threads, launches);
     const pages = Math.ceil(this.firstFree / 65_536);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: WASM_MAX_PAGES, shared: true });
-    this.control = new Int32Array(this.memory.buffer, CONTROL_ADDRESS, controlWords);
+    this.control = new Int32Array(this.memory.buffer, WASM_CONTROL_ADDRESS, controlWords);
     const onReport = (report: ThreadReport) => this.reported(report);
     const onError = (error: unknown) => {
       this.dead = `a worker thread ended: ${String(error)}`;
@@ -89,7 +88,7 @@ export class ThreadTeam {
         memory,
         threads: members.length,
         scratch,
-        control: CONTROL_ADDRESS,
+        control: WASM_CONTROL_ADDRESS,
         controlWords,
       });
     });
@@ -117,7 +116,7 @@ export class ThreadTeam {
     this.lastPhases = phases.join();
     Atomics.store(this.control, 0, 0);
     // The epoch before the count: a late thread that sees the count at 0 must see that its run is over.
-    for (let word = CONTROL_HEAD; word < this.control.length; word += 2) {
+    for (let word = WASM_CONTROL_HEAD; word < this.control.length; word += 2) {
       Atomics.store(this.control, word, epochOf(this.runs));
       Atomics.store(this.control, word + 1, 0);
     }

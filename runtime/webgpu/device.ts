@@ -1,9 +1,9 @@
 import { TritcError } from "../../ir/errors.js";
+import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
 import type { Device } from "../device.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
 import { compileKernels } from "./kernels.js";
-import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
 import { WebGpuProgram } from "./program.js";
 
 export interface WebGpuOptions {
@@ -64,12 +64,13 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
   return {
     kind: "webgpu",
     description: description || "WebGPU",
-    async load(program, code, weights) {
+    async load(program, code, weights, options) {
       if (lost !== undefined) throw lostError(lost);
       const kernels = await compileKernels(device, features, program, code);
-      const loaded = new WebGpuProgram({ device, limits: planLimits, lost: () => lost }, program, kernels);
+      const host = { device, limits: planLimits, lost: () => lost };
+      const loaded = new WebGpuProgram(host, program, kernels, weights, options);
       try {
-        await loaded.load(weights);
+        await loaded.load();
       } catch (error) {
         await loaded.close();
         throw error;

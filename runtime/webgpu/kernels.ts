@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { wordBytes } from "../../ir/program/memory/webgpu.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import { uniformArgs } from "../../ir/program/wgsl-abi.js";
 import type { KernelCode } from "../device.js";
@@ -89,11 +90,6 @@ function layoutEntries(kernel: Kernel): GPUBindGroupLayoutEntry[] {
   });
   const words = { type: "uniform", hasDynamicOffset: true, minBindingSize: wordBytes(kernel) } as const;
   return [...entries, { binding: kernel.args.length, visibility, buffer: words }];
-}
-
-/** Bytes of a kernel's launch words, in whole vectors. */
-export function wordBytes(kernel: Kernel): number {
-  return Math.ceil((1 + 2 * kernel.args.length + kernel.scalars.length) / 4) * 16;
 }
 
 function sourceError(kernel: Kernel, source: string, fault: GPUCompilationMessage): TritcError {

@@ -1,24 +1,43 @@
 import { TritcError } from "../../ir/errors.js";
+import { limitError } from "../../ir/program/memory/wgsl-limit.js";
 import type { ProgramBuffer } from "../../ir/program/program.js";
-import { limitError } from "./errors.js";
 
 /** One upload: the queue keeps a copy of each until the device has it. */
 const UPLOAD_BYTES = 16 * 2 ** 20;
 /** Uploads in flight before waiting for the device. */
 const UPLOADS_IN_FLIGHT_BYTES = 128 * 2 ** 20;
 
+/** Bytes that a program holds on the device. */
+export class Ledger {
+  #bytes = 0;
+  #peak = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The most at one time. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  /** Counts what was allocated, or with a negative number what was freed. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.#peak = Math.max(this.#peak, this.#bytes);
+  }
+}
+
 /** Device buffers of one program, by the id of the program buffer. Arena buffers of one slot share one. */
 export class DeviceMemory {
   private readonly owned = new Set<GPUBuffer>();
   private readonly byId = new Map<string, GPUBuffer>();
-  private used = 0;
   private inFlight = 0;
 
-  constructor(private readonly device: GPUDevice) {}
-
-  get bytes(): number {
-    return this.used;
-  }
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly ledger: Ledger,
+  ) {}
 
   /** The device buffer of a program buffer. */
   of(id: string): GPUBuffer {
@@ -35,7 +54,7 @@ export class DeviceMemory {
   allocate(ids: readonly string[], bytes: number): GPUBuffer {
     const { maxBufferSize } = this.device.limits;
     if (bytes > maxBufferSize)
-      throw limitError(`buffer ${ids.join(", ")}`, "its size in bytes", bytes, maxBufferSize);
+      throw limitError(`buffer ${ids[0]}`, "its size in bytes", bytes, maxBufferSize);
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const buffer = this.device.createBuffer({
       label: ids[0] ?? "buffer",
@@ -43,7 +62,7 @@ export class DeviceMemory {
       usage: STORAGE | UNIFORM | COPY_SRC | COPY_DST,
     });
     this.owned.add(buffer);
-    this.used += bytes;
+    this.ledger.add(bytes);
     for (const id of ids) this.byId.set(id, buffer);
     return buffer;
   }
@@ -54,7 +73,7 @@ export class DeviceMemory {
       const buffer = this.byId.get(id);
       this.byId.delete(id);
       if (buffer !== undefined && this.owned.delete(buffer)) {
-        this.used -= buffer.size;
+        this.ledger.add(-buffer.size);
         buffer.destroy();
       }
     }

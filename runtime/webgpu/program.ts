@@ -2,6 +2,18 @@ import type { Bindings } from "../../ir/dim.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import {
+  type PromptTurn,
+  scheduleWeights,
+  type WeightSchedule,
+} from "../../ir/program/memory/prompt-weights.js";
+import { dynamicAllocations } from "../../ir/program/memory/webgpu.js";
+import {
+  bufferBytes,
+  LaunchPlanner,
+  type PlanLimits,
+  type PlannedDispatch,
+} from "../../ir/program/memory/wgsl-plan.js";
+import {
   DEVICE_BYTES,
   type Launch,
   PHASES,
@@ -10,12 +22,11 @@ import {
   type ProgramBuffer,
 } from "../../ir/program/program.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
-import type { LoadedProgram, WeightSource } from "../device.js";
+import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
-import { limitError, lostError, scoped } from "./errors.js";
+import { lostError, scoped } from "./errors.js";
 import type { CompiledKernel } from "./kernels.js";
-import { DeviceMemory } from "./memory.js";
-import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
+import { DeviceMemory, Ledger } from "./memory.js";
 import { Submission } from "./submission.js";
 
 /** What a program needs of its device. */
@@ -31,7 +42,9 @@ type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array;
 /** A program whose kernels are compiled; `load` uploads its weights. */
 export class WebGpuProgram implements LoadedProgram {
   private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+  private readonly ledger = new Ledger();
   private readonly memory: DeviceMemory;
+  private readonly schedule: WeightSchedule;
   private readonly submissions = new Map<Phase, Submission>();
   private bindings: Bindings | undefined;
   private boundTo = "";
@@ -40,32 +53,36 @@ export class WebGpuProgram implements LoadedProgram {
     private readonly host: ProgramHost,
     private readonly program: Program,
     private readonly kernels: ReadonlyMap<string, CompiledKernel>,
+    /** Where streamed weights are read again. */
+    private readonly weights: WeightSource,
+    { promptWeights = "keep" }: LoadOptions = {},
   ) {
+    this.schedule = scheduleWeights(program, promptWeights);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
-    this.memory = new DeviceMemory(host.device);
+    this.memory = new DeviceMemory(host.device, this.ledger);
   }
 
   /** Uploads weights and runs `load`; what is only needed for that is freed as soon as it was used. */
-  async load(weights: WeightSource): Promise<void> {
+  async load(): Promise<void> {
     const { device } = this.host;
+    const { load: launches, streamed } = this.schedule;
     await scoped(device, "weights", async () => {
       for (const buffer of this.program.buffers) {
         const { kind } = buffer.storage;
-        if (kind !== "weight" && kind !== "resident") continue;
+        if ((kind !== "weight" && kind !== "resident") || streamed.has(buffer.id)) continue;
         this.memory.allocate([buffer.id], this.sizeOf(buffer));
-        if (kind === "weight") await this.fill(buffer, weights);
+        if (kind === "weight") await this.fill(buffer);
       }
     });
-    const launches = this.program.phases.load;
     const lastUse = new Map<string, number>();
     for (const [i, launch] of launches.entries()) for (const arg of launch.args) lastUse.set(arg.buffer, i);
     for (const [i, launch] of launches.entries()) {
       await this.alive();
       await scoped(device, `launch ${launch.label}`, async () => {
         for (const id of new Set(launch.args.map((arg) => arg.buffer))) {
-          if (!this.memory.has(id)) await this.stage(this.buffer(id), weights);
+          if (!this.memory.has(id)) await this.stage(id);
         }
-        this.submitOnce(launch);
+        this.submitOnce(launch, {}, 0);
       });
       const done = launch.args.map((arg) => arg.buffer).filter((id) => lastUse.get(id) === i);
       this.memory.free(done.filter((id) => this.buffer(id).storage.kind === "staging"));
@@ -85,12 +102,17 @@ export class WebGpuProgram implements LoadedProgram {
     this.release(dynamic);
     this.bindings = bindings;
     await scoped(this.host.device, "buffers of the model", () => {
-      this.allocate(dynamic);
+      for (const { buffers, bytes } of dynamicAllocations(this.program, bindings)) {
+        this.memory.allocate(buffers, bytes);
+      }
       const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
       for (const phase of PHASES) {
         if (phase === "load") continue;
-        const dispatches = this.program.phases[phase].flatMap((launch) => this.plan(planner, launch));
-        this.submissions.set(phase, new Submission(this.host.device, dispatches, this.kernels, this.memory));
+        // The weights of a streamed prompt have no buffers yet.
+        const streams = phase === "prompt" && this.schedule.turns.length > 0;
+        const launches = streams ? [] : this.program.phases[phase];
+        const dispatches = launches.flatMap((launch) => this.plan(planner, launch));
+        this.submissions.set(phase, this.submission(dispatches));
       }
     });
     this.boundTo = key;
@@ -108,6 +130,9 @@ export class WebGpuProgram implements LoadedProgram {
     if (this.bindings === undefined) throw new RangeError("bind the program before it runs");
     await this.alive();
     const { device } = this.host;
+    if (phases.includes("prompt")) {
+      for (const turn of this.schedule.turns) await this.runTurn(turn, step);
+    }
     const parts = phases.map((phase) => [phase, this.submissions.get(phase)] as const);
     await scoped(device, `phases ${phases.join(", ")}`, async () => {
       const encoder = device.createCommandEncoder();
@@ -147,7 +172,11 @@ export class WebGpuProgram implements LoadedProgram {
   }
 
   memoryBytes(): number {
-    return [...this.submissions.values()].reduce((sum, { bytes }) => sum + bytes, this.memory.bytes);
+    return this.ledger.bytes;
+  }
+
+  peakMemoryBytes(): number {
+    return this.ledger.peak;
   }
 
   async close(): Promise<void> {
@@ -178,40 +207,41 @@ export class WebGpuProgram implements LoadedProgram {
     return bufferBytes(buffer, this.bindings ?? {});
   }
 
-  private async fill(buffer: ProgramBuffer, weights: WeightSource): Promise<void> {
+  private async fill(buffer: ProgramBuffer): Promise<void> {
     if (buffer.storage.kind !== "weight" && buffer.storage.kind !== "staging") return;
     const expected = this.elementsOf(buffer) * DEVICE_BYTES[buffer.dtype];
-    await this.memory.upload(buffer, expected, await weights.bytes(buffer.storage.tensor));
+    await this.memory.upload(buffer, expected, await this.weights.bytes(buffer.storage.tensor));
   }
 
-  private async stage(buffer: ProgramBuffer, weights: WeightSource): Promise<void> {
-    this.memory.allocate([buffer.id], this.sizeOf(buffer));
-    await this.fill(buffer, weights);
+  /** Allocates a buffer for a short time, and fills it if it is a tensor. */
+  private async stage(id: string): Promise<void> {
+    const buffer = this.buffer(id);
+    this.memory.allocate([id], this.sizeOf(buffer));
+    await this.fill(buffer);
   }
 
-  /** Memory of inputs and intermediate values. A slot is as large as its largest member. */
-  private allocate(buffers: readonly ProgramBuffer[]): void {
-    const slots = new Map<number, ProgramBuffer[]>();
-    for (const buffer of buffers) {
-      if (buffer.storage.kind !== "arena") {
-        this.memory.allocate([buffer.id], this.sizeOf(buffer));
-        continue;
+  /** One launch of a streamed prompt, with its weights on the device for that time only. */
+  private async runTurn(turn: PromptTurn, step: number): Promise<void> {
+    const own = [...turn.weights, ...turn.residents];
+    await scoped(this.host.device, `launch ${turn.launch.label}`, async () => {
+      try {
+        for (const id of own) await this.stage(id);
+        for (const launch of turn.unpack) {
+          const staged = new Set(
+            launch.args.map((arg) => arg.buffer).filter((id) => this.buffer(id).storage.kind === "staging"),
+          );
+          try {
+            for (const id of staged) await this.stage(id);
+            this.submitOnce(launch, {}, 0);
+          } finally {
+            this.memory.free(staged);
+          }
+        }
+        this.submitOnce(turn.launch, this.bindings ?? {}, step);
+      } finally {
+        this.memory.free(own);
       }
-      const members = slots.get(buffer.storage.slot);
-      if (members === undefined) slots.set(buffer.storage.slot, [buffer]);
-      else members.push(buffer);
-    }
-    const { maxBufferSize } = this.host.device.limits;
-    for (const members of slots.values()) {
-      const largest = members.reduce((a, b) => (this.sizeOf(b) > this.sizeOf(a) ? b : a));
-      const bytes = this.sizeOf(largest);
-      if (bytes > maxBufferSize)
-        throw limitError(`buffer ${largest.id}`, "its size in bytes", bytes, maxBufferSize);
-      this.memory.allocate(
-        members.map((member) => member.id),
-        bytes,
-      );
-    }
+    });
   }
 
   private release(buffers: readonly ProgramBuffer[]): void {
@@ -227,13 +257,17 @@ export class WebGpuProgram implements LoadedProgram {
     return planner.plan(launch, kernel.kernel);
   }
 
-  private submitOnce(launch: Launch): void {
+  private submission(dispatches: readonly PlannedDispatch[]): Submission {
+    return new Submission(this.host.device, dispatches, this.kernels, this.memory, this.ledger);
+  }
+
+  private submitOnce(launch: Launch, bindings: Bindings, step: number): void {
     const { device } = this.host;
-    const planner = new LaunchPlanner(this.program, {}, this.host.limits);
-    const submission = new Submission(device, this.plan(planner, launch), this.kernels, this.memory);
-    submission.writeWords(0);
+    const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
+    const submission = this.submission(this.plan(planner, launch));
+    submission.writeWords(step);
     const encoder = device.createCommandEncoder();
-    submission.encode(encoder, "load");
+    submission.encode(encoder, launch.label);
     device.queue.submit([encoder.finish()]);
     submission.destroy();
   }

@@ -1,10 +1,7 @@
-import type { CompiledKernel } from "./kernels.js";
-import { wordBytes } from "./kernels.js";
-import type { DeviceMemory } from "./memory.js";
+import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../ir/program/memory/webgpu.js";
 import type { PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
-
-/** Dynamic uniform offsets are multiples of this on every device. */
-const WORDS_PITCH = 256;
+import type { CompiledKernel } from "./kernels.js";
+import type { DeviceMemory, Ledger } from "./memory.js";
 
 interface Copy {
   readonly from: GPUBuffer;
@@ -37,34 +34,29 @@ export class Submission {
     dispatches: readonly PlannedDispatch[],
     kernels: ReadonlyMap<string, CompiledKernel>,
     memory: DeviceMemory,
+    private readonly ledger: Ledger,
   ) {
     const compiled = new Map([...kernels.values()].map((kernel) => [kernel.kernel.id, kernel]));
-    const bytesOf = (dispatch: PlannedDispatch): number => {
+    const used = dispatches.map((dispatch): CompiledKernel => {
       const kernel = compiled.get(dispatch.kernel);
       if (kernel === undefined) throw new RangeError(`kernel ${dispatch.kernel} is not compiled`);
-      return Math.ceil(wordBytes(kernel.kernel) / WORDS_PITCH) * WORDS_PITCH;
-    };
-    const total = dispatches.reduce((sum, dispatch) => sum + bytesOf(dispatch), 0);
-    this.mirror = new Uint32Array(Math.max(total, WORDS_PITCH) / 4);
+      return kernel;
+    });
+    const words = placeWords(used.map(({ kernel }) => kernel));
+    this.mirror = new Uint32Array(words.bytes / 4);
     this.words = device.createBuffer({
       label: "launch words",
       size: this.mirror.byteLength,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
+    ledger.add(this.words.size);
     this.allocateScratch(dispatches);
-    let wordsAt = 0;
-    this.prepared = dispatches.map((dispatch): Prepared => {
-      const kernel = compiled.get(dispatch.kernel);
-      if (kernel === undefined) throw new RangeError(`kernel ${dispatch.kernel} is not compiled`);
+    this.prepared = used.map((kernel, i): Prepared => {
+      const dispatch = dispatches[i] as PlannedDispatch;
+      const wordsAt = words.offsets[i] ?? 0;
       this.mirror.set(dispatch.words, wordsAt / 4);
-      const prepared = { dispatch, kernel, wordsAt, ...this.bindGroup(dispatch, kernel, memory) };
-      wordsAt += bytesOf(dispatch);
-      return prepared;
+      return { dispatch, kernel, wordsAt, ...this.bindGroup(dispatch, kernel, memory) };
     });
-  }
-
-  get bytes(): number {
-    return this.scratch.reduce((sum, buffer) => sum + buffer.size, this.words.size);
   }
 
   /** Writes the words of a step into the queue. */
@@ -97,23 +89,19 @@ export class Submission {
   }
 
   destroy(): void {
-    this.words.destroy();
-    for (const buffer of this.scratch) buffer.destroy();
+    for (const buffer of [this.words, ...this.scratch]) {
+      this.ledger.add(-buffer.size);
+      buffer.destroy();
+    }
   }
 
-  /** One scratch buffer for the n-th copied operand of any dispatch: dispatches run one after the other. */
   private allocateScratch(dispatches: readonly PlannedDispatch[]): void {
-    const sizes: number[] = [];
-    for (const { bindings } of dispatches) {
-      const copied = bindings.filter((binding) => binding.copy);
-      for (const [n, binding] of copied.entries())
-        sizes[n] = Math.max(sizes[n] ?? 0, scratchSize(binding.size));
-    }
     const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
-    for (const size of sizes) {
+    for (const size of scratchSizes(dispatches)) {
       this.scratch.push(
         this.device.createBuffer({ label: "scratch", size, usage: STORAGE | UNIFORM | COPY_DST }),
       );
+      this.ledger.add(size);
     }
   }
 
@@ -141,9 +129,4 @@ export class Submission {
     });
     return { group, copies };
   }
-}
-
-/** Whole vectors, and one more for a uniform array whose source ended within one. */
-function scratchSize(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16 + 16;
 }

@@ -12,14 +12,14 @@ __device__ __forceinline__ unsigned ownChunk() {
 
 // Starts the copies of stage `block`. `from` is this thread's chunk of its first row in block 0, rows are `stride` bytes
 // apart; `to` is its place in shared memory. Zeros for rows from `rows` on and chunks from `Chunks` on. Within a tile 32
-// bits are enough for offsets, and registers are scarce.
+// bits are enough for offsets; a rolled loop keeps none of them in registers, which are scarce.
 template <unsigned Rows, unsigned Threads, unsigned Chunks>
 __device__ __forceinline__ void copyStage(unsigned char* to, const unsigned char* from, unsigned stride,
                                           unsigned block, unsigned rows) {
   constexpr unsigned turn = Threads / 8;
   static_assert(turn % 8 == 0 && Rows % turn == 0, "whole turns; the rows of a thread are permuted alike");
   const bool inside = Chunks % 8 == 0 || block * 8 + threadIdx.x % 8 < Chunks;
-#pragma unroll
+#pragma unroll 1
   for (unsigned i = 0; i < Rows / turn; i++) {
     const bool present = inside && threadIdx.x / 8 + i * turn < rows;
     const unsigned char* source = from + (i * turn * stride + block * 128);

@@ -50,13 +50,10 @@ function mma(
   plan: MmaPlan,
 ): CudaKernel {
   const { threads, channels, tokens, ...values } = plan;
-  // Two rounds and heads come to 134 registers: a second block would make a thread spill some of them.
-  const short = params.heads !== undefined && params.k <= 2 * WEIGHT_BLOCK.k;
-  const blocks = short ? 1 : plan.blocks;
   return {
     requires,
     template,
-    values: { ...epilogueValues(params), ...values, blocks, k: params.k },
+    values: { ...epilogueValues(params), ...values, k: params.k },
     threads,
     sharedBytes: plan.sharedBytes,
     tile: [channels, tokens, 1],

@@ -11,9 +11,9 @@ import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
+import { bufferBytes, LaunchPlanner } from "../../ir/program/memory/wgsl-plan.js";
 import { DEVICE_BYTES, PHASES } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
-import { bufferBytes, LaunchPlanner } from "../../ir/program/memory/wgsl-plan.js";
 import { webgpu } from "../../targets/index.js";
 
 const WIDTH = 3072;

@@ -50,7 +50,16 @@ function run(type: RowType, bytes: Uint8Array, width: number, method: TernaryMet
   const view = new Uint8Array(memory.buffer);
   view.fill(POISON, KERNEL_BYTES, scratch + 4 * width + 64);
   view.set(bytes, at);
-  const bad = kernel.ternarize(at, rows, size * width, width, method === "absmean" ? 1 : 0, out, scales, scratch);
+  const bad = kernel.ternarize(
+    at,
+    rows,
+    size * width,
+    width,
+    method === "absmean" ? 1 : 0,
+    out,
+    scales,
+    scratch,
+  );
   expect(view.subarray(out + rows * rowBytes, scales).every((b) => b === POISON)).toBe(true);
   expect(view.subarray(scratch + 4 * width, scratch + 4 * width + 64).every((b) => b === POISON)).toBe(true);
   expect(view.subarray(0, 393216).every((b) => b === 0)).toBe(true);
@@ -87,7 +96,8 @@ function same(type: RowType, values: readonly number[], width: number): void {
 
 const next = uniform(7);
 const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-const fill = (count: number, value: (i: number) => number) => Array.from({ length: count }, (_, i) => value(i));
+const fill = (count: number, value: (i: number) => number) =>
+  Array.from({ length: count }, (_, i) => value(i));
 /** The largest magnitude a type holds, its smallest normal one and its smallest. */
 const EXTREMES: Readonly<Record<RowType, readonly [number, number, number]>> = {
   bf16: [2 ** 127 * (2 - 2 ** -7), 2 ** -126, 2 ** -133],
@@ -104,31 +114,87 @@ describe.each(TYPES)("rows of %s", (type) => {
 
   it("with heavy tails, outliers and large spread", () => {
     for (const width of [64, 333, 1024]) {
-      same(type, fill(4 * width, () => normal() / (0.01 + next())), width);
-      same(type, fill(4 * width, () => Math.sign(normal()) * 2 ** (-14 + 24 * next())), width);
-      same(type, fill(4 * width, (i) => (i % width === 5 ? 1000 : 0.01 * normal())), width);
+      same(
+        type,
+        fill(4 * width, () => normal() / (0.01 + next())),
+        width,
+      );
+      same(
+        type,
+        fill(4 * width, () => Math.sign(normal()) * 2 ** (-14 + 24 * next())),
+        width,
+      );
+      same(
+        type,
+        fill(4 * width, (i) => (i % width === 5 ? 1000 : 0.01 * normal())),
+        width,
+      );
     }
   });
 
   it("with ties, zeros of both signs and few values", () => {
     for (const width of [7, 80, 200]) {
-      same(type, fill(4 * width, () => Math.round(2 * normal()) / 4), width);
-      same(type, fill(4 * width, () => (next() < 0.9 ? -0 : normal())), width);
-      same(type, fill(3 * width, (i) => [0, -0, 0.75][i % 3] ?? 0), width);
-      same(type, fill(2 * width, () => 0), width);
-      same(type, fill(2 * width, () => -0), width);
-      same(type, fill(2 * width, (i) => (i % 2 === 0 ? 0.3 : -0.3)), width);
-      same(type, fill(2 * width, (i) => (i % width === width - 1 ? -2 : 0)), width);
+      same(
+        type,
+        fill(4 * width, () => Math.round(2 * normal()) / 4),
+        width,
+      );
+      same(
+        type,
+        fill(4 * width, () => (next() < 0.9 ? -0 : normal())),
+        width,
+      );
+      same(
+        type,
+        fill(3 * width, (i) => [0, -0, 0.75][i % 3] ?? 0),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, () => 0),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, () => -0),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, (i) => (i % 2 === 0 ? 0.3 : -0.3)),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, (i) => (i % width === width - 1 ? -2 : 0)),
+        width,
+      );
     }
   });
 
   it("at the ends of the type's range", () => {
     const [largest, normalMin, smallest] = EXTREMES[type];
     for (const width of [9, 96, 181]) {
-      same(type, fill(2 * width, () => Math.sign(normal()) * smallest * Math.ceil(20 * next())), width);
-      same(type, fill(2 * width, () => normal() * normalMin), width);
-      same(type, fill(2 * width, (i) => (i % 3 === 0 ? largest : -largest / 2)), width);
-      same(type, fill(2 * width, (i) => (i % width === 0 ? largest : smallest * (i % 7))), width);
+      same(
+        type,
+        fill(2 * width, () => Math.sign(normal()) * smallest * Math.ceil(20 * next())),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, () => normal() * normalMin),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, (i) => (i % 3 === 0 ? largest : -largest / 2)),
+        width,
+      );
+      same(
+        type,
+        fill(2 * width, (i) => (i % width === 0 ? largest : smallest * (i % 7))),
+        width,
+      );
     }
   });
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { cudaRunsOn } from "../../ir/program/cuda-abi.js";
+import { planKept, planRun, planStaging } from "../../ir/program/memory/cuda.js";
 import type { Kernel, KernelArg, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { CUDA_TARGETS, targetForDevice } from "../../runtime/node/cuda/architectures.js";
 import { packArguments } from "../../runtime/node/cuda/arguments.js";
 import type { LoadedKernel } from "../../runtime/node/cuda/kernels.js";
-import { planKept, planRun, planStaging } from "../../ir/program/memory/cuda.js";
 import { type PlanInputs, planLaunch } from "../../runtime/node/cuda/plan.js";
 import { CUDA_TARGETS as TARGETS } from "../../targets/index.js";
 import { runsOn } from "../../templates/cuda/define.js";
@@ -268,7 +268,7 @@ describe("device memory", () => {
   };
 
   it("is one allocation of weights and one of everything else, aligned and without overlaps", () => {
-    const kept = planKept(program, 4);
+    const kept = planKept(program);
     expect([...kept.offsets]).toEqual([
       ["w", 256],
       ["unpacked", 512],

@@ -51,6 +51,9 @@ class Doubler implements LoadedProgram {
     const x = this.written.get("bx") ?? new Float32Array();
     return Promise.resolve(Float32Array.from(x, (v) => 2 * v));
   }
+  peakMemoryBytes() {
+    return 0;
+  }
   memoryBytes() {
     return 0;
   }

@@ -21,7 +21,10 @@ export interface FluxModel {
 /** Changes a weight before it is written; `values` are row-major [out, in]. */
 export type EditWeight = (role: string, values: Float64Array, shape: readonly number[]) => void;
 
-/** The model of `buildFlux` in TorchScript style, and the same weights as checkpoints. */
+/**
+ * The model of `buildFlux` in TorchScript style, and the same weights as checkpoints (which need a style that has
+ * queries, keys, values and MLP apart).
+ */
 export function fluxModel(
   size: FluxSize,
   seed = 1,
@@ -40,17 +43,16 @@ export function fluxModel(
 }
 
 /** Roles of linears in the order in which the builder makes them; the last modulation's halves are one there. */
-function linearRoles(size: FluxSize): string[] {
-  const doubles = Array.from({ length: size.doubles }, (_, i) => {
-    const rows = ["modulation"];
-    const heads = ["q", "k", "v"];
-    const rest = ["out", "mlp.up", "mlp.down"];
-    return [rows, heads, rest]
+function linearRoles(size: FluxSize, style: FluxStyle): string[] {
+  const heads = style.qkv === "separate" ? ["q", "k", "v"] : ["qkv"];
+  const doubles = Array.from({ length: size.doubles }, (_, i) =>
+    [["modulation"], heads, ["out", "mlp.up", "mlp.down"]]
       .flatMap((leaves) => ["img", "txt"].flatMap((stream) => leaves.map((leaf) => `${stream}.${leaf}`)))
-      .map((leaf) => `double.${i}.${leaf}`);
-  });
+      .map((leaf) => `double.${i}.${leaf}`),
+  );
+  const inner = style.single === "separate" ? ["mlp.up", ...heads] : ["linear1"];
   const singles = Array.from({ length: size.singles }, (_, i) =>
-    ["modulation", "mlp.up", "q", "k", "v", "out"].map((leaf) => `single.${i}.${leaf}`),
+    ["modulation", ...inner, "out"].map((leaf) => `single.${i}.${leaf}`),
   );
   const embedders = ["time_in", "guidance_in", "vector_in"].flatMap((name) => [`${name}.0`, `${name}.1`]);
   const ends = ["x_embedder", "context_embedder", ...embedders];
@@ -79,8 +81,8 @@ class RecordingBuilder extends FluxBuilder {
   constructor(style: FluxStyle, size: FluxSize, seed: number, edit: EditWeight | undefined) {
     super(style, size, seed);
     this.#edit = edit;
-    this.#matrices = linearRoles(size);
-    this.#biases = linearRoles(size).map((role) => `${role}.bias`);
+    this.#matrices = linearRoles(size, style);
+    this.#biases = linearRoles(size, style).map((role) => `${role}.bias`);
     this.#norms = normRoles(size);
   }
 

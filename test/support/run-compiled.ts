@@ -2,11 +2,16 @@ import { packRows } from "../../compiler/pack/tensor-rows.js";
 import type { Compiled } from "../../compiler/pipeline.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import type { Tensor } from "../../ir/tensor.js";
-import type { Device, KernelCode, LoadedProgram, WeightSource } from "../../runtime/device.js";
+import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../runtime/device.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 
 /** Loads a compiled graph on a device without writing a bundle. */
-export function loadCompiled(compiled: Compiled, reader: ByteReader, device: Device): Promise<LoadedProgram> {
+export function loadCompiled(
+  compiled: Compiled,
+  reader: ByteReader,
+  device: Device,
+  options: LoadOptions = {},
+): Promise<LoadedProgram> {
   const { lowered, kernels } = compiled;
   const artifacts = new Map(kernels.map((kernel) => [kernel.id, kernel]));
   const code: KernelCode = {
@@ -21,7 +26,7 @@ export function loadCompiled(compiled: Compiled, reader: ByteReader, device: Dev
       return Promise.resolve(Buffer.concat([...packRows(tensor, reader, scales)]));
     },
   };
-  return device.load(lowered.program, code, weights);
+  return device.load(lowered.program, code, weights, options);
 }
 
 /** One forward pass of a compiled graph. */

@@ -11,11 +11,11 @@ import {
 } from "../../../targets/index.js";
 import type { Emit } from "../../codegen/kernels.js";
 import type { CompileProgress, CompileReport, Resolution } from "../../compile.js";
-import { someOf } from "../../diffusers/errors.js";
-import type { LoraReport } from "../../lora/plan.js";
 import type { LoraRequest } from "../../lora/read.js";
+import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { Ternarize } from "../../pass.js";
-import { type CommonOptions, loraOption, resolution, withOutputOptions } from "../options.js";
+import { describeLora } from "../describe-lora.js";
+import { byteCount, type CommonOptions, loraOption, resolution, withOutputOptions } from "../options.js";
 import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
 
 interface CompileOptions extends CommonOptions {
@@ -28,6 +28,8 @@ interface CompileOptions extends CommonOptions {
   readonly attention: AttentionProducts;
   readonly pipeline?: string;
   readonly emit: Emit;
+  readonly memory: number;
+  readonly resume: boolean;
 }
 
 export function addCompile(program: Command): void {
@@ -65,6 +67,12 @@ export function addCompile(program: Command): void {
         .choices(["binary", "source"])
         .default("binary"),
     )
+    .addOption(
+      new Option("--memory <bytes>", "what the compiler may take while it packs weights, such as 512MB")
+        .argParser(byteCount)
+        .default(DEFAULT_MEMORY_BYTES, "2GB"),
+    )
+    .option("--no-resume", "do not go on from an interrupted run: remove what it left, and leave nothing")
     .action(async (input: string, options: CompileOptions) => {
       const terminal = new Terminal(options);
       const target = targetByName(options.target);
@@ -85,6 +93,9 @@ export function addCompile(program: Command): void {
         ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
         emit: options.emit,
         kernelCache: join(cacheDir(), "kernels"),
+        memory: options.memory,
+        resume: options.resume,
+        onNotice: (text) => terminal.note(text),
         onProgress: progress.update,
         signal,
       }).finally(() => progress.stop());
@@ -118,20 +129,12 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
       if (progress.phase !== phase) {
         bar?.stop();
         phase = progress.phase;
-        bar = terminal.progress("compiling", phase === "kernels" ? "kernels" : "tensors");
+        bar = terminal.progress("compiling", phase === "kernels" ? "kernels" : "bytes");
       }
       bar?.update(progress.done, progress.total);
     },
     stop: () => bar?.stop(),
   };
-}
-
-/** Names of what was left out, as far as a line holds them; `--json` has all. */
-function describeLora({ file, scale, merged, leftOut }: LoraReport): string {
-  const done = `${file} at ${scale}: ${formatCount(merged)} updates merged`;
-  return leftOut.length === 0
-    ? done
-    : `${done}, ${formatCount(leftOut.length)} tensors left out: ${someOf(leftOut)}`;
 }
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {

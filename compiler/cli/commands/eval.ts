@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { checkFilePath } from "../../atomic-file.js";
 import type { LoraRequest } from "../../lora/read.js";
+import { describeLora } from "../describe-lora.js";
 import {
   type CommonOptions,
   type DeviceOptions,
@@ -40,15 +41,16 @@ export function addEval(program: Command): void {
       const { evaluateFile } = await import("../evaluate-file.js");
       if (options.out !== "-") await checkFilePath(options.out);
       const inputs = await readTensors(options.inputs, options.io);
-      const { outputs, ranOn } = await evaluateFile(model, inputs, options);
+      const { outputs, ranOn, lora } = await evaluateFile(model, inputs, options);
       await writeTensors(options.out, outputs, options.io);
       const tensors = [...outputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape }));
       const rows = tensors.map((t) => [t.name, t.dtype, `[${t.shape.join(", ")}]`]);
+      for (const adapter of lora) rows.push([describeLora(adapter)]);
       const terminal = new Terminal(options);
       if (options.out === "-") terminal.note(table([...rows, [`computed by ${ranOn}`]]));
       else {
         terminal.result(
-          { out: options.out, ranOn, tensors },
+          { out: options.out, ranOn, lora, tensors },
           table([...rows, [`${options.out}: computed by ${ranOn}`]]),
         );
       }

@@ -50,9 +50,7 @@ export function scheduleWeights(program: Program, policy: PromptWeightsPolicy): 
       else fillers.set(id, [...(fillers.get(id) ?? []), launch]);
     }
   }
-  const streamed = new Set(
-    [...candidates].filter((id) => kinds.get(id) === "weight" || fillers.has(id)),
-  );
+  const streamed = new Set([...candidates].filter((id) => kinds.get(id) === "weight" || fillers.has(id)));
   if (streamed.size === 0) return { streamed, load, turns: [] };
   const moved = new Set([...streamed].flatMap((id) => fillers.get(id) ?? []));
   const turns = prompt.map((launch): PromptTurn => {

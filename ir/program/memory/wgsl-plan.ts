@@ -1,13 +1,7 @@
 import { type Bindings, evaluateDim } from "../../dim.js";
-import {
-  DEVICE_BYTES,
-  type Kernel,
-  type Launch,
-  type Program,
-  type ProgramBuffer,
-} from "../program.js";
+import { DEVICE_BYTES, type Kernel, type Launch, type Program, type ProgramBuffer } from "../program.js";
 import { uniformArgs } from "../wgsl-abi.js";
-import { limitError } from "./errors.js";
+import { limitError } from "./wgsl-limit.js";
 
 /** Limits that decide how launches are cut. */
 export interface PlanLimits {

@@ -48,7 +48,8 @@ export async function createNodeCudaDevice(options: CudaDeviceOptions = {}): Pro
   return {
     kind: "cuda",
     description: `${name} (compute capability ${major}.${minor}, ${Math.round(memoryBytes / 2 ** 30)} GiB)`,
-    load: (program, code, weights) => CudaProgram.load(context, program, code, weights, options),
+    load: (program, code, weights, { promptWeights } = {}) =>
+      CudaProgram.load(context, program, code, weights, { ...options, promptWeights }),
     async close() {
       context.close();
     },

@@ -1,15 +1,18 @@
-import type { CudaContext } from "./context.js";
 import type { MemoryPlan } from "../../../ir/program/memory/cuda.js";
+import type { CudaContext } from "./context.js";
 
 /**
  * kept: the step index, weights and what `load` fills. run: inputs and intermediate values of the bound sizes.
- * staging: tensors that one launch of `load` unpacks.
+ * staging: tensors that one launch of `load` unpacks. turn: weights that one launch of `prompt` reads.
  */
-export type Region = "kept" | "run" | "staging";
+export type Region = "kept" | "run" | "staging" | "turn";
+
+type RegionPlan = Pick<MemoryPlan, "offsets" | "bytes">;
 
 /** The device memory of one program: an allocation per region. */
 export class DeviceMemory {
-  readonly #regions = new Map<Region, { readonly plan: MemoryPlan; readonly address: bigint }>();
+  readonly #regions = new Map<Region, { readonly plan: RegionPlan; readonly address: bigint }>();
+  #peak = 0;
 
   constructor(private readonly context: CudaContext) {}
 
@@ -18,14 +21,20 @@ export class DeviceMemory {
     return [...this.#regions.values()].reduce((sum, { plan }) => sum + plan.bytes, 0);
   }
 
+  /** The most bytes that were allocated at one time. */
+  get peakBytes(): number {
+    return this.#peak;
+  }
+
   /**
    * Makes a region as large as its plan. Throws TRITC_E_CUDA_MEMORY.
    *
    * @param what what lies in it, for the error
    */
-  allocate(region: Region, plan: MemoryPlan, what: string): void {
+  allocate(region: Region, plan: RegionPlan, what: string): void {
     const address = plan.bytes === 0 ? 0n : this.context.allocate(plan.bytes, what);
     this.#regions.set(region, { plan, address });
+    this.#peak = Math.max(this.#peak, this.bytes);
   }
 
   /** Lays out a region anew in the memory it has, which must be enough. */

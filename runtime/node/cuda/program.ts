@@ -1,8 +1,10 @@
 import type { Bindings } from "../../../ir/dim.js";
 import { TritcError } from "../../../ir/errors.js";
-import type { Phase, Program, ProgramBuffer } from "../../../ir/program/program.js";
+import { elementBytes, planKept, planRun, planStaging, planTurn } from "../../../ir/program/memory/cuda.js";
+import { scheduleWeights, type WeightSchedule } from "../../../ir/program/memory/prompt-weights.js";
+import type { Launch, Phase, Program, ProgramBuffer } from "../../../ir/program/program.js";
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
-import type { KernelCode, LoadedProgram, WeightSource } from "../../device.js";
+import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../device.js";
 import { checkWriteSize } from "../../write-size.js";
 import { CUDA_SUCCESS } from "./api.js";
 import type { CudaContext } from "./context.js";
@@ -10,7 +12,6 @@ import { cudaError, synchronous } from "./errors.js";
 import { CapturedGraph } from "./graph.js";
 import { LoadedKernels } from "./kernels.js";
 import { LaunchList } from "./launches.js";
-import { elementBytes, planKept, planRun, planStaging } from "../../../ir/program/memory/cuda.js";
 import { DeviceMemory } from "./memory.js";
 import { launchPlace, type PlannedLaunch, planLaunch } from "./plan.js";
 import { type LaunchTime, profileLaunches } from "./profile.js";
@@ -29,6 +30,7 @@ export class CudaProgram implements LoadedProgram {
   readonly #graphs = new Map<string, CapturedGraph>();
   /** Lists of phases that ran with the bound sizes. */
   readonly #ran = new Set<string>();
+  readonly #schedule: WeightSchedule;
   #kernels: LoadedKernels | undefined;
   #bindings: Bindings | undefined;
   #boundTo = "";
@@ -39,7 +41,11 @@ export class CudaProgram implements LoadedProgram {
     private readonly program: Program,
     /** Whether to wait for each launch, so that an error is that launch's. */
     private readonly synchronous: boolean,
+    /** Where streamed weights are read again. */
+    private readonly weights: WeightSource,
+    promptWeights: LoadOptions["promptWeights"],
   ) {
+    this.#schedule = scheduleWeights(program, promptWeights ?? "keep");
     this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     context.enter();
     this.#stream = context.createStream();
@@ -53,13 +59,17 @@ export class CudaProgram implements LoadedProgram {
     program: Program,
     code: KernelCode,
     weights: WeightSource,
-    options: { readonly synchronous?: boolean } = {},
+    options: {
+      readonly synchronous?: boolean | undefined;
+      readonly promptWeights?: LoadOptions["promptWeights"] | undefined;
+    } = {},
   ): Promise<CudaProgram> {
-    const loaded = new CudaProgram(context, program, options.synchronous ?? synchronous());
+    const { synchronous: slow = synchronous(), promptWeights } = options;
+    const loaded = new CudaProgram(context, program, slow, weights, promptWeights);
     try {
       // Kernels first: a GPU without any is found before the weights are read.
       loaded.#kernels = await LoadedKernels.load(context, program, code);
-      await loaded.#load(weights);
+      await loaded.#load();
       return loaded;
     } catch (error) {
       await loaded.close();
@@ -78,6 +88,8 @@ export class CudaProgram implements LoadedProgram {
     this.#memory.allocate("run", plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
     try {
       for (const phase of ["prompt", "step", "advance"] as const) {
+        // Its weights have no addresses yet.
+        if (phase === "prompt" && this.#schedule.turns.length > 0) continue;
         const planned = this.program.phases[phase].flatMap((launch) =>
           planLaunch(launch, this.#planInputs(bindings)),
         );
@@ -110,6 +122,11 @@ export class CudaProgram implements LoadedProgram {
 
   /** Launches phases the first time, which also loads their kernels, and replays a graph of them from then on. */
   async run(phases: readonly Phase[], step: number): Promise<void> {
+    if (phases.includes("prompt") && this.#schedule.turns.length > 0) {
+      for (const phase of phases)
+        await (phase === "prompt" ? this.#streamPrompt(step) : this.run([phase], step));
+      return;
+    }
     const lists = this.#begin(phases, step);
     if (this.synchronous) {
       for (const list of lists) await this.#launchOneByOne(list);
@@ -141,6 +158,10 @@ export class CudaProgram implements LoadedProgram {
     return this.#memory.bytes;
   }
 
+  peakMemoryBytes(): number {
+    return this.#memory.peakBytes;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -151,34 +172,31 @@ export class CudaProgram implements LoadedProgram {
     if (!this.context.tryEnter()) return;
     this.#unbind();
     this.#transfers.release();
-    this.#memory.free("staging");
-    this.#memory.free("kept");
+    for (const region of ["staging", "turn", "kept"] as const) this.#memory.free(region);
     this.#kernels?.unload();
     driver.result("cuStreamDestroy_v2", this.#stream);
   }
 
   /** Weights in one allocation; staged tensors take turns in another, which is freed at the end. */
-  async #load(weights: WeightSource): Promise<void> {
+  async #load(): Promise<void> {
     const { driver } = this.context;
     this.context.enter();
     this.#memory.allocate("kept", planKept(this.program, this.#schedule.streamed), "the model's weights");
     driver.call("the step index", "cuMemsetD32Async", this.#memory.start("kept"), 0, 1, this.#stream);
+    const { load, streamed } = this.#schedule;
     for (const buffer of this.program.buffers) {
-      if (buffer.storage.kind === "weight") await this.#fill(buffer, weights);
+      if (buffer.storage.kind === "weight" && !streamed.has(buffer.id)) await this.#fill(buffer);
     }
     this.context.enter();
-    const plans = this.program.phases.load.map((launch) => planStaging(launch, this.#buffers));
+    const plans = load.map((launch) => planStaging(launch, this.#buffers));
     const bytes = plans.reduce((most, plan) => Math.max(most, plan.bytes), 0);
     this.#memory.allocate("staging", { offsets: new Map(), bytes }, "packed weights while they are unpacked");
-    for (const [i, launch] of this.program.phases.load.entries()) {
+    for (const [i, launch] of load.entries()) {
       // The stream keeps a tensor from being overwritten before the launch that reads it.
       const { offsets } = plans[i] ?? { offsets: new Map<string, number>() };
       this.#memory.arrange("staging", offsets);
-      for (const id of offsets.keys()) await this.#fill(this.#buffer(id), weights);
-      this.context.enter();
-      const list = new LaunchList(driver, planLaunch(launch, this.#planInputs({})));
-      if (this.synchronous) await this.#launchOneByOne(list);
-      else list.launchAll(this.#stream);
+      for (const id of offsets.keys()) await this.#fill(this.#buffer(id));
+      await this.#launchOnce(launch, {});
     }
     await this.context.synchronize(this.#stream, "unpacking weights");
     this.context.enter();
@@ -186,10 +204,50 @@ export class CudaProgram implements LoadedProgram {
     this.#transfers.release();
   }
 
-  async #fill(buffer: ProgramBuffer, weights: WeightSource): Promise<void> {
+  /** Runs `prompt` launch by launch; the weights of each take turns in memory that is freed at the end. */
+  async #streamPrompt(step: number): Promise<void> {
+    this.#begin(["prompt"], step);
+    const plans = this.#schedule.turns.map((turn) => ({ turn, plan: planTurn(turn, this.#buffers) }));
+    const bytes = plans.reduce((most, { plan }) => Math.max(most, plan.bytes), 0);
+    this.#memory.allocate("turn", { offsets: new Map(), bytes }, "weights that only a prompt needs");
+    try {
+      for (const { turn, plan } of plans) {
+        // The stream keeps weights from being overwritten before the launch that reads them.
+        this.#memory.arrange("turn", plan.offsets);
+        for (const id of turn.weights) await this.#fill(this.#buffer(id));
+        for (const [i, launch] of turn.unpack.entries()) {
+          const offsets = plan.unpack[i] ?? plan.offsets;
+          this.#memory.arrange("turn", offsets);
+          for (const id of offsets.keys()) {
+            const buffer = this.#buffer(id);
+            if (buffer.storage.kind === "staging") await this.#fill(buffer);
+          }
+          await this.#launchOnce(launch, {});
+        }
+        await this.#launchOnce(turn.launch, this.#bindings ?? {});
+      }
+      await this.context.synchronize(this.#stream, placeOf(["prompt"], step));
+    } finally {
+      // What is still under way may use the memory, and a failure is known already.
+      await this.context.wait("cuStreamSynchronize", this.#stream);
+      if (this.context.tryEnter()) {
+        this.#memory.free("turn");
+        this.#transfers.release();
+      }
+    }
+  }
+
+  async #launchOnce(launch: Launch, bindings: Bindings): Promise<void> {
+    this.context.enter();
+    const list = new LaunchList(this.context.driver, planLaunch(launch, this.#planInputs(bindings)));
+    if (this.synchronous) await this.#launchOneByOne(list);
+    else list.launchAll(this.#stream);
+  }
+
+  async #fill(buffer: ProgramBuffer): Promise<void> {
     const { storage } = buffer;
     if (storage.kind !== "weight" && storage.kind !== "staging") return;
-    const data = await weights.bytes(storage.tensor);
+    const data = await this.weights.bytes(storage.tensor);
     const expected = elementBytes(buffer, {});
     if (data.byteLength !== expected) {
       throw new TritcError({

@@ -205,8 +205,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_c
   const uint4* weights = fragmentsOf<N, K_BLOCKS>(rowOf(arguments.weights, arguments.step, 0),
                                                   tile.column * CHANNELS + warpC * WARP_CHANNELS, lane);
   // ldmatrix: lanes 0-7 and 8-15 pass k 0-15 and 16-31 of 8 tokens, lanes 16-31 of the next 8.
-  const unsigned matrixRow = warpT * WARP_TOKENS + lane / 16 * 8 + lane % 8;
-  const unsigned matrixChunk = lane / 8 % 2 ^ lane % 8;
+  // Another two chunks of 16 bytes, permuted as they are, differ in bits 5 and 6.
+  const unsigned matrices = (warpT * WARP_TOKENS + lane / 16 * 8 + lane % 8) * 128 + ((lane / 8 % 2 ^ lane % 8) << 4);
 
   int sums[GROUPS_C][2 * GROUPS_T][4] = {};
   uint4 codes[LOADS];
@@ -219,7 +219,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_c
 #pragma unroll 1
   for (unsigned block = 0; block < K_BLOCKS; block++) {
     const bool more = block + 1 < K_BLOCKS;
-    const unsigned char* stage = shared + block % 2 * STAGE_BYTES + matrixRow * 128;
+    const unsigned stage = block % 2 * STAGE_BYTES + matrices;
 #pragma unroll 1
     for (unsigned half = 0; half < 2; half++) {
       // Half of a lane's words at a time: there are no registers for more.
@@ -236,7 +236,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_c
 #pragma unroll
         for (unsigned t = 0; t < GROUPS_T; t++) {
           unsigned b[4];
-          ldmatrix_x4(b, stage + t * 16 * 128 + ((matrixChunk ^ (4 * half + 2 * j)) << 4));
+          ldmatrix_x4(b, shared + (stage ^ ((2 * half + j) << 5)) + t * 16 * 128);
 #pragma unroll
           for (unsigned c = 0; c < GROUPS_C; c++) {
             multiply(sums[c][2 * t], a[c], b[0], b[1]);

@@ -168,8 +168,8 @@ extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_c
   const uint4* weights = fragmentsOf<N, K_BLOCKS>(rowOf(arguments.weights, arguments.step, 0),
                                                   tile.column * CHANNELS + warpC * WARP_CHANNELS, lane);
   // ldmatrix: lanes 0-7 and 8-15 pass k 0-15 and 16-31 of 8 tokens, lanes 16-31 of the next 8.
-  const unsigned matrixRow = warpT * WARP_TOKENS + lane / 16 * 8 + lane % 8;
-  const unsigned matrixChunk = lane / 8 % 2 ^ lane % 8;
+  // Another two chunks of 16 bytes, permuted as they are, differ in bits 5 and 6.
+  const unsigned matrices = (warpT * WARP_TOKENS + lane / 16 * 8 + lane % 8) * 128 + ((lane / 8 % 2 ^ lane % 8) << 4);
 
   int sums[GROUPS_C][2 * GROUPS_T][4] = {};
 #pragma unroll
@@ -192,23 +192,25 @@ extern "C" __global__ void __launch_bounds__(256, 2) ternary_gemm(const __grid_c
       copyStage<TOKENS, THREADS, CHUNKS>(to + writeStage * STAGE_BYTES, from, stride, block + STAGES - 1, rows);
     cp_async_commit();
     uint4 words[GROUPS_C];
+#pragma unroll
+    for (unsigned c = 0; c < GROUPS_C; c++) words[c] = next[c];
     // In the last round the same ones once more.
     if (block + 1 < K_BLOCKS) weights += 128;
-#pragma unroll
-    for (unsigned c = 0; c < GROUPS_C; c++) {
-      words[c] = next[c];
-      next[c] = weights[c * 32];
-    }
-    const unsigned char* codes = shared + readStage * STAGE_BYTES + matrixRow * 128;
+    const unsigned codes = readStage * STAGE_BYTES + matrices;
 #pragma unroll
     for (unsigned j = 0; j < 4; j++) {
+      // Half of the words are spent: their registers take the next ones.
+      if (j == 2) {
+#pragma unroll
+        for (unsigned c = 0; c < GROUPS_C; c++) next[c] = weights[c * 32];
+      }
       unsigned a[GROUPS_C][4];
 #pragma unroll
       for (unsigned c = 0; c < GROUPS_C; c++) unpackCodes(a[c], wordOf(words[c], j));
 #pragma unroll
       for (unsigned t = 0; t < GROUPS_T; t++) {
         unsigned b[4];
-        ldmatrix_x4(b, codes + t * 16 * 128 + ((matrixChunk ^ (2 * j)) << 4));
+        ldmatrix_x4(b, shared + (codes ^ (j << 5)) + t * 16 * 128);
         const unsigned first[2] = {b[0], b[1]};
         const unsigned second[2] = {b[2], b[3]};
 #pragma unroll

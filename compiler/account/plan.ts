@@ -1,0 +1,105 @@
+import type { Bindings } from "../../ir/dim.js";
+import type { ManifestMemory, ManifestPlan } from "../../ir/format/manifest.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { type DeviceMemory, type PromptWeightsPolicy, programMemory } from "../../ir/program/memory/index.js";
+import type { Program } from "../../ir/program/program.js";
+import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
+import type { Target } from "../../targets/target.js";
+import { type Resolution, sizesOf } from "../resolutions.js";
+import { memoryRules, ratesOf } from "./limits.js";
+
+/** What a program takes and does at one size. */
+export interface SizePlan {
+  /** Null for a graph that draws no pictures. */
+  readonly resolution: Resolution | null;
+  readonly sizes: Bindings;
+  readonly memory: Readonly<Record<PromptWeightsPolicy, DeviceMemory>>;
+  /** What the model takes in bf16; null where that is not known. */
+  readonly bf16: Bf16Memory | null;
+  /** Once per prompt, for all steps. */
+  readonly prompt: Work;
+  /** One denoising step. */
+  readonly step: Work;
+  /** Seconds of a step at the target's peak rates; null where they are not known. */
+  readonly stepFloor: number | null;
+}
+
+/** The model without ternary weights, at two bytes a parameter, and its activations in bf16 at the same size. */
+export interface Bf16Memory {
+  readonly weights: number;
+  readonly activations: number;
+}
+
+/** A program at each resolution; at its only size if it draws no pictures and has one. */
+export function planSizes(
+  program: Program,
+  target: Target,
+  graph: Graph,
+  resolutions: readonly Resolution[],
+  bf16: (sizes: Bindings) => Bf16Memory | null,
+): readonly SizePlan[] {
+  if (graph.model === undefined) {
+    return program.symbols.length > 0 ? [] : [planSize(program, target, null, {}, null)];
+  }
+  return resolutions.map((resolution) => {
+    const sizes = sizesOf(graph, resolution);
+    return planSize(program, target, resolution, sizes, bf16(sizes));
+  });
+}
+
+export function planSize(
+  program: Program,
+  target: Target,
+  resolution: Resolution | null,
+  sizes: Bindings,
+  bf16: Bf16Memory | null,
+): SizePlan {
+  const rules = memoryRules(target);
+  const { prompt, step, advance } = program.phases;
+  const works = launchWork(program, [...step, ...advance], sizes);
+  return {
+    resolution,
+    sizes,
+    memory: {
+      keep: programMemory(program, sizes, rules, "keep"),
+      stream: programMemory(program, sizes, rules, "stream"),
+    },
+    bf16,
+    prompt: totalWork(launchWork(program, prompt, sizes)),
+    step: totalWork(works),
+    stepFloor: timeFloor(works, ratesOf(target)),
+  };
+}
+
+/** The plans as the manifest holds them. */
+export function manifestMemory(
+  plans: readonly SizePlan[],
+  limitBytes: number | null,
+  promptWeights: PromptWeightsPolicy,
+): ManifestMemory {
+  return { promptWeights, limitBytes, plans: plans.map(manifestPlan) };
+}
+
+function manifestPlan({ resolution, sizes, memory, bf16, prompt, step }: SizePlan): ManifestPlan {
+  const phases = ({ load, prompt: once, step: each }: DeviceMemory) => ({
+    load: load.bytes,
+    prompt: once.bytes,
+    step: each.bytes,
+  });
+  const work = ({ operations, readBytes, writtenBytes }: Work) => ({
+    ...operations,
+    readBytes,
+    writtenBytes,
+  });
+  return {
+    width: resolution?.width ?? null,
+    height: resolution?.height ?? null,
+    textTokens: sizes.txt_tokens ?? null,
+    steps: sizes.steps ?? null,
+    keep: phases(memory.keep),
+    stream: phases(memory.stream),
+    bf16,
+    prompt: work(prompt),
+    step: work(step),
+  };
+}

@@ -1,0 +1,42 @@
+/** What a stored tensor is for. */
+export type StorageKind = "ternary codes" | "scales" | "dense weights" | "vectors";
+
+/** A tensor of `weights.safetensors`, as the manifest or the compiler lists it. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly encoding: string;
+}
+
+export interface TensorStorage {
+  readonly name: string;
+  readonly kind: StorageKind;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+export interface StorageAccount {
+  readonly bytes: number;
+  readonly byKind: Readonly<Record<StorageKind, number>>;
+  readonly tensors: readonly TensorStorage[];
+}
+
+const BYTES: Readonly<Record<string, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u32: 4, u8: 1 };
+
+/** Bytes of the tensors by what they are for; the file has a header besides. */
+export function storageOf(tensors: readonly StoredTensor[]): StorageAccount {
+  const found = tensors.map(({ name, dtype, shape, encoding }): TensorStorage => {
+    const bytes = shape.reduce((count, size) => count * size, BYTES[dtype] ?? 0);
+    return { name, kind: kindOf(name, shape, encoding), shape, bytes };
+  });
+  const byKind = { "ternary codes": 0, scales: 0, "dense weights": 0, vectors: 0 };
+  for (const { kind, bytes } of found) byKind[kind] += bytes;
+  return { bytes: found.reduce((sum, { bytes }) => sum + bytes, 0), byKind, tensors: found };
+}
+
+function kindOf(name: string, shape: readonly number[], encoding: string): StorageKind {
+  if (encoding !== "plain") return "ternary codes";
+  if (shape.length === 2) return "dense weights";
+  return /\.scales$/.test(name) ? "scales" : "vectors";
+}

@@ -1,0 +1,72 @@
+import type { DType } from "../../../ir/dtype.js";
+import type { Operands, Section } from "../operands.js";
+import type { Name } from "../writer.js";
+import { groupedRmsNorm } from "./norms.js";
+
+interface Rotation {
+  /** [..., T, width] */
+  readonly x: Name;
+  /** [T, headDim/2] */
+  readonly cos: Name;
+  readonly sin: Name;
+  readonly rank: number;
+  readonly width: number;
+  readonly headDim: number;
+}
+
+/** Pairs (2j, 2j+1) of each head: y0 = x0·cos − x1·sin, y1 = x1·cos + x0·sin. */
+function rotate(n: Operands, { x, cos, sin, rank, width, headDim }: Rotation): Name {
+  const kept = Array.from({ length: rank - 1 }, () => 0);
+  const pairs = n.reshape(x, [...kept, width / headDim, headDim / 2, 2]);
+  const halves = { axis: { int: rank + 1 }, num_outputs: { int: 2 } };
+  const [re = "", im = ""] = n.writer.many("Split", [pairs], 2, halves);
+  const [c, s] = [n.unsqueeze(cos, 1, 3), n.unsqueeze(sin, 1, 3)];
+  const y0 = n.op("Sub", [n.op("Mul", [re, c]), n.op("Mul", [im, s])]);
+  const y1 = n.op("Add", [n.op("Mul", [im, c]), n.op("Mul", [re, s])]);
+  return n.reshape(n.op("Concat", [y0, y1], { axis: { int: rank + 1 } }), [...kept, width]);
+}
+
+export interface QkNormRope extends Rotation {
+  /** [headDim] */
+  readonly weight: Name | null;
+  readonly dtype: DType;
+  readonly epsilon: number;
+}
+
+/** RMS norm of each head, then its rotation. */
+export function qkNormRope(n: Operands, all: QkNormRope): Name {
+  const { headDim: group, ...norm } = all;
+  return rotate(n, { ...all, x: groupedRmsNorm(n, { ...norm, group }) });
+}
+
+export const heads: Section<"rope" | "qk-norm-rope" | "attention"> = {
+  rope: (n, { headDim }) => {
+    const dtype = n.dtype(0);
+    const table = { cos: n.as(1, dtype), sin: n.as(2, dtype) };
+    return rotate(n, { x: n.input(0), ...table, rank: n.rank(0), width: n.channels(0), headDim });
+  },
+  "qk-norm-rope": (n, { headDim, epsilon }) => {
+    const dtype = n.dtype(0);
+    const weight = n.has(1) ? n.as(1, dtype) : null;
+    const table = { cos: n.as(2, dtype), sin: n.as(3, dtype) };
+    const sizes = { rank: n.rank(0), width: n.channels(0), headDim };
+    return qkNormRope(n, { x: n.input(0), weight, ...table, ...sizes, dtype, epsilon });
+  },
+  /** softmax(scale·q·kᵀ)·v on [..., heads, T, D]. */
+  attention: (n, { heads: count, scale }) => {
+    const [dtype, rank, width] = [n.dtype(0), n.rank(0), n.channels(0)];
+    const kept = Array.from({ length: rank - 1 }, () => 0);
+    const leading = Array.from({ length: rank - 2 }, (_, i) => i);
+    const [tokens, head, channel] = [rank - 2, rank - 1, rank];
+    const split = (i: number, ...order: readonly number[]) => {
+      const heads = n.reshape(n.as(i, dtype), [...kept, count, width / count]);
+      return n.transpose(heads, [...leading, ...order]);
+    };
+    const q = n.op("Mul", [split(0, head, tokens, channel), n.writer.scalar(scale, dtype)]);
+    const scores = n.op("MatMul", [q, split(1, head, channel, tokens)]);
+    const weights = n.op("Softmax", [scores], { axis: { int: -1 } });
+    const values = n.op("MatMul", [weights, split(2, head, tokens, channel)]);
+    // [..., heads, T, D] back to [..., T, heads·D]; the axes swap places.
+    return n.reshape(n.transpose(values, [...leading, head, tokens, channel]), [...kept, width]);
+  },
+};

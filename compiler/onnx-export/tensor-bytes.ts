@@ -1,0 +1,157 @@
+import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import { encodeBytes, isBig, type NumberData } from "../../ir/constant/convert.js";
+import { roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
+import { readRows } from "../../ir/constant/read.js";
+import type { DType } from "../../ir/dtype.js";
+import { TritcError } from "../../ir/errors.js";
+import { countOf } from "../../ir/tensor.js";
+import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import type { WeightForm, WeightType } from "./format.js";
+
+/** Elements held at a time: bounds the memory, and keeps the reads of transposed weights long. */
+const TILE_ELEMENTS = 1 << 22;
+/** Tiles hold a multiple of this many rows, so that 2-bit rows of any width end on a byte. */
+const ROW_STEP = 4;
+
+/** Row ranges of at most about TILE_ELEMENTS elements. */
+function* tilesOf(rows: number, width: number): Generator<readonly [number, number]> {
+  const step = Math.max(ROW_STEP, Math.floor(TILE_ELEMENTS / Math.max(1, width) / ROW_STEP) * ROW_STEP);
+  for (let start = 0; start < rows; start += step) yield [start, Math.min(rows, start + step)];
+}
+
+/** The values of a constant, converted to `dtype` without loss by the caller's choice of it. */
+export function* constantChunks(constant: Constant, dtype: DType, reader: ByteReader): Generator<Uint8Array> {
+  const [rows = 1, ...rest] = constant.shape;
+  for (const [start, end] of tilesOf(rows, countOf(rest))) {
+    yield encodeBytes(dtype, readRows(constant, start, end, reader).data);
+  }
+}
+
+/** A ternary weight: codes i8 [out, in] and scales f32 [out]. */
+export interface TernaryWeight {
+  /** For messages. */
+  readonly name: string;
+  readonly codes: Constant;
+  readonly scales: Constant;
+}
+
+/** Streams ternary weights; remembers the scales that were found on the way to the codes. */
+export class TernaryBytes {
+  readonly #scales = new WeakMap<Constant, Float32Array>();
+
+  constructor(readonly reader: ByteReader) {}
+
+  /** scale·code in a float type, row by row. Throws TRITC_E_EXPORT_OVERFLOW where a scale is out of its range. */
+  *dequantized(weight: TernaryWeight, type: WeightType): Generator<Uint8Array> {
+    const width = countOf(weight.codes.shape.slice(1));
+    for (const { start, codes, scales } of this.#tiles(weight)) {
+      const values = new Float32Array(codes.length);
+      for (let r = 0; r < scales.length; r++) {
+        const scale = roundedScale(scales[r]!, type, weight.name, start + r);
+        for (let i = r * width; i < (r + 1) * width; i++) values[i] = scale * codes[i]!;
+      }
+      yield encodeBytes(type, values);
+    }
+  }
+
+  /** The codes as 2- or 4-bit integers, packed without gaps, low bits first. */
+  *codes(weight: TernaryWeight, form: Exclude<WeightForm, "dequantized">): Generator<Uint8Array> {
+    const found = new Float32Array(weight.codes.shape[0] ?? 0);
+    for (const { start, codes, scales } of this.#tiles(weight)) {
+      found.set(scales, start);
+      yield encodeBytes(form === "2bit" ? "i2" : "i4", codes);
+    }
+    this.#scales.set(weight.codes, found);
+  }
+
+  /** The scales as f32: known already if the codes were written before. */
+  *scales(weight: TernaryWeight): Generator<Uint8Array> {
+    const known = this.#scales.get(weight.codes);
+    if (known === undefined) yield* constantChunks(weight.scales, "f32", this.reader);
+    else yield encodeBytes("f32", known);
+  }
+
+  /** Codes and scales in tiles of rows. A float weight is read and ternarized once for both. */
+  *#tiles({ name, codes, scales }: TernaryWeight): Generator<Tile> {
+    const [rows = 0, ...rest] = codes.shape;
+    const width = countOf(rest);
+    const recipe = codes.source;
+    const once =
+      recipe.kind === "ternary-codes" &&
+      scales.source.kind === "ternary-scales" &&
+      scales.source.of === recipe.of;
+    for (const [start, end] of tilesOf(rows, width)) {
+      if (once)
+        yield ternarizeTile(
+          readFloats(recipe.of, start, end, this.reader),
+          width,
+          recipe.method,
+          start,
+          name,
+        );
+      else {
+        const { data } = readRows(codes, start, end, this.reader);
+        if (!(data instanceof Int8Array)) throw new Error(`${name}: codes are i8`);
+        yield { start, codes: data, scales: readFloats(scales, start, end, this.reader) };
+      }
+    }
+  }
+}
+
+interface Tile {
+  readonly start: number;
+  readonly codes: Int8Array;
+  readonly scales: Float32Array;
+}
+
+function readFloats(constant: Constant, start: number, end: number, reader: ByteReader): Float32Array {
+  const { data } = readRows(constant, start, end, reader);
+  if (data instanceof Float32Array) return data;
+  const numbers: NumberData = isBig(data) ? Float64Array.from(data, Number) : data;
+  return Float32Array.from(numbers);
+}
+
+function ternarizeTile(
+  values: Float32Array,
+  width: number,
+  method: "exact" | "absmean",
+  start: number,
+  name: string,
+): Tile {
+  const rows = values.length / Math.max(1, width);
+  const codes = new Int8Array(values.length);
+  const scales = new Float32Array(rows);
+  for (let r = 0; r < rows; r++) {
+    const row = values.subarray(r * width, (r + 1) * width);
+    const bad = row.findIndex((v) => !Number.isFinite(v));
+    if (bad >= 0) throw notFinite(name, row[bad], start + r, bad);
+    scales[r] = ternarizeRow(row, method, codes.subarray(r * width, (r + 1) * width));
+  }
+  return { start, codes, scales };
+}
+
+function roundedScale(scale: number, type: WeightType, name: string, row: number): number {
+  if (type === "f32") return scale;
+  const rounded = type === "f16" ? roundToHalf(scale) : roundToBfloat(scale);
+  // A scale that becomes 0 loses its row as one that becomes infinite does.
+  if (Number.isFinite(rounded) && (rounded !== 0 || scale === 0)) return rounded;
+  throw new TritcError({
+    code: "TRITC_E_EXPORT_OVERFLOW",
+    message: `a weight is out of the range of ${type}`,
+    place: name,
+    expected: type === "f16" ? "magnitudes from 6e-8 to 65504" : "magnitudes up to 3.39e38",
+    found: `a scale of ${scale} in row ${row}`,
+    remedy: "export with --type bf16 or --type f32, or as codes with --weights 2bit",
+  });
+}
+
+function notFinite(name: string, value: number | undefined, row: number, column: number): TritcError {
+  return new TritcError({
+    code: "TRITC_E_WEIGHT_NOT_FINITE",
+    message: "a weight is not a finite number",
+    place: name,
+    expected: "finite weights",
+    found: `${value} in row ${row}, column ${column}`,
+    remedy: "the export is damaged, or overflowed in float16: export the model again in bfloat16 or float32",
+  });
+}

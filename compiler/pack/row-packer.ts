@@ -1,0 +1,175 @@
+import type * as Crypto from "node:crypto";
+import type * as Fs from "node:fs";
+import type { RowKernel, RowType } from "./kernel.js";
+
+/** What a packer is made with. */
+export interface PackerStart {
+  readonly modules: Readonly<Partial<Record<RowType, WebAssembly.Module>>>;
+  /** Where in the modules' memory the packer's own begins. */
+  readonly base: number;
+}
+
+/** Rows to pack: a block of a file, `count` runs of `runBytes` bytes that begin `stride` bytes apart. */
+export interface RowJob {
+  readonly file: string;
+  readonly offset: number;
+  readonly runBytes: number;
+  readonly stride: number;
+  readonly count: number;
+  readonly type: RowType;
+  readonly rows: number;
+  readonly width: number;
+  /** Whether a row is a column of the block rather than a run of it. */
+  readonly transposed: boolean;
+  readonly method: "exact" | "absmean" | "words";
+  /** Addresses in the packer's memory, and its end. */
+  readonly places: JobPlaces;
+}
+
+export interface JobPlaces {
+  readonly input: number;
+  /** Rows that are being turned, `turnedBytes` apart, `group` of them at a time. */
+  readonly turned: number;
+  readonly turnedBytes: number;
+  readonly group: number;
+  readonly out: number;
+  readonly outRowBytes: number;
+  readonly scales: number;
+  readonly scratch: number;
+  readonly end: number;
+}
+
+export type RowResult =
+  | {
+      readonly kind: "packed";
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly scales: Float32Array<ArrayBuffer>;
+      /** SHA-256 of the bytes. */
+      readonly hash: string;
+      readonly bytesRead: number;
+    }
+  /** A row of the job, counted from its first, holds NaN or infinity. */
+  | { readonly kind: "not-finite"; readonly row: number }
+  | { readonly kind: "short"; readonly at: number }
+  | { readonly kind: "failed"; readonly message: string; readonly code: string | null };
+
+/**
+ * Reads and packs rows in a WebAssembly memory of its own, which grows to what the largest job takes. Self-contained:
+ * its text is also the source of the worker threads.
+ */
+export function createRowPacker(
+  fs: Pick<typeof Fs, "openSync" | "readSync">,
+  crypto: Pick<typeof Crypto, "createHash">,
+  start: PackerStart,
+): (job: RowJob) => RowResult {
+  const PAGE = 65536;
+  /** Bytes of one read: large enough for the disk, small enough for the system not to pin much. */
+  const READ_BYTES = 1 << 23;
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(start.base / PAGE) });
+  const kernels = new Map<string, RowKernel>();
+  const files = new Map<string, number>();
+
+  function kernelOf(type: RowType): RowKernel {
+    const known = kernels.get(type);
+    if (known !== undefined) return known;
+    const module = start.modules[type];
+    if (module === undefined) throw new Error(`no module for ${type}`);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const kernel = exports as unknown as RowKernel;
+    kernels.set(type, kernel);
+    return kernel;
+  }
+
+  /** The position where the file ended too early, or -1. */
+  function readInto(fd: number, view: Uint8Array, at: number, length: number, position: number): number {
+    let done = 0;
+    while (done < length) {
+      const count = fs.readSync(fd, view, at + done, Math.min(READ_BYTES, length - done), position + done);
+      if (count === 0) return position + done;
+      done += count;
+    }
+    return -1;
+  }
+
+  function readBlock(job: RowJob, view: Uint8Array): number {
+    let fd = files.get(job.file);
+    if (fd === undefined) {
+      fd = fs.openSync(job.file, "r");
+      files.set(job.file, fd);
+    }
+    const { count, runBytes, stride, offset } = job;
+    if (runBytes === stride) return readInto(fd, view, job.places.input, count * runBytes, offset);
+    for (let i = 0; i < count; i++) {
+      const end = readInto(fd, view, job.places.input + i * runBytes, runBytes, offset + i * stride);
+      if (end >= 0) return end;
+    }
+    return -1;
+  }
+
+  /** Packs `count` rows that lie `stride` bytes apart, as rows `first` and on of the result. */
+  function packRows(
+    job: RowJob,
+    view: Uint8Array,
+    rows: number,
+    stride: number,
+    first: number,
+    count: number,
+  ) {
+    const kernel = kernelOf(job.type);
+    const { out, outRowBytes, scales, scratch } = job.places;
+    if (job.method === "words") {
+      const bad = kernel.firstInfinite(rows, count, stride, job.width);
+      for (let i = 0; bad < 0 && i < count; i++) {
+        const from = rows + i * stride;
+        view.copyWithin(out + (first + i) * outRowBytes, from, from + outRowBytes);
+      }
+      return bad;
+    }
+    const absmean = job.method === "absmean" ? 1 : 0;
+    const to = out + first * outRowBytes;
+    return kernel.ternarize(rows, count, stride, job.width, absmean, to, scales + 4 * first, scratch);
+  }
+
+  function packAll(job: RowJob, view: Uint8Array): number {
+    const { input, turned, turnedBytes, group } = job.places;
+    if (!job.transposed) return packRows(job, view, input, job.runBytes, 0, job.rows);
+    const element = job.type === "f32" ? 4 : 2;
+    for (let row = 0; row < job.rows; row += group) {
+      const count = Math.min(group, job.rows - row);
+      const from = input + row * element;
+      kernelOf(job.type).transpose(from, job.runBytes, job.width, count, turned, turnedBytes);
+      const bad = packRows(job, view, turned, turnedBytes, row, count);
+      if (bad >= 0) return row + bad;
+    }
+    return -1;
+  }
+
+  function run(job: RowJob): RowResult {
+    const missing = job.places.end - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    const view = new Uint8Array(memory.buffer);
+    const end = readBlock(job, view);
+    if (end >= 0) return { kind: "short", at: end };
+    const row = packAll(job, view);
+    if (row >= 0) return { kind: "not-finite", row };
+    const { out, outRowBytes, scales } = job.places;
+    const bytes = view.slice(out, out + job.rows * outRowBytes);
+    const found = job.method === "words" ? new Uint8Array() : view.slice(scales, scales + 4 * job.rows);
+    return {
+      kind: "packed",
+      bytes,
+      scales: new Float32Array(found.buffer),
+      hash: crypto.createHash("sha256").update(bytes).digest("hex"),
+      bytesRead: job.count * job.runBytes,
+    };
+  }
+
+  return (job) => {
+    try {
+      return run(job);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : null;
+      return { kind: "failed", message: String(error), code };
+    }
+  };
+}

@@ -1,0 +1,161 @@
+import { type Bindings, evaluateDim } from "../../dim.js";
+import { TritcError } from "../../errors.js";
+import { DEVICE_BYTES, type Launch, PHASES, type Program, type ProgramBuffer } from "../program.js";
+import { wasmFirstFree } from "../wasm-abi.js";
+import {
+  type Allocation,
+  type DeviceMemory,
+  deviceMemory,
+  type PhaseMemory,
+  type PromptWeightsPolicy,
+  phaseMemory,
+} from "./allocation.js";
+import { type PromptTurn, scheduleWeights } from "./prompt-weights.js";
+
+/** Cache lines do not straddle buffers, and 16-byte vector loads are aligned. */
+const ALIGNMENT = 64;
+const ADDRESS_LIMIT = 2 ** 32;
+/** WebAssembly memory grows by whole pages and never shrinks. */
+export const WASM_PAGE_BYTES = 65_536;
+
+/** Hands out addresses upwards. */
+export class AddressSpace {
+  constructor(private next: number) {}
+
+  get end(): number {
+    return this.next;
+  }
+
+  take(bytes: number, what: string): number {
+    const address = Math.ceil(this.next / ALIGNMENT) * ALIGNMENT;
+    this.next = address + Math.ceil(bytes / 16) * 16;
+    if (this.next > ADDRESS_LIMIT) {
+      throw new TritcError({
+        code: "TRITC_E_CPU_MEMORY",
+        message: "the program does not fit into the 4 GiB that WebAssembly can address",
+        place: what,
+        found: `${(this.next / 2 ** 30).toFixed(2)} GiB`,
+        remedy: "use a smaller resolution, or another target",
+      });
+    }
+    return address;
+  }
+}
+
+export function bufferBytes(buffer: ProgramBuffer, bindings: Bindings): number {
+  return evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype];
+}
+
+/** Whether a buffer keeps its place from `load` on: its size depends on no symbol. */
+export function isPersistent(buffer: ProgramBuffer): boolean {
+  return buffer.storage.kind === "weight" || buffer.storage.kind === "resident";
+}
+
+/** The tensors that a launch of `load` reads from the weight file. */
+export function stagedBy(
+  launch: Launch,
+  buffers: ReadonlyMap<string, ProgramBuffer>,
+): readonly ProgramBuffer[] {
+  const ids = new Set(launch.args.map((arg) => arg.buffer));
+  return [...ids].flatMap((id) => {
+    const buffer = buffers.get(id);
+    return buffer?.storage.kind === "staging" ? [buffer] : [];
+  });
+}
+
+/** Bytes of a launch's words. */
+export function launchWordBytes(launch: Pick<Launch, "args">, scalars: number): number {
+  return 4 * (1 + 2 * launch.args.length + scalars);
+}
+
+/** Places arena and host buffers; members of an arena slot share the place of the largest. */
+export function placeDynamic(
+  program: Program,
+  bindings: Bindings,
+  space: AddressSpace,
+): { readonly addresses: ReadonlyMap<string, number>; readonly allocations: readonly Allocation[] } {
+  const slots = new Map<number, { buffers: readonly string[]; bytes: number }>();
+  for (const buffer of program.buffers) {
+    if (buffer.storage.kind !== "arena") continue;
+    const slot = slots.get(buffer.storage.slot) ?? { buffers: [], bytes: 0 };
+    slots.set(buffer.storage.slot, slot);
+    const bytes = bufferBytes(buffer, bindings);
+    slot.buffers = bytes > slot.bytes ? [buffer.id, ...slot.buffers] : [...slot.buffers, buffer.id];
+    slot.bytes = Math.max(slot.bytes, bytes);
+  }
+  const hosts = program.buffers
+    .filter(({ storage }) => storage.kind === "host")
+    .map((buffer) => ({ buffers: [buffer.id], bytes: bufferBytes(buffer, bindings) }));
+  const allocations = [...slots.values(), ...hosts];
+  const addresses = new Map<string, number>();
+  for (const { buffers, bytes } of allocations) {
+    const address = space.take(bytes, buffers[0] ?? "");
+    for (const id of buffers) addresses.set(id, address);
+  }
+  return { addresses, allocations };
+}
+
+/** The memory of a program on the cpu device: one WebAssembly memory, which grows in `load`, `bind` and `prompt`. */
+export function cpuMemory(
+  program: Program,
+  bindings: Bindings,
+  policy: PromptWeightsPolicy,
+  threads: number,
+): DeviceMemory {
+  const buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+  const scalars = new Map(program.kernels.map((kernel) => [kernel.id, kernel.scalars.length]));
+  const words = (launches: readonly Launch[], space: AddressSpace) => {
+    for (const launch of launches)
+      space.take(launchWordBytes(launch, scalars.get(launch.kernel) ?? 0), launch.label);
+  };
+  const place = (of: readonly ProgramBuffer[], space: AddressSpace): readonly Allocation[] =>
+    of.map((buffer) => {
+      const bytes = bufferBytes(buffer, {});
+      space.take(bytes, buffer.id);
+      return { buffers: [buffer.id], bytes };
+    });
+  const { load, streamed, turns } = scheduleWeights(program, policy);
+  const count = PHASES.reduce((sum, phase) => sum + program.phases[phase].length, 0);
+  const kept = new AddressSpace(wasmFirstFree(threads, count));
+  const weights = place(
+    program.buffers.filter((buffer) => isPersistent(buffer) && !streamed.has(buffer.id)),
+    kept,
+  );
+
+  let high = kept.end;
+  let most: readonly Allocation[] = weights;
+  const reach = (end: number, allocations: readonly Allocation[]) => {
+    if (end > high) [high, most] = [end, allocations];
+  };
+  for (const launch of load) {
+    const space = new AddressSpace(kept.end);
+    const staged = place(stagedBy(launch, buffers), space);
+    words([launch], space);
+    reach(space.end, [...weights, ...staged]);
+  }
+  const phase = (): PhaseMemory => phaseMemory(Math.ceil(high / WASM_PAGE_BYTES) * WASM_PAGE_BYTES, most);
+  const loaded = phase();
+
+  const bound = new AddressSpace(kept.end);
+  const run = [...weights, ...placeDynamic(program, bindings, bound).allocations];
+  const { prompt, step, advance } = program.phases;
+  words([...(turns.length > 0 ? [] : prompt), ...step, ...advance], bound);
+  reach(bound.end, run);
+  for (const turn of turns) {
+    const space = new AddressSpace(bound.end);
+    const held = place(turnBuffers(turn, buffers), space);
+    words([...turn.unpack, turn.launch], space);
+    reach(space.end, [...run, ...held]);
+  }
+  const later = phase();
+  return deviceMemory(loaded, later, later);
+}
+
+/** A turn's weights and all tensors they are unpacked from, which lie in memory together. */
+export function turnBuffers(
+  turn: PromptTurn,
+  buffers: ReadonlyMap<string, ProgramBuffer>,
+): readonly ProgramBuffer[] {
+  const own = [...turn.weights, ...turn.residents].flatMap((id) => buffers.get(id) ?? []);
+  return [...new Set([...own, ...turn.unpack.flatMap((launch) => stagedBy(launch, buffers))])];
+}

@@ -1,0 +1,169 @@
+import type { Bindings } from "../../dim.js";
+import type { Kernel, Launch, Program, ProgramBuffer } from "../program.js";
+import {
+  type Allocation,
+  type DeviceMemory,
+  deviceMemory,
+  type PromptWeightsPolicy,
+  phaseMemory,
+} from "./allocation.js";
+import { scheduleWeights } from "./prompt-weights.js";
+import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./wgsl-plan.js";
+
+/** Dynamic uniform offsets are multiples of this on every device. */
+const WORDS_PITCH = 256;
+
+/** Bytes of a kernel's launch words, in whole vectors. */
+export function wordBytes(kernel: Pick<Kernel, "args" | "scalars">): number {
+  return Math.ceil((1 + 2 * kernel.args.length + kernel.scalars.length) / 4) * 16;
+}
+
+/** Where the words of each dispatch start in the uniform buffer of a submission, and its size. */
+export function placeWords(kernels: readonly Pick<Kernel, "args" | "scalars">[]): {
+  readonly offsets: readonly number[];
+  readonly bytes: number;
+} {
+  let at = 0;
+  const offsets = kernels.map((kernel) => {
+    const offset = at;
+    at += Math.ceil(wordBytes(kernel) / WORDS_PITCH) * WORDS_PITCH;
+    return offset;
+  });
+  return { offsets, bytes: Math.max(at, WORDS_PITCH) };
+}
+
+/** Scratch buffers of a submission: one for the n-th copied operand of any dispatch, which run one after the other. */
+export function scratchSizes(dispatches: readonly PlannedDispatch[]): readonly number[] {
+  const sizes: number[] = [];
+  for (const { bindings } of dispatches) {
+    const copied = bindings.filter((binding) => binding.copy);
+    for (const [n, binding] of copied.entries())
+      sizes[n] = Math.max(sizes[n] ?? 0, scratchSize(binding.size));
+  }
+  return sizes;
+}
+
+/** Whole vectors, and one more for a uniform array whose source ended within one. */
+export function scratchSize(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16 + 16;
+}
+
+/** Buffers of inputs and intermediate values: those of a slot together, the largest first, with its size. */
+export function dynamicAllocations(program: Program, bindings: Bindings): readonly Allocation[] {
+  const allocations: Allocation[] = [];
+  const slots = new Map<number, { buffers: readonly string[]; bytes: number }>();
+  for (const buffer of program.buffers) {
+    const { storage } = buffer;
+    const bytes = bufferBytes(buffer, bindings);
+    if (storage.kind === "host") allocations.push({ buffers: [buffer.id], bytes });
+    if (storage.kind !== "arena") continue;
+    const slot = slots.get(storage.slot) ?? { buffers: [], bytes: 0 };
+    slots.set(storage.slot, slot);
+    slot.buffers = bytes > slot.bytes ? [buffer.id, ...slot.buffers] : [...slot.buffers, buffer.id];
+    slot.bytes = Math.max(slot.bytes, bytes);
+  }
+  return [...allocations, ...slots.values()];
+}
+
+/**
+ * Device memory of a program on WebGPU: its buffers, launch words and scratch buffers. What the implementation holds
+ * besides (uploads under way, pipelines) is not in it. A device with higher limits than `limits` cuts fewer launches
+ * and may take less for their words.
+ */
+export function webgpuMemory(
+  program: Program,
+  bindings: Bindings,
+  policy: PromptWeightsPolicy,
+  limits: PlanLimits,
+): DeviceMemory {
+  const account = new WebGpuAccount(program, bindings, limits);
+  const { load, streamed, turns } = scheduleWeights(program, policy);
+  const kept = program.buffers
+    .filter(({ id, storage: { kind } }) => (kind === "weight" || kind === "resident") && !streamed.has(id))
+    .map(({ id }) => account.allocation(id));
+  const run = [...kept, ...dynamicAllocations(program, bindings)];
+  const { prompt, step, advance } = program.phases;
+  const submissions = [turns.length > 0 ? [] : prompt, step, advance]
+    .map((launches) => account.submission(launches, bindings))
+    .reduce((a, b) => a + b);
+  const stepBytes = total(run) + submissions;
+  let promptMost: readonly Allocation[] = [];
+  let promptExtra = 0;
+  for (const turn of turns) {
+    const own = [...turn.weights, ...turn.residents].map((id) => account.allocation(id));
+    const unpacking = turn.unpack.map((launch) => ({
+      staged: account.staged(launch),
+      words: account.submission([launch], {}),
+    }));
+    const moments = [{ staged: [], words: account.submission([turn.launch], bindings) }, ...unpacking];
+    for (const { staged, words } of moments) {
+      const held = [...own, ...staged];
+      if (total(held) + words <= promptExtra) continue;
+      promptMost = held;
+      promptExtra = total(held) + words;
+    }
+  }
+  return deviceMemory(
+    account.load(load, kept),
+    phaseMemory(stepBytes + promptExtra, [...run, ...promptMost]),
+    phaseMemory(stepBytes, run),
+  );
+}
+
+function total(allocations: readonly Allocation[]): number {
+  return allocations.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+class WebGpuAccount {
+  readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
+  readonly #kernels: ReadonlyMap<string, Kernel>;
+
+  constructor(
+    private readonly program: Program,
+    private readonly bindings: Bindings,
+    private readonly limits: PlanLimits,
+  ) {
+    this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    this.#kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
+  }
+
+  allocation(id: string): Allocation {
+    const buffer = this.#buffers.get(id);
+    return { buffers: [id], bytes: buffer === undefined ? 0 : bufferBytes(buffer, this.bindings) };
+  }
+
+  staged(launch: Launch): readonly Allocation[] {
+    const ids = new Set(launch.args.map((arg) => arg.buffer));
+    return [...ids]
+      .filter((id) => this.#buffers.get(id)?.storage.kind === "staging")
+      .map((id) => this.allocation(id));
+  }
+
+  /** Bytes of launch words and scratch buffers of launches that are submitted together. */
+  submission(launches: readonly Launch[], bindings: Bindings): number {
+    const planner = new LaunchPlanner(this.program, bindings, this.limits);
+    const dispatches = launches.flatMap((launch) => {
+      const kernel = this.#kernels.get(launch.kernel);
+      return kernel === undefined ? [] : planner.plan(launch, kernel);
+    });
+    const kernels = dispatches.flatMap(({ kernel }) => this.#kernels.get(kernel) ?? []);
+    return scratchSizes(dispatches).reduce((sum, bytes) => sum + bytes, placeWords(kernels).bytes);
+  }
+
+  /** Staged tensors are there from the first launch that reads them to the last. */
+  load(launches: readonly Launch[], kept: readonly Allocation[]) {
+    const last = new Map<string, number>();
+    for (const [i, launch] of launches.entries()) for (const arg of launch.args) last.set(arg.buffer, i);
+    const staged = new Map<string, Allocation>();
+    let most: readonly Allocation[] = [];
+    let extra = 0;
+    for (const [i, launch] of launches.entries()) {
+      for (const allocation of this.staged(launch)) staged.set(allocation.buffers[0] ?? "", allocation);
+      const held = [...staged.values()];
+      const bytes = total(held) + this.submission([launch], {});
+      if (bytes > extra) [most, extra] = [held, bytes];
+      for (const { buffer } of launch.args) if (last.get(buffer) === i) staged.delete(buffer);
+    }
+    return phaseMemory(total(kept) + extra, [...kept, ...most]);
+  }
+}

@@ -1,0 +1,118 @@
+/** Synthetic FLUX exports: the real graph at any size, with weights like trained ones. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  type ExternalTensor,
+  fluxSize,
+  type SyntheticFlux,
+  synthesizeFlux,
+  WEIGHTS_NAME,
+} from "../../benchmarks/synthesize/flux.js";
+import { writeSyntheticWeights } from "../../benchmarks/synthesize/weights.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { importAndRecognize } from "../../compiler/pipeline.js";
+import { fluxInputs } from "../support/flux-builder.js";
+import { TINY, TORCHSCRIPT } from "../support/flux-style.js";
+
+const root = mkdtempSync(join(tmpdir(), "tritc-synthesize-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** Wide enough that the statistics of its matrices show. */
+const SIZE = { ...TINY, heads: 24, mlp: 1536, doubles: 1, singles: 1 };
+
+async function write(name: string, flux: SyntheticFlux, seed: number): Promise<string> {
+  const file = await open(join(root, `${name}.data`), "w");
+  await writeSyntheticWeights(file, flux.tensors, seed, () => undefined);
+  await file.close();
+  return join(root, `${name}.data`);
+}
+
+/** Rows of a tensor in f32. */
+function rowsOf(bytes: Buffer, { offset, bytes: length, shape }: ExternalTensor): Float32Array[] {
+  const columns = shape.at(-1) ?? 1;
+  return Array.from({ length: length / 2 / columns }, (_, row) =>
+    Float32Array.from({ length: columns }, (_, i) => {
+      const word = new Uint32Array([bytes.readUInt16LE(offset + 2 * (row * columns + i)) << 16]);
+      return new Float32Array(word.buffer)[0] ?? 0;
+    }),
+  );
+}
+
+const meanOf = (x: Float32Array, power: number): number =>
+  x.reduce((sum, v) => sum + v ** power, 0) / x.length;
+
+it("has the parameters of FLUX.1 at full size", () => {
+  const count = (model: "dev" | "schnell") =>
+    synthesizeFlux(model, fluxSize(19, 38)).tensors.reduce(
+      (sum, t) => sum + t.shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+  expect(count("dev")).toBe(11_901_408_320);
+  expect(count("schnell")).toBe(11_891_178_560);
+});
+
+describe("the weights", () => {
+  const flux = synthesizeFlux("dev", SIZE);
+
+  it("follow from the seed", async () => {
+    const [a, again, b] = [
+      await write("a", flux, 1),
+      await write("again", flux, 1),
+      await write("b", flux, 2),
+    ];
+    expect(readFileSync(again).equals(readFileSync(a))).toBe(true);
+    expect(readFileSync(b).equals(readFileSync(a))).toBe(false);
+    expect(statSync(a).size).toBe(flux.bytes);
+  });
+
+  it("have tails, a few outlier rows, and scales of their own", async () => {
+    const bytes = readFileSync(await write("c", flux, 3));
+    const matrices = flux.tensors.filter(({ shape }) => shape.length === 2 && (shape[0] ?? 0) >= 384);
+    const scales = matrices.map((tensor) => {
+      const rows = rowsOf(bytes, tensor);
+      const deviations = rows.map((row) => Math.sqrt(meanOf(row, 2))).sort((x, y) => x - y);
+      const median = deviations[deviations.length >> 1] ?? 0;
+      const usual = rows.filter((row) => Math.sqrt(meanOf(row, 2)) < 3 * median);
+      expect(rows.length - usual.length).toBeLessThan(rows.length / 50);
+      const joined = Float32Array.from(usual.flatMap((row) => [...row]));
+      // A normal distribution has 3.
+      expect(meanOf(joined, 4) / meanOf(joined, 2) ** 2).toBeGreaterThan(3.5);
+      return median / tensor.scale;
+    });
+    const outliers = matrices.some((tensor) => {
+      const deviations = rowsOf(bytes, tensor).map((row) => Math.sqrt(meanOf(row, 2)));
+      return Math.max(...deviations) > 4 * Math.min(...deviations);
+    });
+    expect(outliers).toBe(true);
+    expect(Math.max(...scales) / Math.min(...scales)).toBeGreaterThan(1.5);
+  });
+});
+
+it("is a model that ONNX Runtime runs and tritc recognizes", async () => {
+  const flux = synthesizeFlux("dev", SIZE);
+  const folder = mkdtempSync(join(root, "model-"));
+  writeFileSync(join(folder, "model.onnx"), flux.onnx);
+  writeFileSync(join(folder, WEIGHTS_NAME), readFileSync(await write("d", flux, 4)));
+  const reader = fileReader();
+  const { model } = importAndRecognize(join(folder, "model.onnx"), reader);
+  reader.close();
+  expect(model).toMatchObject({ doubleBlocks: 1, singleBlocks: 1, hidden: 24 * 16, heads: 24 });
+
+  const session = await InferenceSession.create(join(folder, "model.onnx"), { logSeverityLevel: 3 });
+  const style = { ...TORCHSCRIPT, weightType: "bf16" } as const;
+  const feeds = Object.entries(fluxInputs(style, SIZE, { img: 6, txt: 5 })).map(
+    ([name, { type, dims, values }]) => {
+      const data = type === "i64" ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
+      return [name, new OrtTensor(type === "i64" ? "int64" : "float32", data, dims)] as const;
+    },
+  );
+  const results = await session.run(Object.fromEntries(feeds));
+  await session.release();
+  const out = results.out_hidden_states?.data as Float32Array;
+  expect(out.every(Number.isFinite)).toBe(true);
+  expect(Math.max(...out.map(Math.abs))).toBeGreaterThan(0);
+}, 120_000);

@@ -1,0 +1,229 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
+import { loraRequest } from "../../compiler/cli/options.js";
+import { planLora } from "../../compiler/lora/plan.js";
+import { readLora } from "../../compiler/lora/read.js";
+import type { TritcError } from "../../ir/errors.js";
+import { serialize } from "../../ir/format/safetensors.js";
+import { parseGraph } from "../../ir/graph/parse.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { modelFiles } from "../support/model-files.js";
+import { randomFloats } from "../support/random.js";
+
+const files = modelFiles();
+let count = 0;
+
+function matrix(rows: number, columns: number): Tensor {
+  return { dtype: "f32", shape: [rows, columns], data: randomFloats(rows + columns, rows * columns) };
+}
+
+function scalar(value: number): Tensor {
+  return { dtype: "f32", shape: [], data: Float32Array.of(value) };
+}
+
+function save(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): string {
+  const file = join(files.root, `${count++}.safetensors`);
+  writeFileSync(file, serialize(new Map(Object.entries(tensors)), metadata));
+  return file;
+}
+
+/** Two blocks of 32 channels. */
+const MODEL = fluxGraph({
+  ...FLUX_DEV,
+  doubleBlocks: 1,
+  singleBlocks: 1,
+  heads: 2,
+  headDim: 16,
+  ropeAxes: [4, 6, 6],
+});
+const Q = "transformer.transformer_blocks.0.attn.to_q";
+
+function merge(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+  scale = 1,
+) {
+  return planLora(MODEL, [readLora({ file: save(tensors, metadata), scale })]);
+}
+
+function broken(change: (data: Float32Array) => void): Tensor {
+  const tensor = matrix(32, 2);
+  change(tensor.data as Float32Array);
+  return tensor;
+}
+
+describe("TRITC_E_LORA", () => {
+  it.each<[string, Readonly<Record<string, Tensor>>, RegExp]>([
+    [
+      "no tensor of this model",
+      {
+        "lora_unet_down_blocks_0_attentions_0.lora_down.weight": matrix(2, 32),
+        "lora_unet_down_blocks_0_attentions_0.lora_up.weight": matrix(32, 2),
+      },
+      /safetensors: none of the adapter's tensors belongs to this model\n.*expected: .*lora_A[\s\S]*found: {4}lora_unet_down_blocks_0_attentions_0\.lora_down\.weight\n {2}try:/,
+    ],
+    ["no tensors", {}, /none of the adapter's tensors[\s\S]*found: {4}no tensors/],
+    [
+      "one factor only",
+      { [`${Q}.lora_A.weight`]: matrix(2, 32) },
+      /to_q\.lora_A\.weight: one of the update's two factors is missing/,
+    ],
+    [
+      "factors of two ranks",
+      { [`${Q}.lora_A.weight`]: matrix(2, 32), [`${Q}.lora_B.weight`]: matrix(32, 3) },
+      /to_q\.lora_B\.weight: the update's two factors have different ranks\n {2}expected: \[32, 2\].*\n {2}found: {4}\[32, 3\]/,
+    ],
+    [
+      "another width",
+      { [`${Q}.lora_A.weight`]: matrix(2, 48), [`${Q}.lora_B.weight`]: matrix(48, 2) },
+      /to_q\.lora_A\.weight: the adapter is for a model of another size\n {2}expected: an update of \[32, 32\]\n {2}found: {4}\[48, 48\]/,
+    ],
+    [
+      "a joined update of another height",
+      {
+        "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": matrix(2, 32),
+        "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight": matrix(64, 2),
+      },
+      /expected: an update of \[96, 32\]\n {2}found: {4}\[64, 32\]/,
+    ],
+    [
+      "NaN",
+      {
+        [`${Q}.lora_A.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.weight`]: broken((d) => d.fill(Number.NaN, 7, 8)),
+      },
+      /to_q\.lora_B\.weight: the adapter holds a value that is not a finite number[\s\S]*found: {4}NaN in row 3, column 1/,
+    ],
+    [
+      "an infinite alpha",
+      {
+        [`${Q}.lora_A.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.weight`]: matrix(32, 2),
+        [`${Q}.alpha`]: scalar(Number.POSITIVE_INFINITY),
+      },
+      /to_q\.alpha: alpha is not a finite number/,
+    ],
+    [
+      "a list of alphas",
+      {
+        [`${Q}.lora_A.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.weight`]: matrix(32, 2),
+        [`${Q}.alpha`]: matrix(2, 1),
+      },
+      /alpha is not a finite number[\s\S]*found: {4}\[2, 1\]/,
+    ],
+    [
+      "the factors of a convolution",
+      {
+        [`${Q}.lora_A.weight`]: { dtype: "f32", shape: [2, 32, 1, 1], data: randomFloats(1, 64) },
+        [`${Q}.lora_B.weight`]: matrix(32, 2),
+      },
+      /to_q\.lora_A\.weight: this is no factor of a linear's weight[\s\S]*found: {4}f32 \[2, 32, 1, 1\]/,
+    ],
+    [
+      "DoRA",
+      {
+        [`${Q}.lora_A.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.weight`]: matrix(32, 2),
+        [`${Q}.lora_magnitude_vector`]: matrix(32, 1),
+      },
+      /lora_magnitude_vector: the adapter is of a kind that cannot be merged/,
+    ],
+    ["LoKr", { "lora_unet_x.lokr_w1": matrix(2, 2) }, /lokr_w1: the adapter is of a kind/],
+  ])("%s", (_, tensors, message) => {
+    expect(() => merge(tensors)).toThrow(message);
+    expect(() => merge(tensors)).toThrow(expect.objectContaining({ code: "TRITC_E_LORA" }) as TritcError);
+  });
+
+  it("a scale that overflows", () => {
+    const tensors = {
+      [`${Q}.lora_A.weight`]: matrix(1, 32),
+      [`${Q}.lora_B.weight`]: matrix(32, 1),
+      [`${Q}.alpha`]: scalar(1e30),
+    };
+    expect(() => merge(tensors, {}, 1e300)).toThrow(/the update's scale is not a finite number/);
+  });
+
+  it("a graph that is no transformer", () => {
+    const file = save({ [`${Q}.lora_A.weight`]: matrix(2, 32), [`${Q}.lora_B.weight`]: matrix(32, 2) });
+    const generic = parseGraph(
+      'graph "g" {\n  input %x: f32[2]\n  %y: f32[2] = unary(%x) {"fn": "neg"}\n  output %y\n}',
+    );
+    expect(() => planLora(generic, [readLora({ file, scale: 1 })])).toThrow(/into a FLUX transformer only/);
+  });
+
+  it("a file that is no safetensors", () => {
+    const file = join(files.root, "pickle.safetensors");
+    writeFileSync(file, "PK\u0003\u0004 not one of ours, but long enough");
+    expect(() => readLora({ file, scale: 1 })).toThrow(/the header/);
+  });
+});
+
+describe("strength", () => {
+  const factors = (name: string, names: readonly [string, string]) => ({
+    [`${name}.${names[0]}.weight`]: matrix(4, 32),
+    [`${name}.${names[1]}.weight`]: matrix(32, 4),
+  });
+  const PEFT = ["lora_A", "lora_B"] as const;
+  const config = (fields: Readonly<Record<string, unknown>>) => ({
+    lora_adapter_metadata: JSON.stringify(
+      Object.fromEntries(Object.entries(fields).map(([key, value]) => [`transformer.${key}`, value])),
+    ),
+  });
+  const strength = (
+    tensors: Readonly<Record<string, Tensor>>,
+    metadata: Readonly<Record<string, string>> = {},
+  ) => merge(tensors, metadata, 0.5).updates.map(({ scale }) => scale);
+
+  it("is the scale where no alpha is given", () => expect(strength(factors(Q, PEFT))).toEqual([0.5]));
+  it("is scale·alpha/rank", () => {
+    expect(strength({ ...factors(Q, PEFT), [`${Q}.alpha`]: scalar(16) })).toEqual([2]);
+  });
+  it("comes from the metadata that Diffusers writes", () => {
+    expect(strength(factors(Q, PEFT), config({ lora_alpha: 2, r: 4, use_dora: false }))).toEqual([0.25]);
+    const pattern = config({ lora_alpha: 2, alpha_pattern: { "attn.to_q": 12 } });
+    expect(strength(factors(Q, PEFT), pattern)).toEqual([1.5]);
+  });
+  it.each(["use_dora", "use_rslora"])("is refused with %s", (name) => {
+    expect(() => strength(factors(Q, PEFT), config({ [name]: true }))).toThrow(/cannot be merged/);
+  });
+
+  it.each([
+    [Q, ["lora_A", "lora_B"]],
+    [Q, ["lora_A.default", "lora_B.default"]],
+    [Q, ["lora.down", "lora.up"]],
+    [Q.replace("transformer.", "base_model.model.transformer."), PEFT],
+    [Q.replace("transformer.", ""), PEFT],
+    ["lora_transformer_transformer_blocks_0_attn_to_q", ["lora_down", "lora_up"]],
+    ["lora_unet_double_blocks_0_img_attn_proj", ["lora_down", "lora_up"]],
+    ["diffusion_model.double_blocks.0.img_attn.proj", PEFT],
+  ] as const)("finds %s (%s)", (name, names) => {
+    expect(merge(factors(name, names)).reports[0]).toMatchObject({ merged: 1, leftOut: [] });
+  });
+});
+
+describe("--lora", () => {
+  it.each([
+    ["style.safetensors", "style.safetensors", 1],
+    ["style.safetensors:0.8", "style.safetensors", 0.8],
+    ["a/b:c/style.safetensors:-2e-1", "a/b:c/style.safetensors", -0.2],
+    ["C:\\loras\\style.safetensors", "C:\\loras\\style.safetensors", 1],
+    ["C:\\loras\\style.safetensors:1.5", "C:\\loras\\style.safetensors", 1.5],
+    ["style:2", "style", 2],
+    ["0123abcd", "0123abcd", 1],
+  ])("%s", (text, file, scale) => expect(loraRequest(text)).toEqual({ file, scale }));
+
+  it.each([
+    "style.safetensors:",
+    "style.safetensors:strong",
+    "style.safetensors:NaN",
+    "style.safetensors:1e999",
+    "style:1.2.3",
+    "",
+  ])("refuses '%s'", (text) => expect(() => loraRequest(text)).toThrow(/Expected/));
+});
