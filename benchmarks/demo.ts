@@ -87,7 +87,7 @@ async function side(
     target,
     ternarize,
     activations,
-    resolution: SIZE,
+    resolutions: [SIZE],
     pipeline: "test/models/shapes",
   });
   const started = performance.now();

@@ -78,7 +78,7 @@ async function addBundle(
     ...options,
     out,
     target: values.target,
-    resolution: SIZE,
+    resolutions: [SIZE],
     pipeline: `${MODELS}/shapes`,
   });
   const bundle = await openBundle(out);

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { Bindings } from "../ir/dim.js";
-import { type Graph, type ModelDescription, shapeOf } from "../ir/graph/graph.js";
+import type { ManifestMemory } from "../ir/format/manifest.js";
+import type { ModelDescription } from "../ir/graph/graph.js";
+import type { PromptWeightsPolicy } from "../ir/program/memory/index.js";
 import type { Phase } from "../ir/program/program.js";
 import {
   type Activations,
@@ -10,6 +11,9 @@ import {
   checkAttention,
   targetByName,
 } from "../targets/index.js";
+import { accountFor } from "./account/account.js";
+import { checkFit } from "./account/fit.js";
+import { manifestMemory, type SizePlan } from "./account/plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
 import { findPipeline } from "./bundle/pipeline-files.js";
 import { writeBundle } from "./bundle/write.js";
@@ -24,6 +28,9 @@ import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Ternarize } from "./pass.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
+import { largestSizes, type Resolution, resolutionsOf } from "./resolutions.js";
+
+export type { Resolution } from "./resolutions.js";
 
 export interface CompileOptions {
   /** An .onnx file, a folder with one, a Diffusers folder, or an original checkpoint. */
@@ -38,8 +45,12 @@ export interface CompileOptions {
   readonly attention?: AttentionProducts;
   /** Adapters to merge into the weights before anything is ternarized. */
   readonly lora?: readonly LoraRequest[];
-  /** Largest picture to plan memory for, in pixels. */
-  readonly resolution?: Resolution;
+  /** Pictures to plan for; 1024x1024 or a static export's own size if absent. The first is what is drawn by default. */
+  readonly resolutions?: readonly Resolution[];
+  /** Memory of the device in bytes; what the target's has if absent. */
+  readonly memoryLimit?: number | undefined;
+  /** Whether weights that only `prompt` reads stay on the device; if absent, where that fits. */
+  readonly promptWeights?: PromptWeightsPolicy | undefined;
   /** Folder of the pipeline's other parts; found beside the model if absent. */
   readonly pipeline?: string;
   /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
@@ -56,11 +67,6 @@ export interface CompileOptions {
   readonly onNotice?: (text: string) => void;
   readonly onProgress?: (progress: CompileProgress) => void;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface Resolution {
-  readonly width: number;
-  readonly height: number;
 }
 
 export interface CompileProgress {
@@ -88,24 +94,22 @@ export interface CompileReport {
   readonly packing: PackReport;
   /** Bytes of the parameters in the model's own types. */
   readonly sourceBytes: number;
-  /** Peak device memory at the planned size. */
+  /** The most device memory at any planned size, in bytes. */
   readonly memoryBytes: number;
+  /** Memory and work at each size, as the manifest says it. */
+  readonly account: ManifestMemory;
+  /** Seconds of a step at the target's peak rates, by size; null where they are not known. */
+  readonly stepFloors: readonly (number | null)[];
   readonly memory: MemoryReport;
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
   readonly seconds: number;
 }
 
-/** What FLUX.1 is usually run at. */
-const DEFAULT_RESOLUTION: Resolution = { width: 1024, height: 1024 };
-const DEFAULT_TEXT_TOKENS = 512;
-/** Pixels that one image token covers along each side: VAE factor 8, 2×2 packing. */
-const PIXELS_PER_TOKEN = 16;
-
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
  * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
- * TRITC_E_BUFFER_LIMIT, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
+ * TRITC_E_BUFFER_LIMIT, TRITC_E_RESOLUTION, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
 export async function compileModel(options: CompileOptions): Promise<CompileReport> {
@@ -125,14 +129,28 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
     const lora = (options.lora ?? []).map(readLora);
     const adapted = lora.length === 0 ? [] : planLora(recognized, lora).reports;
     await pause(options.signal);
-    const resolution = resolutionOf(recognized, options.resolution);
+    const resolutions = resolutionsOf(recognized, options.resolutions);
+    let plans: readonly SizePlan[] = [];
+    let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
       target,
       options: { ternarize: options.ternarize, activations: options.activations, lora },
-      sizes: sizesOf(recognized, resolution),
+      sizes: largestSizes(recognized, resolutions),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
       int8Attention: options.attention === "int8",
+      onPlan: ({ lowered: { program } }) => {
+        const { memoryLimit, promptWeights } = options;
+        const found = accountFor(recognized, reader, program, {
+          target,
+          resolutions,
+          memoryLimit,
+          promptWeights,
+        });
+        plans = found.plans;
+        const policy = checkFit(found.fit, target, plans, found.limitBytes);
+        account = manifestMemory(plans, found.limitBytes, policy);
+      },
       codegen: {
         emit: options.emit,
         cache: options.kernelCache,
@@ -148,7 +166,8 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
         lowered,
         kernels,
         options: { ternarize: options.ternarize, activations: options.activations },
-        resolutions: resolution === null ? [] : [resolution],
+        resolutions,
+        memory: account,
         pipeline,
       },
       {
@@ -180,7 +199,9 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       weightBytes,
       packing,
       sourceBytes: inspection.storage.source,
-      memoryBytes: lowered.memory.total,
+      memoryBytes: Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak)),
+      account,
+      stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,
       unrecognized: inspection.unrecognized,
       seconds: (performance.now() - started) / 1000,
@@ -194,32 +215,4 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
 async function pause(signal: AbortSignal | undefined): Promise<void> {
   await setImmediate();
   signal?.throwIfAborted();
-}
-
-/** The size to plan for; null for graphs that draw no pictures. A static export says its own. */
-function resolutionOf(graph: Graph, given: Resolution | undefined): Resolution | null {
-  if (graph.model === undefined) return null;
-  if (given !== undefined) return given;
-  const tokens = staticTokens(graph, "latents");
-  const side = tokens === undefined ? Number.NaN : Math.sqrt(tokens);
-  if (!Number.isInteger(side)) return DEFAULT_RESOLUTION;
-  return { width: side * PIXELS_PER_TOKEN, height: side * PIXELS_PER_TOKEN };
-}
-
-function sizesOf(graph: Graph, resolution: Resolution | null): Bindings {
-  if (resolution === null) return {};
-  const across = Math.ceil(resolution.width / PIXELS_PER_TOKEN);
-  const down = Math.ceil(resolution.height / PIXELS_PER_TOKEN);
-  return {
-    img_tokens: across * down,
-    txt_tokens: staticTokens(graph, "context") ?? DEFAULT_TEXT_TOKENS,
-    steps: 50,
-  };
-}
-
-/** Tokens of an input if they are a number. */
-function staticTokens(graph: Graph, role: "latents" | "context"): number | undefined {
-  const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
-  const tokens = id === undefined ? undefined : shapeOf(graph, id).at(-2);
-  return typeof tokens === "number" ? tokens : undefined;
 }

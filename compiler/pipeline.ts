@@ -18,7 +18,7 @@ import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
 import { mergeLora } from "./passes/merge-lora.js";
-import { environmentOptions, runPasses } from "./passes/runner.js";
+import { environmentOptions, type RunnerOptions, runPasses } from "./passes/runner.js";
 
 /** A model file or folder as a FLUX-level graph for one sample; other graphs keep their generic operations. */
 export function importAndRecognize(path: string, reader: ByteReader): Graph {
@@ -67,15 +67,23 @@ export function withAdapters(recognized: Graph, lora: readonly LoraAdapter[], re
 }
 
 /** Ternary weights, fusions, int8 activations, and weights in pieces that the device can bind. */
-export function optimize(graph: Graph, context: PassContext): Graph {
-  return runPasses(graph, BACK_PASSES, context, { ...environmentOptions(), first: FRONT_PASSES.length });
+export function optimize(
+  graph: Graph,
+  context: PassContext,
+  runner: RunnerOptions = environmentOptions(),
+): Graph {
+  return runPasses(graph, BACK_PASSES, context, { ...runner, first: FRONT_PASSES.length });
 }
 
-/** What `compile` makes of a model before anything is written. */
-export interface Compiled {
+/** A program before its kernels are made. */
+export interface Planned {
   /** The graph that the kernels compute. */
   readonly graph: Graph;
   readonly lowered: LoweredProgram;
+}
+
+/** What `compile` makes of a model before anything is written. */
+export interface Compiled extends Planned {
   readonly kernels: readonly KernelArtifact[];
 }
 
@@ -89,6 +97,8 @@ export interface CompileStages {
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
   /** See `LoweringOptions`. */
   readonly int8Attention?: boolean;
+  /** Looks at the program before kernels are made for it; may throw. */
+  readonly onPlan?: (planned: Planned) => void;
   /** How kernels are made; binaries if absent. */
   readonly codegen?: Omit<GenerateOptions, "target">;
 }
@@ -99,8 +109,23 @@ export async function compileGraph(
   reader: ByteReader,
   stages: CompileStages,
 ): Promise<Compiled> {
-  const { target, options: quantization, codegen, ...ports } = stages;
-  const { sizes } = ports;
+  const { target, codegen, onPlan } = stages;
+  const planned = planGraph(recognized, reader, stages);
+  onPlan?.(planned);
+  const kernels = await generateKernels(planned.lowered.kernels, { ...codegen, target });
+  const { dump } = environmentOptions();
+  if (dump !== undefined) dumpKernels(dump, kernels);
+  return { ...planned, kernels };
+}
+
+/** From a recognized graph to a verified program. No weights are read. */
+export function planGraph(
+  recognized: Graph,
+  reader: ByteReader,
+  stages: Omit<CompileStages, "codegen" | "onPlan">,
+  runner: RunnerOptions = environmentOptions(),
+): Planned {
+  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention } = stages;
   const options: PassOptions = {
     ...quantization,
     bindings: {},
@@ -108,18 +133,19 @@ export async function compileGraph(
     limits: target.limits,
     fuseHeads: target.language === "cuda",
   };
-  const graph = optimize(recognized, { reader, options });
+  const graph = optimize(recognized, { reader, options }, runner);
   const lowered = lower(graph, {
     target,
-    ...ports,
+    sizes,
+    batchAxes,
+    ...(dtypes === undefined ? {} : { dtypes }),
+    ...(int8Attention === undefined ? {} : { int8Attention }),
     storage: storageOf(graph, target, quantization.activations),
   });
-  const { dump } = environmentOptions();
+  const { dump } = runner;
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
   verifyProgram(lowered.program);
-  const kernels = await generateKernels(lowered.kernels, { ...codegen, target });
-  if (dump !== undefined) dumpKernels(dump, kernels);
-  return { graph, lowered, kernels };
+  return { graph, lowered };
 }
 
 /** CUDA kernels keep the activations of a transformer in bf16, unless all is to be computed in f32. */

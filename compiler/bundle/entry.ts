@@ -69,11 +69,15 @@ function writeGenerate(
     namedImports: ["GeneratedPicture", "GeneratorOptions"],
   });
   const [size] = resolutions;
+  const planned =
+    resolutions.length < 2
+      ? ""
+      : ` Planned for ${resolutions.map(({ width, height }) => `${width}x${height}`).join(", ")}.`;
   const side = (name: "width" | "height") => ({
     name: `readonly ${name}`,
     type: "number",
     hasQuestionToken: true,
-    docs: [`Pixels; ${size === undefined ? "1024" : size[name]} if absent.`],
+    docs: [`Pixels; ${size === undefined ? "1024" : size[name]} if absent.${planned}`],
   });
   types.addInterface({
     name: "GenerateOptions",

@@ -36,6 +36,7 @@ export interface BundleContents {
   readonly kernels: readonly KernelArtifact[];
   readonly options: Manifest["options"];
   readonly resolutions: Manifest["resolutions"];
+  readonly memory: Manifest["memory"];
   /** Folder of tokenizers, encoders, VAE and scheduler to copy. */
   readonly pipeline: string | undefined;
 }
@@ -120,7 +121,7 @@ async function resumeWeights(
 }
 
 function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): Manifest {
-  const { lowered, kernels, options, resolutions } = contents;
+  const { lowered, kernels, options, resolutions, memory } = contents;
   return {
     format: BUNDLE_FORMAT,
     formatVersion: BUNDLE_FORMAT_VERSION,
@@ -129,6 +130,7 @@ function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): M
     options,
     resolutions,
     model: lowered.program.model,
+    memory,
     tensors: lowered.tensors.map(({ name, dtype, shape, encoding }) => ({ name, dtype, shape, encoding })),
     kernels: kernels.map((kernel) => ({
       id: kernel.id,

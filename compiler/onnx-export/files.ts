@@ -1,13 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { type FileHandle, link, lstat, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename } from "node:path";
 import onnxProto, { type onnx as Onnx } from "onnx-proto";
 import { byteLength } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
-import { syncFolder } from "../atomic-file.js";
 import { describeSystemError } from "../system-errors.js";
-import { ONNX_TYPE, irVersionOf } from "./format.js";
+import { irVersionOf, ONNX_TYPE } from "./format.js";
 import type { OnnxGraph } from "./graph.js";
 import { EXTERNAL_BYTES } from "./weights.js";
 import type { Initializer } from "./writer.js";
@@ -147,15 +144,4 @@ function tensorProto({ initializer, bytes, offset }: Placed, dataFile: string): 
   const entries = { location: dataFile, offset: `${offset}`, length: `${bytes}` };
   const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }));
   return { ...proto, dataLocation: EXTERNAL, externalData };
-}
-
-/**
- * Makes a model file and its data file appear beside each other: they are written in `folder of path` under
- * temporary names first. Neither may exist. On any failure nothing is left.
- */
-export async function publishFiles(
-  path: string,
-  write: (temporary: string) => Promise<WrittenModel>,
-): Promise<WrittenModel> {
-  throw new Error(`${path} ${typeof write} ${typeof link} ${typeof lstat} ${typeof rename} ${typeof rm} ${typeof join} ${typeof dirname} ${typeof randomBytes} ${typeof existsSync} ${typeof syncFolder}`);
 }

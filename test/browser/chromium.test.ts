@@ -39,7 +39,7 @@ beforeAll(async () => {
     target: "cpu",
     ternarize: "exact",
     activations: "int8",
-    resolution: { width: SAMPLE.size, height: SAMPLE.size },
+    resolutions: [{ width: SAMPLE.size, height: SAMPLE.size }],
   });
   const optimum = join(models, "import/ts17-optimum");
   await compileModel({
@@ -48,7 +48,7 @@ beforeAll(async () => {
     target: "webgpu",
     ternarize: "none",
     activations: "f32",
-    resolution: { width: 64, height: 64 },
+    resolutions: [{ width: 64, height: 64 }],
   });
   ternaryInputs = await inputsOf(ternary);
   floatInputs = parseSafetensors(new Uint8Array(readFileSync(join(optimum, "inputs.safetensors"))));

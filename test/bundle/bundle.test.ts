@@ -40,7 +40,7 @@ function compile(options: Partial<CompileOptions> = {}) {
     target: "cpu",
     ternarize: "exact",
     activations: "int8",
-    resolution: { width: 64, height: 64 },
+    resolutions: [{ width: 64, height: 64 }],
     ...options,
   });
 }
@@ -304,7 +304,7 @@ describe("compiling", () => {
   it("says which tensor is too large for the target, and what fits", async () => {
     const out = join(folder, "huge");
     const error = await failure(
-      compile({ out, target: "webgpu", resolution: { width: 65536, height: 65536 } }),
+      compile({ out, target: "webgpu", resolutions: [{ width: 65536, height: 65536 }] }),
     );
     expect(error.code).toBe("TRITC_E_BUFFER_LIMIT");
     expect(error.message).toMatch(/compile for --resolution \d+x\d+/);

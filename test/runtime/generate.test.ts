@@ -35,7 +35,7 @@ describe.each([
       target: "cpu",
       ternarize,
       activations,
-      resolution: size,
+      resolutions: [size],
       pipeline,
     });
     generator = await openGenerator(out, { threads: 2 });

@@ -1,0 +1,133 @@
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { TritcError } from "../../ir/errors.js";
+import { checkFilePath, syncFolder } from "../atomic-file.js";
+import { type Occupant, whatIsThere } from "../bundle/occupant.js";
+import { writeFolder } from "../bundle/staging.js";
+import { describeSystemError } from "../system-errors.js";
+import { dataFileOf, PRODUCER } from "./files.js";
+
+/** Name of the model file in a folder of its own. */
+const MODEL_FILE = "model.onnx";
+
+/** Whether a path names the model file itself rather than a folder for it. */
+function isFilePath(out: string): boolean {
+  return out.endsWith(".onnx");
+}
+
+/** The model file that an export to `out` makes. */
+export function modelFileOf(out: string): string {
+  return isFilePath(out) ? out : join(out, MODEL_FILE);
+}
+
+/**
+ * Refuses an output path before the work: TRITC_E_OUT, TRITC_E_OUT_EXISTS. A folder may hold an earlier export, which
+ * is replaced as a whole. Two files cannot be replaced at once, so with a file's path neither may exist.
+ */
+export async function checkExportPath(out: string): Promise<void> {
+  if (!isFilePath(out)) {
+    await exportThere(out);
+    return;
+  }
+  await checkFilePath(out);
+  for (const path of [out, dataFileOf(out)]) {
+    if (await exists(path)) throw refuse(path, "a file", "a path where neither the model nor its data file exists");
+  }
+}
+
+/**
+ * Makes an export appear at `out` all at once. `write` fills a temporary folder with `name` and perhaps its data file,
+ * which are moved to their place when they are complete; on any failure nothing is left, and what was there stays.
+ */
+export async function publishExport(
+  out: string,
+  write: (folder: string, name: string) => Promise<void>,
+): Promise<void> {
+  if (!isFilePath(out)) return writeFolder(out, (folder) => write(folder, MODEL_FILE), exportThere);
+  const target = resolve(out);
+  const folder = dirname(target);
+  const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await mkdir(temporary);
+    await write(temporary, basename(target));
+    await checkExportPath(out);
+    await moveOut(temporary, target);
+    await syncFolder(folder);
+  } catch (error) {
+    throw describeSystemError(error, out) ?? error;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The data file first: where the model file is, everything is. */
+async function moveOut(temporary: string, target: string): Promise<void> {
+  const name = basename(target);
+  const files = await readdir(temporary);
+  const data = files.includes(basename(dataFileOf(name)));
+  if (data) await rename(join(temporary, dataFileOf(name)), dataFileOf(target));
+  try {
+    await rename(join(temporary, name), target);
+  } catch (error) {
+    if (data) await rm(dataFileOf(target), { force: true });
+    throw error;
+  }
+}
+
+/** What is at the folder an export shall be: as for bundles, but an earlier export may be replaced, and no bundle. */
+async function exportThere(out: string): Promise<Occupant> {
+  const files = (await isFolder(out)) ? await readdir(out) : [];
+  if (files.length === 0) return whatIsThere(out);
+  const foreign = files.find((file) => file !== MODEL_FILE && file !== dataFileOf(MODEL_FILE));
+  if (foreign !== undefined) throw refuse(out, `a folder with ${foreign} in it`, FOLDER);
+  if (!files.includes(MODEL_FILE) || !(await isOwn(join(out, MODEL_FILE)))) {
+    throw refuse(out, "a model that tritc did not export", FOLDER);
+  }
+  return "bundle";
+}
+
+const FOLDER = "a new path, an empty folder, or an earlier export to replace";
+
+/** Whether a model file names this compiler as its producer: the second field of the file, after the IR version. */
+async function isOwn(path: string): Promise<boolean> {
+  const file = await open(path, "r");
+  try {
+    const start = Buffer.alloc(PRODUCER.length + 4);
+    await file.read(start, 0, start.length, 0);
+    const [version, producer] = [0x08, 0x12];
+    const named = start.subarray(4).toString("latin1") === PRODUCER;
+    return start[0] === version && start[2] === producer && start[3] === PRODUCER.length && named;
+  } finally {
+    await file.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function refuse(place: string, found: string, expected: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_OUT_EXISTS",
+    message: "something is at the output path that is not overwritten",
+    place,
+    expected,
+    found,
+    remedy: "choose another path for --out, or remove what is there",
+    exitCode: 2,
+  });
+}
