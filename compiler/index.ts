@@ -13,5 +13,12 @@ export { importModel } from "./import-model.js";
 export { type Inspection, inspectGraph, type LinearGroup } from "./inspect.js";
 export type { LoraReport } from "./lora/plan.js";
 export type { LoraRequest } from "./lora/read.js";
+export {
+  type ExportOptions,
+  type ExportReport,
+  exportOnnx,
+  type WeightForm,
+  type WeightType,
+} from "./onnx-export/index.js";
 export type { Ternarize } from "./pass.js";
 export { importAndRecognize } from "./pipeline.js";

@@ -3,6 +3,7 @@ import { type PromptWeightsPolicy, programMemory } from "../../ir/program/memory
 import type { Program } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
 import { imageTokens, printResolution, type Resolution, squareOf } from "../resolutions.js";
+import { formatBytes } from "../units.js";
 import { memoryRules } from "./limits.js";
 import type { SizePlan } from "./plan.js";
 
@@ -14,7 +15,7 @@ export interface Fit {
   readonly promptWeights: PromptWeightsPolicy | null;
   /** The resolutions of the plan that fit with the policy that takes least. */
   readonly fitting: readonly Resolution[];
-  /** The largest square picture that fits so; null for none, and for graphs that draw no pictures. */
+  /** Where not all fit, the largest square picture that would; null for none, and for graphs that draw no pictures. */
   readonly largestSquare: Resolution | null;
 }
 
@@ -34,7 +35,7 @@ export function fitOf(
   return {
     promptWeights,
     fitting: plans.filter((plan) => fits(plan, least)).flatMap(({ resolution }) => resolution ?? []),
-    largestSquare: largestSquare(program, target, plans, limit, least),
+    largestSquare: promptWeights === null ? largestSquare(program, target, plans, limit, least) : null,
   };
 }
 
@@ -46,7 +47,10 @@ function largestSquare(
   limit: number | null,
   policy: PromptWeightsPolicy,
 ): Resolution | null {
-  const tokens = Math.max(0, ...plans.map(({ resolution }) => (resolution === null ? 0 : imageTokens(resolution))));
+  const tokens = Math.max(
+    0,
+    ...plans.map(({ resolution }) => (resolution === null ? 0 : imageTokens(resolution))),
+  );
   if (tokens === 0 || limit === null || !program.symbols.includes("img_tokens")) return null;
   const rules = memoryRules(target);
   const sizes = plans[0]?.sizes ?? {};
@@ -73,25 +77,23 @@ export function checkFit(
   const [worst] = [...plans].sort((a, b) => peakOf(b) - peakOf(a));
   const at = worst?.resolution == null ? "" : ` at ${printResolution(worst.resolution)}`;
   const remedies: string[] = [];
-  if (fit.fitting.length > 0) remedies.push(`compile for ${fit.fitting.map(printResolution).join(", ")} alone`);
+  if (fit.fitting.length > 0)
+    remedies.push(`compile for ${fit.fitting.map(printResolution).join(", ")} alone`);
   if (fit.largestSquare !== null) {
     remedies.push(`compile for --resolution ${printResolution(fit.largestSquare)} or smaller`);
   }
-  if (remedies.length === 0) remedies.push("compile with --ternarize exact --activations int8, which takes least");
+  if (remedies.length === 0)
+    remedies.push("compile with --ternarize exact --activations int8, which takes least");
   remedies.push("plan for a device with more memory (--memory-limit)");
   throw new TritcError({
     code: "TRITC_E_DEVICE_MEMORY",
     message: `the program takes more memory than the target ${target.name} has${at}`,
-    expected: `at most ${megabytes(limit ?? 0)}`,
+    expected: `at most ${formatBytes(limit ?? 0)}`,
     found: worst === undefined ? "nothing planned" : describe(worst),
     remedy: remedies.join("; or "),
   });
 }
 
 function describe({ memory: { keep, stream } }: SizePlan): string {
-  return `${megabytes(keep.peak)}, or ${megabytes(stream.peak)} with --prompt-weights stream`;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
+  return `${formatBytes(keep.peak)}, or ${formatBytes(stream.peak)} with --prompt-weights stream`;
 }

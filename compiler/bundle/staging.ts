@@ -5,7 +5,7 @@ import { TritcError } from "../../ir/errors.js";
 import { syncFolder } from "../atomic-file.js";
 import { describeSystemError } from "../system-errors.js";
 import { recoverFolder } from "./leftovers.js";
-import { whatIsThere } from "./occupant.js";
+import { type Occupant, whatIsThere } from "./occupant.js";
 import { WorkFolder } from "./work-folder.js";
 
 export interface StagingOptions {
@@ -14,6 +14,8 @@ export interface StagingOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told in words where unfinished work is kept. */
   readonly onNotice?: ((text: string) => void) | undefined;
+  /** Looks at what is at `out`, and refuses what may not be replaced; only bundles may be, if absent. */
+  readonly look?: (out: string) => Promise<Occupant>;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function writeFolder<T>(
   try {
     made = await mkdir(parent, { recursive: true });
     await recoverFolder(target);
-    const replaces = await whatIsThere(out);
+    const replaces = await (options.look ?? whatIsThere)(out);
     work = await WorkFolder.open(target, options.keep ?? []);
     const result = await write(work);
     await syncFolder(work.bundle);
@@ -52,7 +54,8 @@ export async function writeFolder<T>(
   } catch (error) {
     const described = describeSystemError(error, out);
     const isStopped = options.signal?.aborted === true || isSystem(error) || described !== undefined;
-    if (work !== undefined && work.isWorthKeeping && isStopped && (options.keep ?? []).length > 0) {
+    const isKept = isStopped && (options.keep ?? []).length > 0;
+    if (work?.isWorthKeeping && isKept) {
       await work.leave();
       options.onNotice?.(
         `what is done is kept in ${work.path}: the same command goes on from there, and with --no-resume removes it`,

@@ -32,7 +32,12 @@ export class WorkFolder {
   static async open(target: string, keep: readonly string[]): Promise<WorkFolder> {
     const work = new WorkFolder(join(dirname(target), `.${basename(target)}.partial`));
     await mkdir(work.path, { recursive: true });
-    await work.#lock(target);
+    try {
+      await work.#lock(target);
+    } catch (error) {
+      await work.#removeEmpty();
+      throw error;
+    }
     try {
       if (keep.length === 0) await rm(work.journal, { force: true });
       await mkdir(work.bundle, { recursive: true });
@@ -40,7 +45,8 @@ export class WorkFolder {
         if (!keep.includes(name)) await rm(join(work.bundle, name), { recursive: true, force: true });
       }
     } catch (error) {
-      await work.remove();
+      await work.leave();
+      await work.#removeEmpty();
       throw error;
     }
     return work;
@@ -55,7 +61,12 @@ export class WorkFolder {
     for (const name of [BUNDLE, JOURNAL, LOCK]) {
       await rm(join(this.path, name), { recursive: true, force: true });
     }
-    // Somebody else's files in it are not ours to remove.
+    await this.#removeEmpty();
+  }
+
+  /** Removes what holds nothing. Somebody else's files are not ours to remove, nor are those of an earlier run. */
+  async #removeEmpty(): Promise<void> {
+    await rmdir(this.bundle).catch(() => undefined);
     await rmdir(this.path).catch(() => undefined);
   }
 
@@ -66,10 +77,13 @@ export class WorkFolder {
         const file = await open(path, "wx");
         try {
           await file.writeFile(String(process.pid));
+          return;
+        } catch (error) {
+          await rm(path, { force: true });
+          throw error;
         } finally {
           await file.close();
         }
-        return;
       } catch (error) {
         const isTaken = error instanceof Error && "code" in error && error.code === "EEXIST";
         if (!isTaken || attempt > 0) throw error;

@@ -6,8 +6,10 @@ import { addCompare } from "./commands/compare.js";
 import { addCompile } from "./commands/compile.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addEval } from "./commands/eval.js";
+import { addExportOnnx } from "./commands/export-onnx.js";
 import { addInspect } from "./commands/inspect.js";
 import { addPackRunner } from "./commands/pack-runner.js";
+import { addReport } from "./commands/report.js";
 import { addRun } from "./commands/run.js";
 import { addTargets } from "./commands/targets.js";
 import { addVerify } from "./commands/verify.js";
@@ -21,9 +23,11 @@ const COMMANDS = [
   addRun,
   addCompare,
   addVerify,
+  addReport,
   addTargets,
   addDoctor,
   addPackRunner,
+  addExportOnnx,
 ] as const;
 
 /**

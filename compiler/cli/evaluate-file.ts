@@ -54,7 +54,9 @@ export async function evaluateFile(
   }
   const device = await openDevice(bundle.program.target, options);
   try {
-    const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
+    const loaded = await device.load(bundle.program, bundle.code, bundle.weights, {
+      promptWeights: bundle.manifest.memory.promptWeights,
+    });
     try {
       const outputs = await evaluateBundle(loaded, bundle.program, inputs);
       return { outputs, ranOn: device.description, lora: [] };

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Resolution } from "../compile.js";
+import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { LoraRequest } from "../lora/read.js";
+import type { Resolution } from "../resolutions.js";
 import type { CliIo } from "./io.js";
 import type { OutputOptions } from "./terminal.js";
 
@@ -28,6 +29,37 @@ export function withDeviceOptions(command: Command): Command {
       new Option("--threads <n>", "threads of the cpu target; default: all cores").argParser(positiveInteger),
     )
     .option("--software", "webgpu: use the software adapter even where there is a GPU");
+}
+
+export interface PlanOptions {
+  readonly resolution?: readonly Resolution[];
+  readonly memoryLimit?: number;
+  readonly promptWeights?: PromptWeightsPolicy;
+}
+
+/** What memory is planned for. */
+export function withPlanOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--resolution <WxH,...>", "pictures to plan for; the first is the default").argParser(
+        resolutions,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--memory-limit <bytes>",
+        "memory of the card, such as 8GB; default: the target's",
+      ).argParser(byteCount),
+    )
+    .addOption(promptWeightsOption("default: keep where that fits"));
+}
+
+/** Whether weights that only a prompt needs (time, text and modulation layers) stay on the device. */
+export function promptWeightsOption(byDefault: string): Option {
+  return new Option(
+    "--prompt-weights <policy>",
+    `weights that only a prompt reads: keep on the device, or stream for each prompt; ${byDefault}`,
+  ).choices(["keep", "stream"]);
 }
 
 /** Adapters to merge into a model's weights: `--lora`, as often as wanted. */
@@ -102,6 +134,11 @@ export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
   return value;
+}
+
+/** `512x512,1344x768`: several of them. */
+export function resolutions(text: string): readonly Resolution[] {
+  return text.split(",").map((part) => resolution(part.trim()));
 }
 
 /** `1024x768`: width by height in pixels. */

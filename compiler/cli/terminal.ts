@@ -1,5 +1,8 @@
 import { Presets, SingleBar } from "cli-progress";
+import { formatBytes } from "../units.js";
 import type { CliIo, CliSink } from "./io.js";
+
+export { formatBytes, formatCount } from "../units.js";
 
 /** Options that every command takes. */
 export interface OutputOptions {
@@ -98,16 +101,4 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
         .trimEnd(),
     )
     .join("\n");
-}
-
-/** Bytes in decimal units, four digits: `1.234 GB`. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(4)} ${units[power]}`;
-}
-
-/** A whole number with its thousands apart: `1,234,567`. */
-export function formatCount(count: number): string {
-  return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -70,8 +70,8 @@ function settings(fields: Fields): FluxConfig {
     throw fields.refuse("axes_dims_rope", `even numbers that sum to attention_head_dim ${headDim}`);
   }
   const config: FluxConfig = {
-    doubleBlocks: fields.count("num_layers", 0),
-    singleBlocks: fields.count("num_single_layers", 0),
+    doubleBlocks: fields.count("num_layers", 0, MOST_BLOCKS),
+    singleBlocks: fields.count("num_single_layers", 0, MOST_BLOCKS),
     heads: fields.count("num_attention_heads", 1),
     headDim,
     inChannels,
@@ -88,6 +88,7 @@ function settings(fields: Fields): FluxConfig {
 
 /** Sizes beyond this are damage, and would make a graph that takes forever to build. */
 const MOST = 1 << 20;
+const MOST_BLOCKS = 1024;
 
 class Fields {
   constructor(
@@ -106,12 +107,12 @@ class Fields {
     });
   }
 
-  count(key: string, least: number): number {
+  count(key: string, least: number, most = MOST): number {
     const value = this.values.get(key);
     const count =
       value === undefined ? DEFAULTS[key] : value instanceof JsonNumber ? value.toIndex() : undefined;
-    if (typeof count !== "number" || count < least || count > MOST) {
-      throw this.refuse(key, `a whole number from ${least} to ${MOST}`);
+    if (typeof count !== "number" || count < least || count > most) {
+      throw this.refuse(key, `a whole number from ${least} to ${most}`);
     }
     return count;
   }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
 import { isFloat } from "../../ir/dtype.js";
@@ -57,6 +58,15 @@ interface Factors {
  * tensor at a time. Throws TRITC_E_LORA, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ.
  */
 export function readLora({ file, scale }: LoraRequest): LoraAdapter {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isFile() !== true) {
+    throw loraError({
+      place: file,
+      message: found === undefined ? "there is no such adapter" : "the adapter is a folder",
+      expected: "a .safetensors file",
+      remedy: "give the file itself, with a scale behind a colon if it is not 1: style.safetensors:0.8",
+    });
+  }
   const reader = fileReader();
   try {
     const { entries, metadata } = readHeader(file, reader);

@@ -73,7 +73,9 @@ function writeNode(values: GraphValues, node: Node): void {
 
 /** What a linear is in the model makes a better name than its value's number. */
 function roleOf(node: Node): string | null {
-  return node.op === "linear" || node.op === "ternary-linear" || node.op === "ternary-qkv" ? node.attrs.role : null;
+  return node.op === "linear" || node.op === "ternary-linear" || node.op === "ternary-qkv"
+    ? node.attrs.role
+    : null;
 }
 
 class GraphValues implements Values {
@@ -99,9 +101,16 @@ class GraphValues implements Values {
     if (known !== undefined) return known;
     const constant = this.graph.constants.get(id);
     if (constant === undefined) {
-      throw refuseExport("an int8 form of activations is read by what is no ternary linear", id, this.graph.name);
+      throw refuseExport(
+        "an int8 form of activations is read by what is no ternary linear",
+        id,
+        this.graph.name,
+      );
     }
-    const name = constant.source.kind === "dims" ? this.#dims(constant.source.dims, constant.shape) : this.#weights.constant(id, constant);
+    const name =
+      constant.source.kind === "dims"
+        ? this.#dims(constant.source.dims, constant.shape)
+        : this.#weights.constant(id, constant);
     this.define(id, name);
     return name;
   }

@@ -71,7 +71,8 @@ export class Operands {
 
   shape(index: number): Shape {
     const { shape } = this.values.graph.types.get(this.id(index)) ?? { shape: null };
-    if (shape === null) throw this.refuse("the rank of an operand is not known", `operand ${index} of unknown rank`);
+    if (shape === null)
+      throw this.refuse("the rank of an operand is not known", `operand ${index} of unknown rank`);
     return shape;
   }
 
@@ -82,7 +83,8 @@ export class Operands {
   /** Size of the last axis, a number. */
   channels(index: number): number {
     const size = this.shape(index).at(-1);
-    if (typeof size !== "number") throw this.refuse("the width of an operand is not known", `${size} channels`);
+    if (typeof size !== "number")
+      throw this.refuse("the width of an operand is not known", `${size} channels`);
     return size;
   }
 
@@ -139,7 +141,11 @@ export function applyRule(rules: Rules, n: Operands): Written | undefined {
   return dispatch(rules, n, { op, attrs } as NodeOf<OpName>);
 }
 
-function dispatch<K extends OpName>(rules: Rules, n: Operands, node: Pick<NodeOf<K>, "op" | "attrs">): Written | undefined {
+function dispatch<K extends OpName>(
+  rules: Rules,
+  n: Operands,
+  node: Pick<NodeOf<K>, "op" | "attrs">,
+): Written | undefined {
   const rule: Rule<K> | undefined = rules[node.op];
   return rule?.(n, node.attrs);
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { lstat, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { checkFilePath, syncFolder } from "../atomic-file.js";
 import { type Occupant, whatIsThere } from "../bundle/occupant.js";
 import { writeFolder } from "../bundle/staging.js";
+import { WorkFolder } from "../bundle/work-folder.js";
 import { describeSystemError } from "../system-errors.js";
 import { dataFileOf, PRODUCER } from "./files.js";
 
@@ -32,7 +32,8 @@ export async function checkExportPath(out: string): Promise<void> {
   }
   await checkFilePath(out);
   for (const path of [out, dataFileOf(out)]) {
-    if (await exists(path)) throw refuse(path, "a file", "a path where neither the model nor its data file exists");
+    if (await exists(path))
+      throw refuse(path, "a file", "a path where neither the model nor its data file exists");
   }
 }
 
@@ -40,24 +41,25 @@ export async function checkExportPath(out: string): Promise<void> {
  * Makes an export appear at `out` all at once. `write` fills a temporary folder with `name` and perhaps its data file,
  * which are moved to their place when they are complete; on any failure nothing is left, and what was there stays.
  */
-export async function publishExport(
+export async function publishExport<T>(
   out: string,
-  write: (folder: string, name: string) => Promise<void>,
-): Promise<void> {
-  if (!isFilePath(out)) return writeFolder(out, (folder) => write(folder, MODEL_FILE), exportThere);
+  write: (folder: string, name: string) => Promise<T>,
+): Promise<T> {
+  if (!isFilePath(out))
+    return writeFolder(out, { look: exportThere }, (work) => write(work.bundle, MODEL_FILE));
   const target = resolve(out);
-  const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  let work: WorkFolder | undefined;
   try {
-    await mkdir(temporary);
-    await write(temporary, basename(target));
+    work = await WorkFolder.open(target, []);
+    const result = await write(work.bundle, basename(target));
     await checkExportPath(out);
-    await moveOut(temporary, target);
-    await syncFolder(folder);
+    await moveOut(work.bundle, target);
+    await syncFolder(dirname(target));
+    return result;
   } catch (error) {
     throw describeSystemError(error, out) ?? error;
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await work?.remove();
   }
 }
 

@@ -4,7 +4,7 @@ import type { PackSource } from "./source-files.js";
 
 /** How much an interruption may lose: bytes written, and time since the last of them were flushed. */
 const MOST_BYTES = 64e6;
-const MOST_MILLISECONDS = 1000;
+const MOST_MILLISECONDS = 250;
 
 /** Notes rows in the journal when they are on the disk, and stops the work where the model's files have changed. */
 export class Checkpoints {

@@ -41,6 +41,7 @@ export interface PackReport {
   readonly threads: number;
   /** The most that buffers for rows took at a time, in bytes. */
   readonly bufferBytes: number;
+  readonly seconds: number;
 }
 
 /**
@@ -105,6 +106,7 @@ class Packing {
   }
 
   async run(records: readonly PackedRows[]): Promise<PackReport> {
+    const started = performance.now();
     const { memory = DEFAULT_MEMORY_BYTES, threads } = this.#options;
     const kept = await earlierWork(this.#file, this.#layout, records, this.#scales);
     const plan = planPacking(this.#layout.tensors, {
@@ -133,6 +135,7 @@ class Packing {
       bytesKept: kept.bytes,
       threads: plan.threads,
       bufferBytes: this.#bufferBytes,
+      seconds: (performance.now() - started) / 1000,
     };
   }
 

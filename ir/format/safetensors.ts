@@ -27,6 +27,8 @@ const DTYPES: ReadonlyMap<string, DType> = new Map([
   ["U8", "u8"],
   ["BOOL", "bool"],
 ]);
+/** Types of newer versions of the format: floats of 8 bits and fewer. */
+const QUANTIZED = /^F(?:4|6|8)(?:_|$)/;
 const SPELLINGS: ReadonlyMap<DType, string> = new Map([...DTYPES].map(([name, dtype]) => [dtype, name]));
 
 export interface SafetensorsEntry {
@@ -152,6 +154,16 @@ function entryOf(
   }
   const spelling = value.get("dtype");
   const dtype = typeof spelling === "string" ? DTYPES.get(spelling) : undefined;
+  if (typeof spelling === "string" && QUANTIZED.test(spelling)) {
+    throw new TritcError({
+      code: "TRITC_E_SAFETENSORS",
+      message: "the tensor is quantized already, to a type that is not read",
+      place: where,
+      expected: "BF16, F16 or F32 weights",
+      found: spelling,
+      remedy: "use the file of the original weights in bfloat16",
+    });
+  }
   if (dtype === undefined) {
     throw refuse(
       where,

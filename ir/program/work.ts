@@ -143,7 +143,8 @@ function operationsOf(kernel: Kernel, launch: LaunchNumbers, results: number): W
   const { family, params } = kernel;
   switch (family) {
     case "ternary-gemm": {
-      const arithmetic = params.activations === "i8" ? "int8" : params.activations === "bf16" ? "bf16" : "f32";
+      const arithmetic =
+        params.activations === "i8" ? "int8" : params.activations === "bf16" ? "bf16" : "f32";
       return { ...none, [arithmetic]: 2 * launch.rows * size("n") * size("k") };
     }
     case "dense-gemm":

@@ -28,7 +28,9 @@ export async function evaluateFolder(
   const bundle = await openBundle(folder);
   const device = await openDevice(bundle.program.target, options);
   try {
-    const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
+    const loaded = await device.load(bundle.program, bundle.code, bundle.weights, {
+      promptWeights: bundle.manifest.memory.promptWeights,
+    });
     try {
       const outputs = await evaluateBundle(loaded, bundle.program, new Map(Object.entries(inputs)));
       return Object.fromEntries(outputs);

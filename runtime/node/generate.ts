@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents, latentGeometry } from "../latents.js";
 import { type StepProgress, sample } from "../sampler.js";
@@ -18,6 +19,11 @@ export interface GeneratorOptions {
   readonly device?: number | undefined;
   /** Folder with tokenizers, text encoders, VAE and scheduler; the bundle's own `pipeline/` if absent. */
   readonly pipeline?: string | undefined;
+  /**
+   * Whether weights that only a prompt reads stay on the device, or are read again for each prompt; what the bundle was
+   * compiled for if absent.
+   */
+  readonly promptWeights?: PromptWeightsPolicy | undefined;
 }
 
 export interface GenerateOptions {
@@ -58,7 +64,8 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
   try {
     const device = await openDevice(bundle.program.target, options);
     try {
-      const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
+      const { promptWeights = bundle.manifest.memory.promptWeights } = options;
+      const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
       return new BundleGenerator(bundle, models, device, loaded);
     } catch (error) {
       await device.close();

@@ -86,14 +86,33 @@ it("--json is one document", async () => {
   }
 });
 
-it.each(["SIGINT", "SIGTERM"] as const)("%s ends compile in order and leaves nothing", async (signal) => {
+it.each(["SIGINT", "SIGTERM"] as const)(
+  "%s ends compile in order, and the next one goes on",
+  async (signal) => {
+    const folder = emptyFolder();
+    const argv = ["compile", shapes, "--target", "cpu", "-o", join(folder, "out")];
+    const child = start(argv);
+    await appears(folder, /^\.out\.partial$/, child);
+    child.kill(signal);
+    const { exitCode, stderr } = await child;
+    const said = Buffer.from(stderr).toString();
+    expect(said).toMatch(/interrupted[\s\S]*\[TRITC_E_INTERRUPTED\]/);
+    expect(exitCode).toBe(signal === "SIGINT" ? 130 : 143);
+    // Where something is done it is kept, out of sight, and that is said.
+    const left = readdirSync(folder);
+    expect([[], [".out.partial"]]).toContainEqual(left);
+    expect(said.includes(join(folder, ".out.partial"))).toBe(left.length > 0);
+    expect((await start(argv)).exitCode).toBe(0);
+    expect(readdirSync(folder)).toEqual(["out"]);
+  },
+);
+
+it("SIGINT with --no-resume leaves nothing", async () => {
   const folder = emptyFolder();
-  const child = start(["compile", shapes, "--target", "cpu", "-o", join(folder, "out")]);
-  await appears(folder, /^\.out\..*\.tmp$/, child);
-  child.kill(signal);
-  const { exitCode, stderr } = await child;
-  expect(Buffer.from(stderr).toString()).toMatch(/interrupted[\s\S]*\[TRITC_E_INTERRUPTED\]/);
-  expect(exitCode).toBe(signal === "SIGINT" ? 130 : 143);
+  const child = start(["compile", shapes, "--target", "cpu", "-o", join(folder, "out"), "--no-resume"]);
+  await appears(folder, /^\.out\.partial$/, child);
+  child.kill("SIGINT");
+  expect((await child).exitCode).toBe(130);
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -136,7 +155,7 @@ it("SIGKILL leaves the old bundle or the new, and the next compile cleans up", a
   rmSync(copy, { recursive: true });
   for (const delay of [0, 3, 8, 20]) {
     const child = start(other);
-    await appears(folder, /^\.out\..*\.tmp$/, child);
+    await appears(folder, /^\.out\.partial$/, child);
     await setTimeout(delay);
     child.kill("SIGKILL");
     await child;

@@ -214,6 +214,20 @@ describe("an original checkpoint", () => {
     );
   });
 
+  it("of 8-bit floats", () => {
+    const header = JSON.stringify({
+      "img_in.weight": { dtype: "F8_E4M3", shape: [2], data_offsets: [0, 2] },
+    });
+    const bytes = Buffer.alloc(8 + header.length + 2);
+    bytes.writeBigUInt64LE(BigInt(header.length));
+    bytes.write(header, 8);
+    const file = join(files.root, "fp8.safetensors");
+    writeFileSync(file, bytes);
+    expect(() => importModel(file)).toThrow(
+      /img_in\.weight: the tensor is quantized already[\s\S]*found: {4}F8_E4M3\n {2}try: .*bfloat16/,
+    );
+  });
+
   it("that is an adapter", () => {
     const factor: Tensor = { dtype: "f32", shape: [2, 2], data: new Float32Array(4).fill(1) };
     const lora = new Map([["transformer.proj_out.lora_A.weight", factor]]);

@@ -157,6 +157,12 @@ describe("TRITC_E_LORA", () => {
     expect(() => planLora(generic, [readLora({ file, scale: 1 })])).toThrow(/into a FLUX transformer only/);
   });
 
+  it("no file", () => {
+    const read = (file: string) => () => readLora({ file, scale: 1 });
+    expect(read(join(files.root, "none.safetensors"))).toThrow(/none\.safetensors: there is no such adapter/);
+    expect(read(files.root)).toThrow(/the adapter is a folder[\s\S]*style\.safetensors:0\.8/);
+  });
+
   it("a file that is no safetensors", () => {
     const file = join(files.root, "pickle.safetensors");
     writeFileSync(file, "PK\u0003\u0004 not one of ours, but long enough");

@@ -10,19 +10,26 @@ import {
   targetByName,
 } from "../../../targets/index.js";
 import type { Emit } from "../../codegen/kernels.js";
-import type { CompileProgress, CompileReport, Resolution } from "../../compile.js";
+import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { Ternarize } from "../../pass.js";
 import { describeLora } from "../describe-lora.js";
-import { byteCount, type CommonOptions, loraOption, resolution, withOutputOptions } from "../options.js";
+import {
+  byteCount,
+  type CommonOptions,
+  loraOption,
+  type PlanOptions,
+  withOutputOptions,
+  withPlanOptions,
+} from "../options.js";
+import { describePlans } from "../plan-text.js";
 import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
 
-interface CompileOptions extends CommonOptions {
+interface CompileOptions extends CommonOptions, PlanOptions {
   readonly target: string;
   readonly out: string;
   readonly lora?: readonly LoraRequest[];
-  readonly resolution?: Resolution;
   readonly ternarize: Ternarize;
   readonly activations: Activations;
   readonly attention: AttentionProducts;
@@ -33,7 +40,7 @@ interface CompileOptions extends CommonOptions {
 }
 
 export function addCompile(program: Command): void {
-  withOutputOptions(program.command("compile"))
+  withPlanOptions(withOutputOptions(program.command("compile")))
     .description("compile a FLUX export into a bundle: ternary weights, kernels, launch plan")
     .argument(
       "<model>",
@@ -42,7 +49,6 @@ export function addCompile(program: Command): void {
     .requiredOption("--target <name>", "what to compile for (see `tritc targets`)")
     .requiredOption("-o, --out <folder>", "the bundle to write")
     .addOption(loraOption())
-    .addOption(new Option("--resolution <WxH>", "largest picture to plan memory for").argParser(resolution))
     .addOption(
       new Option("--ternarize <method>", "how block weights become ternary")
         .choices(["exact", "absmean", "none"])
@@ -89,7 +95,9 @@ export function addCompile(program: Command): void {
         activations: options.activations,
         attention: options.attention,
         ...(options.lora === undefined ? {} : { lora: options.lora }),
-        ...(options.resolution === undefined ? {} : { resolution: options.resolution }),
+        ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
+        memoryLimit: options.memoryLimit,
+        promptWeights: options.promptWeights,
         ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
         emit: options.emit,
         kernelCache: join(cacheDir(), "kernels"),
@@ -113,10 +121,11 @@ export function addCompile(program: Command): void {
           "weights",
           `${formatBytes(report.weightBytes)}, ${ratio.toFixed(2)}x below the source's ${formatBytes(report.sourceBytes)}`,
         ],
-        ["device memory", formatBytes(report.memoryBytes)],
+        ["device memory", describeMemory(report)],
         ["time", `${report.seconds.toFixed(1)} s`],
       ];
-      terminal.result(report, table(rows));
+      const plans = describePlans(report.account, report.stepFloors);
+      terminal.result(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
     });
 }
 
@@ -135,6 +144,12 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
     },
     stop: () => bar?.stop(),
   };
+}
+
+function describeMemory({ memoryBytes, account: { promptWeights, limitBytes } }: CompileReport): string {
+  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
+  const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
+  return `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`;
 }
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {

@@ -1,27 +1,84 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { type Activations, type AttentionProducts, targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
-import { type CommonOptions, withOutputOptions } from "../options.js";
+import type { Ternarize } from "../../pass.js";
+import { type CommonOptions, type PlanOptions, withOutputOptions, withPlanOptions } from "../options.js";
+import { describeFit, describePlans } from "../plan-text.js";
 import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
 
+interface InspectOptions extends CommonOptions, PlanOptions {
+  readonly target?: string;
+  readonly ternarize: Ternarize;
+  readonly activations?: Activations;
+  readonly attention: AttentionProducts;
+}
+
 export function addInspect(program: Command): void {
-  withOutputOptions(program.command("inspect"))
+  withPlanOptions(withOutputOptions(program.command("inspect")))
     .description(
-      "say what a model is: blocks, linears by role, parameters, ternary share, what was not recognized",
+      "say what a model is: blocks, linears by role, parameters, ternary share, what was not recognized; with --target, what it would take there",
+    )
+    .option("--target <name>", "plan memory and work for it (see `tritc targets`)")
+    .addOption(
+      new Option("--ternarize <method>", "with --target: as `tritc compile` takes it")
+        .choices(["exact", "absmean", "none"])
+        .default("exact"),
+    )
+    .addOption(
+      new Option("--activations <type>", "with --target: what ternary layers multiply").choices([
+        "int8",
+        "bf16",
+        "f16",
+        "f32",
+      ]),
+    )
+    .addOption(
+      new Option("--attention <type>", "with --target: what attention multiplies queries with keys in")
+        .choices(["bf16", "int8"])
+        .default("bf16"),
     )
     .argument(
       "<model>",
       "an .onnx file, a folder with one, a Diffusers folder, or a FLUX.1 .safetensors checkpoint",
     )
-    .action(async (path: string, options: CommonOptions) => {
-      const [{ inspectGraph }, { importAndRecognize }] = await Promise.all([
+    .action(async (path: string, options: InspectOptions) => {
+      const target = options.target === undefined ? undefined : targetByName(options.target);
+      const [{ inspectGraph }, { importModel }, { recognize }] = await Promise.all([
         import("../../inspect.js"),
+        import("../../import-model.js"),
         import("../../pipeline.js"),
       ]);
       const reader = fileReader();
       try {
-        const inspection = inspectGraph(importAndRecognize(path, reader));
-        new Terminal(options).result(inspection, describe(inspection));
+        const imported = importModel(path);
+        const recognized = recognize(imported, reader);
+        const inspection = inspectGraph(recognized);
+        if (target === undefined) {
+          new Terminal(options).result(inspection, describe(inspection));
+          return;
+        }
+        const [{ planModel }, { manifestMemory }] = await Promise.all([
+          import("../../account/plan-model.js"),
+          import("../../account/plan.js"),
+        ]);
+        const { account } = planModel(imported, recognized, reader, {
+          target,
+          resolutions: options.resolution,
+          memoryLimit: options.memoryLimit,
+          promptWeights: options.promptWeights,
+          ternarize: options.ternarize,
+          activations: options.activations ?? target.activations[0] ?? "f32",
+          attention: options.attention,
+        });
+        const { plans, limitBytes, fit } = account;
+        const planned = manifestMemory(plans, limitBytes, fit.promptWeights ?? "stream");
+        const floors = plans.map(({ stepFloor }) => stepFloor);
+        const texts = [describe(inspection), describePlans(planned, floors), describeFit(fit, limitBytes)];
+        new Terminal(options).result(
+          { ...inspection, plan: { target: target.name, ...planned, ...fit, stepFloors: floors } },
+          texts.filter((text) => text !== "").join("\n\n"),
+        );
       } finally {
         reader.close();
       }

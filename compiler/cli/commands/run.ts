@@ -1,12 +1,15 @@
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { Manifest } from "../../../ir/format/manifest.js";
+import type { PromptWeightsPolicy } from "../../../ir/program/memory/index.js";
 import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
-import type { Resolution } from "../../compile.js";
+import { printResolution, type Resolution } from "../../resolutions.js";
 import {
   type CommonOptions,
   type DeviceOptions,
   finiteNumber,
   positiveInteger,
+  promptWeightsOption,
   resolution,
   wholeNumber,
   withDeviceOptions,
@@ -33,6 +36,7 @@ export function withSamplingOptions(command: Command): Command {
 }
 
 interface RunOptions extends SamplingOptions {
+  readonly promptWeights?: PromptWeightsPolicy;
   readonly prompt: string;
   readonly out: string;
 }
@@ -43,6 +47,7 @@ export function addRun(program: Command): void {
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .requiredOption("--prompt <text>", "what to draw")
     .requiredOption("-o, --out <file>", "the PNG to write")
+    .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .action(async (bundle: string, options: RunOptions) => {
       const terminal = new Terminal(options);
       const started = performance.now();
@@ -50,6 +55,7 @@ export function addRun(program: Command): void {
       const { openGenerator } = await import("../../../runtime/node/generate.js");
       const generator = await openGenerator(bundle, options);
       try {
+        noteUnplanned(terminal, generator.bundle.manifest, options.resolution);
         const loaded = performance.now();
         const progress = terminal.progress("sampling", "steps");
         const picture = await generator
@@ -73,4 +79,14 @@ export function addRun(program: Command): void {
         await generator.close();
       }
     });
+}
+
+/** A remark about a picture that the bundle was not planned for: it may take more memory than there is. */
+function noteUnplanned(terminal: Terminal, { resolutions }: Manifest, wanted: Resolution | undefined): void {
+  if (wanted === undefined || resolutions.length === 0) return;
+  const planned = resolutions.map(printResolution);
+  if (planned.includes(printResolution(wanted))) return;
+  terminal.note(
+    `${printResolution(wanted)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
+  );
 }

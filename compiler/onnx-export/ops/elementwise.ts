@@ -95,10 +95,12 @@ export const elementwise: Section<
   "leaky-relu": (n, { alpha }) => n.op("LeakyRelu", [n.input(0)], { alpha: { float: alpha } }),
   elu: (n, { alpha }) => n.op("Elu", [n.input(0)], { alpha: { float: alpha } }),
   celu: (n, { alpha }) => n.op("Celu", [n.input(0)], { alpha: { float: alpha } }),
-  selu: (n, { alpha, gamma }) => n.op("Selu", [n.input(0)], { alpha: { float: alpha }, gamma: { float: gamma } }),
+  selu: (n, { alpha, gamma }) =>
+    n.op("Selu", [n.input(0)], { alpha: { float: alpha }, gamma: { float: gamma } }),
   "hard-sigmoid": (n, { alpha, beta }) =>
     n.op("HardSigmoid", [n.input(0)], { alpha: { float: alpha }, beta: { float: beta } }),
   "thresholded-relu": (n, { alpha }) => n.op("ThresholdedRelu", [n.input(0)], { alpha: { float: alpha } }),
-  shrink: (n, { bias, lambd }) => n.op("Shrink", [n.input(0)], { bias: { float: bias }, lambd: { float: lambd } }),
+  shrink: (n, { bias, lambd }) =>
+    n.op("Shrink", [n.input(0)], { bias: { float: bias }, lambd: { float: lambd } }),
   prelu: (n) => n.op("PRelu", n.rest()),
 };

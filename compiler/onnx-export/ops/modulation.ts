@@ -24,7 +24,15 @@ function modulate(n: Operands, x: Name, rank: number, dtype: DType): Name {
 
 function adaln(n: Operands, epsilon: number): Name {
   const dtype = n.dtype(0);
-  const normal = layerNorm(n, { x: n.input(0), shape: n.shape(0), dtype, axis: -1, epsilon, scale: null, bias: null });
+  const normal = layerNorm(n, {
+    x: n.input(0),
+    shape: n.shape(0),
+    dtype,
+    axis: -1,
+    epsilon,
+    scale: null,
+    bias: null,
+  });
   return modulate(n, normal, n.rank(0), dtype);
 }
 
@@ -32,7 +40,9 @@ function adaln(n: Operands, epsilon: number): Name {
  * Modulation and gates. What a bundle quantizes stays what it was quantized from: int8 rows are an approximation of
  * these floats that the kernels make.
  */
-export const modulation: Section<"modulate" | "gated-residual" | "adaln" | "adaln-quantize" | "quantize-rows"> = {
+export const modulation: Section<
+  "modulate" | "gated-residual" | "adaln" | "adaln-quantize" | "quantize-rows"
+> = {
   modulate: (n) => modulate(n, n.input(0), n.rank(0), n.dtype(0)),
   "gated-residual": (n) => {
     const dtype = n.outDtype();

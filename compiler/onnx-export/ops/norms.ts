@@ -19,9 +19,13 @@ export function layerNorm(n: Operands, { x, shape, dtype, axis, epsilon, scale, 
   if (scale !== null) return n.op("LayerNormalization", [x, scale, bias], attributes);
   const sizes = shape.slice(axis < 0 ? axis + shape.length : axis);
   const numbers = sizes.filter((size) => typeof size === "number");
-  if (numbers.length < sizes.length) throw n.refuse("a layer norm over an axis of unknown size", `[${sizes.join(", ")}]`);
+  if (numbers.length < sizes.length)
+    throw n.refuse("a layer norm over an axis of unknown size", `[${sizes.join(", ")}]`);
   // The operator asks for a scale.
-  const ones = n.writer.floats(Array.from({ length: numbers.reduce((a, b) => a * b, 1) }, () => 1), numbers);
+  const ones = n.writer.floats(
+    Array.from({ length: numbers.reduce((a, b) => a * b, 1) }, () => 1),
+    numbers,
+  );
   return n.op("LayerNormalization", [x, n.writer.cast(ones, "f32", dtype), bias], attributes);
 }
 
@@ -46,7 +50,10 @@ export interface RmsNorm {
 }
 
 /** x[..., width] normalized in groups of channels. */
-export function groupedRmsNorm(n: Operands, { x, rank, width, group, dtype, epsilon, weight }: RmsNorm): Name {
+export function groupedRmsNorm(
+  n: Operands,
+  { x, rank, width, group, dtype, epsilon, weight }: RmsNorm,
+): Name {
   const kept = Array.from({ length: rank - 1 }, () => 0);
   const groups = n.reshape(x, [...kept, width / group, group]);
   const normal = rms(n, groups, dtype, [-1], epsilon);
@@ -74,7 +81,8 @@ export const norms: Section<
     const normal = rms(n, n.input(0), dtype, axes, epsilon);
     return weight === null ? normal : n.op("Mul", [normal, weight]);
   },
-  "instance-norm": (n, { epsilon }) => n.op("InstanceNormalization", n.rest(), { epsilon: { float: epsilon } }),
+  "instance-norm": (n, { epsilon }) =>
+    n.op("InstanceNormalization", n.rest(), { epsilon: { float: epsilon } }),
   "group-norm": (n, { groups, epsilon, perGroupAffine }) => {
     const channels = Number(n.shape(0)[1]);
     // One scale per group is the form before opset 21.
@@ -89,5 +97,6 @@ export const norms: Section<
     });
   },
   "batch-norm": (n, { epsilon }) => n.op("BatchNormalization", n.rest(), { epsilon: { float: epsilon } }),
-  "lp-norm": (n, { axis, p }) => n.op("LpNormalization", [n.input(0)], { axis: { int: axis }, p: { int: p } }),
+  "lp-norm": (n, { axis, p }) =>
+    n.op("LpNormalization", [n.input(0)], { axis: { int: axis }, p: { int: p } }),
 };

@@ -1,10 +1,9 @@
 import { addDims } from "../../../ir/dim.js";
 import type { ScatterReduction } from "../../../ir/graph/ops.js";
-import { scalarProto } from "../scalar-proto.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
+import { scalarProto } from "../scalar-proto.js";
 import type { Attributes } from "../writer.js";
-
 
 function flag(value: boolean): { readonly int: number } {
   return { int: value ? 1 : 0 };

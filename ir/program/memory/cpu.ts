@@ -18,9 +18,12 @@ const ADDRESS_LIMIT = 2 ** 32;
 /** WebAssembly memory grows by whole pages and never shrinks. */
 export const WASM_PAGE_BYTES = 65_536;
 
-/** Hands out addresses upwards. */
+/** Hands out addresses upwards. Throws TRITC_E_CPU_MEMORY past `limit`. */
 export class AddressSpace {
-  constructor(private next: number) {}
+  constructor(
+    private next: number,
+    private readonly limit = ADDRESS_LIMIT,
+  ) {}
 
   get end(): number {
     return this.next;
@@ -29,7 +32,7 @@ export class AddressSpace {
   take(bytes: number, what: string): number {
     const address = Math.ceil(this.next / ALIGNMENT) * ALIGNMENT;
     this.next = address + Math.ceil(bytes / 16) * 16;
-    if (this.next > ADDRESS_LIMIT) {
+    if (this.next > this.limit) {
       throw new TritcError({
         code: "TRITC_E_CPU_MEMORY",
         message: "the program does not fit into the 4 GiB that WebAssembly can address",
@@ -102,6 +105,8 @@ export function cpuMemory(
   policy: PromptWeightsPolicy,
   threads: number,
 ): DeviceMemory {
+  // Sizes are compared with what there is by those who ask.
+  const unlimited = (from: number) => new AddressSpace(from, Number.POSITIVE_INFINITY);
   const buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
   const scalars = new Map(program.kernels.map((kernel) => [kernel.id, kernel.scalars.length]));
   const words = (launches: readonly Launch[], space: AddressSpace) => {
@@ -116,7 +121,7 @@ export function cpuMemory(
     });
   const { load, streamed, turns } = scheduleWeights(program, policy);
   const count = PHASES.reduce((sum, phase) => sum + program.phases[phase].length, 0);
-  const kept = new AddressSpace(wasmFirstFree(threads, count));
+  const kept = unlimited(wasmFirstFree(threads, count));
   const weights = place(
     program.buffers.filter((buffer) => isPersistent(buffer) && !streamed.has(buffer.id)),
     kept,
@@ -128,7 +133,7 @@ export function cpuMemory(
     if (end > high) [high, most] = [end, allocations];
   };
   for (const launch of load) {
-    const space = new AddressSpace(kept.end);
+    const space = unlimited(kept.end);
     const staged = place(stagedBy(launch, buffers), space);
     words([launch], space);
     reach(space.end, [...weights, ...staged]);
@@ -136,13 +141,13 @@ export function cpuMemory(
   const phase = (): PhaseMemory => phaseMemory(Math.ceil(high / WASM_PAGE_BYTES) * WASM_PAGE_BYTES, most);
   const loaded = phase();
 
-  const bound = new AddressSpace(kept.end);
+  const bound = unlimited(kept.end);
   const run = [...weights, ...placeDynamic(program, bindings, bound).allocations];
   const { prompt, step, advance } = program.phases;
   words([...(turns.length > 0 ? [] : prompt), ...step, ...advance], bound);
   reach(bound.end, run);
   for (const turn of turns) {
-    const space = new AddressSpace(bound.end);
+    const space = unlimited(bound.end);
     const held = place(turnBuffers(turn, buffers), space);
     words([...turn.unpack, turn.launch], space);
     reach(space.end, [...run, ...held]);

@@ -1,0 +1,48 @@
+import type { ByteReader } from "../../ir/constant/constant.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import {
+  type Activations,
+  type AttentionProducts,
+  checkActivations,
+  checkAttention,
+  type Target,
+} from "../../targets/index.js";
+import type { Ternarize } from "../pass.js";
+import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../pipeline.js";
+import { largestSizes, type Resolution, resolutionsOf } from "../resolutions.js";
+import { type Account, type AccountOptions, accountFor } from "./account.js";
+
+export interface PlanRequest extends Omit<AccountOptions, "resolutions"> {
+  readonly resolutions?: readonly Resolution[] | undefined;
+  readonly ternarize: Ternarize;
+  readonly activations: Activations;
+  readonly attention?: AttentionProducts | undefined;
+}
+
+export interface PlannedModel extends Planned {
+  readonly target: Target;
+  readonly account: Account;
+}
+
+/** What `compile` would make of a model, up to its kernels. No weights are read. */
+export function planModel(
+  imported: Graph,
+  recognized: Graph,
+  reader: ByteReader,
+  request: PlanRequest,
+): PlannedModel {
+  const { target, ternarize, activations, attention = "bf16" } = request;
+  checkActivations(target, activations);
+  checkAttention(target, activations, attention);
+  const resolutions = resolutionsOf(recognized, request.resolutions);
+  const planned = planGraph(recognized, reader, {
+    target,
+    options: { ternarize, activations },
+    sizes: largestSizes(recognized, resolutions),
+    batchAxes: batchAxesOf(imported, recognized),
+    dtypes: portTypesOf(imported),
+    int8Attention: attention === "int8",
+  });
+  const account = accountFor(recognized, reader, planned.lowered.program, { ...request, resolutions });
+  return { ...planned, target, account };
+}

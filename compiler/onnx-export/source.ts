@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TernaryMethod } from "../../ir/constant/constant.js";
+import { PROGRAM_FILE } from "../../ir/format/manifest.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { parseProgram } from "../../ir/program/json.js";
+import { readBundleGraph } from "../bundle/read-graph.js";
+import { type FileReader, fileReader } from "../file-reader.js";
+import { importModel } from "../import-model.js";
+import { UNLIMITED } from "../pass.js";
+import { runPasses } from "../passes/runner.js";
+import { ternarize } from "../passes/ternarize.js";
+import { batchAxesOf, recognize } from "../pipeline.js";
+import { type Ports, portsOfModel, portsOfProgram } from "./ports.js";
+
+/** A graph with ternary weights, and how its source names what goes in and out. */
+export interface ExportSource {
+  readonly graph: Graph;
+  readonly reader: FileReader;
+  readonly ports: Ports;
+}
+
+/** A model's graph, recognized and with ternary block weights, before anything is fused. */
+export function readModelSource(input: string, name: string, method: TernaryMethod): ExportSource {
+  const reader = fileReader();
+  try {
+    const imported = { ...importModel(input), name };
+    const recognized = recognize(imported, reader);
+    const options = {
+      ternarize: method,
+      activations: "f32",
+      bindings: {},
+      sizes: {},
+      limits: UNLIMITED,
+    } as const;
+    const graph = runPasses(recognized, [ternarize], { reader, options });
+    return { graph, reader, ports: portsOfModel(imported, graph, batchAxesOf(imported, recognized)) };
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}
+
+/** The graph that a bundle's kernels compute. */
+export async function readBundleSource(folder: string): Promise<ExportSource> {
+  const { graph, reader } = await readBundleGraph(folder);
+  try {
+    const program = parseProgram(await readFile(join(folder, PROGRAM_FILE), "utf8"));
+    return { graph, reader, ports: portsOfProgram(graph, program) };
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { DEVICE_BYTES, type Program } from "../../ir/program/program.js";
+import type { TensorStorage } from "../account/storage.js";
+
+/** A matrix of a linear layer, or of several that share their input. */
+export interface Layer {
+  /** Its role, such as `double.0.img.qkv`. */
+  readonly role: string;
+  readonly outFeatures: number;
+  readonly inFeatures: number;
+  readonly ternary: boolean;
+  /** Bytes in the weight file and in the device's layout. */
+  readonly storedBytes: number;
+  readonly deviceBytes: number;
+}
+
+/** The matrices that `load` unpacks, in order. */
+export function layersOf(program: Program, tensors: readonly TensorStorage[]): readonly Layer[] {
+  const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+  const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
+  return program.phases.load.flatMap((launch): readonly Layer[] => {
+    const kernel = kernels.get(launch.kernel);
+    const [n, k] = [kernel?.params.n, kernel?.params.k];
+    if (kernel === undefined || typeof n !== "number" || typeof k !== "number") return [];
+    let [storedBytes, deviceBytes, tensor] = [0, 0, launch.label];
+    for (const { buffer: id } of launch.args) {
+      const buffer = buffers.get(id);
+      if (buffer?.storage.kind === "staging") {
+        tensor = buffer.storage.tensor;
+        storedBytes += stored.get(tensor)?.bytes ?? 0;
+      } else if (buffer !== undefined) {
+        deviceBytes += Number(buffer.elements) * DEVICE_BYTES[buffer.dtype];
+      }
+    }
+    return [
+      {
+        role: tensor.replace(/\.(codes|weight)$/, ""),
+        outFeatures: n,
+        inFeatures: k,
+        ternary: kernel.family !== "unpack-dense",
+        storedBytes,
+        deviceBytes,
+      },
+    ];
+  });
+}

@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ByteReader } from "../../ir/constant/constant.js";
+import { MANIFEST_FILE, PROGRAM_FILE, parseManifest } from "../../ir/format/manifest.js";
+import { parseProgram } from "../../ir/program/json.js";
+import { type Target, targetByName } from "../../targets/index.js";
+import { planSize } from "../account/plan.js";
+import { type PlanRequest, planModel } from "../account/plan-model.js";
+import { importModel } from "../import-model.js";
+import { recognize } from "../pipeline.js";
+import { imageTokens } from "../resolutions.js";
+import type { ReportOptions, ReportSubject } from "./report.js";
+
+/** A bundle as it was planned when it was compiled. Its metadata are read, not its weights, and no hashes checked. */
+export async function bundleSubject(
+  folder: string,
+): Promise<{ readonly subject: ReportSubject; readonly options: Omit<ReportOptions, "name"> }> {
+  const text = (file: string) => readFile(join(folder, file), "utf8");
+  const manifest = parseManifest(await text(MANIFEST_FILE), join(folder, MANIFEST_FILE));
+  const program = parseProgram(await text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
+  const target = targetByName(manifest.target);
+  const plans = manifest.memory.plans.map(({ width, height, textTokens, steps, bf16 }) => {
+    const resolution = width === null || height === null ? null : { width, height };
+    const sizes = {
+      ...(resolution === null ? {} : { img_tokens: imageTokens(resolution) }),
+      ...(textTokens === null ? {} : { txt_tokens: textTokens }),
+      ...(steps === null ? {} : { steps }),
+    };
+    return planSize(program, target, resolution, sizes, bf16);
+  });
+  const { limitBytes, promptWeights } = manifest.memory;
+  const subject = { target, program, tensors: manifest.tensors, plans, limitBytes, promptWeights };
+  return { subject, options: manifest.options };
+}
+
+/** A model as it would be compiled for targets. No weights are read. */
+export function modelSubjects(
+  path: string,
+  targets: readonly [Target, ...Target[]],
+  reader: ByteReader,
+  request: Omit<PlanRequest, "target">,
+): readonly [ReportSubject, ...ReportSubject[]] {
+  const imported = importModel(path);
+  const recognized = recognize(imported, reader);
+  const subject = (target: Target): ReportSubject => {
+    const { lowered, account } = planModel(imported, recognized, reader, { ...request, target });
+    const { plans, limitBytes, fit } = account;
+    const promptWeights = fit.promptWeights ?? "stream";
+    return { target, program: lowered.program, tensors: lowered.tensors, plans, limitBytes, promptWeights };
+  };
+  const [first, ...rest] = targets;
+  return [subject(first), ...rest.map(subject)];
+}
