@@ -4,6 +4,7 @@ import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/graph/graph.js";
 import type { PromptWeightsPolicy } from "../ir/program/memory/index.js";
 import type { Phase } from "../ir/program/program.js";
+import type { TernaryStorage } from "../ir/ternary/storage.js";
 import {
   type Activations,
   type AttentionProducts,
@@ -43,6 +44,8 @@ export interface CompileOptions {
   readonly activations: Activations;
   /** CUDA: what attention multiplies queries with keys in; bf16 if absent. */
   readonly attention?: AttentionProducts;
+  /** How the weight file holds ternary codes: five trits a byte, or four 2-bit codes; trits if absent. */
+  readonly storage?: TernaryStorage;
   /** Adapters to merge into the weights before anything is ternarized. */
   readonly lora?: readonly LoraRequest[];
   /** Pictures to plan for; 1024x1024 or a static export's own size if absent. The first is what is drawn by default. */
@@ -139,6 +142,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
       int8Attention: options.attention === "int8",
+      codes: options.storage ?? "trits",
       onPlan: ({ lowered: { program } }) => {
         const { memoryLimit, promptWeights } = options;
         const found = accountFor(recognized, reader, program, {
@@ -165,7 +169,11 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
         graph,
         lowered,
         kernels,
-        options: { ternarize: options.ternarize, activations: options.activations },
+        options: {
+          ternarize: options.ternarize,
+          activations: options.activations,
+          storage: options.storage ?? "trits",
+        },
         resolutions,
         memory: account,
         pipeline,

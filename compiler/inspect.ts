@@ -1,7 +1,7 @@
 import type { Constant } from "../ir/constant/constant.js";
 import { type Graph, type ModelDescription, type NodeOf, shapeOf } from "../ir/graph/graph.js";
 import { countOf } from "../ir/tensor.js";
-import { tritRowBytes } from "../ir/ternary/trits.js";
+import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
 import { summarizeRecognition } from "./passes/recognize.js";
 import { isBlockRole } from "./recognize/flux-roles.js";
 
@@ -27,8 +27,13 @@ export interface Inspection {
   readonly ternaryWeights: number;
   readonly ternaryShare: number;
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
-  /** Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits a byte. */
-  readonly storage: { readonly source: number; readonly bf16: number; readonly ternary: number };
+  /** Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits or four codes a byte. */
+  readonly storage: {
+    readonly source: number;
+    readonly bf16: number;
+    readonly ternary: number;
+    readonly twoBit: number;
+  };
 }
 
 /** What a recognized graph is, without reading a weight. */
@@ -39,10 +44,12 @@ export function inspectGraph(graph: Graph): Inspection {
   const ternaryWeights = blocks.reduce((sum, group) => sum + group.weights, 0);
   const constants = [...graph.constants.values()].filter((c) => c.source.kind !== "dims");
   const parameters = graph.model?.parameters ?? constants.reduce((sum, c) => sum + countOf(c.shape), 0);
-  const packed = blocks.reduce(
-    (sum, { count, inFeatures, outFeatures }) => sum + count * outFeatures * (tritRowBytes(inFeatures) + 4),
-    0,
-  );
+  const packed = (form: TernaryStorage) =>
+    blocks.reduce(
+      (sum, { count, inFeatures, outFeatures }) =>
+        sum + count * outFeatures * (codeRowBytes(form, inFeatures) + 4),
+      2 * (parameters - ternaryWeights),
+    );
   return {
     model: graph.model ?? null,
     inputs: graph.inputs.map((name) => ({
@@ -59,7 +66,8 @@ export function inspectGraph(graph: Graph): Inspection {
     storage: {
       source: constants.reduce((sum, c) => sum + storedBytes(c), 0),
       bf16: 2 * parameters,
-      ternary: 2 * (parameters - ternaryWeights) + packed,
+      ternary: packed("trits"),
+      twoBit: packed("2bit"),
     },
   };
 }

@@ -8,6 +8,7 @@ import { dtypeOf, type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js
 import { verifyGraph } from "../ir/graph/verify.js";
 import { printProgramText } from "../ir/program/print.js";
 import { verifyProgram } from "../ir/program/verify.js";
+import type { TernaryStorage } from "../ir/ternary/storage.js";
 import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
@@ -97,6 +98,7 @@ export interface CompileStages {
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
   /** See `LoweringOptions`. */
   readonly int8Attention?: boolean;
+  readonly codes?: TernaryStorage;
   /** Looks at the program before kernels are made for it; may throw. */
   readonly onPlan?: (planned: Planned) => void;
   /** How kernels are made; binaries if absent. */
@@ -125,7 +127,7 @@ export function planGraph(
   stages: Omit<CompileStages, "codegen" | "onPlan">,
   runner: RunnerOptions = environmentOptions(),
 ): Planned {
-  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention } = stages;
+  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention, codes } = stages;
   const options: PassOptions = {
     ...quantization,
     bindings: {},
@@ -140,6 +142,7 @@ export function planGraph(
     batchAxes,
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(int8Attention === undefined ? {} : { int8Attention }),
+    ...(codes === undefined ? {} : { codes }),
     storage: storageOf(graph, target, quantization.activations),
   });
   const { dump } = runner;

@@ -3,7 +3,10 @@ import type { Architecture } from "../targets/target.js";
 
 /** Values a template may be rendered with. */
 export type TemplateValues = Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
-export type TemplateItem = string | number | Readonly<Record<string, string | number | boolean>>;
+export type TemplateItem =
+  | string
+  | number
+  | Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
 
 /** The language a target's kernels are written in. */
 export type KernelLanguage = "wgsl" | "wat" | "cuda";

@@ -4,7 +4,7 @@ import { type Graph, shapeOf } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { tritRowBytes, unpackTritRow } from "../../ir/ternary/trits.js";
+import { codeRowBytes, unpackCodeRow } from "../../ir/ternary/storage.js";
 import type { KernelCode } from "../../runtime/device.js";
 import type { CudaDevice } from "../../runtime/node/cuda/device.js";
 import type { GpuCase } from "./cases.js";
@@ -122,9 +122,10 @@ function inMemory(tensor: PlannedTensor, { dtype, shape }: Constant): Constant {
   if (tensor.encoding === "plain") return { dtype, shape, source: { kind: "inline", bytes: stored } };
   const [n = 0, k = 0] = shape;
   const codes = new Int8Array(n * k);
-  const rowBytes = tritRowBytes(k);
+  const rowBytes = codeRowBytes(tensor.encoding, k);
   for (let row = 0; row < n; row++) {
-    unpackTritRow(
+    unpackCodeRow(
+      tensor.encoding,
       stored.subarray(row * rowBytes, (row + 1) * rowBytes),
       codes.subarray(row * k, (row + 1) * k),
     );

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { WeightSource } from "../../runtime/device.js";
 
 /** A tensor of a plan: what its weight file would hold. */
@@ -8,7 +9,7 @@ export interface PlannedTensor {
   readonly id: string;
   readonly dtype: "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
   readonly shape: readonly number[];
-  readonly encoding: "trits" | "plain";
+  readonly encoding: TernaryStorage | "plain";
 }
 
 const BYTES = { f32: 4, f16: 2, bf16: 2, i32: 4, u32: 4, u8: 1 } as const;
@@ -32,6 +33,11 @@ export function tensorBytes({ name, dtype, shape, encoding }: PlannedTensor): Ui
   if (encoding === "trits") {
     // Five codes a byte: 3^5 values.
     for (let i = 0; i < bytes.length; i++) bytes[i] = (next() * 243) / 2 ** 32;
+  } else if (encoding === "2bit") {
+    // Four codes below 3.
+    for (let i = 0; i < bytes.length; i++) {
+      for (let bit = 0; bit < 8; bit += 2) bytes[i]! |= Math.floor((next() * 3) / 2 ** 32) << bit;
+    }
   } else if (dtype === "f32") {
     const values = new Float32Array(bytes.buffer);
     for (let i = 0; i < count; i++) values[i] = (next() / 2 ** 32 - 0.5) * 0.04;

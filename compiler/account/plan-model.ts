@@ -1,5 +1,6 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import {
   type Activations,
   type AttentionProducts,
@@ -17,6 +18,8 @@ export interface PlanRequest extends Omit<AccountOptions, "resolutions"> {
   readonly ternarize: Ternarize;
   readonly activations: Activations;
   readonly attention?: AttentionProducts | undefined;
+  /** How the weight file holds ternary codes; trits if absent. */
+  readonly storage?: TernaryStorage | undefined;
 }
 
 export interface PlannedModel extends Planned {
@@ -42,6 +45,7 @@ export function planModel(
     batchAxes: batchAxesOf(imported, recognized),
     dtypes: portTypesOf(imported),
     int8Attention: attention === "int8",
+    codes: request.storage ?? "trits",
   });
   const account = accountFor(recognized, reader, planned.lowered.program, { ...request, resolutions });
   return { ...planned, target, account };

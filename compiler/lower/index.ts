@@ -12,6 +12,7 @@ import {
   type ValueId,
 } from "../../ir/graph/graph.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
+import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
 import type { FloatStorage } from "../../templates/signature.js";
 import { hoistStepInvariant } from "../passes/hoist-step-invariant.js";
@@ -41,6 +42,8 @@ export interface LoweringOptions {
   readonly storage?: FloatStorage;
   /** Whether attention on bf16 rows multiplies queries and keys in int8; false if absent. */
   readonly int8Attention?: boolean;
+  /** How the weight file holds ternary codes; trits if absent. */
+  readonly codes?: TernaryStorage;
   /** Element types of inputs and outputs in the source graph, where they are not the graph's. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
 }
@@ -74,6 +77,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     storage,
     storage === "bf16" ? narrowValues(graph) : new Set(),
     options.int8Attention ?? false,
+    options.codes ?? "trits",
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

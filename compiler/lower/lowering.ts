@@ -2,6 +2,7 @@ import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/d
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
 import { DEVICE_BYTES } from "../../ir/program/program.js";
+import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
 import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
 import { type FloatStorage, paddedK } from "../../templates/signature.js";
@@ -39,7 +40,7 @@ export interface LaunchRequest<F extends Family> {
 /** The program under construction: buffers, kernels, weights and launches, and where each value lies. */
 export class Lowering {
   readonly kernels: KernelTable;
-  readonly weights = new WeightTable();
+  readonly weights: WeightTable;
   readonly buffers = new Map<string, DraftBuffer>();
   readonly launches: Record<Phase, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
   readonly #operands = new Map<ValueId, Operand>();
@@ -61,7 +62,10 @@ export class Lowering {
     readonly narrow: ReadonlySet<ValueId>,
     /** Whether attention on bf16 rows multiplies queries and keys in int8. */
     readonly int8Attention: boolean,
+    /** How the weight file holds ternary codes. */
+    codes: TernaryStorage,
   ) {
+    this.weights = new WeightTable(codes);
     this.kernels = new KernelTable(target);
   }
 

@@ -1,6 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { ValueId } from "../../ir/graph/graph.js";
-import { tritRowBytes } from "../../ir/ternary/trits.js";
+import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { deviceDType } from "./operand.js";
 
 export type StoredDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
@@ -9,9 +9,9 @@ export type StoredDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
 export interface WeightTensor {
   readonly name: string;
   readonly dtype: StoredDType;
-  /** Shape in the file: [n, ceil(k/5)] bytes for trits. */
+  /** Shape in the file: [n, `codeRowBytes`] bytes for codes. */
   readonly shape: readonly number[];
-  readonly encoding: "trits" | "plain";
+  readonly encoding: TernaryStorage | "plain";
   readonly constant: Constant;
   /** Whether it is the matrix of a linear, whose entries must be finite. */
   readonly weight: boolean;
@@ -25,6 +25,9 @@ export class WeightTable {
   readonly #names = new Set<string>(["__metadata__"]);
   readonly #suggested = new Map<ValueId, string>();
 
+  /** @param storage of ternary codes */
+  constructor(readonly storage: TernaryStorage) {}
+
   get all(): readonly WeightTensor[] {
     return [...this.#byForm.values()];
   }
@@ -34,13 +37,13 @@ export class WeightTable {
     if (id !== null && !this.#suggested.has(id)) this.#suggested.set(id, name);
   }
 
-  /** Codes in {-1, 0, 1}, five to a byte. */
-  trits(id: ValueId, constant: Constant): WeightTensor {
+  /** Codes in {-1, 0, 1}, packed. */
+  codes(id: ValueId, constant: Constant): WeightTensor {
     const [n = 0, k = 0] = constant.shape;
     return this.#add(id, {
       dtype: "u8",
-      shape: [n, tritRowBytes(k)],
-      encoding: "trits",
+      shape: [n, codeRowBytes(this.storage, k)],
+      encoding: this.storage,
       constant,
       weight: true,
     });

@@ -9,7 +9,7 @@ import { ternarizeRow } from "../../ir/ternary/ternarize.js";
 import type { WeightForm, WeightType } from "./format.js";
 
 /** Elements held at a time: bounds the memory, and keeps the reads of transposed weights long. */
-const TILE_ELEMENTS = 1 << 22;
+const TILE_ELEMENTS = 1 << 21;
 /** Tiles hold a multiple of this many rows, so that 2-bit rows of any width end on a byte. */
 const ROW_STEP = 4;
 
@@ -45,12 +45,16 @@ export class TernaryBytes {
   *dequantized(weight: TernaryWeight, type: WeightType): Generator<Uint8Array> {
     const width = countOf(weight.codes.shape.slice(1));
     for (const { start, codes, scales } of this.#tiles(weight)) {
-      const values = new Float32Array(codes.length);
+      const words = type === "f32" ? new Uint32Array(codes.length) : new Uint16Array(codes.length);
       for (let r = 0; r < scales.length; r++) {
         const scale = roundedScale(scales[r]!, type, weight.name, start + r);
-        for (let i = r * width; i < (r + 1) * width; i++) values[i] = scale * codes[i]!;
+        const [minus = 0, plus = 0] = bitsOf(type, [-scale, scale]);
+        for (let i = r * width; i < (r + 1) * width; i++) {
+          const code = codes[i]!;
+          words[i] = code === 0 ? 0 : code > 0 ? plus : minus;
+        }
       }
-      yield encodeBytes(type, values);
+      yield new Uint8Array(words.buffer);
     }
   }
 
@@ -59,7 +63,7 @@ export class TernaryBytes {
     const found = new Float32Array(weight.codes.shape[0] ?? 0);
     for (const { start, codes, scales } of this.#tiles(weight)) {
       found.set(scales, start);
-      yield encodeBytes(form === "2bit" ? "i2" : "i4", codes);
+      yield packCodes(codes, form === "2bit" ? 2 : 4);
     }
     this.#scales.set(weight.codes, found);
   }
@@ -98,6 +102,24 @@ export class TernaryBytes {
   }
 }
 
+/** The words of floats. */
+function bitsOf(type: WeightType, values: readonly number[]): Uint16Array | Uint32Array {
+  const bytes = new Uint8Array(encodeBytes(type, Float32Array.from(values)));
+  return type === "f32" ? new Uint32Array(bytes.buffer) : new Uint16Array(bytes.buffer);
+}
+
+/** Two's complement of 2 or 4 bits, low bits first. */
+function packCodes(codes: Int8Array, bits: 2 | 4): Uint8Array {
+  const [shift, mask] = bits === 2 ? [2, 3] : [1, 15];
+  const last = (1 << shift) - 1;
+  const out = new Uint8Array((codes.length + last) >> shift);
+  for (let i = 0; i < codes.length; i++) {
+    const at = i >> shift;
+    out[at] = out[at]! | ((codes[i]! & mask) << ((i & last) * bits));
+  }
+  return out;
+}
+
 interface Tile {
   readonly start: number;
   readonly codes: Int8Array;
@@ -123,8 +145,9 @@ function ternarizeTile(
   const scales = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {
     const row = values.subarray(r * width, (r + 1) * width);
-    const bad = row.findIndex((v) => !Number.isFinite(v));
-    if (bad >= 0) throw notFinite(name, row[bad], start + r, bad);
+    for (let i = 0; i < width; i++) {
+      if (!Number.isFinite(row[i])) throw notFinite(name, row[i], start + r, i);
+    }
     scales[r] = ternarizeRow(row, method, codes.subarray(r * width, (r + 1) * width));
   }
   return { start, codes, scales };

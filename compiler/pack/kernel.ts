@@ -1,3 +1,4 @@
+import { STORED_CODES } from "../../ir/ternary/storage.js";
 import type { TemplateValues } from "../../templates/family.js";
 import { renderTemplate } from "../../templates/render.js";
 import { assembleWat } from "../codegen/assemble-wat.js";
@@ -10,13 +11,14 @@ export const KERNEL_BYTES = 397312;
 
 /** What the module exports. Addresses and strides are bytes. */
 export interface RowKernel {
-  /** Codes and scales of rows; the first row that is not finite, or -1. `scratch` holds 4n bytes. */
+  /** Codes, packed as trits or in two bits each, and scales of rows; the first row that is not finite, or -1. `scratch` holds 4n bytes. */
   ternarize(
     rows: number,
     count: number,
     stride: number,
     n: number,
     absmean: number,
+    twoBit: number,
     out: number,
     scales: number,
     scratch: number,
@@ -44,31 +46,47 @@ function valuesFor(type: RowType): TemplateValues {
     shift: wide ? 2 : 1,
     infinite: INFINITE[type],
     lanes,
-    loads: VECTORS.flatMap((vector) =>
+    encoders: [encoder("Trits", STORED_CODES.trits, lanes), encoder("TwoBit", STORED_CODES["2bit"], lanes)],
+    turns: turnsOf(lanes),
+    squares: squaresOf(lanes),
+  };
+}
+
+/** A lane that no vector has: the result is zero there. */
+const NOWHERE = 255;
+
+/** What encode.wat.hbs takes to make 16 bytes of `perByte` codes each, from as many vectors of codes. */
+function encoder(name: string, { base, perByte }: { base: number; perByte: number }, lanes: number) {
+  const digits = Array.from({ length: perByte }, (_, i) => i);
+  return {
+    name,
+    base,
+    perByte,
+    block: 16 * perByte,
+    zeros: digits.reduce((sum, i) => sum + base ** i, 0),
+    loads: digits.flatMap((vector) =>
       Array.from({ length: 16 / lanes }, (_, part) => ({
         vector,
         part,
         offset: 16 * ((16 / lanes) * vector + part),
       })),
     ),
-    gathers: TRITS.flatMap((trit) =>
-      VECTORS.map((vector) => ({ trit, vector, lanes: gatherLanes(trit, vector) })),
+    // The highest power first.
+    gathers: digits.toReversed().flatMap((digit) =>
+      digits.map((vector) => ({
+        vector,
+        isHighest: digit === perByte - 1,
+        isLast: vector === perByte - 1,
+        lanes: gatherLanes(perByte, digit, vector),
+      })),
     ),
-    turns: turnsOf(lanes),
-    squares: squaresOf(lanes),
   };
 }
 
-const VECTORS = [0, 1, 2, 3, 4] as const;
-/** Trits of a byte, the highest power first. */
-const TRITS = [4, 3, 2, 1, 0] as const;
-/** A lane that no vector has: the result is zero there. */
-const NOWHERE = 255;
-
-/** For each of 16 bytes, the lane of a vector of codes that holds its trit, if it does. */
-function gatherLanes(trit: number, vector: number): string {
+/** For each of 16 bytes, the lane of a vector of codes that holds its digit, if it does. */
+function gatherLanes(perByte: number, digit: number, vector: number): string {
   return Array.from({ length: 16 }, (_, byte) => {
-    const lane = 5 * byte + trit - 16 * vector;
+    const lane = perByte * byte + digit - 16 * vector;
     return lane >= 0 && lane < 16 ? lane : NOWHERE;
   }).join(" ");
 }

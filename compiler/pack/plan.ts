@@ -1,13 +1,13 @@
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import { tritRowBytes } from "../../ir/ternary/trits.js";
+import { codeRowBytes } from "../../ir/ternary/storage.js";
 import { KERNEL_BYTES, type RowType } from "./kernel.js";
 import type { JobPlaces, RowJob } from "./row-packer.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
 import type { PackedTensor } from "./weights-file.js";
 
-/** What Node.js and the compiler take before any weight is read, graph and kernels of FLUX.1-dev included. */
-const BASE_BYTES = 380e6;
+/** What the process may come to take besides packers, more than when the plan is made. */
+const SLACK_BYTES = 32e6;
 /** What a thread takes besides its buffers. */
 const THREAD_BYTES = 24e6;
 /** A packer is no faster with more. */
@@ -45,6 +45,8 @@ export interface PackPlan {
 export interface PlanOptions {
   /** What the process may take, in bytes. */
   readonly memory: number;
+  /** What it takes already: Node.js, and the compiler's graph and kernels. */
+  readonly taken: number;
   readonly processors: number;
   /** Threads to use, 0 for none but the calling one; as many as there are processors if absent. */
   readonly threads?: number | undefined;
@@ -71,8 +73,9 @@ export function planPacking(tensors: readonly PackedTensor[], options: PlanOptio
   }
   const least = placed.reduce((most, { segment }) => Math.max(most, bufferBytes(jobOf(segment, 0, 1))), 0);
   const perThread = THREAD_BYTES + least;
-  const room = options.memory - BASE_BYTES;
-  if (room < perThread) throw tooLittle(options.memory, BASE_BYTES + perThread);
+  const base = options.taken + SLACK_BYTES;
+  const room = options.memory - base;
+  if (room < perThread) throw tooLittle(options.memory, base + perThread);
   const source = placed.reduce((sum, { segment }) => sum + sourceBytes(segment, segment.count), 0);
   const wanted = options.threads ?? (source < SMALL_BYTES ? 0 : options.processors);
   const threads = Math.min(wanted, Math.floor(room / perThread));
@@ -134,7 +137,7 @@ function rowsAtATime(segment: Segment, budget: number): number {
 
 /** The job of `rows` rows from row `first` of a segment. */
 function jobOf(segment: Segment, first: number, rows: number): RowJob {
-  const { matrix, method, start } = segment;
+  const { matrix, method, encoding, start } = segment;
   const { file, type, width, rowStride, columnStride } = matrix;
   const transposed = columnStride !== 1;
   const element = byteLength(type, 1);
@@ -149,14 +152,15 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     width,
     transposed,
     method,
+    twoBit: encoding === "2bit",
     places: placesOf(segment, rows, transposed),
   };
 }
 
-function placesOf({ matrix, method }: Segment, rows: number, transposed: boolean): JobPlaces {
+function placesOf({ matrix, encoding }: Segment, rows: number, transposed: boolean): JobPlaces {
   const { type, width } = matrix;
   const element = byteLength(type, 1);
-  const outRowBytes = method === "words" ? width * element : tritRowBytes(width);
+  const outRowBytes = encoding === "plain" ? width * element : codeRowBytes(encoding, width);
   const group = transposed ? Math.min(GROUP, rows) : 0;
   const turnedBytes = align(width * element) + PADDING;
   const input = align(KERNEL_BYTES);

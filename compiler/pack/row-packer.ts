@@ -22,6 +22,8 @@ export interface RowJob {
   /** Whether a row is a column of the block rather than a run of it. */
   readonly transposed: boolean;
   readonly method: "exact" | "absmean" | "words";
+  /** Whether codes become four 2-bit codes a byte rather than five trits. */
+  readonly twoBit: boolean;
   /** Addresses in the packer's memory, and its end. */
   readonly places: JobPlaces;
 }
@@ -127,7 +129,8 @@ export function createRowPacker(
     }
     const absmean = job.method === "absmean" ? 1 : 0;
     const to = out + first * outRowBytes;
-    return kernel.ternarize(rows, count, stride, job.width, absmean, to, scales + 4 * first, scratch);
+    const twoBit = job.twoBit ? 1 : 0;
+    return kernel.ternarize(rows, count, stride, job.width, absmean, twoBit, to, scales + 4 * first, scratch);
   }
 
   function packAll(job: RowJob, view: Uint8Array): number {

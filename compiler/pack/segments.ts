@@ -14,7 +14,10 @@ export interface Segment {
   readonly matrix: StoredMatrix;
   /** words: the rows are stored as they are. */
   readonly method: TernaryMethod | "words";
+  readonly encoding: WeightTensor["encoding"];
 }
+
+type Part = Omit<Segment, "encoding">;
 
 /** Bytes of the source that rows of a segment are made of. */
 export function sourceBytes({ matrix }: Segment, rows: number): number {
@@ -26,14 +29,15 @@ export function segmentsOf(tensor: WeightTensor): readonly Segment[] | undefined
   const { constant, encoding, weight } = tensor;
   const rows = constant.shape[0] ?? 1;
   if (constant.shape.includes(0)) return undefined;
-  if (encoding === "trits") return collect(constant, 0, rows, 0);
+  if (encoding !== "plain") return collect(constant, 0, rows, 0)?.map((part) => ({ ...part, encoding }));
   if (!weight || constant.shape.length < 2) return undefined;
   const found = collectWords(constant, 0, rows, 0);
-  return found?.every(({ matrix }) => matrix.type === tensor.dtype) === true ? found : undefined;
+  if (found?.every(({ matrix }) => matrix.type === tensor.dtype) !== true) return undefined;
+  return found.map((part) => ({ ...part, encoding }));
 }
 
 /** Rows [start, end) of codes, from row `at` of the tensor on. */
-function collect(constant: Constant, start: number, end: number, at: number): readonly Segment[] | undefined {
+function collect(constant: Constant, start: number, end: number, at: number): readonly Part[] | undefined {
   const { source } = constant;
   switch (source.kind) {
     case "concat":
@@ -55,7 +59,7 @@ function collectWords(
   start: number,
   end: number,
   at: number,
-): readonly Segment[] | undefined {
+): readonly Part[] | undefined {
   const { source } = constant;
   if (source.kind === "concat") return eachPart(source.of, start, end, at, collectWords);
   const matrix = storedMatrix(constant);
@@ -69,8 +73,8 @@ function eachPart(
   end: number,
   at: number,
   visit: typeof collect,
-): readonly Segment[] | undefined {
-  const found: Segment[] = [];
+): readonly Part[] | undefined {
+  const found: Part[] = [];
   let first = 0;
   for (const part of parts) {
     const last = first + (part.shape[0] ?? 0);

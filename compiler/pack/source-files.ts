@@ -28,7 +28,9 @@ export class PackSource {
   static async of(layout: PackedLayout): Promise<PackSource> {
     const paths = new Set<string>();
     const hash = createHash("sha256").update(packageVersion()).update(layout.header);
-    for (const { tensor } of layout.tensors) hash.update(recipeText(tensor.constant, paths));
+    for (const { tensor } of layout.tensors) {
+      hash.update(tensor.encoding).update(recipeText(tensor.constant, paths));
+    }
     const files = await Promise.all([...paths].sort().map(lookAt));
     hash.update(JSON.stringify(files));
     return new PackSource(files, hash.digest("hex"));

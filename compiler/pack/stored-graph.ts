@@ -34,6 +34,7 @@ function inFile(constant: Constant, { tensor, offset, bytes }: PackedTensor): Co
   };
   const { dtype, shape } = constant;
   if (tensor.encoding === "trits") return { dtype, shape, source: { kind: "trits", of: file } };
+  if (tensor.encoding === "2bit") return { dtype, shape, source: { kind: "two-bit", of: file } };
   return tensor.dtype === dtype ? file : { dtype, shape, source: { kind: "cast", of: file } };
 }
 

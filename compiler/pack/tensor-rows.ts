@@ -3,8 +3,8 @@ import { convertData, encodeBytes, isBig } from "../../ir/constant/convert.js";
 import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
 import { countOf } from "../../ir/tensor.js";
+import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { ternarizeRow } from "../../ir/ternary/ternarize.js";
-import { packTritRow, tritRowBytes } from "../../ir/ternary/trits.js";
 import type { StoredDType, WeightTensor } from "../lower/index.js";
 import { requireFinite } from "./finite.js";
 import { rowTiles } from "./row-tiles.js";
@@ -23,8 +23,9 @@ export function* packRows(
 ): Generator<Uint8Array, void> {
   const { constant, dtype } = tensor;
   const rows = constant.shape[0] ?? 1;
-  const source: RowSource = { reader, scales, tensor: tensor.name, firstRow: 0, weight: tensor.weight };
-  if (tensor.encoding === "trits") yield* packCodes(constant, 0, rows, source);
+  const { name, weight, encoding } = tensor;
+  const source: RowSource = { reader, scales, tensor: name, firstRow: 0, weight };
+  if (encoding !== "plain") yield* packCodes(constant, 0, rows, { ...source, storage: encoding });
   else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
   else {
     for (const [start, end] of chunks(constant, 0, rows)) {
@@ -50,6 +51,10 @@ interface RowSource {
   readonly weight: boolean;
 }
 
+interface CodeSource extends RowSource {
+  readonly storage: TernaryStorage;
+}
+
 /**
  * Codes of rows [start, end), packed. A weight is ternarized here rather than read as codes, so that it is read
  * once for its codes, its scales and the check that every entry is finite.
@@ -58,7 +63,7 @@ function* packCodes(
   constant: Constant,
   start: number,
   end: number,
-  source: RowSource,
+  source: CodeSource,
 ): Generator<Uint8Array, void> {
   const recipe = constant.source;
   switch (recipe.kind) {
@@ -85,7 +90,7 @@ function* packCodes(
       for (const [first, last] of chunks(constant, start, end)) {
         const { data } = readRows(constant, first, last, source.reader);
         const codes = data instanceof Int8Array ? data : Int8Array.from(data, Number);
-        yield packTrits(codes, countOf(constant.shape.slice(1)));
+        yield packMatrix(codes, countOf(constant.shape.slice(1)), source.storage);
       }
   }
 }
@@ -96,10 +101,10 @@ function* ternarize(
   method: TernaryMethod,
   start: number,
   end: number,
-  source: RowSource,
+  source: CodeSource,
 ): Generator<Uint8Array, void> {
   const width = countOf(weight.shape.slice(1));
-  const rowBytes = tritRowBytes(width);
+  const rowBytes = codeRowBytes(source.storage, width);
   const known = source.scales.get(weight) ?? new Float32Array(weight.shape[0] ?? 0).fill(Number.NaN);
   source.scales.set(weight, known);
   const codes = new Int8Array(width);
@@ -110,18 +115,19 @@ function* ternarize(
       requireFinite(values, width, source, row);
       known[row] = ternarizeRow(values, method, codes);
       const at = (row - tile.start) * rowBytes;
-      packTritRow(codes, out.subarray(at, at + rowBytes));
+      packCodeRow(source.storage, codes, out.subarray(at, at + rowBytes));
     }
     yield out;
   }
 }
 
-function packTrits(codes: Int8Array, width: number): Uint8Array {
-  const rowBytes = tritRowBytes(width);
+function packMatrix(codes: Int8Array, width: number, storage: TernaryStorage): Uint8Array {
+  const rowBytes = codeRowBytes(storage, width);
   const rows = width === 0 ? 0 : codes.length / width;
   const out = new Uint8Array(rows * rowBytes);
   for (let row = 0; row < rows; row++) {
-    packTritRow(
+    packCodeRow(
+      storage,
       codes.subarray(row * width, (row + 1) * width),
       out.subarray(row * rowBytes, (row + 1) * rowBytes),
     );

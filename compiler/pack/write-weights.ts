@@ -21,6 +21,8 @@ export interface PackOptions {
   readonly reader: ByteReader;
   /** What the process may take, in bytes; 2 GB if absent. */
   readonly memory?: number | undefined;
+  /** What it takes already; looked up if absent. */
+  readonly taken?: number | undefined;
   /** Threads that pack; as many as there are processors if absent. 0: none but the calling one. */
   readonly threads?: number | undefined;
   /** What the files of the model are; looked up if absent. */
@@ -107,10 +109,11 @@ class Packing {
 
   async run(records: readonly PackedRows[]): Promise<PackReport> {
     const started = performance.now();
-    const { memory = DEFAULT_MEMORY_BYTES, threads } = this.#options;
+    const { memory = DEFAULT_MEMORY_BYTES, taken = process.memoryUsage.rss(), threads } = this.#options;
     const kept = await earlierWork(this.#file, this.#layout, records, this.#scales);
     const plan = planPacking(this.#layout.tensors, {
       memory,
+      taken,
       threads,
       processors: availableParallelism(),
       isDone: kept.isDone,
@@ -235,7 +238,7 @@ class Packing {
     };
     // Codes first, because finding them gives the scales.
     const order = [...others].sort(
-      (a, b) => Number(b.tensor.encoding === "trits") - Number(a.tensor.encoding === "trits"),
+      (a, b) => Number(b.tensor.encoding !== "plain") - Number(a.tensor.encoding !== "plain"),
     );
     for (const { tensor, offset, bytes } of order) {
       let at = offset;

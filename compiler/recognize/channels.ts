@@ -173,8 +173,8 @@ export function concatChannels(parts: readonly Channels[], axis: number): Channe
 /** Applies a function to every channel; undefined as soon as one gives undefined. */
 export function mapChannels(x: Channels, f: (e: Expr) => Expr | undefined): Channels | undefined {
   const channels = new Int32Array(x.channels.length);
-  for (const [i, e] of x.channels.entries()) {
-    const value = f(e);
+  for (let i = 0; i < channels.length; i++) {
+    const value = f(x.channels[i] ?? 0);
     if (value === undefined) return undefined;
     channels[i] = value;
   }

@@ -139,6 +139,7 @@ export class Expressions {
 
   scale(e: Expr, by: number): Expr {
     if (by === 1) return e;
+    if (e < 0) return this.#one(by, e);
     return this.#sum(this.#termsOf(e).map((t) => this.#term(t.factor * by, t.product)));
   }
 
@@ -159,12 +160,11 @@ export class Expressions {
 
   /** undefined when the product has too many terms to be of interest. */
   multiply(a: Expr, b: Expr): Expr | undefined {
-    const [s, t] = [this.#onlyTerm(a), this.#onlyTerm(b)];
     // One times one, by far the most frequent: a channel and a cosine.
-    if (s?.atoms.length === 1 && t?.atoms.length === 1) {
-      const [x = 0] = s.atoms;
-      const [y = 0] = t.atoms;
-      return this.#one(s.factor * t.factor, this.#pair(Math.min(x, y), Math.max(x, y)));
+    const [x, y] = [this.#onlyAtom(a), this.#onlyAtom(b)];
+    if (x !== undefined && y !== undefined) {
+      const factor = this.#onlyFactor(a) * this.#onlyFactor(b);
+      return this.#one(factor, this.#pair(Math.min(x, y), Math.max(x, y)));
     }
     const [p, q] = [this.#termsOf(a), this.#termsOf(b)];
     if (p.length * q.length > MAX_TERMS) return undefined;
@@ -181,7 +181,22 @@ export class Expressions {
 
   /** The sum of terms with different atoms. */
   of(terms: readonly Term[]): Expr {
+    const [only] = terms;
+    if (only !== undefined && terms.length === 1) return this.#one(only.factor, this.#product(only.atoms));
     return this.#sum(terms.map((t) => this.#term(t.factor, this.#product(t.atoms))));
+  }
+
+  /** The atom of an expression that is a multiple of one. */
+  #onlyAtom(e: Expr): number | undefined {
+    if (e < 0) return e;
+    const terms = this.#sums[e];
+    const atoms = terms?.length === 1 ? terms[0]?.atoms : undefined;
+    return atoms?.length === 1 ? atoms[0] : undefined;
+  }
+
+  /** The factor of an expression that is a multiple of one atom. */
+  #onlyFactor(e: Expr): number {
+    return e < 0 ? 1 : (this.#sums[e]?.[0]?.factor ?? 0);
   }
 
   /** The term of an expression that has one. */

@@ -35,7 +35,8 @@ export class Pairs {
     this.#first = new Int32Array(2 * first.length);
     this.#second = new Int32Array(2 * first.length);
     this.#value = new Int32Array(2 * first.length);
-    for (const [i, v] of value.entries()) {
+    for (let i = 0; i < value.length; i++) {
+      const v = value[i] ?? 0;
       if (v === 0) continue;
       const slot = this.#find(first[i] ?? 0, second[i] ?? 0);
       this.#first[slot] = first[i] ?? 0;

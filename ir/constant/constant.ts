@@ -53,7 +53,9 @@ export type ConstantSource =
   /** The scale of each row (dtype f32, shape [out]) that belongs to the codes. */
   | { readonly kind: "ternary-scales"; readonly of: Constant; readonly method: TernaryMethod }
   /** Codes i8 [out, in] read back from the rows of five trits a byte, u8 [out, ceil(in/5)], of a bundle; see `ir/ternary/trits.ts`. */
-  | { readonly kind: "trits"; readonly of: Constant };
+  | { readonly kind: "trits"; readonly of: Constant }
+  /** The same of 2-bit codes, u8 [out, ceil(in/4)]; see `ir/ternary/two-bit.ts`. */
+  | { readonly kind: "two-bit"; readonly of: Constant };
 
 /** How a weight row becomes s·t; see `ir/ternary/ternarize.ts`. */
 export type TernaryMethod = "exact" | "absmean";

@@ -1,8 +1,8 @@
 import { type Bindings, evaluateDim } from "../dim.js";
 import { DTYPE_BITS } from "../dtype.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
+import { codeRowBytes, type TernaryStorage, unpackCodeRow } from "../ternary/storage.js";
 import { ternarizeRow } from "../ternary/ternarize.js";
-import { tritRowBytes, unpackTritRow } from "../ternary/trits.js";
 import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
@@ -101,7 +101,9 @@ class Evaluation {
       case "ternary-scales":
         return this.ternarized(constant, from, to);
       case "trits":
-        return this.unpacked(constant, source.of, from, to);
+        return this.unpacked(constant, source.of, "trits", from, to);
+      case "two-bit":
+        return this.unpacked(constant, source.of, "2bit", from, to);
     }
   }
 
@@ -211,16 +213,23 @@ class Evaluation {
     return codesWanted ? codes.subarray(from - first * width, to - first * width) : scales;
   }
 
-  private unpacked(constant: Constant, of: Constant, from: number, to: number): TensorData {
+  private unpacked(
+    constant: Constant,
+    of: Constant,
+    storage: TernaryStorage,
+    from: number,
+    to: number,
+  ): TensorData {
     const width = countOf(constant.shape.slice(1));
-    const rowBytes = tritRowBytes(width);
+    const rowBytes = codeRowBytes(storage, width);
     const first = Math.floor(from / width);
     const last = Math.ceil(to / width);
     const codes = new Int8Array((last - first) * width);
     const bytes = this.elements(of, first * rowBytes, last * rowBytes);
-    if (!(bytes instanceof Uint8Array)) throw new Error("trits are read from u8 rows");
+    if (!(bytes instanceof Uint8Array)) throw new Error("packed codes are read from u8 rows");
     for (let r = 0; r < last - first; r++) {
-      unpackTritRow(
+      unpackCodeRow(
+        storage,
         bytes.subarray(r * rowBytes, (r + 1) * rowBytes),
         codes.subarray(r * width, (r + 1) * width),
       );

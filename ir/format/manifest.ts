@@ -1,6 +1,7 @@
 import { TritcError } from "../errors.js";
 import type { InputRole, ModelDescription } from "../graph/graph.js";
 import type { PromptWeightsPolicy } from "../program/memory/allocation.js";
+import type { TernaryStorage } from "../ternary/storage.js";
 import {
   boolean,
   type Decoder,
@@ -33,7 +34,8 @@ export interface Manifest {
   /** Version of the compiler. */
   readonly tritc: string;
   readonly target: string;
-  readonly options: { readonly ternarize: string; readonly activations: string };
+  /** What the model was compiled with; `storage` is how ternary codes lie in the weight file. */
+  readonly options: { readonly ternarize: string; readonly activations: string; readonly storage: string };
   /** Picture sizes the memory was planned for; empty for graphs that draw none. */
   readonly resolutions: readonly { readonly width: number; readonly height: number }[];
   readonly model: ModelDescription | null;
@@ -89,8 +91,8 @@ export interface ManifestTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** trits: rows of ceil(k/5) bytes, five codes a byte. plain: elements of the dtype. */
-  readonly encoding: "trits" | "plain";
+  /** trits: rows of ceil(k/5) bytes, five codes a byte. 2bit: rows of ceil(k/4) bytes, four codes a byte. plain: elements of the dtype. */
+  readonly encoding: TernaryStorage | "plain";
 }
 
 export interface ManifestKernel {
@@ -161,7 +163,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   formatVersion: index,
   tritc: string,
   target: string,
-  options: object({ ternarize: string, activations: string }),
+  options: object({ ternarize: string, activations: string, storage: string }),
   resolutions: list(object({ width: index, height: index })),
   model: nullable(modelDescription),
   memory,
@@ -170,7 +172,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
       name: string,
       dtype: string,
       shape: list(index),
-      encoding: oneOf("trits", "plain"),
+      encoding: oneOf("trits", "2bit", "plain"),
     }),
   ),
   kernels: list(

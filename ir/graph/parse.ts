@@ -157,6 +157,7 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
     case "cast":
     case "transpose":
     case "trits":
+    case "two-bit":
       return { kind, of: readConstant(r) };
     case "concat":
       return { kind, of: r.list(() => readConstant(r)) };

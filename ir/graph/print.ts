@@ -91,6 +91,7 @@ function printSource(source: ConstantSource, dtype: DType): string {
     case "cast":
     case "transpose":
     case "trits":
+    case "two-bit":
       return `${source.kind}(${nested(source.of)})`;
     case "concat":
       return `concat(${source.of.map(nested).join(", ")})`;

@@ -1,3 +1,4 @@
+import { codeRowBytes, isTernaryStorage } from "../ternary/storage.js";
 import { programError } from "./error.js";
 import type { Kernel } from "./program.js";
 
@@ -87,7 +88,7 @@ const ROW_FAMILIES: Readonly<Record<string, (p: Params) => RowFamily>> = {
   }),
   "euler-step": (p) => ({ widths: { x: p.size("c"), v: p.size("c"), dt: 1 } }),
   "unpack-trits": (p) => ({
-    widths: { trits: p.size("n") * Math.ceil(p.size("k") / 5) },
+    widths: { trits: p.size("n") * storedRowBytes(p) },
     grid: [rows, one, one],
   }),
   "unpack-dense": (p) => ({
@@ -95,6 +96,11 @@ const ROW_FAMILIES: Readonly<Record<string, (p: Params) => RowFamily>> = {
     grid: [rows, one, one],
   }),
 };
+
+function storedRowBytes(p: Params): number {
+  const storage = p.has("storage") ? p.text("storage") : "trits";
+  return isTernaryStorage(storage) ? codeRowBytes(storage, p.size("k")) : Number.NaN;
+}
 
 function gemm(p: Params): RowFamily {
   const n = p.size("n");

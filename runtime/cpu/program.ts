@@ -167,8 +167,11 @@ class CpuProgram implements LoadedProgram {
   async run(phases: readonly Phase[], step: number): Promise<void> {
     const bindings = this.bound();
     if (!phases.includes("prompt") || this.schedule.turns.length === 0) return this.runTables(phases, step);
-    for (const turn of this.schedule.turns) await this.runTurn(turn, bindings, step);
-    this.installBound(bindings, this.tables.from);
+    try {
+      for (const turn of this.schedule.turns) await this.runTurn(turn, bindings, step);
+    } finally {
+      this.installBound(bindings, this.tables.from);
+    }
     const rest = phases.filter((phase) => phase !== "prompt");
     if (rest.length > 0) await this.runTables(rest, step);
   }

@@ -1,23 +1,27 @@
-import { tritRowBytes } from "../../ir/ternary/trits.js";
 import type { Target } from "../../targets/target.js";
 import { defineCuda } from "../cuda/define.js";
 import type { KernelDefinition } from "../family.js";
-import { type UnpackTritsParams, unpackTritsSignature } from "./params.js";
+import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
-/** A warp for each of the five blocks of 128 k that 128 stored bytes hold. */
-const THREADS = 5 * 32;
 /** Channels of a block: a matrix fragment's. */
 const CHANNELS = 16;
 
 export function unpackTritsCuda(params: UnpackTritsParams, target: Target): KernelDefinition {
   const { n, k, activations } = params;
+  const stored = storedValues(params);
   return defineCuda("unpack-trits", params, unpackTritsSignature(params), target, [
     {
       requires: "sm_70",
       template: "unpack-trits/fragments.cu.hbs",
-      values: { n, k, rowBytes: tritRowBytes(k), pairs: activations === "bf16" },
-      threads: THREADS,
+      values: { n, k, ...stored, zeros: zeroByte(stored), pairs: activations === "bf16" },
+      // A warp for each block of 128 k that 128 stored bytes hold.
+      threads: 32 * stored.perByte,
       tile: [CHANNELS, 1, 1],
     },
   ]);
+}
+
+/** The stored byte of codes u = 1: Σ baseⁱ. */
+function zeroByte({ base, perByte }: ReturnType<typeof storedValues>): number {
+  return (base ** perByte - 1) / (base - 1);
 }

@@ -1,7 +1,7 @@
 import type { KernelDefinition } from "../family.js";
 import { paddedK } from "../signature.js";
 import { defineWat, watArgs } from "../wat/define.js";
-import { type UnpackTritsParams, unpackTritsSignature } from "./params.js";
+import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
 export function unpackTritsWat(params: UnpackTritsParams): KernelDefinition {
   const signature = unpackTritsSignature(params);
@@ -13,7 +13,7 @@ export function unpackTritsWat(params: UnpackTritsParams): KernelDefinition {
       args: watArgs(signature),
       n: params.n,
       k: params.k,
-      rowBytes: Math.ceil(params.k / 5),
+      ...storedValues(params),
       block,
       blockBytes: (block * paddedK(params.k)) / 4,
       int8,

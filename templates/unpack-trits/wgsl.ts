@@ -1,10 +1,9 @@
-import { tritRowBytes } from "../../ir/ternary/trits.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { GROUP } from "../ternary-gemm/wgsl.js";
 import { defineWgsl } from "../wgsl/define.js";
 import { paddedColumns } from "../wgsl/gemm-tile.js";
-import { type UnpackTritsParams, unpackTritsSignature } from "./params.js";
+import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
 /** Divides every padded column count, so that a grid over n columns reaches the padding too. */
 const THREADS = 64;
@@ -22,7 +21,7 @@ export function unpackTritsWgsl(params: UnpackTritsParams, target: Target): Kern
         k,
         kGroups: Math.ceil(k / GROUP),
         nPad: paddedColumns(n),
-        rowBytes: tritRowBytes(k),
+        ...storedValues(params),
         threads: THREADS,
       },
       workgroup: [THREADS, 1, 1],

@@ -121,6 +121,30 @@ describe("a bundle", () => {
     expect(relativeError(outputs[style.output], wanted.get(style.output))).toBeLessThan(1e-3);
   });
 
+  it("with 2-bit codes differs in the weight file and the kernels that unpack it, not in the results", async () => {
+    const out = join(folder, "two-bit");
+    await compile({ out, storage: "2bit" });
+    const [{ manifest }, { manifest: plain }] = [await openBundle(out), await openBundle(bundle)];
+    expect([manifest.options.storage, plain.options.storage]).toEqual(["2bit", "trits"]);
+    const tensors = manifest.tensors.map((tensor, i) =>
+      tensor.encoding === "2bit" ? { ...tensor, encoding: "trits", shape: plain.tensors[i]?.shape } : tensor,
+    );
+    expect(tensors).toEqual(plain.tensors);
+    expect(manifest.tensors.some(({ encoding }) => encoding === "2bit")).toBe(true);
+    const others = ({ kernels }: typeof manifest) => kernels.filter((k) => k.family !== "unpack-trits");
+    expect(others(manifest)).toEqual(others(plain));
+    const inputs = modelInputs();
+    const run = (path: string) => evaluateFolder(path, Object.fromEntries(inputs), { threads: 1 });
+    expect(await run(out)).toEqual(await run(bundle));
+    const interpreted = async (path: string) => {
+      const { graph, reader } = await readBundleGraph(path);
+      const outputs = interpret(graph, inputs, { reader });
+      reader.close();
+      return outputs;
+    };
+    expect(await interpreted(out)).toEqual(await interpreted(bundle));
+  });
+
   it("holds the pipeline's parts, links followed, and nothing else of it", () => {
     expect(filesBelow(join(bundle, "pipeline")).sort()).toEqual([
       "model_index.json",

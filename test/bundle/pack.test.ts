@@ -12,8 +12,9 @@ import { encodeHalf } from "../../ir/constant/float16.js";
 import { readConstant } from "../../ir/constant/read.js";
 import { parseHeader } from "../../ir/format/safetensors.js";
 import { countOf } from "../../ir/tensor.js";
-import { packTritRow, tritRowBytes, unpackTritRow } from "../../ir/ternary/trits.js";
+import { codeRowBytes, packCodeRow, type TernaryStorage, unpackCodeRow } from "../../ir/ternary/storage.js";
 import { makeNoise } from "../../runtime/noise.js";
+import { packTrits, packTwoBit } from "../support/gemm.js";
 
 const reader = {
   read(): Uint8Array {
@@ -45,34 +46,37 @@ function rows(of: Constant, start: number, count: number): Constant {
   return { dtype: of.dtype, shape: [count, ...of.shape.slice(1)], source: { kind: "rows", of, start } };
 }
 
-function tensor(name: string, constant: Constant, trits = false): WeightTensor {
+function tensor(name: string, constant: Constant, storage?: TernaryStorage): WeightTensor {
   const [n = 0, k = 0] = constant.shape;
   return {
     name,
     id: name,
     constant,
     weight: true,
-    encoding: trits ? "trits" : "plain",
-    dtype: trits ? "u8" : "f32",
-    shape: trits ? [n, tritRowBytes(k)] : constant.shape,
+    encoding: storage ?? "plain",
+    dtype: storage === undefined ? "f32" : "u8",
+    shape: storage === undefined ? constant.shape : [n, codeRowBytes(storage, k)],
   };
 }
 
 const packed = (t: WeightTensor) => Buffer.concat([...packRows(t, reader, new WeakMap())]);
 
-describe("trits", () => {
-  it.each([1, 2, 4, 5, 6, 10, 63])("pack and unpack rows of %i codes", (k) => {
+describe.each(["trits", "2bit"] as const)("%s", (storage) => {
+  it.each([1, 2, 3, 4, 5, 6, 10, 63])("pack and unpack rows of %i codes", (k) => {
     const row = Int8Array.from({ length: k }, (_, i) => ((i * 7 + k) % 3) - 1);
-    const bytes = new Uint8Array(tritRowBytes(k)).fill(255);
-    packTritRow(row, bytes);
-    expect(bytes.every((b) => b < 243)).toBe(true);
+    const bytes = new Uint8Array(codeRowBytes(storage, k)).fill(255);
+    packCodeRow(storage, row, bytes);
+    expect(bytes).toEqual(storage === "trits" ? packTrits(row, 1, k) : packTwoBit(row, 1, k));
     const back = new Int8Array(k).fill(77);
-    unpackTritRow(bytes, back);
+    unpackCodeRow(storage, bytes, back);
     expect(back).toEqual(row);
   });
 
-  it("refuse a byte that five trits cannot make", () => {
-    expect(() => unpackTritRow(Uint8Array.of(243), new Int8Array(5))).toThrow(RangeError);
+  it("refuse bytes that no codes make", () => {
+    const bad = storage === "trits" ? [243, 255] : [0b11, 0b1101_0101, 0b0101_1110];
+    for (const byte of bad) {
+      expect(() => unpackCodeRow(storage, Uint8Array.of(byte), new Int8Array(3))).toThrow(RangeError);
+    }
   });
 });
 
@@ -84,21 +88,26 @@ describe("packing", () => {
     ["a fused weight", concat(codes(a), codes(b))],
     ["rows of a fused weight", rows(concat(codes(a), codes(b)), 4, 6)],
   ])("stores the codes of %s as the interpreter has them", (_, constant) => {
-    const stored = packed(tensor("w", constant, true));
-    const [n = 0, k = 0] = constant.shape;
-    const u8: Constant = {
-      dtype: "u8",
-      shape: [n, tritRowBytes(k)],
-      source: { kind: "inline", bytes: new Uint8Array(stored) },
-    };
-    const back = readConstant({ dtype: "i8", shape: [n, k], source: { kind: "trits", of: u8 } }, reader);
-    expect(back.data).toEqual(readConstant(constant, reader).data);
+    for (const [storage, kind] of [
+      ["trits", "trits"],
+      ["2bit", "two-bit"],
+    ] as const) {
+      const stored = packed(tensor("w", constant, storage));
+      const [n = 0, k = 0] = constant.shape;
+      const of: Constant = {
+        dtype: "u8",
+        shape: [n, codeRowBytes(storage, k)],
+        source: { kind: "inline", bytes: new Uint8Array(stored) },
+      };
+      const back = readConstant({ dtype: "i8", shape: [n, k], source: { kind, of } }, reader);
+      expect(back.data).toEqual(readConstant(constant, reader).data);
+    }
   });
 
   it("gives the same scales whether or not the codes were packed before", () => {
     const fused = tensor("s", concat(scales(a), scales(b)));
     const known = new WeakMap<Constant, Float32Array>();
-    for (const part of packRows(tensor("w", concat(codes(a), codes(b)), true), reader, known)) void part;
+    for (const part of packRows(tensor("w", concat(codes(a), codes(b)), "trits"), reader, known)) void part;
     const after = Buffer.concat([...packRows(fused, reader, known)]);
     expect(after).toEqual(packed(fused));
     expect(Float32Array.from(decodeBytes("f32", new Uint8Array(after), 12), Number)).toEqual(
@@ -126,7 +135,7 @@ describe("packing", () => {
     const bad = Float32Array.from(makeNoise(5, 5 * 13));
     bad[2 * 13 + 4] = Number.POSITIVE_INFINITY;
     const damaged: Constant = { ...b, source: { kind: "inline", bytes: new Uint8Array(bad.buffer) } };
-    const fused = tensor("double.0.img.qkv.codes", concat(codes(a), codes(damaged)), true);
+    const fused = tensor("double.0.img.qkv.codes", concat(codes(a), codes(damaged)), "trits");
     expect(() => packed(fused)).toThrow(/^double\.0\.img\.qkv\.codes: [\s\S]*Infinity in row 9, column 4/);
   });
 });
@@ -137,7 +146,7 @@ describe("weights.safetensors", () => {
 
   it("is a valid file whose tensors are aligned, in whatever order they come", async () => {
     const tensors = [
-      tensor("t", codes(noise(1, 3, 7)), true),
+      tensor("t", codes(noise(1, 3, 7)), "2bit"),
       tensor("b", noise(2, 5)),
       { ...tensor("h", noise(3, 3, 3)), dtype: "f16" as const },
       tensor("a", noise(4, 2, 2)),

@@ -98,7 +98,7 @@ it.each([
       );
       expect(code).toBe(1);
       const isKept = existsSync(join(folder, PARTIAL));
-      expect(stderr.includes(join(folder, PARTIAL)), `operation ${n}`).toBe(isKept);
+      expect(stderr.includes(`kept in ${join(folder, PARTIAL)}`), `operation ${n}`).toBe(isKept);
       const after = withoutPartial(snapshot(folder));
       // When only the last flush of the parent folder fails, all of the new is in place.
       if (JSON.stringify(after) !== JSON.stringify(before)) {

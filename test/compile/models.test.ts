@@ -48,6 +48,24 @@ describe.each([{ target: "cpu" }, { target: "webgpu" }])("$target", ({ target })
     120_000,
   );
 
+  it("2-bit codes in the weight file give the bits of trits", async () => {
+    const name = "shapes-ternary/transformer";
+    const inputs = givenTensors(`${name}/inputs.safetensors`);
+    const stages = { target: targetByName(target), options: TERNARY };
+    const [trits, twoBit] = [
+      await compileGiven(name, reader, stages),
+      await compileGiven(name, reader, { ...stages, codes: "2bit" }),
+    ];
+    const encodings = twoBit.lowered.tensors.map(({ encoding }) => encoding);
+    expect(encodings).toEqual(
+      trits.lowered.tensors.map(({ encoding }) => (encoding === "plain" ? "plain" : "2bit")),
+    );
+    expect(encodings).toContain("2bit");
+    const [wanted] = (await runCompiled(trits, reader, device, inputs)).values();
+    const [found] = (await runCompiled(twoBit, reader, device, inputs)).values();
+    expect(found).toEqual(wanted);
+  }, 120_000);
+
   it.each(names)(
     "%s: ternary weights and int8 activations are the interpreter's, and the same every time",
     async (name) => {

@@ -11,7 +11,7 @@ import {
 import { readConstant, readRows } from "../../ir/constant/read.js";
 import { byteLength, type DType } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
-import { packTritRow, tritRowBytes } from "../../ir/ternary/trits.js";
+import { codeRowBytes, packCodeRow } from "../../ir/ternary/storage.js";
 import { f32, random } from "./onnx-case.js";
 
 /** Files of pseudo-random bytes; remembers what was read. */
@@ -224,16 +224,19 @@ describe("recipes", () => {
         .data,
     ]).toEqual([0.5, 0.25]);
   });
-  it("trits", () => {
+  it.each([
+    ["trits", "trits"],
+    ["two-bit", "2bit"],
+  ] as const)("%s", (kind, storage) => {
     const rows = Array.from({ length: 4 }, () =>
       Int8Array.from({ length: 7 }, () => Math.floor(random() * 3) - 1),
     );
-    const width = tritRowBytes(7);
+    const width = codeRowBytes(storage, 7);
     const bytes = new Uint8Array(4 * width);
     rows.forEach((row, r) => {
-      packTritRow(row, bytes.subarray(r * width, (r + 1) * width));
+      packCodeRow(storage, row, bytes.subarray(r * width, (r + 1) * width));
     });
-    const codes = derived("i8", [4, 7], { kind: "trits", of: inline("u8", [4, width], bytes) });
+    const codes = derived("i8", [4, 7], { kind, of: inline("u8", [4, width], bytes) });
     expectRowsAgree(codes);
     expect([...readConstant(codes, NONE).data]).toEqual(rows.flatMap((row) => [...row]));
   });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { defineKernel, deviceWeightWords } from "../../templates/index.js";
-import { packTrits } from "../support/gemm.js";
+import { storedCodes } from "../support/gemm.js";
 import { cudaDevices } from "../support/kernel-devices.js";
-import { matrix, output, runLaunch } from "../support/launch.js";
+import { output, runLaunch } from "../support/launch.js";
 import { randomInts } from "../support/random.js";
 
 const { target, devices } = cudaDevices("sm_86");
@@ -22,16 +22,22 @@ const PLACES = {
   },
 } as const;
 
-describe.each(["i8", "bf16"] as const)("unpack-trits for %s rows", (activations) => {
+describe.each([
+  { activations: "i8" },
+  { activations: "bf16" },
+  { activations: "i8", storage: "2bit" },
+  { activations: "bf16", storage: "2bit" },
+] as const)("unpack-trits %o", (of) => {
+  const { activations } = of;
   it.each([
     { n: 70, k: 140 },
     { n: 64, k: 128 },
     { n: 3, k: 5 },
-    // Beyond 640: a second turn of 128 bytes.
+    // Beyond 640 codes, and 512 of 2 bits: a second turn of 128 bytes.
     { n: 17, k: 777 },
   ])("makes fragments, t = 0 beyond the matrix: $n x $k", async ({ n, k }) => {
     const codes = Int8Array.from(randomInts(n + k, n * k, -1, 1));
-    const layout = { n, k, activations };
+    const layout = { n, k, ...of };
     const count = deviceWeightWords("ternary-gemm", layout, target);
     const kBlocks = Math.ceil(k / 128);
     const expected = Uint32Array.from({ length: count }, (_, i) => {
@@ -50,7 +56,7 @@ describe.each(["i8", "bf16"] as const)("unpack-trits for %s rows", (activations)
       const { weights } = await runLaunch(device, defineKernel("unpack-trits", layout, target), {
         rows: n,
         args: {
-          trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
+          trits: storedCodes(codes, n, k, layout.storage),
           weights: output(1, count),
         },
         grid: [n, 1, 1],

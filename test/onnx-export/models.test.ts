@@ -76,30 +76,33 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
     [kernels] = (await runCompiled(compiled, reader, device, given)).values();
   });
 
-  it.each(large === true ? FORMS.slice(0, 2) : FORMS)("$weights $type", async ({ weights, type, toReference, toKernels }) => {
-    const out = mkdtempSync(join(root, "out-"));
-    const report = await exportOnnx({
-      input: modelPath(name),
-      out,
-      weights,
-      ...(type === undefined ? {} : { type }),
-    });
-    const [file] = report.files;
-    expect(report.opset).toBe(weights === "2bit" ? 25 : 21);
+  it.each(large === true ? FORMS.slice(0, 2) : FORMS)(
+    "$weights $type",
+    async ({ weights, type, toReference, toKernels }) => {
+      const out = mkdtempSync(join(root, "out-"));
+      const report = await exportOnnx({
+        input: modelPath(name),
+        out,
+        weights,
+        ...(type === undefined ? {} : { type }),
+      });
+      const [file] = report.files;
+      expect(report.opset).toBe(weights === "2bit" ? 25 : 21);
 
-    const [found] = (await runOnnx(file?.path ?? "", wanted.inputs)).values();
-    expect(found?.shape).toEqual(wanted.output?.shape);
-    expect(relativeError(found, wanted.output)).toBeLessThan(toReference);
-    expect(relativeError(found, kernels)).toBeLessThan(toKernels);
+      const [found] = (await runOnnx(file?.path ?? "", wanted.inputs)).values();
+      expect(found?.shape).toEqual(wanted.output?.shape);
+      expect(relativeError(found, wanted.output)).toBeLessThan(toReference);
+      expect(relativeError(found, kernels)).toBeLessThan(toKernels);
 
-    const again = reference(file?.path ?? "", given);
-    expect(blocks(again.graph.model)).toEqual(blocks(wanted.graph.model));
-    expect(again.graph.nodes.map(({ op }) => op).sort()).toEqual(
-      wanted.graph.nodes.map(({ op }) => op).sort(),
-    );
-    expect(relativeError(again.output, wanted.output)).toBeLessThan(toReference);
-    expect(again.ports).toEqual(wanted.ports);
-  });
+      const again = reference(file?.path ?? "", given);
+      expect(blocks(again.graph.model)).toEqual(blocks(wanted.graph.model));
+      expect(again.graph.nodes.map(({ op }) => op).sort()).toEqual(
+        wanted.graph.nodes.map(({ op }) => op).sort(),
+      );
+      expect(relativeError(again.output, wanted.output)).toBeLessThan(toReference);
+      expect(again.ports).toEqual(wanted.ports);
+    },
+  );
 });
 
 it("2-bit codes take a ninth of the f32 weights, and less than 4-bit ones", async () => {

@@ -3,12 +3,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { assembleRowKernel, KERNEL_BYTES, type RowKernel, type RowType } from "../../compiler/pack/kernel.js";
 import type { TernaryMethod } from "../../ir/constant/constant.js";
 import { decodeBytes, encodeBytes } from "../../ir/constant/convert.js";
+import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { ternarizeRow } from "../../ir/ternary/ternarize.js";
-import { packTritRow, tritRowBytes } from "../../ir/ternary/trits.js";
 import { uniform } from "../support/random.js";
 
 const TYPES = ["bf16", "f16", "f32"] as const;
 const METHODS = ["exact", "absmean"] as const;
+const STORAGES = ["trits", "2bit"] as const;
 const POISON = 0x5a;
 
 interface Loaded {
@@ -38,11 +39,17 @@ function stored(type: RowType, values: readonly number[]) {
 }
 
 /** The kernel's packed codes and scales of rows of `width`, at an odd place, with room that must stay as it is. */
-function run(type: RowType, bytes: Uint8Array, width: number, method: TernaryMethod) {
+function run(
+  type: RowType,
+  bytes: Uint8Array,
+  width: number,
+  method: TernaryMethod,
+  storage: TernaryStorage = "trits",
+) {
   const { kernel, memory } = load(type);
   const size = type === "f32" ? 4 : 2;
   const rows = bytes.length / (size * width);
-  const rowBytes = tritRowBytes(width);
+  const rowBytes = codeRowBytes(storage, width);
   const at = KERNEL_BYTES + size;
   const out = at + bytes.length + 3;
   const scales = out + rows * rowBytes + 16;
@@ -56,6 +63,7 @@ function run(type: RowType, bytes: Uint8Array, width: number, method: TernaryMet
     size * width,
     width,
     method === "absmean" ? 1 : 0,
+    storage === "2bit" ? 1 : 0,
     out,
     scales,
     scratch,
@@ -71,15 +79,15 @@ function run(type: RowType, bytes: Uint8Array, width: number, method: TernaryMet
   };
 }
 
-function reference(floats: Float32Array, width: number, method: TernaryMethod) {
+function reference(floats: Float32Array, width: number, method: TernaryMethod, storage: TernaryStorage) {
   const rows = floats.length / width;
-  const rowBytes = tritRowBytes(width);
+  const rowBytes = codeRowBytes(storage, width);
   const packed = new Uint8Array(rows * rowBytes);
   const scales = new Float32Array(rows);
   const codes = new Int8Array(width);
   for (let r = 0; r < rows; r++) {
     scales[r] = ternarizeRow(floats.slice(r * width, (r + 1) * width), method, codes);
-    packTritRow(codes, packed.subarray(r * rowBytes, (r + 1) * rowBytes));
+    packCodeRow(storage, codes, packed.subarray(r * rowBytes, (r + 1) * rowBytes));
   }
   return { bad: -1, packed, scales };
 }
@@ -87,10 +95,13 @@ function reference(floats: Float32Array, width: number, method: TernaryMethod) {
 function same(type: RowType, values: readonly number[], width: number): void {
   const { bytes, floats } = stored(type, values);
   for (const method of METHODS) {
-    const [found, wanted] = [run(type, bytes, width, method), reference(floats, width, method)];
-    expect(found.bad).toBe(-1);
-    expect([...found.scales], `${type} ${method} scales, width ${width}`).toEqual([...wanted.scales]);
-    expect(found.packed, `${type} ${method} codes, width ${width}`).toEqual(wanted.packed);
+    for (const storage of STORAGES) {
+      const found = run(type, bytes, width, method, storage);
+      const wanted = reference(floats, width, method, storage);
+      expect(found.bad).toBe(-1);
+      expect([...found.scales], `${type} ${method} scales, width ${width}`).toEqual([...wanted.scales]);
+      expect(found.packed, `${type} ${method} ${storage}, width ${width}`).toEqual(wanted.packed);
+    }
   }
 }
 

@@ -44,7 +44,7 @@ async function compile(folder: string, options: Partial<CompileOptions> = {}): P
     activations: "int8",
     threads: 2,
     // Little, so that there are many pieces.
-    memory: 425e6,
+    memory: process.memoryUsage.rss() + 160e6,
     onNotice: (text) => notices.push(text),
     ...options,
   });
@@ -203,7 +203,7 @@ it("SIGKILL at five random points: the next runs go on and give the same bytes",
   const main = await builtCli();
   const folder = emptyFolder();
   const argv = (out: string) => [
-    ...[main, "compile", model, "--target", "cpu", "--memory", "425MB", "-o", join(folder, out)],
+    ...[main, "compile", model, "--target", "cpu", "--memory", "500MB", "-o", join(folder, out)],
   ];
   const inWork = async (child: { readonly exitCode?: number | null }) => {
     while (!existsSync(join(folder, ".out.partial")) && child.exitCode === null) await setTimeout(2);

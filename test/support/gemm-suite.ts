@@ -1,13 +1,14 @@
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Activation } from "../../ir/graph/ops.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import type { Device } from "../../runtime/device.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
+import type { UnpackTritsParams } from "../../templates/unpack-trits/params.js";
 import type { Tolerance } from "./compare.js";
 import { expectOut as expectOutOn } from "./expect-out.js";
-import { activate, GEMM_SHAPES, packTrits, product } from "./gemm.js";
+import { activate, GEMM_SHAPES, product, storedCodes } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
-import { type LaunchRequest, matrix, output, runLaunch, vector } from "./launch.js";
+import { type Data, type LaunchRequest, matrix, output, runLaunch, vector } from "./launch.js";
 import { randomFloats, randomInts } from "./random.js";
 
 const ACTIVATIONS: readonly Activation[] = ["none", "silu", "gelu-tanh", "gelu-erf"];
@@ -24,19 +25,38 @@ export function gemmSuite(kernelDevices: KernelDevices): void {
     tolerance?: Tolerance,
   ) => expectOutOn(kernelDevices, definition, request, expected, tolerance);
 
-  async function ternaryWeights(n: number, k: number, activations: "i8" | "f32") {
-    const codes = Int8Array.from(randomInts(n * 31 + k, n * k, -1, 1));
-    const layout = { n, k, activations };
-    const { weights } = await runLaunch(first(), defineKernel("unpack-trits", layout, target), {
+  async function unpacked(
+    codes: Int8Array,
+    params: UnpackTritsParams,
+    device: Device = first(),
+  ): Promise<Data> {
+    const { n, k, storage } = params;
+    const { weights } = await runLaunch(device, defineKernel("unpack-trits", params, target), {
       rows: n,
       args: {
-        trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
-        weights: output(1, deviceWeightWords("ternary-gemm", layout, target)),
+        trits: storedCodes(codes, n, k, storage),
+        weights: output(1, deviceWeightWords("ternary-gemm", params, target)),
       },
       grid: [n, 1, 1],
     });
-    return { codes, weights: weights! };
+    return weights!;
   }
+
+  async function ternaryWeights(n: number, k: number, activations: "i8" | "f32") {
+    const codes = Int8Array.from(randomInts(n * 31 + k, n * k, -1, 1));
+    return { codes, weights: await unpacked(codes, { n, k, activations }) };
+  }
+
+  describe.each(["i8", "f32"] as const)("unpack-trits for %s rows", (activations) => {
+    it.each(GEMM_SHAPES)("makes the same of 2-bit codes as of trits: $n x $k", async ({ n, k }) => {
+      const codes = Int8Array.from(randomInts(n + k, n * k, -1, 1));
+      const layout = { n, k, activations };
+      const wanted = await unpacked(codes, layout);
+      for (const device of Object.values(devices())) {
+        expect(await unpacked(codes, { ...layout, storage: "2bit" }, device)).toEqual(wanted);
+      }
+    });
+  });
 
   describe("ternary-gemm with int8 rows", () => {
     it.each(GEMM_SHAPES)("accumulates exactly: $m x $n x $k", async ({ m, n, k }) => {

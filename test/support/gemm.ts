@@ -1,4 +1,5 @@
 import type { Activation } from "../../ir/graph/ops.js";
+import { type MatrixArg, matrix } from "./launch.js";
 
 /** Activations in f64, erf by its series and continued fraction. */
 export function activate(x: number, activation: Activation): number {
@@ -43,6 +44,28 @@ export function packTrits(codes: Int8Array, n: number, k: number): Uint8Array<Ar
     }
   }
   return bytes;
+}
+
+/** The same in 2-bit codes u = t + 1, four a byte. */
+export function packTwoBit(codes: Int8Array, n: number, k: number): Uint8Array<ArrayBuffer> {
+  const rowBytes = Math.ceil(k / 4);
+  // Rows end in codes 1: 0b01010101.
+  const bytes = new Uint8Array(n * rowBytes).fill(0x55);
+  for (let o = 0; o < n; o++) {
+    for (let i = 0; i < k; i++) {
+      const at = o * rowBytes + (i >> 2);
+      const bit = 2 * (i & 3);
+      bytes[at] = (bytes[at]! & ~(3 << bit)) | ((codes[o * k + i]! + 1) << bit);
+    }
+  }
+  return bytes;
+}
+
+/** Stored codes as the argument of unpack-trits. */
+export function storedCodes(codes: Int8Array, n: number, k: number, storage?: "2bit"): MatrixArg {
+  return storage === undefined
+    ? matrix(packTrits(codes, n, k), n, Math.ceil(k / 5))
+    : matrix(packTwoBit(codes, n, k), n, Math.ceil(k / 4));
 }
 
 /** Sizes around the tiles of every target. */

@@ -32,7 +32,7 @@ export function givenTensors(file: string): Map<string, Tensor> {
 export async function compileGiven(
   folder: string,
   reader: ByteReader,
-  stages: Pick<CompileStages, "target" | "options" | "codegen">,
+  stages: Pick<CompileStages, "target" | "options" | "codegen" | "codes">,
 ): Promise<Compiled> {
   const imported = importOnnx(join(MODELS, folder, "model.onnx"));
   const recognized = recognize(imported, reader);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import {
   type Activations,
@@ -33,6 +34,7 @@ interface CompileOptions extends CommonOptions, PlanOptions {
   readonly ternarize: Ternarize;
   readonly activations: Activations;
   readonly attention: AttentionProducts;
+  readonly storage: TernaryStorage;
   readonly pipeline?: string;
   readonly emit: Emit;
   readonly memory: number;
@@ -64,6 +66,14 @@ export function addCompile(program: Command): void {
         .choices(["bf16", "int8"])
         .default("bf16"),
     )
+    .addOption(
+      new Option(
+        "--storage <form>",
+        "ternary codes in the weight file: five trits a byte (1.6 bits a weight), or plain 2-bit codes",
+      )
+        .choices(["trits", "2bit"])
+        .default("trits"),
+    )
     .option(
       "--pipeline <folder>",
       "tokenizers, encoders, VAE and scheduler to include; default: found beside the model",
@@ -94,6 +104,7 @@ export function addCompile(program: Command): void {
         ternarize: options.ternarize,
         activations: options.activations,
         attention: options.attention,
+        storage: options.storage,
         ...(options.lora === undefined ? {} : { lora: options.lora }),
         ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
         memoryLimit: options.memoryLimit,

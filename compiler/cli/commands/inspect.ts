@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { type Activations, type AttentionProducts, targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
@@ -12,6 +13,7 @@ interface InspectOptions extends CommonOptions, PlanOptions {
   readonly ternarize: Ternarize;
   readonly activations?: Activations;
   readonly attention: AttentionProducts;
+  readonly storage: TernaryStorage;
 }
 
 export function addInspect(program: Command): void {
@@ -37,6 +39,11 @@ export function addInspect(program: Command): void {
       new Option("--attention <type>", "with --target: what attention multiplies queries with keys in")
         .choices(["bf16", "int8"])
         .default("bf16"),
+    )
+    .addOption(
+      new Option("--storage <form>", "with --target: how the weight file holds ternary codes")
+        .choices(["trits", "2bit"])
+        .default("trits"),
     )
     .argument(
       "<model>",
@@ -70,6 +77,7 @@ export function addInspect(program: Command): void {
           ternarize: options.ternarize,
           activations: options.activations ?? target.activations[0] ?? "f32",
           attention: options.attention,
+          storage: options.storage,
         });
         const { plans, limitBytes, fit } = account;
         const planned = manifestMemory(plans, limitBytes, fit.promptWeights ?? "stream");
@@ -87,6 +95,7 @@ export function addInspect(program: Command): void {
 
 function describe(found: Inspection): string {
   const { model, storage } = found;
+  const below = (bytes: number) => `${(storage.bf16 / bytes).toFixed(2)}x below bf16`;
   const percent = (100 * found.ternaryShare).toFixed(2);
   const facts: [string, string][] = [
     [
@@ -112,7 +121,7 @@ function describe(found: Inspection): string {
     ["ternary", `${formatCount(found.ternaryWeights)} weights of the block linears, ${percent}%`],
     [
       "storage",
-      `${formatBytes(storage.source)} as stored, ${formatBytes(storage.bf16)} in bf16, ${formatBytes(storage.ternary)} ternary (${(storage.bf16 / storage.ternary).toFixed(2)}x below bf16)`,
+      `${formatBytes(storage.source)} as stored, ${formatBytes(storage.bf16)} in bf16, ${formatBytes(storage.ternary)} ternary (${below(storage.ternary)}), ${formatBytes(storage.twoBit)} in 2-bit codes (${below(storage.twoBit)})`,
     ],
     [
       "unrecognized",

@@ -81,11 +81,13 @@ function launchTernary(
   nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
   const out = lowering.output(node);
   const activations = quantized ? "i8" : lowering.multiplied;
-  const tensor = lowering.weights.trits(id, constant);
+  const tensor = lowering.weights.codes(id, constant);
   const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
   const layout = { n, k, activations } as const;
   const words = deviceWeightWords("ternary-gemm", layout, lowering.target);
-  const weights = lowering.unpack("unpack-trits", layout, source, n, words);
+  const { storage } = lowering.weights;
+  const packed = storage === "trits" ? layout : { ...layout, storage };
+  const weights = lowering.unpack("unpack-trits", packed, source, n, words);
   const x = rowsArg(quantized ? lowering.input(node, 0) : inStorage(lowering, lowering.input(node, 0)));
   lowering.launch({
     family: "ternary-gemm",

@@ -53,6 +53,8 @@ interface PlannedArg {
 /** Plans launches of one program under one set of symbols. */
 export class LaunchPlanner {
   private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+  /** Few different dimensions occur in many launches. */
+  private readonly values = new Map<string, number>();
 
   constructor(
     program: Program,
@@ -90,7 +92,12 @@ export class LaunchPlanner {
   }
 
   private value(dim: Launch["rows"]): number {
-    return evaluateDim(dim, this.bindings);
+    if (typeof dim === "number") return dim;
+    const known = this.values.get(dim);
+    if (known !== undefined) return known;
+    const value = evaluateDim(dim, this.bindings);
+    this.values.set(dim, value);
+    return value;
   }
 
   private argumentsOf(launch: Launch, kernel: Kernel): readonly PlannedArg[] {

@@ -1,0 +1,102 @@
+/** FLUX exports in random styles: any element types, ranks of ids and token axes, static or dynamic. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { exportOnnx } from "../../compiler/onnx-export/index.js";
+import { readModelSource } from "../../compiler/onnx-export/source.js";
+import { interpret } from "../../ir/interpret/index.js";
+import { allocate, countOf, type Tensor } from "../../ir/tensor.js";
+import { buildFlux, fluxInputs } from "../support/flux-builder.js";
+import { randomStyle } from "../support/flux-random-style.js";
+import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
+import { uniform } from "../support/random.js";
+import { relativeError } from "../support/run-compiled.js";
+import { runOnnx } from "../support/run-onnx.js";
+
+const root = mkdtempSync(join(tmpdir(), "tritc-onnx-styles-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const random = uniform(20);
+const styles: readonly (readonly [string, FluxStyle])[] = [
+  ...Object.entries(STYLES),
+  ...Array.from({ length: 4 }, (_, i) => [`random ${i}`, randomStyle(random)] as const),
+];
+
+function tensorsOf(style: FluxStyle): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { type, dims, values }] of Object.entries(fluxInputs(style, TINY, { img: 6, txt: 5 }))) {
+    const dtype = type === "i64" || type === "i32" ? type : "f32";
+    const data = allocate(dtype, values.length);
+    for (const [k, v] of values.entries()) {
+      if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[k] = BigInt(v);
+      else data[k] = v;
+    }
+    tensors.set(name, { dtype, shape: dims, data });
+  }
+  return tensors;
+}
+
+function floatsOf({ data }: Tensor): Float64Array {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array
+    ? Float64Array.from(data, Number)
+    : Float64Array.from(data);
+}
+
+/** Two samples one after the other along the leading axis. */
+function pair(a: Tensor, b: Tensor): Tensor {
+  const data = allocate(a.dtype, 2 * countOf(a.shape));
+  for (const [i, tensor] of [a, b].entries()) {
+    const part = data.subarray(i * tensor.data.length, (i + 1) * tensor.data.length);
+    if (part instanceof BigInt64Array && tensor.data instanceof BigInt64Array) part.set(tensor.data);
+    else if (part instanceof Float32Array || part instanceof Int32Array) part.set(floatsOf(tensor));
+  }
+  return { ...a, shape: [2, ...a.shape.slice(1)], data };
+}
+
+describe.each(styles)("%s", (name, style) => {
+  it.each(["dequantized", "2bit"] as const)("%s", async (weights) => {
+    const folder = mkdtempSync(join(root, "m-"));
+    const file = join(folder, "flux.onnx");
+    writeFileSync(file, buildFlux(style, TINY));
+    const out = join(folder, "out.onnx");
+    const report = await exportOnnx({
+      input: file,
+      out,
+      weights,
+      ...(weights === "2bit" ? {} : { type: "f32" }),
+    });
+    expect(report.model, name).not.toBeNull();
+    expect(report.dynamicBatch).toBe(style.batch !== null);
+    const source = readModelSource(file, "flux", "exact");
+    const inputs = tensorsOf(style);
+    const compute = (given: ReadonlyMap<string, Tensor>) =>
+      interpret(source.graph, given, { reader: source.reader });
+    try {
+      const [wanted] = compute(inputs).values();
+      const [found] = (await runOnnx(out, inputs)).values();
+      expect(relativeError(found, wanted)).toBeLessThan(1e-5);
+      if (!report.dynamicBatch) return;
+
+      // A second sample with other numbers; ids are the same for both.
+      const twice = new Map<string, Tensor>();
+      const others = new Map<string, Tensor>();
+      for (const { name: id, dims } of source.ports.inputs) {
+        const first = inputs.get(id);
+        if (first === undefined) throw new Error(`no tensor for ${id}`);
+        const isIds = report.model?.roles[id]?.endsWith("ids") === true;
+        const other = isIds ? first : { ...first, data: Float32Array.from(floatsOf(first), (v) => v * 0.9) };
+        others.set(id, other);
+        const isBatched = typeof dims?.[0] === "string" && first.shape[0] === 1;
+        twice.set(id, isBatched ? pair(first, other) : first);
+      }
+      const [second] = compute(others).values();
+      const [batch] = (await runOnnx(out, twice)).values();
+      if (wanted === undefined || second === undefined) throw new Error("no output");
+      expect(relativeError(second, wanted)).toBeGreaterThan(1e-3);
+      expect(relativeError(batch, pair(wanted, second))).toBeLessThan(1e-5);
+    } finally {
+      source.reader.close();
+    }
+  });
+});
