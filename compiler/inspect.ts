@@ -27,7 +27,10 @@ export interface Inspection {
   readonly ternaryWeights: number;
   readonly ternaryShare: number;
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
-  /** Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits or four codes a byte. */
+  /**
+   * Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits a byte or in 2-bit
+   * codes.
+   */
   readonly storage: {
     readonly source: number;
     readonly bf16: number;

@@ -58,7 +58,7 @@ export async function writeFolder<T>(
     if (work?.isWorthKeeping && isKept) {
       await work.leave();
       options.onNotice?.(
-        `what is done is kept in ${work.path}: the same command goes on from there, and with --no-resume removes it`,
+        `what is done is kept in ${work.path}: the same command goes on from there; --no-resume starts anew`,
       );
     } else {
       await work?.remove();

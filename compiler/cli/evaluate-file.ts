@@ -1,6 +1,4 @@
-import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
-import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 import { openBundle } from "../../runtime/node/bundle.js";
@@ -8,10 +6,8 @@ import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
 import { fileReader } from "../file-reader.js";
-import { importModel } from "../import-model.js";
-import { type LoraReport, planLora } from "../lora/plan.js";
-import { type LoraRequest, readLora } from "../lora/read.js";
-import { recognize, withAdapters } from "../pipeline.js";
+import type { LoraReport } from "../lora/plan.js";
+import type { LoraRequest } from "../lora/read.js";
 import { isBundle } from "./is-bundle.js";
 import type { DeviceOptions } from "./options.js";
 
@@ -45,8 +41,11 @@ export async function evaluateFile(
     const stored = bundle === undefined ? undefined : await readBundleGraph(bundle.folder);
     const reader = stored?.reader ?? fileReader();
     try {
+      // The compiler's half loads on demand: a machine that runs bundles does not have it.
       const { graph, lora } =
-        stored === undefined ? modelGraph(path, options, reader) : { ...stored, lora: [] };
+        stored === undefined
+          ? (await import("./model-graph.js")).modelGraph(path, options, reader)
+          : { ...stored, lora: [] };
       return { outputs: evaluateModel(graph, inputs, { reader, precision }), ranOn, lora };
     } finally {
       reader.close();
@@ -66,20 +65,6 @@ export async function evaluateFile(
   } finally {
     await device.close();
   }
-}
-
-/** Adapters are merged by role, so into a recognized model, which takes one sample at a time. */
-function modelGraph(
-  path: string,
-  { lora = [] }: EvaluateOptions,
-  reader: ByteReader,
-): { readonly graph: Graph; readonly lora: readonly LoraReport[] } {
-  const imported = importModel(path);
-  if (lora.length === 0) return { graph: imported, lora: [] };
-  const recognized = recognize(imported, reader);
-  const adapters = lora.map(readLora);
-  const { reports } = planLora(recognized, adapters);
-  return { graph: withAdapters(recognized, adapters, reader), lora: reports };
 }
 
 function alreadyCompiled(bundle: string): TritcError {

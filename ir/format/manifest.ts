@@ -91,7 +91,10 @@ export interface ManifestTensor {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** trits: rows of ceil(k/5) bytes, five codes a byte. 2bit: rows of ceil(k/4) bytes, four codes a byte. plain: elements of the dtype. */
+  /**
+   * trits: rows of ceil(k/5) bytes, five codes a byte. 2bit: rows of ceil(k/4) bytes, four codes a byte. plain: elements
+   * of the dtype.
+   */
   readonly encoding: TernaryStorage | "plain";
 }
 

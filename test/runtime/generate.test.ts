@@ -51,6 +51,15 @@ describe.each([
     expect(difference(rgb, reference.picture.rgb)).toBeLessThanOrEqual(tolerance);
   });
 
+  it("draws the same with weights of the prompt streamed", async () => {
+    const request = { prompt: PROMPT, seed: 5, steps: 2 };
+    const kept = await generator.generate(request);
+    const other = await openGenerator(join(folder, name), { threads: 2, promptWeights: "stream" });
+    // Twice: they are read again for each prompt.
+    for (const _ of [1, 2]) expect((await other.generate(request)).png).toEqual(kept.png);
+    await other.close();
+  });
+
   it("gives the same bytes twice, and another picture for another seed", async () => {
     const [a, b, c] = [3, 3, 4].map((seed) => ({ prompt: PROMPT, seed, steps: 2 }));
     const first = await generator.generate(a ?? { prompt: "" });

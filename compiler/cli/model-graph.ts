@@ -1,0 +1,23 @@
+import type { ByteReader } from "../../ir/constant/constant.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { importModel } from "../import-model.js";
+import { type LoraReport, planLora } from "../lora/plan.js";
+import { type LoraRequest, readLora } from "../lora/read.js";
+import { recognize, withAdapters } from "../pipeline.js";
+
+/**
+ * A model file as a graph to interpret. Adapters are merged by role, so into a recognized model, which takes one sample
+ * at a time.
+ */
+export function modelGraph(
+  path: string,
+  { lora = [] }: { readonly lora?: readonly LoraRequest[] },
+  reader: ByteReader,
+): { readonly graph: Graph; readonly lora: readonly LoraReport[] } {
+  const imported = importModel(path);
+  if (lora.length === 0) return { graph: imported, lora: [] };
+  const recognized = recognize(imported, reader);
+  const adapters = lora.map(readLora);
+  const { reports } = planLora(recognized, adapters);
+  return { graph: withAdapters(recognized, adapters, reader), lora: reports };
+}
