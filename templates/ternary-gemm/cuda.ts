@@ -1,8 +1,8 @@
 import type { Target } from "../../targets/target.js";
 import { type CudaKernel, defineCuda } from "../cuda/define.js";
-import { cudaType } from "../cuda/header.js";
-import type { KernelDefinition, TemplateValues } from "../family.js";
+import type { KernelDefinition } from "../family.js";
 import { roundUp } from "../signature.js";
+import { epilogueValues } from "./epilogue.js";
 import { hopperTernaryGemm } from "./hopper.js";
 import { ampereTile, type MmaPlan, turingTile } from "./mma-tile.js";
 import { type TernaryGemmParams, type TernaryLayout, ternaryGemmSignature } from "./params.js";
@@ -76,22 +76,5 @@ function float(params: TernaryGemmParams): CudaKernel {
     requires: "sm_70",
     template: "ternary-gemm/float.cu.hbs",
     values: { ...epilogueValues(params), k: params.k, pairs: params.activations === "bf16" },
-  };
-}
-
-/** What `ternary-gemm/epilogue.cu.hbs` uses. */
-function epilogueValues(params: TernaryGemmParams): TemplateValues {
-  const { heads } = params;
-  return {
-    n: params.n,
-    integer: params.activations === "i8",
-    bias: params.bias,
-    gated: params.gated,
-    heads: heads !== undefined,
-    headDim: heads?.headDim ?? 0,
-    headColumns: heads?.columns ?? 0,
-    epsilon: (heads?.epsilon ?? 0).toExponential(),
-    activate: `activate_${params.activation.replaceAll("-", "_")}`,
-    outType: cudaType(params.out ?? "f32"),
   };
 }

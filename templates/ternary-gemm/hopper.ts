@@ -1,6 +1,6 @@
 import type { CudaKernel } from "../cuda/define.js";
-import { cudaType } from "../cuda/header.js";
 import { paddedK } from "../signature.js";
+import { epilogueValues } from "./epilogue.js";
 import type { TernaryGemmParams, TernaryHeads } from "./params.js";
 
 /** A block's channels and tokens, its threads: two consumer warpgroups and a producer. */
@@ -34,20 +34,11 @@ export function hopperTernaryGemm(params: TernaryGemmParams): readonly CudaKerne
       requires: "sm_90a",
       template: `ternary-gemm/${integer ? "int8" : "bf16"}-hopper.cu.hbs`,
       values: {
-        n,
+        ...epilogueValues(params),
         ...(integer ? {} : { columns: k }),
         kBlocks: Math.ceil(k / 128),
         stages,
         sharedBytes,
-        integer,
-        bias: params.bias,
-        gated: params.gated,
-        activate: `activate_${params.activation.replaceAll("-", "_")}`,
-        heads: heads !== undefined,
-        headDim: heads?.headDim ?? 0,
-        headColumns: heads?.columns ?? 0,
-        epsilon: heads?.epsilon ?? 0,
-        outType: cudaType(params.out ?? "f32"),
       },
       threads: THREADS,
       sharedBytes,

@@ -14,6 +14,19 @@ __device__ __forceinline__ void wgmma_settle(unsigned (&a)[4]) {
   asm volatile("" : "+r"(a[0]), "+r"(a[1]), "+r"(a[2]), "+r"(a[3])::"memory");
 }
 
+// Keeps the compiler from moving accesses of sums across: call it between the first one and wgmma_fence(), and between
+// wgmma_wait() and the next one.
+template <int N>
+__device__ __forceinline__ void wgmma_pin(int (&d)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; i++) asm volatile("" : "+r"(d[i])::"memory");
+}
+template <int N>
+__device__ __forceinline__ void wgmma_pin(float (&d)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; i++) asm volatile("" : "+f"(d[i])::"memory");
+}
+
 // Ends a group: the multiplications since the last one.
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 

@@ -381,6 +381,8 @@ __device__ __forceinline__ void consumeTile(const Arguments& arguments, unsigned
     sums[0][i] = 0;
     sums[1][i] = 0;
   }
+  wgmma_pin(sums[0]);
+  wgmma_pin(sums[1]);
   if (first && consumer == 1) named_barrier_sync(LAG_BARRIER, 256);
   mbarrier_wait(barriers.full + at.stage, at.parity);
   uint4 codes[2];
@@ -410,6 +412,8 @@ __device__ __forceinline__ void consumeTile(const Arguments& arguments, unsigned
     codes[1] = following[1];
   }
   wgmma_wait<0>();
+  wgmma_pin(sums[0]);
+  wgmma_pin(sums[1]);
   if (lane == 0) mbarrier_arrive(barriers.empty + last);
   Factors& factors = reinterpret_cast<Factors*>(shared + FACTORS_AT)[consumer];
   epilogue.store(arguments, sums, shared + STAGING_AT + consumer * STAGING_BYTES, factors);
