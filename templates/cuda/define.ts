@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { cudaRunsOn } from "../../ir/program/cuda-abi.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import type { Architecture, Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
@@ -77,8 +78,8 @@ export function defineCuda(
 
 /** Whether code that needs `requires` runs on a device of an architecture. */
 export function runsOn(requires: Architecture, architecture: Architecture): boolean {
-  if (requires.endsWith("a")) return requires === architecture;
-  return Number.parseInt(requires.slice(3), 10) <= Number.parseInt(architecture.slice(3), 10);
+  const capability = Number.parseInt(architecture.slice(3), 10);
+  return cudaRunsOn(requires, Math.floor(capability / 10), capability % 10);
 }
 
 function unavailable(family: Family, target: Target, architecture: string): TritcError {

@@ -9,15 +9,10 @@
 // Orders register and shared memory accesses before it with the multiplications after it.
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
-// Completes a before the wgmma_fence() that follows: nothing that computes it moves behind.
-__device__ __forceinline__ void wgmma_settle(unsigned (&a)[4]) {
-  asm volatile("" : "+r"(a[0]), "+r"(a[1]), "+r"(a[2]), "+r"(a[3])::"memory");
-}
-
-// Keeps the compiler from moving accesses of sums across: call it between the first one and wgmma_fence(), and between
-// wgmma_wait() and the next one.
-template <int N>
-__device__ __forceinline__ void wgmma_pin(int (&d)[N]) {
+// Keeps the compiler from moving accesses of these registers across: call it between the last access and wgmma_fence(),
+// and between wgmma_wait() and the next one.
+template <typename Integer, int N>
+__device__ __forceinline__ void wgmma_pin(Integer (&d)[N]) {
 #pragma unroll
   for (int i = 0; i < N; i++) asm volatile("" : "+r"(d[i])::"memory");
 }

@@ -51,7 +51,7 @@ __device__ __forceinline__ void multiplyBlock(Sum (&sums)[2][Tokens / 2], const 
 #pragma unroll
     for (unsigned half = 0; half < 2; half++) {
       unpackCodes(a[step % 2][half], wordOf(codes[half], step));
-      wgmma_settle(a[step % 2][half]);
+      wgmma_pin(a[step % 2][half]);
     }
     wgmma_fence();
     multiply(sums[0], a[step % 2][0], tokens + 2 * step);

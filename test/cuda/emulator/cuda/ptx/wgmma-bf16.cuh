@@ -16,5 +16,3 @@ __device__ __forceinline__ void wgmma_m64n128k16_bf16_transposed(float (&d)[64],
   emulatorCore->warpgroup("wgmma_m64n128k16_bf16_transposed", &operands,
                           emulator::wgmma<float, 128, emulator::gatherTransposed>);
 }
-__device__ __forceinline__ void wgmma_pin(float (&)[64]) {}
-__device__ __forceinline__ void wgmma_pin(unsigned (&)[4]) {}

@@ -140,8 +140,5 @@ __device__ __forceinline__ void wgmma_m64n64k16_bf16(float (&d)[32], const unsig
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
   emulatorCore->warpgroup("wgmma_m64n64k16_bf16", &operands, emulator::wgmma<float, 64, emulator::gatherRows>);
 }
-__device__ __forceinline__ void wgmma_settle(unsigned (&)[4]) {}
-template <int N>
-__device__ __forceinline__ void wgmma_pin(int (&)[N]) {}
-template <int N>
-__device__ __forceinline__ void wgmma_pin(float (&)[N]) {}
+template <typename T, int N>
+__device__ __forceinline__ void wgmma_pin(T (&)[N]) {}
