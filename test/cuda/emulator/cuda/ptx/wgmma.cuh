@@ -140,5 +140,7 @@ __device__ __forceinline__ void wgmma_m64n64k16_bf16(float (&d)[32], const unsig
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
   emulatorCore->warpgroup("wgmma_m64n64k16_bf16", &operands, emulator::wgmma<float, 64, emulator::gatherRows>);
 }
-template <typename T, int N>
-__device__ __forceinline__ void wgmma_pin(T (&)[N]) {}
+template <typename Integer, int N>
+__device__ __forceinline__ void wgmma_pin(Integer (&)[N]) {}
+template <int N>
+__device__ __forceinline__ void wgmma_pin(float (&)[N]) {}
