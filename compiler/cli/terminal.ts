@@ -1,5 +1,3 @@
-import { Presets, SingleBar } from "cli-progress";
-import { formatBytes } from "../units.js";
 import type { CliIo, CliSink } from "./io.js";
 
 export { formatBytes, formatCount } from "../units.js";
@@ -46,35 +44,19 @@ export class Terminal {
       process.env.TERM !== "dumb" &&
       this.#options.quiet !== true &&
       this.#options.json !== true;
-    if (!shown) return { update: () => undefined, stop: () => undefined };
-    const bar = new SingleBar(
-      {
-        format:
-          unit === "bytes"
-            ? `${label} {bar} {percentage}% of {size} · {rate}/s · {eta_formatted} left`
-            : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
-        stream: process.stderr,
-        hideCursor: true,
-        clearOnComplete: true,
-        etaBuffer: 20,
-      },
-      Presets.shades_classic,
-    );
-    let first: { readonly done: number; readonly at: number } | undefined;
+    let bar: Progress | undefined;
+    let stopped = !shown;
+    // Whoever sees no bar does not wait for its package to load.
+    if (shown) {
+      void import("./progress-bar.js").then(({ progressBar }) => {
+        if (!stopped) bar = progressBar(label, unit);
+      });
+    }
     return {
-      update(done, total) {
-        first ??= { done, at: performance.now() };
-        const seconds = (performance.now() - first.at) / 1000;
-        const rate = seconds > 0 ? Math.round((done - first.done) / seconds) : 0;
-        const shown = { size: formatBytes(total), rate: formatBytes(rate) };
-        if (!bar.isActive) bar.start(total, done, shown);
-        else {
-          bar.setTotal(total);
-          bar.update(done, shown);
-        }
-      },
+      update: (done, total) => bar?.update(done, total),
       stop() {
-        if (bar.isActive) bar.stop();
+        stopped = true;
+        bar?.stop();
       },
     };
   }

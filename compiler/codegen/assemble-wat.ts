@@ -1,4 +1,4 @@
-import wabtInit from "wabt";
+import type wabtInit from "wabt";
 import { TritcError } from "../../ir/errors.js";
 
 const FEATURES = { simd: true, threads: true, relaxed_simd: true, sat_float_to_int: true, bulk_memory: true };
@@ -10,7 +10,8 @@ let assembler: ReturnType<typeof wabtInit> | undefined;
  * rendered text with its number.
  */
 export async function assembleWat(source: string, place: string): Promise<Uint8Array<ArrayBuffer>> {
-  assembler ??= wabtInit();
+  // Half a megabyte of WebAssembly: loaded by whoever assembles.
+  assembler ??= import("wabt").then((wabt) => wabt.default());
   const wabt = await assembler;
   try {
     const module = wabt.parseWat("kernel.wat", source, FEATURES);

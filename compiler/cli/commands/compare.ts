@@ -1,17 +1,8 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Command } from "commander";
-import { TritcError } from "../../../ir/errors.js";
-import type { GeneratedPicture } from "../../../runtime/node/generate.js";
-import type { Picture } from "../../../runtime/node/pipeline-models.js";
-import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
-import { isBundle } from "../is-bundle.js";
 import { withDeviceOptions, withOutputOptions } from "../options.js";
-import { Terminal, table } from "../terminal.js";
 import { type SamplingOptions, withSamplingOptions } from "./run.js";
 
-interface CompareOptions extends SamplingOptions {
+export interface CompareOptions extends SamplingOptions {
   readonly prompts: string;
   readonly out: string;
 }
@@ -25,137 +16,7 @@ export function addCompare(program: Command): void {
     .argument("<bundle>", "the bundle to compare with it")
     .requiredOption("--prompts <file>", "text file, one prompt a line")
     .requiredOption("-o, --out <file>", "the PNG to write: each row a prompt, reference left, bundle right")
-    .action(async (reference: string, bundle: string, options: CompareOptions) => {
-      if (!isBundle(bundle)) throw notABundle(bundle);
-      await checkFilePath(options.out);
-      const prompts = (await readFile(options.prompts, "utf8"))
-        .split("\n")
-        .map((p) => p.trim())
-        .filter((p) => p !== "");
-      if (prompts.length === 0) {
-        throw new TritcError({
-          code: "TRITC_E_USAGE",
-          message: "the prompts file holds no prompt",
-          place: options.prompts,
-          expected: "one prompt a line",
-          found: "nothing",
-          remedy: "write prompts into the file",
-          exitCode: 2,
-        });
-      }
-      const [{ openBundle }, { composeGrid }, { encodePng }] = await Promise.all([
-        import("../../../runtime/node/bundle.js"),
-        import("../../../runtime/node/grid.js"),
-        import("../../../runtime/node/png.js"),
-      ]);
-      const terminal = new Terminal(options);
-      const signal = options.io.interruptSignal();
-      // Both sides draw at one size: what was asked for, or what the bundle was compiled for.
-      const { manifest, program: compiled } = await openBundle(bundle);
-      const [planned] = manifest.resolutions;
-      const sampling = { ...(planned === undefined ? {} : { resolution: planned }), ...options };
-      const left = await withBundle(reference, bundle, compiled.target, sampling, signal, (path) =>
-        drawAll(path, prompts, sampling, signal, terminal),
-      );
-      const right = await drawAll(bundle, prompts, sampling, signal, terminal);
-      const grid = composeGrid(
-        prompts.flatMap((_, i) => [left[i], right[i]].flatMap((p) => p ?? [])),
-        2,
-      );
-      const png = encodePng(grid, { Software: "tritc", prompts: prompts.join("\n") });
-      await writeFileAtomic(options.out, (file) => file.writeFile(png));
-      const results = prompts.map((prompt, i) => ({ prompt, psnr: psnr(left[i], right[i]) }));
-      const mean = results.reduce((sum, r) => sum + Math.min(r.psnr, 99), 0) / results.length;
-      const rows = results.map((r) => [`${r.psnr.toFixed(1)} dB`, r.prompt]);
-      terminal.result(
-        { out: options.out, results, mean },
-        table([...rows, [`${mean.toFixed(1)} dB`, `mean PSNR; ${options.out}`]]),
-      );
-    });
-}
-
-/** Calls `use` with a bundle of the reference: itself, or a temporary one in full precision for the same target. */
-async function withBundle<T>(
-  reference: string,
-  other: string,
-  target: string,
-  options: SamplingOptions,
-  signal: AbortSignal,
-  use: (path: string) => Promise<T>,
-): Promise<T> {
-  if (isBundle(reference)) return use(reference);
-  const { compileModel } = await import("../../compile.js");
-  const folder = await mkdtemp(join(tmpdir(), "tritc-compare-"));
-  try {
-    const out = join(folder, "reference");
-    const { pipeline = join(other, "pipeline"), resolution } = options;
-    await compileModel({
-      input: reference,
-      out,
-      target,
-      ternarize: "none",
-      activations: "f32",
-      pipeline,
-      signal,
-      ...(resolution === undefined ? {} : { resolution }),
-    });
-    return await use(out);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function drawAll(
-  path: string,
-  prompts: readonly string[],
-  options: SamplingOptions,
-  signal: AbortSignal,
-  terminal: Terminal,
-): Promise<GeneratedPicture[]> {
-  const { openGenerator } = await import("../../../runtime/node/generate.js");
-  const generator = await openGenerator(path, options);
-  const progress = terminal.progress(path, "steps");
-  try {
-    const pictures = [];
-    for (const [i, prompt] of prompts.entries()) {
-      const onStep = ({ step, steps }: { step: number; steps: number }) =>
-        progress.update(i * steps + step, prompts.length * steps);
-      const { seed, steps, guidance } = options;
-      pictures.push(
-        await generator.generate({
-          prompt,
-          seed: seed + i,
-          steps,
-          guidance,
-          signal,
-          ...options.resolution,
-          onStep,
-        }),
-      );
-    }
-    return pictures;
-  } finally {
-    progress.stop();
-    await generator.close();
-  }
-}
-
-/** Peak signal-to-noise ratio of 8-bit pictures in dB; Infinity where they are equal. */
-function psnr(a: Picture | undefined, b: Picture | undefined): number {
-  if (a === undefined || b === undefined) return Number.NaN;
-  const squares = a.rgb.reduce((sum, v, i) => sum + (v - (b.rgb[i] ?? 0)) ** 2, 0);
-  return 10 * Math.log10(255 ** 2 / (squares / a.rgb.length));
-}
-
-function notABundle(path: string): TritcError {
-  return new TritcError({
-    code: "TRITC_E_USAGE",
-    message: "not a bundle",
-    place: path,
-    expected: "a folder with a manifest.json",
-    found: path,
-    remedy:
-      "compile the model first: tritc compile <model> --target cpu --ternarize none --activations f32 -o <folder>",
-    exitCode: 2,
-  });
+    .action(async (reference: string, bundle: string, options: CompareOptions) =>
+      (await import("../actions/compare.js")).compareModels(reference, bundle, options),
+    );
 }

@@ -1,21 +1,11 @@
-import { join } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
-import { cacheDir } from "../../../runtime/node/cache-dir.js";
-import {
-  type Activations,
-  type AttentionProducts,
-  checkActivations,
-  checkAttention,
-  targetByName,
-} from "../../../targets/index.js";
+import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import type { Emit } from "../../codegen/kernels.js";
-import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { Ternarize } from "../../pass.js";
-import { describeLora } from "../describe-lora.js";
 import {
   byteCount,
   type CommonOptions,
@@ -24,10 +14,8 @@ import {
   withOutputOptions,
   withPlanOptions,
 } from "../options.js";
-import { describePlans } from "../plan-text.js";
-import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
 
-interface CompileOptions extends CommonOptions, PlanOptions {
+export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly target: string;
   readonly out: string;
   readonly lora?: readonly LoraRequest[];
@@ -89,97 +77,7 @@ export function addCompile(program: Command): void {
         .default(DEFAULT_MEMORY_BYTES, "2GB"),
     )
     .option("--no-resume", "do not go on from an interrupted run: remove what it left, and leave nothing")
-    .action(async (input: string, options: CompileOptions) => {
-      const terminal = new Terminal(options);
-      const target = targetByName(options.target);
-      checkActivations(target, options.activations);
-      checkAttention(target, options.activations, options.attention);
-      const signal = options.io.interruptSignal();
-      const { compileModel } = await import("../../compile.js");
-      const progress = phases(terminal);
-      const report = await compileModel({
-        input,
-        out: options.out,
-        target: target.name,
-        ternarize: options.ternarize,
-        activations: options.activations,
-        attention: options.attention,
-        storage: options.storage,
-        ...(options.lora === undefined ? {} : { lora: options.lora }),
-        ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
-        memoryLimit: options.memoryLimit,
-        promptWeights: options.promptWeights,
-        ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
-        emit: options.emit,
-        kernelCache: join(cacheDir(), "kernels"),
-        memory: options.memory,
-        resume: options.resume,
-        onNotice: (text) => terminal.note(text),
-        onProgress: progress.update,
-        signal,
-      }).finally(() => progress.stop());
-      const ratio = report.sourceBytes / report.weightBytes;
-      const rows: (readonly [string, string])[] = [
-        ["bundle", report.out],
-        ["target", report.target],
-        [
-          "model",
-          report.model === null ? "generic graph (no FLUX transformer recognized)" : describe(report.model),
-        ],
-        ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
-        ["kernels", describeKernels(report, target.language === "cuda")],
-        [
-          "weights",
-          `${formatBytes(report.weightBytes)}, ${ratio.toFixed(2)}x below the source's ${formatBytes(report.sourceBytes)}`,
-        ],
-        ["device memory", describeMemory(report)],
-        ["time", `${report.seconds.toFixed(1)} s`],
-      ];
-      const plans = describePlans(report.account, report.stepFloors);
-      terminal.result(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
-    });
-}
-
-/** A progress bar for each of a compilation's phases, one after the other. */
-function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
-  let phase: string | undefined;
-  let bar: Progress | undefined;
-  return {
-    update(progress) {
-      if (progress.phase !== phase) {
-        bar?.stop();
-        phase = progress.phase;
-        bar = terminal.progress("compiling", phase === "kernels" ? "kernels" : "bytes");
-      }
-      bar?.update(progress.done, progress.total);
-    },
-    stop: () => bar?.stop(),
-  };
-}
-
-function describeMemory({ memoryBytes, account: { promptWeights, limitBytes } }: CompileReport): string {
-  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
-  const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
-  return `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`;
-}
-
-function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {
-  const count = formatCount(kernels);
-  if (!cuda) return count;
-  if (toolkit === null) return `${count}, as sources: nvcc has to compile them`;
-  if (resources.length === 0)
-    return `${count} as PTX by ${toolkit}: compiled by the driver, registers unchecked`;
-  const most = Math.max(...resources.map(({ registers }) => registers));
-  const shared = Math.max(...resources.map(({ sharedBytes }) => sharedBytes));
-  const architectures = new Set(resources.map(({ architecture }) => architecture));
-  return `${count} for ${[...architectures].sort().join(", ")} by ${toolkit}: at most ${most} registers, ${formatCount(shared)} bytes of shared memory, no spills`;
-}
-
-function describe(model: {
-  doubleBlocks: number;
-  singleBlocks: number;
-  hidden: number;
-  heads: number;
-}): string {
-  return `${model.doubleBlocks} double and ${model.singleBlocks} single blocks, width ${model.hidden}, ${model.heads} heads`;
+    .action(async (input: string, options: CompileOptions) =>
+      (await import("../actions/compile.js")).compileModelFile(input, options),
+    );
 }

@@ -1,8 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { checkFilePath } from "../../atomic-file.js";
 import type { LoraRequest } from "../../lora/read.js";
-import { describeLora } from "../describe-lora.js";
 import {
   type CommonOptions,
   type DeviceOptions,
@@ -10,10 +8,8 @@ import {
   withDeviceOptions,
   withOutputOptions,
 } from "../options.js";
-import { readTensors, writeTensors } from "../safetensors-file.js";
-import { Terminal, table } from "../terminal.js";
 
-interface EvalOptions extends CommonOptions, DeviceOptions {
+export interface EvalOptions extends CommonOptions, DeviceOptions {
   readonly inputs: string;
   readonly out: string;
   readonly precision: "f32" | "f64";
@@ -37,22 +33,7 @@ export function addEval(program: Command): void {
     )
     .addOption(loraOption())
     .option("--interpret", "bundle: run its graph in the reference interpreter instead of its kernels")
-    .action(async (model: string, options: EvalOptions) => {
-      const { evaluateFile } = await import("../evaluate-file.js");
-      if (options.out !== "-") await checkFilePath(options.out);
-      const inputs = await readTensors(options.inputs, options.io);
-      const { outputs, ranOn, lora } = await evaluateFile(model, inputs, options);
-      await writeTensors(options.out, outputs, options.io);
-      const tensors = [...outputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape }));
-      const rows = tensors.map((t) => [t.name, t.dtype, `[${t.shape.join(", ")}]`]);
-      for (const adapter of lora) rows.push([describeLora(adapter)]);
-      const terminal = new Terminal(options);
-      if (options.out === "-") terminal.note(table([...rows, [`computed by ${ranOn}`]]));
-      else {
-        terminal.result(
-          { out: options.out, ranOn, lora, tensors },
-          table([...rows, [`${options.out}: computed by ${ranOn}`]]),
-        );
-      }
-    });
+    .action(async (model: string, options: EvalOptions) =>
+      (await import("../actions/eval.js")).evaluate(model, options),
+    );
 }

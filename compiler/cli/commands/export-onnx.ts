@@ -1,11 +1,9 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { WEIGHT_FORMS, WEIGHT_TYPES, type WeightForm, type WeightType } from "../../onnx-export/format.js";
-import type { ExportReport } from "../../onnx-export/index.js";
 import { type CommonOptions, positiveInteger, withOutputOptions } from "../options.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
 
-interface ExportOnnxOptions extends CommonOptions {
+export interface ExportOnnxOptions extends CommonOptions {
   readonly out: string;
   readonly weights: WeightForm;
   readonly ternarize?: "exact" | "absmean";
@@ -41,35 +39,7 @@ export function addExportOnnx(program: Command): void {
     .addOption(
       new Option("--opset <n>", "21 to 25; default: 21, or 25 for 2-bit weights").argParser(positiveInteger),
     )
-    .action(async (input: string, options: ExportOnnxOptions) => {
-      const terminal = new Terminal(options);
-      const { io, out, weights, ternarize, type, opset } = options;
-      const signal = io.interruptSignal();
-      const { exportOnnx } = await import("../../onnx-export/index.js");
-      const progress = terminal.progress("exporting", "tensors");
-      const report = await exportOnnx({
-        input,
-        out,
-        weights,
-        ...(ternarize === undefined ? {} : { ternarize }),
-        ...(type === undefined ? {} : { type }),
-        ...(opset === undefined ? {} : { opset }),
-        onProgress: progress.update,
-        signal,
-      }).finally(() => progress.stop());
-      if (report.model === null) terminal.note("no FLUX transformer was recognized: no weight is ternary");
-      terminal.result(report, table(rowsOf(report)));
-    });
-}
-
-function rowsOf(report: ExportReport): readonly (readonly [string, string])[] {
-  const form =
-    report.type === null ? `${report.weights} codes, one f32 scale a row` : `dequantized, ${report.type}`;
-  return [
-    ...report.files.map(({ path, bytes }) => ["file", `${path}, ${formatBytes(bytes)}`] as const),
-    ["ternary weights", `${formatCount(report.ternaryWeights)}, ${form}`],
-    ["opset", `${report.opset}, ${formatCount(report.nodes)} nodes`],
-    ["batch", report.dynamicBatch ? "any" : "as in the source"],
-    ["time", `${report.seconds.toFixed(1)} s`],
-  ];
+    .action(async (input: string, options: ExportOnnxOptions) =>
+      (await import("../actions/export-onnx.js")).exportModel(input, options),
+    );
 }

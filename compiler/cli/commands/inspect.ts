@@ -1,14 +1,10 @@
 import { type Command, Option } from "commander";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
-import { type Activations, type AttentionProducts, targetByName } from "../../../targets/index.js";
-import { fileReader } from "../../file-reader.js";
-import type { Inspection } from "../../inspect.js";
+import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import type { Ternarize } from "../../pass.js";
 import { type CommonOptions, type PlanOptions, withOutputOptions, withPlanOptions } from "../options.js";
-import { describeFit, describePlans } from "../plan-text.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
 
-interface InspectOptions extends CommonOptions, PlanOptions {
+export interface InspectOptions extends CommonOptions, PlanOptions {
   readonly target?: string;
   readonly ternarize: Ternarize;
   readonly activations?: Activations;
@@ -49,99 +45,7 @@ export function addInspect(program: Command): void {
       "<model>",
       "an .onnx file, a folder with one, a Diffusers folder, or a FLUX.1 .safetensors checkpoint",
     )
-    .action(async (path: string, options: InspectOptions) => {
-      const target = options.target === undefined ? undefined : targetByName(options.target);
-      const [{ inspectGraph }, { importModel }, { recognize }] = await Promise.all([
-        import("../../inspect.js"),
-        import("../../import-model.js"),
-        import("../../pipeline.js"),
-      ]);
-      const reader = fileReader();
-      try {
-        const imported = importModel(path);
-        const recognized = recognize(imported, reader);
-        const inspection = inspectGraph(recognized);
-        if (target === undefined) {
-          new Terminal(options).result(inspection, describe(inspection));
-          return;
-        }
-        const [{ planModel }, { manifestMemory }] = await Promise.all([
-          import("../../account/plan-model.js"),
-          import("../../account/plan.js"),
-        ]);
-        const { account } = planModel(imported, recognized, reader, {
-          target,
-          resolutions: options.resolution,
-          memoryLimit: options.memoryLimit,
-          promptWeights: options.promptWeights,
-          ternarize: options.ternarize,
-          activations: options.activations ?? target.activations[0] ?? "f32",
-          attention: options.attention,
-          storage: options.storage,
-        });
-        const { plans, limitBytes, fit } = account;
-        const planned = manifestMemory(plans, limitBytes, fit.promptWeights ?? "stream");
-        const floors = plans.map(({ stepFloor }) => stepFloor);
-        const texts = [describe(inspection), describePlans(planned, floors), describeFit(fit, limitBytes)];
-        new Terminal(options).result(
-          { ...inspection, plan: { target: target.name, ...planned, ...fit, stepFloors: floors } },
-          texts.filter((text) => text !== "").join("\n\n"),
-        );
-      } finally {
-        reader.close();
-      }
-    });
-}
-
-function describe(found: Inspection): string {
-  const { model, storage } = found;
-  const below = (bytes: number) => `${(storage.bf16 / bytes).toFixed(2)}x below bf16`;
-  const percent = (100 * found.ternaryShare).toFixed(2);
-  const facts: [string, string][] = [
-    [
-      "model",
-      model === null
-        ? "not recognized as a FLUX transformer"
-        : `FLUX transformer: ${model.doubleBlocks} double and ${model.singleBlocks} single blocks, width ${model.hidden}, ` +
-          `${model.heads} heads of ${model.headDim}, MLP ${model.mlpWidth}`,
-    ],
-  ];
-  if (model !== null) {
-    facts.push(
-      ["latents", `${model.inChannels} channels in, ${model.outChannels} out`],
-      [
-        "conditioning",
-        `context ${model.contextDim}, pooled ${model.pooledDim}, ${model.guidance ? "with" : "no"} guidance`,
-      ],
-      ["rope", `axes ${model.ropeAxes.join(" + ")}, theta ${model.ropeTheta}`],
+    .action(async (path: string, options: InspectOptions) =>
+      (await import("../actions/inspect.js")).inspectModel(path, options),
     );
-  }
-  facts.push(
-    ["parameters", formatCount(found.parameters)],
-    ["ternary", `${formatCount(found.ternaryWeights)} weights of the block linears, ${percent}%`],
-    [
-      "storage",
-      `${formatBytes(storage.source)} as stored, ${formatBytes(storage.bf16)} in bf16, ${formatBytes(storage.ternary)} ternary (${below(storage.ternary)}), ${formatBytes(storage.twoBit)} in 2-bit codes (${below(storage.twoBit)})`,
-    ],
-    [
-      "unrecognized",
-      found.unrecognized.length === 0
-        ? "none"
-        : found.unrecognized.map((u) => `${u.op} x${u.count}`).join(", "),
-    ],
-  );
-  const linears = found.linears.map((g) => [
-    g.role,
-    g.count,
-    g.inFeatures,
-    g.outFeatures,
-    formatCount(g.weights),
-  ]);
-  return [
-    table(facts),
-    "",
-    table([["input", "role", "type"], ...found.inputs.map((i) => [i.name, i.role ?? "-", i.type])]),
-    "",
-    table([["linear", "count", "in", "out", "weights"], ...linears]),
-  ].join("\n");
 }

@@ -1,7 +1,6 @@
 import { existsSync, realpathSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { execa } from "execa";
 import type { Architecture } from "../../../targets/index.js";
 
 /** A clang that makes PTX, for architectures that nvcc has dropped; drivers compile it as they load it. */
@@ -38,6 +37,7 @@ export async function findClang(
   const paths = env.TRITC_CLANG
     ? [env.TRITC_CLANG]
     : (env.PATH ?? "").split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
+  const { execa } = await import("execa");
   for (const path of paths.filter((candidate) => existsSync(candidate))) {
     const { stdout } = await execa(path, ["--version"], { reject: false, stdin: "ignore", timeout: 60_000 });
     const version = /\bclang version (\d+\.\d+\.\d+)/.exec(String(stdout ?? ""))?.[1];

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 
 /** What a run of nvcc printed, on either stream, and whether it succeeded. */
 export interface NvccRun {
@@ -29,6 +28,7 @@ export async function runNvcc(
   folder: string,
   signal?: AbortSignal,
 ): Promise<NvccRun> {
+  const { execa } = await import("execa");
   signal?.throwIfAborted();
   const child = execa(nvcc, args, {
     cwd: folder,

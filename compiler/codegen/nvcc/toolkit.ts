@@ -1,6 +1,5 @@
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { TritcError } from "../../../ir/errors.js";
 import {
   ARCHITECTURES,
@@ -136,6 +135,7 @@ function isProgram(path: string): boolean {
 }
 
 async function probe(nvcc: string): Promise<Toolkit | undefined> {
+  const { execa } = await import("execa");
   const { stdout } = await execa(nvcc, ["--version"], { reject: false, stdin: "ignore", timeout: 60_000 });
   const version = parseVersion(String(stdout ?? ""));
   return version === undefined ? undefined : { nvcc, ...version };

@@ -1,0 +1,47 @@
+import type { Manifest } from "../../../ir/format/manifest.js";
+import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
+import { printResolution, type Resolution } from "../../resolutions.js";
+import type { RunOptions } from "../commands/run.js";
+import { Terminal } from "../terminal.js";
+
+export async function runBundle(bundle: string, options: RunOptions): Promise<void> {
+  const terminal = new Terminal(options);
+  const started = performance.now();
+  await checkFilePath(options.out);
+  const { openGenerator } = await import("../../../runtime/node/generate.js");
+  const generator = await openGenerator(bundle, options);
+  try {
+    noteUnplanned(terminal, generator.bundle.manifest, options.resolution);
+    const loaded = performance.now();
+    const progress = terminal.progress("sampling", "steps");
+    const picture = await generator
+      .generate({
+        prompt: options.prompt,
+        seed: options.seed,
+        steps: options.steps,
+        guidance: options.guidance,
+        ...options.resolution,
+        onStep: ({ step, steps }) => progress.update(step, steps),
+      })
+      .finally(() => progress.stop());
+    await writeFileAtomic(options.out, (file) => file.writeFile(picture.png));
+    const seconds = { load: (loaded - started) / 1000, generate: (performance.now() - loaded) / 1000 };
+    const { width, height } = picture;
+    terminal.result(
+      { out: options.out, width, height, device: generator.device.description, seconds },
+      `${options.out}: ${width}x${height}, ${options.steps} steps in ${seconds.generate.toFixed(2)} s on ${generator.device.description}`,
+    );
+  } finally {
+    await generator.close();
+  }
+}
+
+/** A remark about a picture that the bundle was not planned for: it may take more memory than there is. */
+function noteUnplanned(terminal: Terminal, { resolutions }: Manifest, wanted: Resolution | undefined): void {
+  if (wanted === undefined || resolutions.length === 0) return;
+  const planned = resolutions.map(printResolution);
+  if (planned.includes(printResolution(wanted))) return;
+  terminal.note(
+    `${printResolution(wanted)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
+  );
+}

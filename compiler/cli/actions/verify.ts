@@ -1,0 +1,57 @@
+import { TritcError } from "../../../ir/errors.js";
+import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
+import { filesBelow } from "../../bundle/occupant.js";
+import type { VerifyOptions } from "../commands/verify.js";
+import { randomInputs } from "../random-inputs.js";
+import { relativeError } from "../relative-error.js";
+import { readTensors } from "../safetensors-file.js";
+import { Terminal, table } from "../terminal.js";
+
+/** Refuses files that the manifest does not list: whoever put them there, they are not what was compiled. */
+async function refuseStrangers(bundle: string, { files }: Manifest): Promise<void> {
+  const listed = new Set([MANIFEST_FILE, ...files.map((file) => file.path)]);
+  const stranger = (await filesBelow(bundle)).find((file) => !listed.has(file));
+  if (stranger === undefined) return;
+  throw new TritcError({
+    code: "TRITC_E_BUNDLE_FILE",
+    message: "the bundle's file is not in the manifest",
+    place: `${bundle}/${stranger}`,
+    remedy: "move the file out of the bundle",
+  });
+}
+
+/** Kernels and interpreter compute the same graph; float rounding and int8 codes near a tie are all that differs. */
+const KERNEL_TOLERANCE = 1e-3;
+
+export async function verifyBundle(path: string, options: VerifyOptions): Promise<void> {
+  const { evaluateFile } = await import("../evaluate-file.js");
+  const { openBundle } = await import("../../../runtime/node/bundle.js");
+  const bundle = await openBundle(path);
+  await refuseStrangers(path, bundle.manifest);
+  const inputs =
+    options.inputs === undefined
+      ? randomInputs(bundle.program)
+      : await readTensors(options.inputs, options.io);
+  const kernels = await evaluateFile(path, inputs, options);
+  const reference = await evaluateFile(path, inputs, { interpret: true });
+  const error = relativeError(kernels.outputs, reference.outputs);
+  const original =
+    options.against === undefined ? undefined : await evaluateFile(options.against, inputs, {});
+  const distance = original === undefined ? undefined : relativeError(kernels.outputs, original.outputs);
+  if (!(error <= KERNEL_TOLERANCE)) {
+    throw new TritcError({
+      code: "TRITC_E_VERIFY",
+      message: "the kernels do not compute the bundle's graph",
+      place: path,
+      expected: `relative L2 error at most ${KERNEL_TOLERANCE}`,
+      found: error.toExponential(2),
+      remedy: "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json",
+    });
+  }
+  const rows: [string, string][] = [
+    ["files", `${bundle.manifest.files.length} intact`],
+    ["kernels", `${error.toExponential(2)} from the interpreter (relative L2), on ${kernels.ranOn}`],
+  ];
+  if (distance !== undefined) rows.push(["model", `${distance.toExponential(2)} from ${options.against}`]);
+  new Terminal(options).result({ files: bundle.manifest.files.length, error, distance }, table(rows));
+}

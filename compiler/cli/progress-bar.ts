@@ -1,0 +1,37 @@
+import { Presets, SingleBar } from "cli-progress";
+import { formatBytes } from "../units.js";
+import type { Progress } from "./terminal.js";
+
+/** A bar with rate and time left on standard error. The unit `bytes` shows sizes. */
+export function progressBar(label: string, unit: string): Progress {
+  const bar = new SingleBar(
+    {
+      format:
+        unit === "bytes"
+          ? `${label} {bar} {percentage}% of {size} · {rate}/s · {eta_formatted} left`
+          : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      etaBuffer: 20,
+    },
+    Presets.shades_classic,
+  );
+  let first: { readonly done: number; readonly at: number } | undefined;
+  return {
+    update(done, total) {
+      first ??= { done, at: performance.now() };
+      const seconds = (performance.now() - first.at) / 1000;
+      const rate = seconds > 0 ? Math.round((done - first.done) / seconds) : 0;
+      const shown = { size: formatBytes(total), rate: formatBytes(rate) };
+      if (!bar.isActive) bar.start(total, done, shown);
+      else {
+        bar.setTotal(total);
+        bar.update(done, shown);
+      }
+    },
+    stop() {
+      if (bar.isActive) bar.stop();
+    },
+  };
+}
