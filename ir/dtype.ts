@@ -1,9 +1,11 @@
-/** Element types. The sub-byte integers exist in constants only: nothing computes in them. */
+/** Element types. The sub-byte integers and the 8-bit floats exist in constants only: nothing computes in them. */
 export const DTYPES = [
   "f64",
   "f32",
   "f16",
   "bf16",
+  "f8e4m3",
+  "f8e5m2",
   "i64",
   "u64",
   "i32",
@@ -26,6 +28,8 @@ export const DTYPE_BITS: Readonly<Record<DType, number>> = {
   f32: 32,
   f16: 16,
   bf16: 16,
+  f8e4m3: 8,
+  f8e5m2: 8,
   i64: 64,
   u64: 64,
   i32: 32,
@@ -41,7 +45,7 @@ export const DTYPE_BITS: Readonly<Record<DType, number>> = {
   bool: 8,
 };
 
-export const FLOAT_DTYPES: ReadonlySet<DType> = new Set(["f64", "f32", "f16", "bf16"]);
+export const FLOAT_DTYPES: ReadonlySet<DType> = new Set(["f64", "f32", "f16", "bf16", "f8e4m3", "f8e5m2"]);
 
 /** Whether elements are floating-point numbers of any width. */
 export function isFloat(dtype: DType): boolean {

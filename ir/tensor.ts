@@ -4,7 +4,7 @@ import type { DType } from "./dtype.js";
  * A dense tensor in memory, row-major. `data` holds one element per entry whatever the dtype:
  * floats of every width as Float32Array or Float64Array values, 64-bit integers as BigInt64Array or
  * BigUint64Array, smaller integers in the typed array of their width (4- and 2-bit ones in 8-bit entries),
- * bool as Uint8Array of 0 and 1. The dtype is what the value means; f16 and bf16 are never kept as bits here.
+ * bool as Uint8Array of 0 and 1. The dtype is what the value means; narrow floats are never kept as bits here.
  */
 export interface Tensor {
   readonly dtype: DType;
@@ -36,6 +36,8 @@ export function allocate(dtype: DType, count: number, wide = false): TensorData 
     case "f32":
     case "f16":
     case "bf16":
+    case "f8e4m3":
+    case "f8e5m2":
       return wide || dtype === "f64" ? new Float64Array(count) : new Float32Array(count);
     case "i64":
       return new BigInt64Array(count);

@@ -1,4 +1,4 @@
-import { byteLength, type DType } from "../../ir/dtype.js";
+import { byteLength } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
 import { FluxBuilder } from "../../test/support/flux-builder.js";
 import { type FluxSize, TORCHSCRIPT } from "../../test/support/flux-style.js";
@@ -27,7 +27,7 @@ export interface SyntheticFlux {
   readonly bytes: number;
 }
 
-const DTYPE: DType = "bf16";
+const DTYPE = "bf16";
 /** Exporters align tensors to pages, so that they can be mapped. */
 const ALIGNMENT = 4096;
 

@@ -1,7 +1,12 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Constant } from "../../ir/constant/constant.js";
-import { headerLength, parseHeader, type SafetensorsHeader } from "../../ir/format/safetensors.js";
+import {
+  headerLength,
+  parseMixedHeader,
+  type SafetensorsHeader,
+  unreadType,
+} from "../../ir/format/safetensors.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { checkpointError, someOf } from "./errors.js";
 import { readJsonObject } from "./json-file.js";
@@ -9,11 +14,11 @@ import { readJsonObject } from "./json-file.js";
 /** Tensors by name, as constants that name their bytes; nothing of them is read. */
 export type StoredTensors = ReadonlyMap<string, Constant>;
 
-/** The header of a safetensors file. Throws TRITC_E_SAFETENSORS, TRITC_E_FILE_READ and the file system's errors. */
+/** The header of a safetensors file, which may hold types that are not read. Throws TRITC_E_SAFETENSORS, TRITC_E_FILE_READ and the file system's errors. */
 export function readHeader(file: string, reader: FileReader): SafetensorsHeader {
   const { size } = statSync(file);
   const length = headerLength(reader.read(file, 0, Math.min(8, size)), size, file);
-  return parseHeader(reader.read(file, 0, 8 + length), size, file);
+  return parseMixedHeader(reader.read(file, 0, 8 + length), size, file);
 }
 
 /** The tensors of a file. */
@@ -21,7 +26,9 @@ export function storedTensors(file: string): StoredTensors {
   const reader = fileReader();
   try {
     const constants = new Map<string, Constant>();
-    for (const { name, dtype, shape, offset, length } of readHeader(file, reader).entries.values()) {
+    const { entries, unread } = readHeader(file, reader);
+    for (const [name, spelling] of unread) throw unreadType(`${file}: ${name}`, spelling);
+    for (const { name, dtype, shape, offset, length } of entries.values()) {
       constants.set(name, { dtype, shape, source: { kind: "file", file, offset, length } });
     }
     return constants;

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
 import { isFloat } from "../../ir/dtype.js";
-import type { SafetensorsEntry } from "../../ir/format/safetensors.js";
+import { type SafetensorsEntry, unreadType } from "../../ir/format/safetensors.js";
 import { readHeader } from "../diffusers/tensors.js";
 import { fileReader } from "../file-reader.js";
 import { loraError } from "./errors.js";
@@ -69,7 +69,8 @@ export function readLora({ file, scale }: LoraRequest): LoraAdapter {
   }
   const reader = fileReader();
   try {
-    const { entries, metadata } = readHeader(file, reader);
+    const { entries, unread, metadata } = readHeader(file, reader);
+    for (const [name, spelling] of unread) throw unreadType(`${file}: tensor ${name}`, spelling);
     const alphaOf = metadataAlpha(metadata, file);
     const factors = new Map<string, Factors>();
     const others: string[] = [];

@@ -25,6 +25,8 @@ export function deviceDType(dtype: DType): "f32" | "i32" | "u32" {
     case "f32":
     case "f16":
     case "bf16":
+    case "f8e4m3":
+    case "f8e5m2":
       return "f32";
     case "u64":
     case "u32":

@@ -1,4 +1,5 @@
 import type { Constant } from "../../ir/constant/constant.js";
+import { isNarrowFloat } from "../../ir/constant/float8.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { deviceDType } from "./operand.js";
@@ -78,10 +79,11 @@ export class WeightTable {
 /** The narrowest float type that holds a constant's values: that of the file behind casts and layout changes. */
 export function storedFloat(constant: Constant): "f32" | "f16" | "bf16" {
   if (constant.dtype === "f16" || constant.dtype === "bf16") return constant.dtype;
+  if (isNarrowFloat(constant.dtype)) return "f16";
   const { source } = constant;
   switch (source.kind) {
     case "cast":
-      return source.of.dtype === "f16" || source.of.dtype === "bf16" ? source.of.dtype : "f32";
+      return source.of.dtype === "f32" ? "f32" : storedFloat(source.of);
     case "reshape":
     case "transpose":
     case "rows":

@@ -15,6 +15,8 @@ export const ONNX_TYPE: Readonly<Record<DType, number>> = {
   u32: 12,
   u64: 13,
   bf16: 16,
+  f8e4m3: 17,
+  f8e5m2: 19,
   u4: 21,
   i4: 22,
   u2: 25,

@@ -1,6 +1,7 @@
 import type { DType } from "../dtype.js";
 import { isFloat } from "../dtype.js";
 import { allocate, type TensorData } from "../tensor.js";
+import { isNarrowFloat, widenNarrow } from "./float8.js";
 import { decodeBfloat, decodeHalf, encodeBfloat, encodeHalf, roundToBfloat, roundToHalf } from "./float16.js";
 
 /** Typed arrays of numbers: all tensor data but the 64-bit integers. */
@@ -31,6 +32,9 @@ export function decodeBytes(dtype: DType, bytes: Uint8Array, count: number, firs
       return decodeHalf(view(bytes, 2, (b, o) => new Uint16Array(b, o, count)));
     case "bf16":
       return decodeBfloat(view(bytes, 2, (b, o) => new Uint16Array(b, o, count)));
+    case "f8e4m3":
+    case "f8e5m2":
+      return decodeHalf(widenNarrow(dtype, bytes.subarray(0, count)));
     case "i64":
       return view(bytes, 8, (b, o) => new BigInt64Array(b, o, count));
     case "u64":
@@ -86,6 +90,7 @@ function unpack(
 /** Tensor data → little-endian bytes; the reverse of `decodeBytes`. May share memory with `data`. */
 export function encodeBytes(dtype: DType, data: TensorData): Uint8Array {
   if (isBig(data)) return bytesOf(data);
+  if (isNarrowFloat(dtype)) throw new Error(`${dtype} is only read`);
   switch (dtype) {
     case "f16":
       return bytesOf(encodeHalf(data));

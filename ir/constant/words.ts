@@ -1,6 +1,7 @@
 import { countOf } from "../tensor.js";
 import { isStored, storedBytes } from "./bytes.js";
 import type { ByteReader, Constant } from "./constant.js";
+import { isNarrowFloat, widenNarrow } from "./float8.js";
 import { decodeBfloat, decodeHalf } from "./float16.js";
 
 /** The 16-bit floats. */
@@ -12,12 +13,15 @@ const TILE_ROWS = 32;
 const TILE_PADDING = 32;
 
 /**
- * The 16-bit float type that all values of a constant are stored in, behind casts that keep their values and
- * changes of layout: `readWords` reads such constants without making floats of them.
+ * The 16-bit float type that holds all values of a constant as they are stored (8-bit floats in f16), behind casts that
+ * keep their values and changes of layout: `readWords` reads such constants without making floats of them.
  */
 export function wordType(constant: Constant): WordType | undefined {
   const { dtype, source } = constant;
-  if (isStored(constant)) return dtype === "f16" || dtype === "bf16" ? dtype : undefined;
+  if (isStored(constant)) {
+    if (isNarrowFloat(dtype)) return "f16";
+    return dtype === "f16" || dtype === "bf16" ? dtype : undefined;
+  }
   switch (source.kind) {
     case "cast": {
       const type = wordType(source.of);
@@ -46,6 +50,7 @@ export function readWords(constant: Constant, from: number, to: number, reader: 
     case "inline":
     case "file": {
       const bytes = storedBytes(constant, from, to, reader);
+      if (isNarrowFloat(constant.dtype)) return widenNarrow(constant.dtype, bytes);
       // Not `slice`: a Node Buffer shares its memory with its slices.
       const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
       return new Uint16Array(aligned.buffer, aligned.byteOffset, to - from);

@@ -17,6 +17,8 @@ const DTYPES: ReadonlyMap<string, DType> = new Map([
   ["F32", "f32"],
   ["F16", "f16"],
   ["BF16", "bf16"],
+  ["F8_E4M3", "f8e4m3"],
+  ["F8_E5M2", "f8e5m2"],
   ["I64", "i64"],
   ["U64", "u64"],
   ["I32", "i32"],
@@ -27,8 +29,16 @@ const DTYPES: ReadonlyMap<string, DType> = new Map([
   ["U8", "u8"],
   ["BOOL", "bool"],
 ]);
-/** Types of newer versions of the format: floats of 8 bits and fewer. */
-const QUANTIZED = /^F(?:4|6|8)(?:_|$)/;
+/** Bits of an element of the format's types that are not read. */
+const UNREAD_BITS: ReadonlyMap<string, number> = new Map([
+  ["C64", 64],
+  ["F8_E8M0", 8],
+  ["F8_E4M3FNUZ", 8],
+  ["F8_E5M2FNUZ", 8],
+  ["F6_E2M3", 6],
+  ["F6_E3M2", 6],
+  ["F4", 4],
+]);
 const SPELLINGS: ReadonlyMap<DType, string> = new Map([...DTYPES].map(([name, dtype]) => [dtype, name]));
 
 export interface SafetensorsEntry {
@@ -44,6 +54,8 @@ export interface SafetensorsEntry {
 export interface SafetensorsHeader {
   /** In the order of the data. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
+  /** Tensors of a type that is not read, by name, with the type as the file spells it. */
+  readonly unread: ReadonlyMap<string, string>;
   readonly metadata: ReadonlyMap<string, string>;
   /** First byte of the data: 8 + header length. */
   readonly dataStart: number;
@@ -87,24 +99,60 @@ export function headerLength(bytes: Uint8Array, fileSize: number, place?: string
 
 /**
  * Checks and decodes a header. `bytes` is the start of the file, at least up to the end of the header;
- * `fileSize` the size of the whole file. `place` (a file name) is for messages.
+ * `fileSize` the size of the whole file. `place` (a file name) is for messages. Every tensor's type has to be one that
+ * is read.
  */
 export function parseHeader(bytes: Uint8Array, fileSize: number, place?: string): SafetensorsHeader {
+  const header = parseMixedHeader(bytes, fileSize, place);
+  for (const [name, spelling] of header.unread) throw unreadType(tensorPlace(name, place), spelling);
+  return header;
+}
+
+/** The same of a file that may hold other things than what is asked of it, in types that are not read. */
+export function parseMixedHeader(bytes: Uint8Array, fileSize: number, place?: string): SafetensorsHeader {
   const length = headerLength(bytes, fileSize, place);
   const dataStart = 8 + length;
   if (bytes.length < dataStart) {
     throw refuse(place, "the header is cut off", `${dataStart} bytes`, `${bytes.length} bytes`);
   }
   const root = parseText(bytes.subarray(8, dataStart), place);
-  const entries: SafetensorsEntry[] = [];
+  const stored: StoredEntry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of root) {
     if (name === "__metadata__") metadata = metadataOf(value, place);
-    else entries.push(entryOf(name, value, dataStart, place));
+    else stored.push(entryOf(name, value, dataStart, place));
   }
-  entries.sort((a, b) => a.offset - b.offset || a.length - b.length);
-  checkLayout(entries, dataStart, fileSize, place);
-  return { entries: new Map(entries.map((e) => [e.name, e])), metadata, dataStart };
+  stored.sort((a, b) => a.offset - b.offset || a.length - b.length);
+  checkLayout(stored, dataStart, fileSize, place);
+  const entries = new Map<string, SafetensorsEntry>();
+  const unread = new Map<string, string>();
+  for (const { dtype, spelling, ...entry } of stored) {
+    if (dtype === undefined) unread.set(entry.name, spelling);
+    else entries.set(entry.name, { ...entry, dtype });
+  }
+  return { entries, unread, metadata, dataStart };
+}
+
+interface StoredEntry extends Omit<SafetensorsEntry, "dtype"> {
+  /** Undefined: not read. */
+  readonly dtype: DType | undefined;
+  readonly spelling: string;
+}
+
+function tensorPlace(name: string, place: string | undefined): string {
+  return `${place === undefined ? "" : `${place}: `}tensor ${name}`;
+}
+
+/** What a tensor of a type that is not read is refused with where it is needed. */
+export function unreadType(place: string, spelling: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_SAFETENSORS",
+    message: "the tensor is of a type that is not read",
+    place,
+    expected: "BF16, F16 or F32 weights, or 8-bit floats (F8_E4M3, F8_E5M2)",
+    found: spelling,
+    remedy: "use the file of the original weights in bfloat16",
+  });
 }
 
 function parseText(bytes: Uint8Array, place: string | undefined): ReadonlyMap<string, JsonValue> {
@@ -139,38 +187,20 @@ function metadataOf(value: JsonValue, place: string | undefined): ReadonlyMap<st
   return out;
 }
 
-function entryOf(
-  name: string,
-  value: JsonValue,
-  dataStart: number,
-  place: string | undefined,
-): SafetensorsEntry {
-  const where = `${place === undefined ? "" : `${place}: `}tensor ${name}`;
+function entryOf(name: string, value: JsonValue, dataStart: number, place: string | undefined): StoredEntry {
+  const where = tensorPlace(name, place);
   if (!isObject(value)) throw refuse(where, "the entry is not an object");
   for (const key of value.keys()) {
     if (key !== "dtype" && key !== "shape" && key !== "data_offsets") {
       throw refuse(where, "the entry has an unknown field", "dtype, shape, data_offsets", key);
     }
   }
-  const spelling = value.get("dtype");
-  const dtype = typeof spelling === "string" ? DTYPES.get(spelling) : undefined;
-  if (typeof spelling === "string" && QUANTIZED.test(spelling)) {
-    throw new TritcError({
-      code: "TRITC_E_SAFETENSORS",
-      message: "the tensor is quantized already, to a type that is not read",
-      place: where,
-      expected: "BF16, F16 or F32 weights",
-      found: spelling,
-      remedy: "use the file of the original weights in bfloat16",
-    });
-  }
-  if (dtype === undefined) {
-    throw refuse(
-      where,
-      "unknown dtype",
-      [...DTYPES.keys()].join(", "),
-      typeof spelling === "string" ? spelling : "none",
-    );
+  const given = value.get("dtype");
+  const spelling = typeof given === "string" ? given : "none";
+  const dtype = DTYPES.get(spelling);
+  const elementBits = dtype === undefined ? UNREAD_BITS.get(spelling) : DTYPE_BITS[dtype];
+  if (elementBits === undefined) {
+    throw refuse(where, "unknown dtype", [...DTYPES.keys()].join(", "), spelling);
   }
   const shape = indices(value.get("shape"));
   if (shape === undefined) throw refuse(where, "shape is not a list of whole numbers in [0, 2^53)");
@@ -180,7 +210,7 @@ function entryOf(
     throw refuse(where, "data_offsets is not a pair of whole numbers in [0, 2^53)");
   }
   if (begin > end) throw refuse(where, "data_offsets run backwards", "begin <= end", `${begin}, ${end}`);
-  let bits = DTYPE_BITS[dtype];
+  let bits = elementBits;
   for (const d of shape) {
     bits *= d;
     if (!Number.isSafeInteger(bits))
@@ -194,7 +224,7 @@ function entryOf(
       `${end - begin} bytes`,
     );
   }
-  return { name, dtype, shape, offset: dataStart + begin, length: end - begin };
+  return { name, dtype, spelling, shape, offset: dataStart + begin, length: end - begin };
 }
 
 function indices(value: JsonValue | undefined): readonly number[] | undefined {
@@ -210,7 +240,7 @@ function indices(value: JsonValue | undefined): readonly number[] | undefined {
 
 /** Data is contiguous from the header to the end of the file. */
 function checkLayout(
-  entries: readonly SafetensorsEntry[],
+  entries: readonly StoredEntry[],
   dataStart: number,
   fileSize: number,
   place: string | undefined,

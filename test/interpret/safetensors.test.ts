@@ -5,6 +5,7 @@ import {
   entryTensor,
   headerLength,
   parseHeader,
+  parseMixedHeader,
   parseSafetensors,
   serialize,
 } from "../../ir/format/safetensors.js";
@@ -216,5 +217,32 @@ describe("strict JSON", () => {
   it("reads every kind of value", () => {
     const value = parseStrictJson(' {"a" : [1, -2.5e3, true, false, null, "\\u00e9\\n"], "b": {}} ');
     expect(value).toBeInstanceOf(Map);
+  });
+});
+
+describe("types that are not read", () => {
+  const mixed = file(
+    '{"a":{"dtype":"F8_E8M0","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[4,6]},"c":{"dtype":"F4","shape":[3,2],"data_offsets":[6,9]}}',
+    9,
+  );
+
+  it("are refused where every tensor is wanted", () => {
+    expect(refusal(mixed)).toMatch(
+      /tensor a: the tensor is of a type that is not read[\s\S]*found: {4}F8_E8M0/,
+    );
+  });
+
+  it("stand apart where some are", () => {
+    const { entries, unread } = parseMixedHeader(mixed, mixed.length);
+    expect([...unread]).toEqual([
+      ["a", "F8_E8M0"],
+      ["c", "F4"],
+    ]);
+    expect([...entries.values()]).toMatchObject([{ name: "b", dtype: "f8e4m3", length: 2 }]);
+  });
+
+  it("have their size checked all the same", () => {
+    const short = file('{"a":{"dtype":"F8_E8M0","shape":[4],"data_offsets":[0,3]}}', 3);
+    expect(() => parseMixedHeader(short, short.length)).toThrow(/does not have the size of its shape/);
   });
 });
