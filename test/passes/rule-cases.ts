@@ -94,6 +94,18 @@ export const RULE_CASES: readonly RuleCase[] = [
     has: ["gather(%x"],
   },
   {
+    rule: "flat-gather-nd",
+    graph: [
+      X,
+      '%t: f32[...] = transpose(%x) {"perm": [1, 2, 0]}',
+      "const %i: i64[2, 2, 2] = [0, 0, 2, 3, -1, -2, 1, 2]",
+      '%y: f32[...] = gather-nd(%t, %i) {"batchDims": 0}',
+      OUT,
+    ],
+    has: ["reshape(%t", "gather("],
+    not: ["gather-nd"],
+  },
+  {
     rule: "slice-to-parts",
     graph: [
       X,

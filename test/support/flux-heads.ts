@@ -221,6 +221,16 @@ export class FluxHeads extends FluxLayers {
         const picks = Array.from({ length: width }, (_, i) => Math.floor(i / 2));
         return this.op("Gather", [x, this.ints(...picks)], { axis: { i: -1 } });
       }
+      case "mask": {
+        // Angles first; a mask of ones picks every copy.
+        const first = rank === 2 ? [1, 0] : [2, 0, 1];
+        const back = rank === 2 ? [1, 0] : [1, 2, 0];
+        const turned = this.unsqueeze(this.transpose(x, ...first), 1);
+        const copies = this.op("Expand", [turned, this.ints(1, 2, ...new Array(rank - 1).fill(1))]);
+        const mask = this.constant("bool", [width / 2, 2], new Array(width).fill(1));
+        const picks = this.transpose(this.op("NonZero", [mask]), 1, 0);
+        return this.transpose(this.op("GatherND", [copies, picks]), ...back);
+      }
     }
   }
 

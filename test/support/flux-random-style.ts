@@ -24,7 +24,7 @@ const CHOICES = {
     "mul-first",
     "operator",
   ],
-  repeat: ["stack", "expand", "tile", "gather"],
+  repeat: ["stack", "expand", "tile", "gather", "mask"],
   table: ["einsum", "multiply", "double", "bent", "half"],
   attention: [
     "sqrt-scale",

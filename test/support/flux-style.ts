@@ -39,7 +39,7 @@ export interface FluxStyle {
     | "mul-first"
     | "operator"
     | "half";
-  readonly repeat: "stack" | "expand" | "tile" | "gather";
+  readonly repeat: "stack" | "expand" | "tile" | "gather" | "mask";
   /** "bent": frequencies that follow no θ; "half": these and those of the sinusoids, rounded to half precision. */
   readonly table: "einsum" | "multiply" | "double" | "bent" | "half";
   readonly attention:
@@ -158,6 +158,7 @@ export const TORCHSCRIPT: FluxStyle = {
 /** Exporter styles; the names say where each is met. */
 export const STYLES: Readonly<Record<string, FluxStyle>> = {
   torchscript: TORCHSCRIPT,
+  Optimum: { ...TORCHSCRIPT, repeat: "mask" },
   "opset 13, decomposed norms, [B,H,S,D]": {
     ...TORCHSCRIPT,
     opset: 13,

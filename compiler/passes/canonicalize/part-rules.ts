@@ -1,6 +1,7 @@
 import { addDims, type Dim, subDims } from "../../../ir/dim.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import { sliceExtent } from "../../../ir/graph/infer/slice.js";
+import { countOf } from "../../../ir/tensor.js";
 import type { GraphEditor } from "../../graph/editor.js";
 import { intsConstant, intsOf, plainIntsOf } from "../../graph/values.js";
 import { reshapeTo } from "./reshape-rules.js";
@@ -50,6 +51,26 @@ export const PART_RULES: readonly Rule[] = [
     if (indices === undefined || indices.shape.at(-1) !== 1 || node.attrs.batchDims !== 0) return false;
     const flat = reshapeTo(edit, operand(node, 1), indices.shape.slice(0, -1));
     return becomes(edit, node, edit.add("gather", [operand(node, 0), flat], { axis: 0 }));
+  }),
+
+  // gather-nd(x[m, n, …], i[..., 2]) = gather-nd(reshape(x, [m·n, …]), (i₀·n + i₁)[..., 1]), and so on for more axes
+  rule("flat-gather-nd", "gather-nd", (node, edit) => {
+    const { shape } = edit.type(operand(node, 0));
+    const to = edit.constants.get(operand(node, 1))?.shape;
+    const depth = to?.at(-1) ?? 0;
+    const indices = plainIntsOf(edit, node.inputs[1]);
+    const sizes = shape?.slice(0, depth).map(Number);
+    if (depth < 2 || node.attrs.batchDims !== 0 || to === undefined || indices === undefined) return false;
+    if (sizes === undefined || sizes.some(Number.isNaN)) return false;
+    const flat = Array.from({ length: indices.length / depth }, (_, row) =>
+      sizes.reduce((at, size, axis) => {
+        const index = indices[row * depth + axis] ?? 0;
+        return at * size + (index < 0 ? index + size : index);
+      }, 0),
+    );
+    const x = reshapeTo(edit, operand(node, 0), [countOf(sizes), ...(shape ?? []).slice(depth)]);
+    const list = reshapeTo(edit, edit.ints(flat), to.with(-1, 1));
+    return becomes(edit, node, edit.add("gather-nd", [x, list], node.attrs));
   }),
 
   // slice(x, a, b, axes, steps = 1) = part(… part(x, axes[0], a₀, b₀ − a₀) …); axes with other steps stay a slice
