@@ -1,11 +1,12 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { execa } from "execa";
 import { create } from "tar";
 import { TritcError } from "../../ir/errors.js";
-import { MANIFEST_FILE } from "../../ir/format/manifest.js";
+import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
+import { targetByName } from "../../targets/index.js";
 import { writeFileAtomic } from "../atomic-file.js";
 import { packageRoot, runnerPackages } from "./packages.js";
 
@@ -45,8 +46,10 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
   const root = packageRoot();
   const { folders } = options;
   for (const folder of folders) await checkFolder(folder);
-  const pipeline = folders.some((folder) => existsSync(join(folder, "pipeline")));
-  const packages = runnerPackages(root, pipeline);
+  const packages = runnerPackages(root, {
+    pipeline: folders.some((folder) => existsSync(join(folder, "pipeline"))),
+    cuda: folders.some(isCudaBundle),
+  });
   const stage = await mkdtemp(join(tmpdir(), "tritc-runner-"));
   try {
     const home = join(stage, "tritc-runner");
@@ -99,6 +102,13 @@ async function checkFolder(folder: string): Promise<void> {
     remedy: "compile a model first: `tritc compile <model> --target <name> -o <folder>`",
     exitCode: 2,
   });
+}
+
+function isCudaBundle(folder: string): boolean {
+  const manifest = join(folder, MANIFEST_FILE);
+  if (!existsSync(manifest)) return false;
+  const { target } = parseManifest(readFileSync(manifest, "utf8"), manifest);
+  return targetByName(target)?.cuda !== undefined;
 }
 
 /** Sources of native code, maps and declarations are for people who read or build on the code. */

@@ -6,6 +6,14 @@ import { TritcError } from "../../ir/errors.js";
 /** What only compiling needs, and Dawn, which a machine without a graphics stack cannot use. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["handlebars", "tar", "ts-morph", "wabt", "webgpu"]);
 
+/** What bundles need of the packages that tritc leaves to its users to install. */
+export interface RunnerNeeds {
+  /** Text encoders and the VAE: ONNX Runtime, which is large and left out otherwise. */
+  readonly pipeline: boolean;
+  /** The CUDA driver: koffi. */
+  readonly cuda: boolean;
+}
+
 /** A package that a runner holds. */
 export interface RunnerPackage {
   readonly name: string;
@@ -21,22 +29,26 @@ export function packageRoot(): string {
 
 /**
  * The packages that the command line needs to run bundles, with theirs, as they are installed here. Optional ones
- * that are not installed are left out. Throws `TRITC_E_RUNNER` for a missing one.
- *
- * @param pipeline whether text encoders and the VAE will run
+ * that are not installed and not needed are left out. Throws `TRITC_E_RUNNER` for a missing one.
  */
-export function runnerPackages(root: string, pipeline: boolean): readonly RunnerPackage[] {
+export function runnerPackages(root: string, needs: RunnerNeeds): readonly RunnerPackage[] {
+  const needed = new Set([...(needs.pipeline ? ["onnxruntime-node"] : []), ...(needs.cuda ? ["koffi"] : [])]);
+  const peers = peersOf(root);
   const found = new Map<string, RunnerPackage>();
   const add = (name: string, from: string, optional: boolean): void => {
-    if (found.has(name) || LEFT_OUT.has(name) || (name === "onnxruntime-node" && !pipeline)) return;
+    if (found.has(name) || LEFT_OUT.has(name) || (name === "onnxruntime-node" && !needs.pipeline)) return;
     const folder = installed(name, from);
     if (folder === undefined) {
-      if (optional) return;
+      if (optional && !needed.has(name)) return;
+      const range = peers.get(name);
       throw new TritcError({
         code: "TRITC_E_RUNNER",
         message: `the package ${name} is not installed`,
         place: from,
-        remedy: "run `npm ci` in tritc's folder, or install tritc again",
+        remedy:
+          range === undefined
+            ? "run `npm ci` in tritc's folder, or install tritc again"
+            : `npm install ${name}@${range}`,
       });
     }
     found.set(name, { name, folder });
@@ -46,18 +58,26 @@ export function runnerPackages(root: string, pipeline: boolean): readonly Runner
     }
   };
   for (const [name, optional] of dependenciesOf(root)) add(name, root, optional);
+  for (const name of peers.keys()) add(name, root, true);
   return [...found.values()];
 }
 
 function dependenciesOf(folder: string): readonly (readonly [name: string, optional: boolean])[] {
-  const json: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const names = (key: string): readonly string[] => {
-    const value =
-      typeof json === "object" && json !== null ? Object.entries(json).find(([k]) => k === key) : undefined;
-    return typeof value?.[1] === "object" && value[1] !== null ? Object.keys(value[1]) : [];
-  };
-  const optional = new Set(names("optionalDependencies"));
-  return [...names("dependencies"), ...optional].map((name) => [name, optional.has(name)]);
+  const optional = new Set(rangesIn(folder, "optionalDependencies").keys());
+  return [...rangesIn(folder, "dependencies").keys(), ...optional].map((name) => [name, optional.has(name)]);
+}
+
+/** The optional peers of a package with their ranges. */
+function peersOf(folder: string): ReadonlyMap<string, string> {
+  return rangesIn(folder, "peerDependencies");
+}
+
+function rangesIn(folder: string, key: string): ReadonlyMap<string, string> {
+  const json = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
+    string,
+    Record<string, string> | undefined
+  >;
+  return new Map(Object.entries(json[key] ?? {}));
 }
 
 /** Where Node would find a package from a folder. */

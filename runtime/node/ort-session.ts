@@ -4,6 +4,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
 import { missingFile } from "./json-file.js";
+import { importOptional } from "./optional-package.js";
 
 /** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
 export interface HostTensor {
@@ -35,16 +36,14 @@ export interface OrtOptions {
 /**
  * Opens an ONNX file in ONNX Runtime.
  *
- * @throws TritcError `TRITC_E_PIPELINE_FILE` if the file is absent, `TRITC_E_ORT` if the runtime is not
- *   installed or refuses the file
+ * @throws TritcError `TRITC_E_PIPELINE_FILE` if the file is absent, `TRITC_E_PACKAGE` if the runtime is not
+ *   installed, `TRITC_E_ORT` if it refuses the file
  */
 export async function openOrtSession(path: string, options: OrtOptions = {}): Promise<OrtSession> {
   await access(path).catch((cause: unknown) => {
     throw missingFile(path, cause);
   });
-  const ort = await import("onnxruntime-node").catch((cause: unknown) => {
-    throw ortError(path, "ONNX Runtime is not installed", cause, "npm install onnxruntime-node");
-  });
+  const ort = await importOptional("onnxruntime-node", () => import("onnxruntime-node"));
   const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     logSeverityLevel: 3,

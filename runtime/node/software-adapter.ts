@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { TritcError } from "../../ir/errors.js";
 import { cacheDir } from "./cache-dir.js";
+import { installCommand } from "./optional-package.js";
 import { readTar } from "./tar.js";
 
 /** SwiftShader, a Vulkan driver that runs on the CPU, unpacked and ready to load. */
@@ -139,7 +140,7 @@ export async function prepareSoftwareVulkan(home: string = cacheDir()): Promise<
       code: "TRITC_E_SWIFTSHADER_MISSING",
       message: "the software WebGPU adapter (SwiftShader) is not installed",
       expected: `the package ${PACKAGE}`,
-      remedy: `npm install ${PACKAGE}@143, or compile for the cpu target, which needs no GPU`,
+      remedy: `${installCommand("koffi")} ${PACKAGE}@143, or compile for the cpu target, which needs no GPU`,
     });
   }
   const packed = await readFile(archive);
@@ -169,7 +170,7 @@ let loader: { readonly handle: unknown } | undefined;
 /**
  * Makes a Vulkan loader available to Dawn, which opens `libvulkan.so.1` by name: the system's own where there is
  * one, else the given one, loaded with global symbols so that the open by name finds it. Does nothing where `koffi`,
- * an optional dependency, is absent; Dawn then has the system's loader or none.
+ * an optional package, is absent; Dawn then has the system's loader or none.
  */
 export async function loadVulkanLoader(fallback: () => Promise<string>): Promise<void> {
   if (loader !== undefined) return;

@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { importOptional, installCommand } from "./optional-package.js";
 import { loadVulkanLoader, prepareSoftwareVulkan } from "./software-adapter.js";
 import { DRIVER_VARIABLES, hasVulkanDriver } from "./vulkan-drivers.js";
 
@@ -46,7 +47,7 @@ let turn: Promise<unknown> = Promise.resolve();
  *
  * Call it on the main thread: a worker cannot set the environment that the Vulkan loader reads.
  *
- * @throws TritcError `TRITC_E_WEBGPU_MISSING`, `TRITC_E_NO_ADAPTER` or one that tells why SwiftShader is not usable
+ * @throws TritcError `TRITC_E_PACKAGE`, `TRITC_E_NO_ADAPTER` or one that tells why SwiftShader is not usable
  */
 export function openAdapter(options: OpenAdapterOptions = {}): Promise<OpenedAdapter> {
   // One at a time: the search for a software adapter changes the process environment for a moment.
@@ -110,21 +111,10 @@ async function requestAdapter(kind: "system" | "software"): Promise<GPUAdapter |
 }
 
 function loadDawn(): Promise<Dawn> {
-  dawn ??= import("webgpu").then(
-    (module) => {
-      Object.assign(globalThis, module.globals);
-      return module;
-    },
-    (cause: unknown) => {
-      throw new TritcError({
-        code: "TRITC_E_WEBGPU_MISSING",
-        message: "the package webgpu (Dawn) cannot be loaded",
-        found: cause instanceof Error ? cause.message : String(cause),
-        remedy: "npm install webgpu, or compile for the cpu target, which needs no GPU",
-        cause,
-      });
-    },
-  );
+  dawn ??= importOptional("webgpu", () => import("webgpu")).then((module) => {
+    Object.assign(globalThis, module.globals);
+    return module;
+  });
   return dawn;
 }
 
@@ -155,7 +145,7 @@ function noAdapter(expected: string, found: GPUAdapter | null): TritcError {
     found: found === null ? "none" : found.info.description || found.info.device || "an adapter with no name",
     remedy:
       process.platform === "linux"
-        ? "install the GPU's Vulkan driver, or npm install @sparticuz/chromium@143 koffi for a software adapter"
+        ? `install the GPU's Vulkan driver, or for a software adapter: ${installCommand("koffi")} @sparticuz/chromium@143`
         : "update the GPU driver, or compile for the cpu target, which needs no GPU",
   });
 }

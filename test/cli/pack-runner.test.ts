@@ -57,7 +57,7 @@ describe("the archive", () => {
     const findings: unknown = JSON.parse(result.stdout);
     expect(findings).toContainEqual(expect.objectContaining({ name: "target cpu", ok: true }));
     // koffi came along: what is missing, if anything, is a driver.
-    expect(result.stdout).not.toContain("koffi");
+    expect(result.stdout).not.toContain("the package koffi");
   });
 });
 

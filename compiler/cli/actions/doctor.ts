@@ -66,11 +66,11 @@ async function webGpu(): Promise<Finding> {
 async function onnxRuntime(): Promise<Finding> {
   const name = "ONNX Runtime (text encoders, VAE)";
   try {
-    const ort = await import("onnxruntime-node");
+    const { importOptional } = await import("../../../runtime/node/optional-package.js");
+    const ort = await importOptional("onnxruntime-node", () => import("onnxruntime-node"));
     const backends = ort.listSupportedBackends().map((b) => b.name);
     return { name, ok: true, detail: backends.join(", ") };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return { name, ok: false, detail, remedy: "npm install onnxruntime-node --ignore-scripts" };
+    return missing(name, error);
   }
 }

@@ -1,3 +1,4 @@
+import { importOptional } from "../optional-package.js";
 import { C_TYPES, CALLS, type CallArguments, type CallName } from "./api.js";
 import { type CudaFailure, cudaError, driverError, type Place } from "./errors.js";
 
@@ -59,17 +60,7 @@ export class CudaDriver {
   }
 
   static async #load(path: string): Promise<CudaDriver> {
-    const koffi = await import("koffi").then(
-      (module) => module.default,
-      (cause: unknown) => {
-        const remedy = "npm install koffi, or compile for another target";
-        throw driverError(
-          "the package koffi, which calls the CUDA driver, cannot be loaded",
-          { remedy },
-          cause,
-        );
-      },
-    );
+    const { default: koffi } = await importOptional("koffi", () => import("koffi"));
     const library = openLibrary(koffi, path);
     const calls = new Map<CallName, AsyncCall>();
     for (const [name, parameters] of Object.entries(CALLS) as [

@@ -1,0 +1,38 @@
+/** What a runner takes along of packages that users install themselves. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { runnerPackages } from "../../compiler/runner/packages.js";
+
+const root = mkdtempSync(join(tmpdir(), "tritc-packages-"));
+const install = (name: string, json: object) => {
+  mkdirSync(join(root, "node_modules", name), { recursive: true });
+  writeFileSync(join(root, "node_modules", name, "package.json"), JSON.stringify(json));
+};
+beforeAll(() => {
+  const peerDependencies = { koffi: "3.x", "onnxruntime-node": "1.30.x" };
+  writeFileSync(join(root, "package.json"), JSON.stringify({ dependencies: { a: "1" }, peerDependencies }));
+  install("a", { dependencies: { b: "1" }, optionalDependencies: { c: "1" } });
+  install("b", {});
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const names = (pipeline: boolean, cuda: boolean) =>
+  runnerPackages(root, { pipeline, cuda }).map(({ name }) => name);
+
+it("refuses to pack what bundles need and nobody installed, with the command that installs it", () => {
+  expect(names(false, false)).toEqual(["a", "b"]);
+  expect(() => names(true, false)).toThrow(
+    /onnxruntime-node is not installed[\s\S]*install onnxruntime-node@1\.30\.x/,
+  );
+  expect(() => names(false, true)).toThrow(/koffi is not installed[\s\S]*npm install koffi@3\.x/);
+});
+
+it("takes along what is installed, ONNX Runtime only for text encoders and a VAE", () => {
+  install("koffi", {});
+  install("onnxruntime-node", { dependencies: { "onnxruntime-common": "1", installer: "1" } });
+  install("onnxruntime-common", {});
+  expect(names(false, true)).toEqual(["a", "b", "koffi"]);
+  expect(names(true, false)).toEqual(["a", "b", "koffi", "onnxruntime-node", "onnxruntime-common"]);
+});
