@@ -35,11 +35,14 @@ export interface Device {
     weights: WeightSource,
     options?: LoadOptions,
   ): Promise<LoadedProgram>;
-  /** Frees the device; programs loaded on it must be closed first. */
+  /** Waits for what was asked for, closes programs that are still open, and frees the device. */
   close(): Promise<void>;
 }
 
-/** A program on its device. Calls are made one at a time. */
+/**
+ * A program on its device. Calls may be made at any time, and are done in order of arrival; `write` is refused while others
+ * are at work (TRITC_E_BUSY). Sequences that belong together take `sequencesOf(program)`.
+ */
 export interface LoadedProgram {
   /** Sets the symbols (token counts, steps) and allocates buffers for them; cheap when nothing changed. */
   bind(bindings: Bindings): Promise<void>;

@@ -5,14 +5,23 @@ import { STEPS } from "../ir/graph/graph.js";
 import type { DeviceDType, Program, ProgramPort } from "../ir/program/program.js";
 import { countOf, type Tensor } from "../ir/tensor.js";
 import type { LoadedProgram } from "./device.js";
+import { sequencesOf } from "./turns.js";
 
 type Inputs = ReadonlyMap<string, Tensor>;
 
 /**
  * One forward pass of a loaded program. Inputs are named and shaped as in the source graph; symbols are bound
- * from their shapes, and samples of a batch run one after the other. Throws TRITC_E_INPUT.
+ * from their shapes, and samples of a batch run one after the other. Passes of one program take turns. Throws TRITC_E_INPUT.
  */
-export async function evaluateBundle(
+export function evaluateBundle(
+  loaded: LoadedProgram,
+  program: Program,
+  inputs: Inputs,
+): Promise<Map<string, Tensor>> {
+  return sequencesOf(loaded).take(() => evaluate(loaded, program, inputs));
+}
+
+async function evaluate(
   loaded: LoadedProgram,
   program: Program,
   inputs: Inputs,

@@ -5,6 +5,7 @@ import type { Program, ProgramPort } from "../ir/program/program.js";
 import type { LoadedProgram } from "./device.js";
 import { imageIds, type LatentGeometry, textIds } from "./latents.js";
 import type { Schedule } from "./scheduler.js";
+import { sequencesOf } from "./turns.js";
 
 /** One picture to sample: everything the loop needs, in the transformer's own terms. */
 export interface SampleRequest {
@@ -32,9 +33,17 @@ export interface StepProgress {
 
 /**
  * Runs the flow-match Euler loop x += (sigma[i+1] − sigma[i])·v on the device and returns the final latents,
- * packed. Uploads happen before the loop, one download after it.
+ * packed. Uploads happen before the loop, one download after it. Pictures of one program take turns.
  */
-export async function sample(
+export function sample(
+  loaded: LoadedProgram,
+  program: Program,
+  request: SampleRequest,
+): Promise<Float32Array> {
+  return sequencesOf(loaded).take(() => sampleAlone(loaded, program, request), request.signal);
+}
+
+async function sampleAlone(
   loaded: LoadedProgram,
   program: Program,
   request: SampleRequest,

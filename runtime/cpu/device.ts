@@ -1,5 +1,5 @@
-import type { Program } from "../../ir/program/program.js";
-import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
+import type { Device } from "../device.js";
+import { oneAtATime } from "../one-at-a-time.js";
 import { engineFeatures } from "./features.js";
 import { loadCpuProgram } from "./program.js";
 import type { SpawnThread } from "./threads.js";
@@ -25,31 +25,11 @@ export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<D
   const threads = spawn === undefined ? 1 : Math.max(1, Math.floor(options.threads ?? 1));
   const features = options.features ?? engineFeatures();
   const callerWorks = options.callerWorks ?? true;
-  const open = new Set<LoadedProgram>();
-  return {
+  return oneAtATime({
     kind: "cpu",
     description: `WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
-    async load(
-      program: Program,
-      code: KernelCode,
-      weights: WeightSource,
-      options?: LoadOptions,
-    ): Promise<LoadedProgram> {
-      const team = { threads, spawn, callerWorks };
-      const loaded = await loadCpuProgram(
-        program,
-        code,
-        weights,
-        team,
-        features,
-        () => open.delete(loaded),
-        options,
-      );
-      open.add(loaded);
-      return loaded;
-    },
-    async close(): Promise<void> {
-      await Promise.all([...open].map((program) => program.close()));
-    },
-  };
+    load: (program, code, weights, loadOptions) =>
+      loadCpuProgram(program, code, weights, { threads, spawn, callerWorks }, features, loadOptions),
+    close: async () => undefined,
+  });
 }

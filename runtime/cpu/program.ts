@@ -39,7 +39,6 @@ export async function loadCpuProgram(
   weights: WeightSource,
   threads: ThreadOptions,
   features: ReadonlySet<string>,
-  onClose: () => void,
   { promptWeights = "keep" }: LoadOptions = {},
 ): Promise<LoadedProgram> {
   const team = new ThreadTeam(threads, launchCount(program));
@@ -49,7 +48,7 @@ export async function loadCpuProgram(
     );
     await team.start(modules);
     const schedule = scheduleWeights(program, promptWeights);
-    const loaded = new CpuProgram(program, team, schedule, weights, onClose);
+    const loaded = new CpuProgram(program, team, schedule, weights);
     await loaded.load();
     return loaded;
   } catch (error) {
@@ -118,7 +117,6 @@ class CpuProgram implements LoadedProgram {
     private readonly schedule: WeightSchedule,
     /** Where streamed weights are read again. */
     private readonly weights: WeightSource,
-    private readonly onClose: () => void,
   ) {
     this.space = new AddressSpace(team.firstFree);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
@@ -227,7 +225,6 @@ class CpuProgram implements LoadedProgram {
   }
 
   async close(): Promise<void> {
-    this.onClose();
     await this.team.close();
   }
 

@@ -5,6 +5,7 @@ import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents, latentGeometry } from "../latents.js";
 import { type StepProgress, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";
+import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
 import { openDevice } from "./open-device.js";
 import { openPipelineModels, type Picture, type PipelineModels } from "./pipeline-models.js";
@@ -38,7 +39,7 @@ export interface GenerateOptions {
   readonly width?: number;
   readonly height?: number;
   readonly onStep?: (progress: StepProgress) => void;
-  /** Stops between steps. */
+  /** The picture is given up at once, its work ends with the step it is in; a picture that waits never begins. */
   readonly signal?: AbortSignal;
 }
 
@@ -51,8 +52,9 @@ export interface GeneratedPicture extends Picture {
 export interface Generator {
   readonly bundle: OpenedBundle;
   readonly device: Device;
+  /** Draws when the pictures asked for before are done: calls may be made at any time. TRITC_E_CLOSED after `close`. */
   generate(options: GenerateOptions): Promise<GeneratedPicture>;
-  /** Frees device memory, workers and sessions. */
+  /** Waits for the pictures asked for, then frees device memory, workers and sessions. */
   close(): Promise<void>;
 }
 
@@ -82,6 +84,7 @@ class BundleGenerator implements Generator {
   readonly device: Device;
   readonly #models: PipelineModels;
   readonly #loaded: LoadedProgram;
+  readonly #turns = new Turns("generator");
 
   constructor(bundle: OpenedBundle, models: PipelineModels, device: Device, loaded: LoadedProgram) {
     this.bundle = bundle;
@@ -90,7 +93,12 @@ class BundleGenerator implements Generator {
     this.#loaded = loaded;
   }
 
-  async generate(options: GenerateOptions): Promise<GeneratedPicture> {
+  generate(options: GenerateOptions): Promise<GeneratedPicture> {
+    const request = { ...options };
+    return this.#turns.take(() => this.#draw(request), options.signal);
+  }
+
+  async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
     const { prompt, seed = 0, steps = 50, guidance = 3.5 } = options;
     const [resolution] = this.bundle.manifest.resolutions;
     const width = options.width ?? resolution?.width ?? 1024;
@@ -123,9 +131,11 @@ class BundleGenerator implements Generator {
     return { ...picture, png: encodePng(picture, generationMetadata(record)) };
   }
 
-  async close(): Promise<void> {
-    await this.#loaded.close();
-    await this.device.close();
-    await this.#models.close();
+  close(): Promise<void> {
+    return this.#turns.close(async () => {
+      await this.#loaded.close();
+      await this.device.close();
+      await this.#models.close();
+    });
   }
 }

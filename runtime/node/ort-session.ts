@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
+import { Turns } from "../turns.js";
 import { missingFile } from "./json-file.js";
 import { importOptional } from "./optional-package.js";
 
@@ -63,30 +64,32 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
         ? { name: meta.name, type: meta.type, shape: meta.shape }
         : { name: meta.name, type: "non-tensor", shape: [] },
   );
+  const turns = new Turns("ONNX Runtime session");
   return {
     inputs,
     outputNames: session.outputNames,
-    async run(feeds) {
-      const tensors: Record<string, Tensor> = {};
-      for (const input of inputs) {
-        const feed = feeds[input.name];
-        if (feed === undefined) throw unknownInput(path, input.name, Object.keys(feeds));
-        tensors[input.name] = toOrtTensor(ort.Tensor, path, input, feed);
-      }
-      const results = await session.run(tensors).catch((cause: unknown) => {
-        throw ortError(
-          path,
-          "ONNX Runtime failed in this model",
-          cause,
-          "check the sizes of what it was given",
-        );
-      });
-      const outputs = new Map<string, HostTensor>();
-      for (const [name, tensor] of Object.entries(results))
-        outputs.set(name, fromOrtTensor(path, name, tensor));
-      return outputs;
-    },
-    close: () => session.release(),
+    run: (feeds) =>
+      turns.take(async () => {
+        const tensors: Record<string, Tensor> = {};
+        for (const input of inputs) {
+          const feed = feeds[input.name];
+          if (feed === undefined) throw unknownInput(path, input.name, Object.keys(feeds));
+          tensors[input.name] = toOrtTensor(ort.Tensor, path, input, feed);
+        }
+        const results = await session.run(tensors).catch((cause: unknown) => {
+          throw ortError(
+            path,
+            "ONNX Runtime failed in this model",
+            cause,
+            "check the sizes of what it was given",
+          );
+        });
+        const outputs = new Map<string, HostTensor>();
+        for (const [name, tensor] of Object.entries(results))
+          outputs.set(name, fromOrtTensor(path, name, tensor));
+        return outputs;
+      }),
+    close: () => turns.close(() => session.release()),
   };
 }
 

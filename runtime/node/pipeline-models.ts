@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { latentGeometry, unpackLatents } from "../latents.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../scheduler.js";
+import { Turns } from "../turns.js";
 import { malformed, missingFile, readJsonObject } from "./json-file.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "./ort-session.js";
 import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
@@ -41,7 +42,7 @@ export interface PipelineModels {
   encode(prompt: string): Promise<EncodedPrompt>;
   /** Packed latents [(height/16)(width/16), channels*4], in the transformer's scale, to a picture. */
   decode(latents: Float32Array, height: number, width: number): Promise<Picture>;
-  /** Frees the ONNX Runtime sessions; the object must not be used afterwards. */
+  /** Frees the ONNX Runtime sessions when what they do is done; TRITC_E_CLOSED afterwards. */
   close(): Promise<void>;
 }
 
@@ -83,7 +84,9 @@ export async function openPipelineModels(
   );
 
   const sessions = new Map<string, Promise<OrtSession>>();
-  const session = (network: (typeof NETWORKS)[number]): Promise<OrtSession> => {
+  const turns = new Turns("pipeline");
+  const session = async (network: (typeof NETWORKS)[number]): Promise<OrtSession> => {
+    turns.throwIfClosed();
     const opened =
       sessions.get(network) ?? openOrtSession(modelPath(directory, network), { threads: options.threads });
     sessions.set(network, opened);
@@ -156,12 +159,13 @@ export async function openPipelineModels(
       }
       return { rgb: toRgb(image.data, width * height), width, height };
     },
-    async close() {
-      const opened = await Promise.allSettled(sessions.values());
-      sessions.clear();
-      cache.clear();
-      for (const result of opened) if (result.status === "fulfilled") await result.value.close();
-    },
+    close: () =>
+      turns.close(async () => {
+        cache.clear();
+        for (const result of await Promise.allSettled(sessions.values())) {
+          if (result.status === "fulfilled") await result.value.close();
+        }
+      }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
 import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
 import type { Device } from "../device.js";
+import { oneAtATime } from "../one-at-a-time.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
 import { compileKernels } from "./kernels.js";
@@ -61,7 +62,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
     ...options.limits,
   };
   const description = info.description || [info.vendor, info.architecture, info.device].join(" ").trim();
-  return {
+  return oneAtATime({
     kind: "webgpu",
     description: description || "WebGPU",
     async load(program, code, weights, options) {
@@ -80,5 +81,5 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
     async close() {
       device.destroy();
     },
-  };
+  });
 }

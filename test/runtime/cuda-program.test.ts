@@ -105,7 +105,8 @@ describe("a program on a CUDA device", () => {
     await withDevice(async (first) => {
       const second = await createNodeCudaDevice({ driver: fake.path, device: 1 });
       const sizes = [4, 9, 30];
-      const devices = [first, second, first];
+      const third = await createNodeCudaDevice({ driver: fake.path, device: 0 });
+      const devices = [first, second, third];
       // All go on at the same moment, so that each finds another's context.
       const waiting: (() => void)[] = [];
       const together: WeightSource = {
@@ -132,6 +133,7 @@ describe("a program on a CUDA device", () => {
         await program.close();
       }
       await second.close();
+      await third.close();
     });
   });
 

@@ -98,6 +98,54 @@ describe.each([
     expect(after.rgb.length).toBe(64 * 64 * 3);
   });
 
+  it("draws for several callers at once what it draws for one; giving one up touches no other", async () => {
+    const requests = [
+      { prompt: PROMPT, seed: 1, steps: 2 },
+      { prompt: "a blue square", seed: 2, steps: 3, guidance: 2 },
+      { prompt: PROMPT, seed: 1, steps: 2, width: 48, height: 80 },
+      { prompt: PROMPT, seed: 3, steps: 1 },
+    ];
+    const alone = [];
+    for (const request of requests) alone.push((await generator.generate(request)).png);
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const order: number[] = [];
+    const given = [
+      generator.generate({
+        prompt: PROMPT,
+        steps: 50,
+        onStep: () => running.abort(new Error("first given up")),
+        signal: running.signal,
+      }),
+      generator.generate({ prompt: PROMPT, steps: 50, onStep: () => order.push(-1), signal: waiting.signal }),
+    ];
+    const outcomes = Promise.allSettled(given);
+    const together = requests.map(async (request, i) => {
+      const { png } = await generator.generate(request);
+      order.push(i);
+      return png;
+    });
+    waiting.abort(new Error("second given up"));
+    expect(await Promise.all(together)).toEqual(alone);
+    expect(order).toEqual([0, 1, 2, 3]);
+    expect(
+      (await outcomes).map((r) => (r.status === "rejected" ? (r.reason as Error).message : "drawn")),
+    ).toEqual(["first given up", "second given up"]);
+  });
+
+  it("finishes what was asked for before it closes, beside another generator of the bundle", async () => {
+    const request = { prompt: PROMPT, seed: 9, steps: 2 };
+    const other = await openGenerator(join(folder, name), { threads: 1 });
+    const [mine, theirs, closed] = await Promise.all([
+      generator.generate(request),
+      other.generate(request),
+      other.close(),
+      other.close(),
+    ]);
+    expect(closed).toBeUndefined();
+    expect(theirs.png).toEqual(mine.png);
+    await expect(other.generate(request)).rejects.toMatchObject({ code: "TRITC_E_CLOSED" });
+  });
+
   it("refuses a size that no token grid fits", async () => {
     await expect(generator.generate({ prompt: PROMPT, width: 60, height: 64 })).rejects.toThrow(/width/);
   });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Bindings, Dim } from "../../ir/dim.js";
 import type {
   BufferStorage,
@@ -9,7 +9,9 @@ import type {
   ProgramBuffer,
 } from "../../ir/program/program.js";
 import type { Device, KernelCode, LoadedProgram } from "../../runtime/device.js";
+import { openAdapter } from "../../runtime/node/webgpu.js";
 import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
+import { createWebGpuDevice } from "../../runtime/webgpu/device.js";
 import { webgpu } from "../../targets/index.js";
 import { binary, constant, input } from "../../templates/elementwise/expression.js";
 import { defineKernel, gridOf, type KernelDefinition } from "../../templates/index.js";
@@ -298,15 +300,20 @@ describe("WebGPU programs", () => {
   });
 
   it("reports a tensor of the wrong size and a lost device", async () => {
-    const own = await createNodeWebGpuDevice({ software: "always" });
+    const { adapter, release } = await openAdapter({ software: "always" });
+    const requested = vi.spyOn(adapter, "requestDevice");
+    const own = await createWebGpuDevice(adapter);
     const of = program([buffer("w", 8, { kind: "weight", tensor: "model.w" })], {});
     await expect(own.load(of, CODE, NONE)).rejects.toMatchObject({
       code: "TRITC_E_BUFFER_SIZE",
       message: expect.stringContaining("model.w"),
     });
     const loaded = await opened(own, program([buffer("x", 8, { kind: "host" })], {}), {});
-    await own.close();
+    const requests = requested.mock.results.map(({ value }) => value as Promise<GPUDevice>);
+    for (const gpu of await Promise.all(requests)) gpu.destroy();
     await new Promise((resolve) => setTimeout(resolve, 10));
     await expect(loaded.run(["step"], 0)).rejects.toMatchObject({ code: "TRITC_E_WEBGPU_LOST" });
+    await own.close();
+    release();
   });
 });

@@ -1,5 +1,7 @@
 import { TritcError } from "../../../ir/errors.js";
-import type { Device } from "../../device.js";
+import type { Phase } from "../../../ir/program/program.js";
+import type { Device, LoadedProgram } from "../../device.js";
+import { oneAtATime } from "../../one-at-a-time.js";
 import { CudaContext, listDevices } from "./context.js";
 import { CudaDriver } from "./driver.js";
 import { CudaProgram } from "./program.js";
@@ -18,8 +20,7 @@ export interface CudaDeviceOptions {
 
 /** A CUDA device, whose programs can say how long each launch takes. */
 export interface CudaDevice extends Device {
-  readonly kind: "cuda";
-  load(...args: Parameters<Device["load"]>): Promise<CudaProgram>;
+  load(...args: Parameters<Device["load"]>): Promise<LoadedProgram & Pick<CudaProgram, "profile">>;
 }
 
 /**
@@ -45,13 +46,18 @@ export async function createNodeCudaDevice(options: CudaDeviceOptions = {}): Pro
   }
   const context = new CudaContext(driver, info);
   const { name, major, minor, memoryBytes } = info;
-  return {
-    kind: "cuda",
-    description: `${name} (compute capability ${major}.${minor}, ${Math.round(memoryBytes / 2 ** 30)} GiB)`,
-    load: (program, code, weights, { promptWeights } = {}) =>
-      CudaProgram.load(context, program, code, weights, { ...options, promptWeights }),
-    async close() {
-      context.close();
+  return oneAtATime(
+    {
+      kind: "cuda",
+      description: `${name} (compute capability ${major}.${minor}, ${Math.round(memoryBytes / 2 ** 30)} GiB)`,
+      load: (program, code, weights, { promptWeights } = {}) =>
+        CudaProgram.load(context, program, code, weights, { ...options, promptWeights }),
+      async close() {
+        context.close();
+      },
     },
-  };
+    (program: CudaProgram, turns) => ({
+      profile: (phases: readonly Phase[], step: number) => turns.take(() => program.profile(phases, step)),
+    }),
+  );
 }
