@@ -16,10 +16,12 @@ import { accountFor } from "./account/account.js";
 import { checkFit } from "./account/fit.js";
 import { manifestMemory, type SizePlan } from "./account/plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
-import { findPipeline } from "./bundle/pipeline-files.js";
+import { findPipeline, pipelineConfigOf } from "./bundle/pipeline-files.js";
+import { runNeeds } from "./bundle/run-needs.js";
 import { writeBundle } from "./bundle/write.js";
 import { type Emit, toolkitFor } from "./codegen/kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
+import { type Drawing, drawingOf, largestSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
@@ -29,7 +31,7 @@ import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Ternarize } from "./pass.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
-import { largestSizes, type Resolution, resolutionsOf } from "./resolutions.js";
+import type { Resolution } from "./resolutions.js";
 
 export type { Resolution } from "./resolutions.js";
 
@@ -48,8 +50,10 @@ export interface CompileOptions {
   readonly storage?: TernaryStorage;
   /** Adapters to merge into the weights before anything is ternarized. */
   readonly lora?: readonly LoraRequest[];
-  /** Pictures to plan for; 1024x1024 or a static export's own size if absent. The first is what is drawn by default. */
+  /** Pictures to plan for; the pipeline's size or a static export's own if absent. The first is what is drawn by default. */
   readonly resolutions?: readonly Resolution[];
+  /** Text tokens; the model's own number, else its pipeline's, if absent. */
+  readonly textLength?: number | undefined;
   /** Memory of the device in bytes; what the target's has if absent. */
   readonly memoryLimit?: number | undefined;
   /** Whether weights that only `prompt` reads stay on the device; if absent, where that fits. */
@@ -83,6 +87,8 @@ export interface CompileReport {
   readonly out: string;
   readonly target: string;
   readonly model: ModelDescription | null;
+  /** What `run` draws by default; null for a graph that draws no pictures. */
+  readonly drawing: Drawing | null;
   /** What became of each adapter. */
   readonly lora: readonly LoraReport[];
   readonly kernels: number;
@@ -112,7 +118,7 @@ export interface CompileReport {
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
  * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
- * TRITC_E_BUFFER_LIMIT, TRITC_E_RESOLUTION, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
+ * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
 export async function compileModel(options: CompileOptions): Promise<CompileReport> {
@@ -132,13 +138,16 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
     const lora = (options.lora ?? []).map(readLora);
     const adapted = lora.length === 0 ? [] : planLora(recognized, lora).reports;
     await pause(options.signal);
-    const resolutions = resolutionsOf(recognized, options.resolutions);
+    const { resolutions, textLength } = options;
+    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
+    const drawing = drawingOf(recognized, { resolutions, textLength, pipeline: config });
+    if (drawing !== null) for (const text of runNeeds(drawing.sampling, pipeline)) options.onNotice?.(text);
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
       target,
       options: { ternarize: options.ternarize, activations: options.activations, lora },
-      sizes: largestSizes(recognized, resolutions),
+      sizes: largestSizes(drawing),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
       int8Attention: options.attention === "int8",
@@ -147,7 +156,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
         const { memoryLimit, promptWeights } = options;
         const found = accountFor(recognized, reader, program, {
           target,
-          resolutions,
+          drawing,
           memoryLimit,
           promptWeights,
         });
@@ -174,7 +183,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
           activations: options.activations,
           storage: options.storage ?? "trits",
         },
-        resolutions,
+        drawing,
         memory: account,
         pipeline,
       },
@@ -194,6 +203,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
       out: options.out,
       target: target.name,
       model: recognized.model ?? null,
+      drawing,
       lora: adapted,
       kernels: kernels.length,
       toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,

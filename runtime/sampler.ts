@@ -48,6 +48,7 @@ async function sampleAlone(
   program: Program,
   request: SampleRequest,
 ): Promise<Float32Array> {
+  requireSampler(program);
   const { geometry, schedule } = request;
   const steps = schedule.sigmas.length - 1;
   const bindings = { img_tokens: geometry.imageTokens, txt_tokens: request.contextTokens, steps };
@@ -78,14 +79,7 @@ async function sampleAlone(
     "txt-ids": textIds(request.contextTokens),
     "sigma-delta": sigmaDeltas(schedule.sigmas),
   };
-  for (const port of program.inputs) {
-    if (port.role === null) throw notASampler(program, `input ${port.name} has no known role`);
-    write(port, values[port.role]);
-  }
-  const latents = program.inputs.find((port) => port.role === "latents");
-  if (latents === undefined || program.phases.advance.length === 0) {
-    throw notASampler(program, "no input takes the latents");
-  }
+  for (const port of program.inputs) if (port.role !== null) write(port, values[port.role]);
 
   await loaded.run(["prompt"], 0);
   let yielded = performance.now();
@@ -99,7 +93,8 @@ async function sampleAlone(
     await loaded.run(["step", "advance"], step);
     request.onStep?.({ step: step + 1, steps });
   }
-  return (await loaded.read(latents.buffer)) as Float32Array;
+  const latents = program.inputs.find((port) => port.role === "latents");
+  return (await loaded.read(latents?.buffer ?? "")) as Float32Array;
 }
 
 /** Events wait no longer than this or one step, in milliseconds. */
@@ -110,13 +105,31 @@ function sigmaDeltas(sigmas: Float32Array): Float32Array {
   return Float32Array.from({ length: sigmas.length - 1 }, (_, i) => (sigmas[i + 1] ?? 0) - (sigmas[i] ?? 0));
 }
 
-function notASampler(program: Program, found: string): TritcError {
-  return new TritcError({
+/**
+ * Refuses a program that the sampler cannot run: it has values for one picture's latents, text and step alone.
+ * Throws TRITC_E_NOT_A_SAMPLER.
+ */
+export function requireSampler(program: Program, place?: string): void {
+  const found = samplerProblem(program);
+  if (found === undefined) return;
+  throw new TritcError({
     code: "TRITC_E_NOT_A_SAMPLER",
-    message: "this bundle cannot be sampled: its model was not recognized as a FLUX transformer",
-    expected: "latents, context, pooled, timestep and ids as inputs",
-    found: program.model === null ? "a graph of generic operations" : found,
+    message: "this bundle cannot be sampled",
+    ...(place === undefined ? {} : { place }),
+    expected:
+      "a FLUX transformer of one picture's latents, context, pooled text, timestep, guidance and ids alone",
+    found,
     remedy:
-      "tritc inspect <model> lists what was not recognized; tritc eval runs single passes of any bundle",
+      "tritc inspect <model> says what was recognized; tritc eval runs single passes of any bundle, with all of its inputs",
   });
+}
+
+function samplerProblem({ inputs, model, phases }: Program): string | undefined {
+  const foreign = inputs.filter(({ role }) => role === null).map(({ name }) => name);
+  if (model === null) return `a graph of generic operations, with the inputs ${foreign.join(", ")}`;
+  if (foreign.length > 0) return `inputs that the sampler has no values for: ${foreign.join(", ")}`;
+  const latents = inputs.find(({ role }) => role === "latents");
+  if (latents === undefined || phases.advance.length === 0) return "no input that takes the latents";
+  const [batch = 1] = latents.shape.slice(0, -2);
+  return batch === 1 ? undefined : `${latents.name} [${latents.shape.join(", ")}], a batch of ${batch}`;
 }

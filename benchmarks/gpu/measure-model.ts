@@ -1,11 +1,12 @@
 import { evaluateDim } from "../../ir/dim.js";
 import type { Program } from "../../ir/program/program.js";
+import type { SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import type { KernelCode } from "../../runtime/device.js";
 import { initialLatents, latentGeometry } from "../../runtime/latents.js";
 import type { CudaDevice } from "../../runtime/node/cuda/device.js";
 import { makeNoise } from "../../runtime/noise.js";
 import { sample } from "../../runtime/sampler.js";
-import { makeSchedule, type SchedulerConfig } from "../../runtime/scheduler.js";
+import { makeSchedule } from "../../runtime/scheduler.js";
 import { type PlannedTensor, randomWeights } from "./random-weights.js";
 
 export interface ModelResult {

@@ -6,15 +6,15 @@ import { planRun } from "../../ir/program/memory/cuda.js";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import { cudaPortable, type Target } from "../../targets/index.js";
+import { type Drawing, largestSizes } from "../drawing.js";
 import { planGraph } from "../pipeline.js";
-import { largestSizes, type Resolution } from "../resolutions.js";
 import { type Fit, fitOf } from "./fit.js";
 import { memoryLimit } from "./limits.js";
 import { type Bf16Memory, planSizes, type SizePlan } from "./plan.js";
 
 export interface AccountOptions {
   readonly target: Target;
-  readonly resolutions: readonly Resolution[];
+  readonly drawing: Drawing | null;
   /** Memory of the card in bytes; the target's if absent. */
   readonly memoryLimit?: number | undefined;
   /** Whether weights that only `prompt` reads stay on the device; kept if that fits, if absent. */
@@ -34,12 +34,12 @@ export function accountFor(
   recognized: Graph,
   reader: ByteReader,
   program: Program,
-  { target, resolutions, memoryLimit: cardBytes, promptWeights }: AccountOptions,
+  { target, drawing, memoryLimit: cardBytes, promptWeights }: AccountOptions,
 ): Account {
   const limitBytes = memoryLimit(target, cardBytes);
-  const bf16 = bf16Memory(recognized, reader, largestSizes(recognized, resolutions));
-  const plans = planSizes(program, target, recognized, resolutions, bf16);
-  return { plans, limitBytes, fit: fitOf(program, target, plans, limitBytes, promptWeights) };
+  const bf16 = bf16Memory(recognized, reader, largestSizes(drawing));
+  const plans = planSizes(program, target, drawing, bf16);
+  return { plans, limitBytes, fit: fitOf(program, target, { plans, drawing }, limitBytes, promptWeights) };
 }
 
 /**

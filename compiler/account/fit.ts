@@ -2,7 +2,8 @@ import { TritcError } from "../../ir/errors.js";
 import { type PromptWeightsPolicy, programMemory } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
-import { imageTokens, printResolution, type Resolution, squareOf } from "../resolutions.js";
+import type { Drawing } from "../drawing.js";
+import { printResolution, type Resolution, squareOf } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import { memoryRules } from "./limits.js";
 import type { SizePlan } from "./plan.js";
@@ -19,14 +20,21 @@ export interface Fit {
   readonly largestSquare: Resolution | null;
 }
 
+/** The sizes of a drawing, and what they take. */
+interface Planned {
+  readonly plans: readonly SizePlan[];
+  readonly drawing: Drawing | null;
+}
+
 /** @param limit bytes of the device, null for any number */
 export function fitOf(
   program: Program,
   target: Target,
-  plans: readonly SizePlan[],
+  planned: Planned,
   limit: number | null,
   wanted: PromptWeightsPolicy | undefined,
 ): Fit {
+  const { plans } = planned;
   const allowed = wanted === undefined ? POLICIES : [wanted];
   const fits = (plan: SizePlan, policy: PromptWeightsPolicy) =>
     limit === null || plan.memory[policy].peak <= limit;
@@ -35,7 +43,7 @@ export function fitOf(
   return {
     promptWeights,
     fitting: plans.filter((plan) => fits(plan, least)).flatMap(({ resolution }) => resolution ?? []),
-    largestSquare: promptWeights === null ? largestSquare(program, target, plans, limit, least) : null,
+    largestSquare: promptWeights === null ? largestSquare(program, target, planned, limit, least) : null,
   };
 }
 
@@ -43,15 +51,12 @@ export function fitOf(
 function largestSquare(
   program: Program,
   target: Target,
-  plans: readonly SizePlan[],
+  { plans, drawing }: Planned,
   limit: number | null,
   policy: PromptWeightsPolicy,
 ): Resolution | null {
-  const tokens = Math.max(
-    0,
-    ...plans.map(({ resolution }) => (resolution === null ? 0 : imageTokens(resolution))),
-  );
-  if (tokens === 0 || limit === null || !program.symbols.includes("img_tokens")) return null;
+  const tokens = Math.max(0, ...plans.map(({ sizes }) => sizes.img_tokens ?? 0));
+  if (drawing === null || limit === null || !program.symbols.includes("img_tokens")) return null;
   const rules = memoryRules(target);
   const sizes = plans[0]?.sizes ?? {};
   const fits = (side: number) =>
@@ -62,7 +67,7 @@ function largestSquare(
     if (fits(middle)) low = middle;
     else high = middle - 1;
   }
-  return low === 0 ? null : squareOf(low);
+  return low === 0 ? null : squareOf(low, drawing.sampling.pixelsPerToken);
 }
 
 /** The policy of a fit, or TRITC_E_DEVICE_MEMORY with what does fit. */

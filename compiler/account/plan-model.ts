@@ -8,13 +8,12 @@ import {
   checkAttention,
   type Target,
 } from "../../targets/index.js";
+import { type DrawingRequest, drawingOf, largestSizes } from "../drawing.js";
 import type { Ternarize } from "../pass.js";
 import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../pipeline.js";
-import { largestSizes, type Resolution, resolutionsOf } from "../resolutions.js";
 import { type Account, type AccountOptions, accountFor } from "./account.js";
 
-export interface PlanRequest extends Omit<AccountOptions, "resolutions"> {
-  readonly resolutions?: readonly Resolution[] | undefined;
+export interface PlanRequest extends Omit<AccountOptions, "drawing">, DrawingRequest {
   readonly ternarize: Ternarize;
   readonly activations: Activations;
   readonly attention?: AttentionProducts | undefined;
@@ -37,16 +36,16 @@ export function planModel(
   const { target, ternarize, activations, attention = "bf16" } = request;
   checkActivations(target, activations);
   checkAttention(target, activations, attention);
-  const resolutions = resolutionsOf(recognized, request.resolutions);
+  const drawing = drawingOf(recognized, request);
   const planned = planGraph(recognized, reader, {
     target,
     options: { ternarize, activations },
-    sizes: largestSizes(recognized, resolutions),
+    sizes: largestSizes(drawing),
     batchAxes: batchAxesOf(imported, recognized),
     dtypes: portTypesOf(imported),
     int8Attention: attention === "int8",
     codes: request.storage ?? "trits",
   });
-  const account = accountFor(recognized, reader, planned.lowered.program, { ...request, resolutions });
+  const account = accountFor(recognized, reader, planned.lowered.program, { ...request, drawing });
   return { ...planned, target, account };
 }

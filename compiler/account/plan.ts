@@ -1,11 +1,11 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { ManifestMemory, ManifestPlan } from "../../ir/format/manifest.js";
-import type { Graph } from "../../ir/graph/graph.js";
 import { type DeviceMemory, type PromptWeightsPolicy, programMemory } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
 import type { Target } from "../../targets/target.js";
-import { type Resolution, sizesOf } from "../resolutions.js";
+import { type Drawing, sizesOf } from "../drawing.js";
+import type { Resolution } from "../resolutions.js";
 import { memoryRules, ratesOf } from "./limits.js";
 
 /** What a program takes and does at one size. */
@@ -34,15 +34,14 @@ export interface Bf16Memory {
 export function planSizes(
   program: Program,
   target: Target,
-  graph: Graph,
-  resolutions: readonly Resolution[],
+  drawing: Drawing | null,
   bf16: (sizes: Bindings) => Bf16Memory | null,
 ): readonly SizePlan[] {
-  if (graph.model === undefined) {
+  if (drawing === null) {
     return program.symbols.length > 0 ? [] : [planSize(program, target, null, {}, null)];
   }
-  return resolutions.map((resolution) => {
-    const sizes = sizesOf(graph, resolution);
+  return drawing.resolutions.map((resolution) => {
+    const sizes = sizesOf(drawing, resolution);
     return planSize(program, target, resolution, sizes, bf16(sizes));
   });
 }

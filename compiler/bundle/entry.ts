@@ -1,13 +1,13 @@
 import { Project, QuoteKind, type SourceFile, VariableDeclarationKind } from "ts-morph";
-import type { ModelDescription } from "../../ir/graph/graph.js";
 import type { ProgramPort } from "../../ir/program/program.js";
+import type { Drawing } from "../drawing.js";
 
 /** What the entry module of a bundle is made for. */
 export interface EntryOptions {
-  readonly model: ModelDescription | null;
   readonly inputs: readonly ProgramPort[];
   readonly outputs: readonly ProgramPort[];
-  readonly resolutions: readonly { readonly width: number; readonly height: number }[];
+  /** What it draws; null for a graph that draws no pictures. */
+  readonly drawing: Drawing | null;
 }
 
 /**
@@ -22,8 +22,8 @@ export function entryModule(options: EntryOptions): { readonly js: string; reado
   });
   const js = project.createSourceFile("index.js");
   const types = project.createSourceFile("index.d.ts");
-  if (options.model === null) writeEvaluate(js, types, options);
-  else writeGenerate(js, types, options.model, options.resolutions);
+  if (options.drawing === null) writeEvaluate(js, types, options);
+  else writeGenerate(js, types, options.drawing);
   return { js: js.getFullText(), types: types.getFullText() };
 }
 
@@ -35,12 +35,7 @@ function addFolder(js: SourceFile): void {
   });
 }
 
-function writeGenerate(
-  js: SourceFile,
-  types: SourceFile,
-  model: ModelDescription,
-  resolutions: EntryOptions["resolutions"],
-): void {
+function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, sampling }: Drawing): void {
   js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["openGenerator"] });
   addFolder(js);
   js.addFunction({
@@ -77,7 +72,7 @@ function writeGenerate(
     name: `readonly ${name}`,
     type: "number",
     hasQuestionToken: true,
-    docs: [`Pixels; ${size === undefined ? "1024" : size[name]} if absent.${planned}`],
+    docs: [`Pixels; ${size[name]} if absent.${planned}`],
   });
   types.addInterface({
     name: "GenerateOptions",
@@ -94,15 +89,15 @@ function writeGenerate(
         name: "readonly steps",
         type: "number",
         hasQuestionToken: true,
-        docs: ["Denoising steps; 50 if absent."],
+        docs: [`Denoising steps; ${sampling.steps} if absent.`],
       },
-      ...(model.guidance
+      ...(sampling.guidance !== null
         ? [
             {
               name: "readonly guidance",
               type: "number",
               hasQuestionToken: true,
-              docs: ["Guidance scale; 3.5 if absent."],
+              docs: [`Guidance scale; ${sampling.guidance} if absent.`],
             },
           ]
         : []),

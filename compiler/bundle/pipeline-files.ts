@@ -2,6 +2,7 @@ import { constants, existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { type PipelineConfig, readPipelineConfig } from "./pipeline-config.js";
 
 /** The parts of an exported pipeline that a bundle needs besides the transformer. */
 const PARTS: readonly string[] = [
@@ -12,6 +13,7 @@ const PARTS: readonly string[] = [
   "tokenizer_2",
   "vae",
   "vae_decoder",
+  "vae_encoder",
 ];
 const INDEX = "model_index.json";
 const ENCODER = "text_encoder/model.onnx";
@@ -44,10 +46,23 @@ export function findPipeline(input: string, given: string | undefined): string |
       exitCode: 2,
     });
   }
+  const near = pipelineNear(input);
+  return near !== undefined && isExported(near) ? near : undefined;
+}
+
+/**
+ * The configuration of the pipeline that a model belongs to, whether or not its encoders are exported. Throws the errors
+ * of `readPipelineConfig`.
+ */
+export function pipelineConfigOf(input: string, given?: string): PipelineConfig | undefined {
+  const folder = given ?? pipelineNear(input);
+  return folder === undefined ? undefined : readPipelineConfig(folder);
+}
+
+/** The nearest folder with a pipeline's index: the path itself, or one above it. */
+function pipelineNear(input: string): string | undefined {
   const path = resolve(input);
-  return [path, dirname(path), dirname(dirname(path))].find(
-    (folder) => existsSync(join(folder, INDEX)) && isExported(folder),
-  );
+  return [path, dirname(path), dirname(dirname(path))].find((folder) => existsSync(join(folder, INDEX)));
 }
 
 function isExported(pipeline: string): boolean {

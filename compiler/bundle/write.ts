@@ -18,6 +18,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
 import type { KernelArtifact } from "../codegen/kernels.js";
+import type { Drawing } from "../drawing.js";
 import type { LoweredProgram } from "../lower/index.js";
 import { Journal } from "../pack/journal.js";
 import { PackSource } from "../pack/source-files.js";
@@ -35,7 +36,8 @@ export interface BundleContents {
   readonly lowered: LoweredProgram;
   readonly kernels: readonly KernelArtifact[];
   readonly options: Manifest["options"];
-  readonly resolutions: Manifest["resolutions"];
+  /** What it draws; null for a graph that draws no pictures. */
+  readonly drawing: Drawing | null;
   readonly memory: Manifest["memory"];
   /** Folder of tokenizers, encoders, VAE and scheduler to copy. */
   readonly pipeline: string | undefined;
@@ -64,7 +66,7 @@ export async function writeBundle(
   contents: BundleContents,
   options: BundleOptions,
 ): Promise<{ readonly weightBytes: number; readonly packing: PackReport }> {
-  const { graph, lowered, kernels, resolutions } = contents;
+  const { graph, lowered, kernels, drawing } = contents;
   const layout = layoutWeights(lowered.tensors);
   const { signal, onNotice, resume } = options;
   return writeFolder(out, { keep: resume ? [WEIGHTS_FILE] : [], signal, onNotice }, async (work) => {
@@ -80,8 +82,8 @@ export async function writeBundle(
       await write(sourcePath(kernel), kernel.source);
       if (kernel.binary !== null) await write(binaryPath(kernel), kernel.binary);
     }
-    const { inputs, outputs, model } = lowered.program;
-    const entry = entryModule({ model, inputs, outputs, resolutions });
+    const { inputs, outputs } = lowered.program;
+    const entry = entryModule({ inputs, outputs, drawing });
     await write("index.js", entry.js);
     await write("index.d.ts", entry.types);
     // Whatever package the bundle lies in, its entry is an ES module.
@@ -121,14 +123,15 @@ async function resumeWeights(
 }
 
 function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): Manifest {
-  const { lowered, kernels, options, resolutions, memory } = contents;
+  const { lowered, kernels, options, drawing, memory } = contents;
   return {
     format: BUNDLE_FORMAT,
     formatVersion: BUNDLE_FORMAT_VERSION,
     tritc: packageVersion(),
     target: lowered.program.target,
     options,
-    resolutions,
+    resolutions: drawing?.resolutions ?? [],
+    sampling: drawing?.sampling ?? null,
     model: lowered.program.model,
     memory,
     tensors: lowered.tensors.map(({ name, dtype, shape, encoding }) => ({ name, dtype, shape, encoding })),

@@ -33,6 +33,7 @@ export function withDeviceOptions(command: Command): Command {
 
 export interface PlanOptions {
   readonly resolution?: readonly Resolution[];
+  readonly textLength?: number;
   readonly memoryLimit?: number;
   readonly promptWeights?: PromptWeightsPolicy;
 }
@@ -41,10 +42,12 @@ export interface PlanOptions {
 export function withPlanOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--resolution <WxH,...>", "pictures to plan for; the first is the default").argParser(
-        resolutions,
-      ),
+      new Option(
+        "--resolution <WxH,...>",
+        "pictures to plan for; the first is what `run` draws; default: the pipeline's size",
+      ).argParser(resolutions),
     )
+    .addOption(textLengthOption("the model's, else its tokenizer's"))
     .addOption(
       new Option(
         "--memory-limit <bytes>",
@@ -52,6 +55,11 @@ export function withPlanOptions(command: Command): Command {
       ).argParser(byteCount),
     )
     .addOption(promptWeightsOption("default: keep where that fits"));
+}
+
+/** Tokens of text that the transformer gets. */
+export function textLengthOption(byDefault: string): Option {
+  return new Option("--text-length <n>", `text tokens; default: ${byDefault}`).argParser(positiveInteger);
 }
 
 /** Whether weights that only a prompt needs (time, text and modulation layers) stay on the device. */

@@ -6,6 +6,7 @@ import { parseProgram } from "../../ir/program/json.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { planSize } from "../account/plan.js";
 import { type PlanRequest, planModel } from "../account/plan-model.js";
+import { pipelineConfigOf } from "../bundle/pipeline-files.js";
 import { importModel } from "../import-model.js";
 import { recognize } from "../pipeline.js";
 import { imageTokens } from "../resolutions.js";
@@ -18,11 +19,14 @@ export async function bundleSubject(
   const text = (file: string) => readFile(join(folder, file), "utf8");
   const manifest = parseManifest(await text(MANIFEST_FILE), join(folder, MANIFEST_FILE));
   const program = parseProgram(await text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
+  const { sampling } = manifest;
   const target = targetByName(manifest.target);
   const plans = manifest.memory.plans.map(({ width, height, textTokens, steps, bf16 }) => {
     const resolution = width === null || height === null ? null : { width, height };
     const sizes = {
-      ...(resolution === null ? {} : { img_tokens: imageTokens(resolution) }),
+      ...(resolution === null || sampling === null
+        ? {}
+        : { img_tokens: imageTokens(resolution, sampling.pixelsPerToken) }),
       ...(textTokens === null ? {} : { txt_tokens: textTokens }),
       ...(steps === null ? {} : { steps }),
     };
@@ -42,8 +46,9 @@ export function modelSubjects(
 ): readonly [ReportSubject, ...ReportSubject[]] {
   const imported = importModel(path);
   const recognized = recognize(imported, reader);
+  const pipeline = recognized.model === undefined ? undefined : pipelineConfigOf(path);
   const subject = (target: Target): ReportSubject => {
-    const { lowered, account } = planModel(imported, recognized, reader, { ...request, target });
+    const { lowered, account } = planModel(imported, recognized, reader, { ...request, pipeline, target });
     const { plans, limitBytes, fit } = account;
     const promptWeights = fit.promptWeights ?? "stream";
     return { target, program: lowered.program, tensors: lowered.tensors, plans, limitBytes, promptWeights };

@@ -1,6 +1,7 @@
 import { TritcError } from "../errors.js";
 import type { InputRole, ModelDescription } from "../graph/graph.js";
 import type { PromptWeightsPolicy } from "../program/memory/allocation.js";
+import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
 import type { TernaryStorage } from "../ternary/storage.js";
 import {
   boolean,
@@ -20,7 +21,7 @@ import { JsonNumber, parseStrictJson } from "./strict-json.js";
 /** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
 export const BUNDLE_FORMAT = "tritc-bundle";
 /** Raised when a runtime of the previous number could not run the new bundles. */
-export const BUNDLE_FORMAT_VERSION = 1;
+export const BUNDLE_FORMAT_VERSION = 2;
 
 export const MANIFEST_FILE = "manifest.json";
 export const PROGRAM_FILE = "program.json";
@@ -36,8 +37,10 @@ export interface Manifest {
   readonly target: string;
   /** What the model was compiled with; `storage` is how ternary codes lie in the weight file. */
   readonly options: { readonly ternarize: string; readonly activations: string; readonly storage: string };
-  /** Picture sizes the memory was planned for; empty for graphs that draw none. */
+  /** Picture sizes the memory was planned for, the default first; empty for graphs that draw none. */
   readonly resolutions: readonly { readonly width: number; readonly height: number }[];
+  /** How it is sampled; null for graphs that draw no pictures. */
+  readonly sampling: Sampling | null;
   readonly model: ModelDescription | null;
   readonly memory: ManifestMemory;
   readonly tensors: readonly ManifestTensor[];
@@ -168,6 +171,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   target: string,
   options: object({ ternarize: string, activations: string, storage: string }),
   resolutions: list(object({ width: index, height: index })),
+  sampling: nullable(sampling),
   model: nullable(modelDescription),
   memory,
   tensors: list(
@@ -206,7 +210,7 @@ function sha256(value: Parameters<typeof string>[0], at: string): string {
 const RECOMPILE = "compile the model again; if the bundle was downloaded, download it again";
 
 /**
- * Reads `manifest.json`. Throws TRITC_E_BUNDLE_VERSION for a bundle of a newer format and
+ * Reads `manifest.json`. Throws TRITC_E_BUNDLE_VERSION for a bundle of another format and
  * TRITC_E_BUNDLE_FORMAT for anything that is not a manifest.
  */
 export function parseManifest(text: string, place: string = MANIFEST_FILE): Manifest {
@@ -216,9 +220,19 @@ export function parseManifest(text: string, place: string = MANIFEST_FILE): Mani
       code: "TRITC_E_BUNDLE_VERSION",
       message: "the bundle was written by a newer tritc",
       place,
-      expected: `format version ${BUNDLE_FORMAT_VERSION} or older`,
+      expected: `format version ${BUNDLE_FORMAT_VERSION}`,
       found: `format version ${version}`,
       remedy: "update tritc (npm install tritc@latest), or compile the model again with this version",
+    });
+  }
+  if (version !== undefined && version < BUNDLE_FORMAT_VERSION) {
+    throw new TritcError({
+      code: "TRITC_E_BUNDLE_VERSION",
+      message: "the bundle was written by an older tritc",
+      place,
+      expected: `format version ${BUNDLE_FORMAT_VERSION}`,
+      found: `format version ${version}`,
+      remedy: "compile the model again with this version",
     });
   }
   const decoded = decodeJson(text, manifest, place, RECOMPILE);
@@ -228,8 +242,10 @@ export function parseManifest(text: string, place: string = MANIFEST_FILE): Mani
 }
 
 /** What is wrong with a manifest whose members are all of the right kind, or undefined. */
-function manifestProblem({ formatVersion, files, kernels }: Manifest): string | undefined {
-  if (formatVersion < 1) return `there is no formatVersion ${formatVersion}`;
+function manifestProblem({ files, kernels, model, sampling, resolutions }: Manifest): string | undefined {
+  const draws = sampling !== null && resolutions.length > 0;
+  if (draws !== (model !== null)) return "the manifest does not say how the model is sampled";
+  if (sampling !== null && samplingProblem(sampling) !== undefined) return samplingProblem(sampling);
   if (new Set(files.map((f) => f.path)).size < files.length) return "the manifest lists a file twice";
   if (new Set(kernels.map((k) => k.id)).size < kernels.length) return "the manifest lists a kernel twice";
   return undefined;

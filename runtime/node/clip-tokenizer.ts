@@ -1,4 +1,5 @@
-import { type JsonObject, malformed } from "./json-file.js";
+import { malformed } from "../../ir/sampling/pipeline-file.js";
+import type { JsonObject } from "./json-file.js";
 
 const START = "<|startoftext|>";
 const END = "<|endoftext|>";

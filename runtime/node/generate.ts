@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
+import type { Program } from "../../ir/program/program.js";
+import type { Sampling } from "../../ir/sampling/sampling.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents, latentGeometry } from "../latents.js";
-import { type StepProgress, sample } from "../sampler.js";
+import { requireSampler, type StepProgress, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
@@ -31,19 +33,23 @@ export interface GenerateOptions {
   readonly prompt: string;
   /** Seed of the noise; 0 if absent. */
   readonly seed?: number | bigint;
-  /** Denoising steps; 50 if absent. */
-  readonly steps?: number;
-  /** Guidance scale; 3.5 if absent, ignored by models that take none. */
-  readonly guidance?: number;
+  /** Denoising steps; the model's default if absent. */
+  readonly steps?: number | undefined;
+  /** Guidance scale; the model's default if absent, ignored by models that take none. */
+  readonly guidance?: number | undefined;
   /** Picture size in pixels; the bundle's first resolution if absent. */
   readonly width?: number;
   readonly height?: number;
+  /** Text tokens that the prompt is padded or cut to; the bundle's if absent. */
+  readonly textLength?: number | undefined;
   readonly onStep?: (progress: StepProgress) => void;
   /** The picture is given up at once, its work ends with the step it is in; a picture that waits never begins. */
   readonly signal?: AbortSignal;
 }
 
 export interface GeneratedPicture extends Picture {
+  /** Denoising steps it took. */
+  readonly steps: number;
   /** The picture as a PNG file whose metadata says how to make it again. */
   readonly png: Uint8Array;
 }
@@ -61,6 +67,11 @@ export interface Generator {
 /** Opens a bundle, verifies it, and loads it on the device of its target. */
 export async function openGenerator(folder: string, options: GeneratorOptions = {}): Promise<Generator> {
   const bundle = await openBundle(folder);
+  requireSampler(bundle.program, folder);
+  const { sampling, resolutions } = bundle.manifest;
+  const [size] = resolutions;
+  if (sampling === null || size === undefined)
+    throw new Error("a manifest with a model says how it is sampled");
   const pipeline = options.pipeline ?? join(folder, "pipeline");
   const models = await openPipelineModels(pipeline, { threads: options.threads });
   try {
@@ -68,7 +79,8 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
     try {
       const { promptWeights = bundle.manifest.memory.promptWeights } = options;
       const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
-      return new BundleGenerator(bundle, models, device, loaded);
+      const own = options.pipeline === undefined;
+      return new BundleGenerator({ bundle, models, device, loaded, sampling, size, own });
     } catch (error) {
       await device.close();
       throw error;
@@ -79,18 +91,34 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
   }
 }
 
+/** Text tokens of a model that was exported for one number of them. */
+function fixedTextLength(program: Program): number | undefined {
+  const tokens = program.inputs.find(({ role }) => role === "context")?.shape.at(-2);
+  return typeof tokens === "number" ? tokens : undefined;
+}
+
+interface GeneratorParts {
+  readonly bundle: OpenedBundle;
+  readonly models: PipelineModels;
+  readonly device: Device;
+  readonly loaded: LoadedProgram;
+  /** What the manifest says of how to sample. */
+  readonly sampling: Sampling;
+  readonly size: { readonly width: number; readonly height: number };
+  /** Whether the pipeline is the bundle's own, of which the manifest speaks. */
+  readonly own: boolean;
+}
+
 class BundleGenerator implements Generator {
   readonly bundle: OpenedBundle;
   readonly device: Device;
-  readonly #models: PipelineModels;
-  readonly #loaded: LoadedProgram;
+  readonly #parts: GeneratorParts;
   readonly #turns = new Turns("generator");
 
-  constructor(bundle: OpenedBundle, models: PipelineModels, device: Device, loaded: LoadedProgram) {
-    this.bundle = bundle;
-    this.device = device;
-    this.#models = models;
-    this.#loaded = loaded;
+  constructor(parts: GeneratorParts) {
+    this.bundle = parts.bundle;
+    this.device = parts.device;
+    this.#parts = parts;
   }
 
   generate(options: GenerateOptions): Promise<GeneratedPicture> {
@@ -99,22 +127,31 @@ class BundleGenerator implements Generator {
   }
 
   async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
-    const { prompt, seed = 0, steps = 50, guidance = 3.5 } = options;
-    const [resolution] = this.bundle.manifest.resolutions;
-    const width = options.width ?? resolution?.width ?? 1024;
-    const height = options.height ?? resolution?.height ?? 1024;
-    const { latentChannels, vaeScale } = this.#models.vaeConfig;
+    const { models, loaded, sampling, size } = this.#parts;
+    const { program } = this.bundle;
+    const { prompt, seed = 0, steps = sampling.steps } = options;
+    const guidance = sampling.guidance === null ? null : (options.guidance ?? sampling.guidance);
+    const { width = size.width, height = size.height } = options;
+    const { latentChannels, vaeScale } = models.vaeConfig;
     const geometry = latentGeometry(height, width, latentChannels, vaeScale);
-    const schedule = makeSchedule(this.#models.schedulerConfig, { steps, imageTokens: geometry.imageTokens });
-    const encoded = await this.#models.encode(prompt);
-    const latents = await sample(this.#loaded, this.bundle.program, {
+    const own = this.#parts.own ? sampling : undefined;
+    const schedule = makeSchedule(own?.scheduler ?? models.schedulerConfig, {
+      steps,
+      imageTokens: geometry.imageTokens,
+    });
+    const textLength = {
+      exactly: options.textLength ?? fixedTextLength(program),
+      preferably: own?.textLength,
+    };
+    const encoded = await models.encode(prompt, textLength);
+    const latents = await sample(loaded, program, {
       geometry,
       schedule,
       latents: initialLatents(seed, geometry),
       context: encoded.context,
       contextTokens: encoded.contextTokens,
       pooled: encoded.pooled,
-      guidance,
+      guidance: guidance ?? 0,
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
@@ -126,16 +163,17 @@ class BundleGenerator implements Generator {
         remedy: "run `tritc verify` on the bundle; if it is intact, compile with --activations f32",
       });
     }
-    const picture = await this.#models.decode(latents, height, width);
+    const picture = await models.decode(latents, height, width);
     const record = { prompt, seed, steps, guidance, bundle: this.bundle.hash };
-    return { ...picture, png: encodePng(picture, generationMetadata(record)) };
+    return { ...picture, steps, png: encodePng(picture, generationMetadata(record)) };
   }
 
   close(): Promise<void> {
+    const { models, loaded } = this.#parts;
     return this.#turns.close(async () => {
-      await this.#loaded.close();
+      await loaded.close();
       await this.device.close();
-      await this.#models.close();
+      await models.close();
     });
   }
 }

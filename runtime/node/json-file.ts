@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
+import { malformed } from "../../ir/sampling/pipeline-file.js";
 
 export type JsonObject = ReadonlyMap<string, unknown>;
 
@@ -52,17 +53,5 @@ export function missingFile(path: string, cause?: unknown): TritcError {
     remedy:
       "export the whole pipeline, not the transformer alone: optimum-cli export onnx --model <FLUX.1 repository> <folder>",
     cause,
-  });
-}
-
-/** TRITC_E_PIPELINE_FILE for a file that does not hold what it should. */
-export function malformed(path: string, expected: string, found: string): TritcError {
-  return new TritcError({
-    code: "TRITC_E_PIPELINE_FILE",
-    message: "this file of the pipeline is malformed",
-    place: path,
-    expected,
-    found,
-    remedy: "export or download the pipeline again",
   });
 }

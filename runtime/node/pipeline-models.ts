@@ -2,10 +2,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { malformed } from "../../ir/sampling/pipeline-file.js";
+import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
+import { readVaeConfig, type VaeConfig } from "../../ir/sampling/vae-config.js";
 import { latentGeometry, unpackLatents } from "../latents.js";
-import { readSchedulerConfig, type SchedulerConfig } from "../scheduler.js";
 import { Turns } from "../turns.js";
-import { malformed, missingFile, readJsonObject } from "./json-file.js";
+import { missingFile, readJsonObject } from "./json-file.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "./ort-session.js";
 import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
 
@@ -27,19 +29,19 @@ export interface Picture {
   readonly height: number;
 }
 
-export interface VaeConfig {
-  readonly latentChannels: number;
-  readonly scalingFactor: number;
-  readonly shiftFactor: number;
-  /** Pixels per latent, 2^(levels - 1). */
-  readonly vaeScale: number;
+/** Tokens that the second text encoder gets: its tokenizer's own number where both are absent. */
+export interface TextLength {
+  /** No other number will do. */
+  readonly exactly?: number | undefined;
+  /** What is taken unless the encoder's graph fixes another. */
+  readonly preferably?: number | undefined;
 }
 
 export interface PipelineModels {
   readonly schedulerConfig: SchedulerConfig;
   readonly vaeConfig: VaeConfig;
   /** Runs both text encoders, or returns what they gave for this prompt before. */
-  encode(prompt: string): Promise<EncodedPrompt>;
+  encode(prompt: string, textLength?: TextLength): Promise<EncodedPrompt>;
   /** Packed latents [(height/16)(width/16), channels*4], in the transformer's scale, to a picture. */
   decode(latents: Float32Array, height: number, width: number): Promise<Picture>;
   /** Frees the ONNX Runtime sessions when what they do is done; TRITC_E_CLOSED afterwards. */
@@ -49,8 +51,6 @@ export interface PipelineModels {
 export interface PipelineModelsOptions {
   /** Threads of ONNX Runtime; its own choice if absent. */
   readonly threads?: number | undefined;
-  /** Text tokens for T5: 512 for dev, 256 is schnell's default. The tokenizer's length if absent. */
-  readonly maxSequenceLength?: number | undefined;
 }
 
 const CLIP_LENGTH = 77;
@@ -76,12 +76,10 @@ export async function openPipelineModels(
   }
   const schedulerPath = join(directory, "scheduler", "scheduler_config.json");
   const schedulerConfig = readSchedulerConfig((await readJsonObject(schedulerPath)).raw, schedulerPath);
-  const vaeConfig = await readVaeConfig(directory);
+  const vaePath = vaeConfigPath(directory);
+  const vaeConfig = readVaeConfig((await readJsonObject(vaePath)).raw, vaePath);
   const clipTokenizer = await openTokenizer(join(directory, "tokenizer"), CLIP_LENGTH);
-  const t5Tokenizer = await openTokenizer(
-    join(directory, "tokenizer_2"),
-    options.maxSequenceLength ?? T5_LENGTH,
-  );
+  const t5Tokenizer = await openTokenizer(join(directory, "tokenizer_2"), T5_LENGTH);
 
   const sessions = new Map<string, Promise<OrtSession>>();
   const turns = new Turns("pipeline");
@@ -93,16 +91,12 @@ export async function openPipelineModels(
     return opened;
   };
 
-  const encodeAnew = async (prompt: string): Promise<EncodedPrompt> => {
-    const clip = await encodeText(await session("text_encoder"), clipTokenizer, prompt);
-    const pooled = pickOutput(
-      modelPath(directory, "text_encoder"),
-      clip,
-      ["pooler_output", "pooled_output"],
-      2,
-    );
-    const t5 = await encodeText(await session("text_encoder_2"), t5Tokenizer, prompt);
-    const context = pickOutput(modelPath(directory, "text_encoder_2"), t5, ["last_hidden_state"], 3);
+  const encodeAnew = async (prompt: string, textLength: TextLength): Promise<EncodedPrompt> => {
+    const [clipPath, t5Path] = [modelPath(directory, "text_encoder"), modelPath(directory, "text_encoder_2")];
+    const clip = await encodeText(clipPath, await session("text_encoder"), clipTokenizer, prompt);
+    const pooled = pickOutput(clipPath, clip, ["pooler_output", "pooled_output"], 2);
+    const t5 = await encodeText(t5Path, await session("text_encoder_2"), t5Tokenizer, prompt, textLength);
+    const context = pickOutput(t5Path, t5, ["last_hidden_state"], 3);
     return {
       pooled: pooled.data,
       pooledWidth: pooled.data.length,
@@ -117,12 +111,13 @@ export async function openPipelineModels(
   return {
     schedulerConfig,
     vaeConfig,
-    async encode(prompt) {
-      const known = cache.get(prompt);
-      const pending = known ?? encodeAnew(prompt);
+    async encode(prompt, textLength = {}) {
+      const key = `${textLength.exactly ?? ""} ${textLength.preferably ?? ""} ${prompt}`;
+      const known = cache.get(key);
+      const pending = known ?? encodeAnew(prompt, textLength);
       // Re-inserted last: a Map iterates in insertion order, so the first key is the least recently used.
-      cache.delete(prompt);
-      cache.set(prompt, pending);
+      cache.delete(key);
+      cache.set(key, pending);
       try {
         const encoded = await pending;
         room ??= Math.max(1, Math.floor(CACHE_VALUES / (encoded.context.length + encoded.pooled.length)));
@@ -132,7 +127,7 @@ export async function openPipelineModels(
         }
         return encoded;
       } catch (error) {
-        cache.delete(prompt);
+        cache.delete(key);
         throw error;
       }
     },
@@ -184,40 +179,33 @@ async function checkModelIndex(directory: string): Promise<void> {
   );
 }
 
-async function readVaeConfig(directory: string): Promise<VaeConfig> {
+function vaeConfigPath(directory: string): string {
   const decoder = join(directory, "vae_decoder", "config.json");
   const whole = join(directory, "vae", "config.json");
-  const path = existsSync(decoder) || !existsSync(whole) ? decoder : whole;
-  const { entries } = await readJsonObject(path);
-  const number = (name: string, fallback?: number): number => {
-    const value = entries.get(name) ?? fallback;
-    if (typeof value !== "number" || !Number.isFinite(value)) {
-      throw malformed(path, `${name}, a number`, JSON.stringify(value) ?? "none");
-    }
-    return value;
-  };
-  const levels = entries.get("block_out_channels");
-  if (!Array.isArray(levels) || levels.length === 0) {
-    throw malformed(path, "block_out_channels, a list", JSON.stringify(levels) ?? "none");
-  }
-  const scalingFactor = number("scaling_factor");
-  if (scalingFactor === 0) throw malformed(path, "scaling_factor other than 0", "0");
-  return {
-    latentChannels: number("latent_channels"),
-    scalingFactor,
-    shiftFactor: number("shift_factor", 0),
-    vaeScale: 2 ** (levels.length - 1),
-  };
+  return existsSync(decoder) || !existsSync(whole) ? decoder : whole;
 }
 
-/** Runs a text encoder on one prompt. A length that the graph fixes wins over the tokenizer's. */
+/** Runs a text encoder on one prompt. A length that its graph fixes wins over the tokenizer's. */
 async function encodeText(
+  place: string,
   encoder: OrtSession,
   tokenizer: PromptTokenizer,
   prompt: string,
+  { exactly, preferably }: TextLength = {},
 ): Promise<ReadonlyMap<string, HostTensor>> {
-  const fixed = encoder.inputs.find((input) => input.name === "input_ids")?.shape[1];
-  const length = typeof fixed === "number" && fixed > 0 ? fixed : tokenizer.maxLength;
+  const known = encoder.inputs.find((input) => input.name === "input_ids")?.shape[1];
+  const fixed = typeof known === "number" && known > 0 ? known : undefined;
+  if (fixed !== undefined && exactly !== undefined && fixed !== exactly) {
+    throw new TritcError({
+      code: "TRITC_E_TEXT_LENGTH",
+      message: "the text encoder was exported for another text length",
+      place,
+      expected: `${fixed} tokens`,
+      found: `${exactly} tokens`,
+      remedy: "export the text encoder with dynamic axes, or for this length; or leave --text-length out",
+    });
+  }
+  const length = exactly ?? fixed ?? preferably ?? tokenizer.maxLength;
   const shape = [1, length];
   return encoder.run({
     input_ids: { data: Float32Array.from(tokenizer.encode(prompt, length)), shape },

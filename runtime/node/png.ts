@@ -15,7 +15,8 @@ export interface GenerationRecord {
   readonly prompt: string;
   readonly seed: number | bigint;
   readonly steps: number;
-  readonly guidance: number;
+  /** Null for a model that takes none. */
+  readonly guidance: number | null;
   /** SHA-256 of the bundle's manifest, hexadecimal. */
   readonly bundle: string;
 }
@@ -26,7 +27,7 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
     prompt: record.prompt,
     seed: String(record.seed),
     steps: String(record.steps),
-    guidance: String(record.guidance),
+    ...(record.guidance === null ? {} : { guidance: String(record.guidance) }),
     bundle: record.bundle,
   };
 }

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { TritcError } from "../../ir/errors.js";
+import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { clipTokenizerJson } from "./clip-tokenizer.js";
-import { asObject, type JsonObject, malformed, readJsonObject, readPipelineFile } from "./json-file.js";
+import { asObject, type JsonObject, readJsonObject, readPipelineFile } from "./json-file.js";
 
 export interface PromptTokenizer {
   /** Ids per prompt that the tokenizer's own files ask for, at most the limit it was opened with. */

@@ -33,6 +33,13 @@ const pipeline = join(folder, "pipeline");
 const input = join(pipeline, "transformer", "model.onnx");
 const bundle = join(folder, "bundle");
 
+const VAE_CONFIG = JSON.stringify({
+  latent_channels: 2,
+  scaling_factor: 0.5,
+  block_out_channels: [1, 1, 1, 1],
+  sample_size: 32,
+});
+
 function compile(options: Partial<CompileOptions> = {}) {
   return compileModel({
     input,
@@ -50,16 +57,16 @@ beforeAll(async () => {
   mkdirSync(dirname(input), { recursive: true });
   writeFileSync(input, buildFlux(style, TINY));
   writeFileSync(join(pipeline, "model_index.json"), '{"_class_name":"FluxPipeline"}');
-  for (const part of [
-    "scheduler/scheduler_config.json",
-    "tokenizer/tokenizer.json",
-    "vae_decoder/model.onnx",
-  ]) {
+  for (const [part, contents] of [
+    ["scheduler/scheduler_config.json", '{"use_dynamic_shifting":true}'],
+    ["tokenizer/tokenizer.json", "contents of the tokenizer"],
+    ["vae_decoder/model.onnx", "contents of the decoder"],
+  ] as const) {
     mkdirSync(dirname(join(pipeline, part)), { recursive: true });
-    writeFileSync(join(pipeline, part), `contents of ${part}`);
+    writeFileSync(join(pipeline, part), contents);
   }
   // Download caches hold symbolic links to files elsewhere.
-  writeFileSync(join(folder, "blob"), "a linked file");
+  writeFileSync(join(folder, "blob"), VAE_CONFIG);
   symlinkSync(join(folder, "blob"), join(pipeline, "vae_decoder", "config.json"));
   mkdirSync(join(pipeline, "eval"));
   await compile();
@@ -112,6 +119,12 @@ describe("a bundle", () => {
     expect(opened.hash).toBe(hash);
     expect(Object.fromEntries(opened.manifest.files.map((f) => [f.path, f.sha256]))).toEqual(rest);
     expect(opened.manifest.resolutions).toEqual([{ width: 64, height: 64 }]);
+    expect(opened.manifest.sampling).toMatchObject({
+      pixelsPerToken: 16,
+      steps: 50,
+      guidance: 3.5,
+      scheduler: { useDynamicShifting: true, baseShift: 0.5 },
+    });
     expect(opened.manifest.model?.singleBlocks).toBe(TINY.singles);
     const inputs = modelInputs();
     const outputs = await evaluateFolder(bundle, Object.fromEntries(inputs), { threads: 1 });
@@ -153,7 +166,7 @@ describe("a bundle", () => {
       "vae_decoder/config.json",
       "vae_decoder/model.onnx",
     ]);
-    expect(readFileSync(join(bundle, "pipeline/vae_decoder/config.json"), "utf8")).toBe("a linked file");
+    expect(readFileSync(join(bundle, "pipeline/vae_decoder/config.json"), "utf8")).toBe(VAE_CONFIG);
   });
 
   it("depends on the model and the options only", async () => {

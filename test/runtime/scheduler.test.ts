@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
-import { dynamicShift, makeSchedule, readSchedulerConfig } from "../../runtime/scheduler.js";
+import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
+import { dynamicShift, makeSchedule } from "../../runtime/scheduler.js";
 
 const DEV = {
   _class_name: "FlowMatchEulerDiscreteScheduler",

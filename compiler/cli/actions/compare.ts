@@ -39,10 +39,16 @@ export async function compareModels(
   ]);
   const terminal = new Terminal(options);
   const signal = options.io.interruptSignal();
-  // Both sides draw at one size: what was asked for, or what the bundle was compiled for.
+  // Both sides draw alike: as was asked for, or as the bundle was compiled for.
   const { manifest, program: compiled } = await openBundle(bundle);
-  const [planned] = manifest.resolutions;
-  const sampling = { ...(planned === undefined ? {} : { resolution: planned }), ...options };
+  const planned = manifest.sampling;
+  const sampling: SamplingOptions = {
+    ...options,
+    steps: options.steps ?? planned?.steps,
+    guidance: options.guidance ?? planned?.guidance ?? undefined,
+    textLength: options.textLength ?? planned?.textLength,
+    resolution: options.resolution ?? manifest.resolutions[0],
+  };
   const left = await withBundle(reference, bundle, compiled.target, sampling, signal, (path) =>
     drawAll(path, prompts, sampling, signal, terminal),
   );
@@ -76,7 +82,7 @@ async function withBundle<T>(
   const folder = await mkdtemp(join(tmpdir(), "tritc-compare-"));
   try {
     const out = join(folder, "reference");
-    const { pipeline = join(other, "pipeline"), resolution } = options;
+    const { pipeline = join(other, "pipeline"), resolution, textLength } = options;
     await compileModel({
       input: reference,
       out,
@@ -85,7 +91,8 @@ async function withBundle<T>(
       activations: "f32",
       pipeline,
       signal,
-      ...(resolution === undefined ? {} : { resolution }),
+      ...(resolution === undefined ? {} : { resolutions: [resolution] }),
+      textLength,
     });
     return await use(out);
   } finally {
@@ -108,13 +115,14 @@ async function drawAll(
     for (const [i, prompt] of prompts.entries()) {
       const onStep = ({ step, steps }: { step: number; steps: number }) =>
         progress.update(i * steps + step, prompts.length * steps);
-      const { seed, steps, guidance } = options;
+      const { seed, steps, guidance, textLength } = options;
       pictures.push(
         await generator.generate({
           prompt,
           seed: seed + i,
           steps,
           guidance,
+          textLength,
           signal,
           ...options.resolution,
           onStep,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
+import { printResolution } from "../../resolutions.js";
 import type { CompileOptions } from "../commands/compile.js";
 import { describeLora } from "../describe-lora.js";
 import { describePlans } from "../plan-text.js";
@@ -25,6 +26,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     storage: options.storage,
     ...(options.lora === undefined ? {} : { lora: options.lora }),
     ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
+    textLength: options.textLength,
     memoryLimit: options.memoryLimit,
     promptWeights: options.promptWeights,
     ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
@@ -44,6 +46,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
       "model",
       report.model === null ? "generic graph (no FLUX transformer recognized)" : describe(report.model),
     ],
+    ...describeDrawing(report),
     ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
     ["kernels", describeKernels(report, target.language === "cuda")],
     [
@@ -55,6 +58,16 @@ export async function compileModelFile(input: string, options: CompileOptions): 
   ];
   const plans = describePlans(report.account, report.stepFloors);
   terminal.result(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
+}
+
+function describeDrawing({ drawing }: CompileReport): readonly (readonly [string, string])[] {
+  if (drawing === null) return [];
+  const { resolutions, sampling } = drawing;
+  const { steps, guidance, textLength } = sampling;
+  const scale = guidance === null ? "no guidance" : `guidance ${guidance}`;
+  return [
+    ["draws", `${printResolution(resolutions[0])}, ${steps} steps, ${scale}, ${textLength} text tokens`],
+  ];
 }
 
 /** A progress bar for each of a compilation's phases, one after the other. */

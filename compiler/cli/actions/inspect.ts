@@ -21,13 +21,16 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       new Terminal(options).result(inspection, describe(inspection));
       return;
     }
-    const [{ planModel }, { manifestMemory }] = await Promise.all([
+    const [{ planModel }, { manifestMemory }, { pipelineConfigOf }] = await Promise.all([
       import("../../account/plan-model.js"),
       import("../../account/plan.js"),
+      import("../../bundle/pipeline-files.js"),
     ]);
     const { account } = planModel(imported, recognized, reader, {
       target,
+      pipeline: recognized.model === undefined ? undefined : pipelineConfigOf(path),
       resolutions: options.resolution,
+      textLength: options.textLength,
       memoryLimit: options.memoryLimit,
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,

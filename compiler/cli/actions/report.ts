@@ -18,10 +18,11 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
     const { subject, options: compiled } = await bundleSubject(path);
     html = renderReport([subject], { name, ...compiled });
   } else {
-    const { ternarize, activations, resolution, memoryLimit, promptWeights } = options;
+    const { ternarize, activations, resolution: resolutions, textLength } = options;
+    const { memoryLimit, promptWeights } = options;
     const reader = fileReader();
     try {
-      const request = { ternarize, activations, resolutions: resolution, memoryLimit, promptWeights };
+      const request = { ternarize, activations, resolutions, textLength, memoryLimit, promptWeights };
       const subjects = modelSubjects(path, targets, reader, request);
       html = renderReport(subjects, { name, ternarize, activations });
     } finally {

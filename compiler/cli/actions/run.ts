@@ -20,6 +20,7 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
         seed: options.seed,
         steps: options.steps,
         guidance: options.guidance,
+        textLength: options.textLength,
         ...options.resolution,
         onStep: ({ step, steps }) => progress.update(step, steps),
       })
@@ -28,8 +29,15 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
     const seconds = { load: (loaded - started) / 1000, generate: (performance.now() - loaded) / 1000 };
     const { width, height } = picture;
     terminal.result(
-      { out: options.out, width, height, device: generator.device.description, seconds },
-      `${options.out}: ${width}x${height}, ${options.steps} steps in ${seconds.generate.toFixed(2)} s on ${generator.device.description}`,
+      {
+        out: options.out,
+        width,
+        height,
+        steps: picture.steps,
+        device: generator.device.description,
+        seconds,
+      },
+      `${options.out}: ${width}x${height}, ${picture.steps} steps in ${seconds.generate.toFixed(2)} s on ${generator.device.description}`,
     );
   } finally {
     await generator.close();

@@ -9,26 +9,29 @@ import {
   positiveInteger,
   promptWeightsOption,
   resolution,
+  textLengthOption,
   wholeNumber,
   withDeviceOptions,
   withOutputOptions,
 } from "../options.js";
 
 export interface SamplingOptions extends CommonOptions, DeviceOptions {
-  readonly steps: number;
-  readonly guidance: number;
+  readonly steps?: number | undefined;
+  readonly guidance?: number | undefined;
+  readonly textLength?: number | undefined;
   readonly seed: number;
-  readonly resolution?: Resolution;
+  readonly resolution?: Resolution | undefined;
   readonly pipeline?: string;
 }
 
 /** The options that say how to sample, the same for `run` and `compare`. */
 export function withSamplingOptions(command: Command): Command {
   return command
-    .addOption(new Option("--steps <n>", "denoising steps").argParser(positiveInteger).default(50))
-    .addOption(new Option("--guidance <g>", "guidance scale").argParser(finiteNumber).default(3.5))
+    .addOption(new Option("--steps <n>", "denoising steps; default: the model's").argParser(positiveInteger))
+    .addOption(new Option("--guidance <g>", "guidance scale; default: the model's").argParser(finiteNumber))
     .addOption(new Option("--seed <n>", "seed of the noise").argParser(wholeNumber).default(0))
     .addOption(new Option("--resolution <WxH>", "picture size; default: the bundle's").argParser(resolution))
+    .addOption(textLengthOption("the bundle's"))
     .option("--pipeline <folder>", "tokenizers, encoders, VAE, scheduler; default: the bundle's own");
 }
 

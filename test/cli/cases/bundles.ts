@@ -109,16 +109,22 @@ function manifest(name: string, message: RegExp, from: string | RegExp, to: stri
 const MANIFESTS: readonly CliCase[] = [
   manifest(
     "a newer format",
-    /written by a newer tritc[\s\S]*1 or older[\s\S]*2[\s\S]*update/,
-    '"formatVersion": 1',
+    /written by a newer tritc[\s\S]*version 2[\s\S]*version 3[\s\S]*update/,
     '"formatVersion": 2',
+    '"formatVersion": 3',
     "BUNDLE_VERSION",
   ),
-  manifest("a format of long ago", /formatVersion/, '"formatVersion": 1', '"formatVersion": 0'),
+  manifest(
+    "a format of long ago",
+    /written by an older tritc[\s\S]*version 2[\s\S]*version 1[\s\S]*compile the model again/,
+    '"formatVersion": 2',
+    '"formatVersion": 1',
+    "BUNDLE_VERSION",
+  ),
   manifest(
     "a format that is no number",
     /formatVersion[\s\S]*"one"/,
-    '"formatVersion": 1',
+    '"formatVersion": 2',
     '"formatVersion": "one"',
   ),
   manifest(
@@ -284,8 +290,8 @@ const CONTENTS: readonly CliCase[] = [
   ),
   {
     name: "bundle: of a graph that draws nothing",
-    code: "TRITC_E_PIPELINE_FILE",
-    message: /pipeline/,
+    code: "TRITC_E_NOT_A_SAMPLER",
+    message: /cannot be sampled[\s\S]*generic operations, with the inputs x, i/,
     setup: (folder, fixture) => draw(fixture.generic, folder, fixture),
   },
 ];

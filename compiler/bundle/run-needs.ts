@@ -1,0 +1,21 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Sampling } from "../../ir/sampling/sampling.js";
+
+const VAE_ENCODER = "vae_encoder/model.onnx";
+
+/** Remarks on what `tritc run` needs for a model besides a prompt. `pipeline`: what the bundle includes. */
+export function runNeeds({ condition }: Sampling, pipeline: string | undefined): readonly string[] {
+  if (condition === "none") return [];
+  if (condition === null) {
+    return ["`tritc run` cannot draw with this model: the channels of its latents fit no known kind of FLUX"];
+  }
+  const needs = {
+    fill: "the model fills in a picture: `tritc run` takes it with --image, and where to fill with --mask",
+    control: "the model follows a control picture: `tritc run` takes it with --control",
+  }[condition];
+  const lacks = pipeline !== undefined && !existsSync(join(pipeline, VAE_ENCODER));
+  if (!lacks) return [needs];
+  const remedy = `\`tritc run\` cannot draw before it has one: export it, and compile again or run with --pipeline`;
+  return [needs, `the pipeline has no ${VAE_ENCODER} to encode pictures with: ${remedy}`];
+}

@@ -1,0 +1,169 @@
+import type { Bindings } from "../ir/dim.js";
+import { TritcError } from "../ir/errors.js";
+import { type Graph, shapeOf } from "../ir/graph/graph.js";
+import { conditionOf, DEFAULT_VAE_SCALE, PACKING, type Sampling } from "../ir/sampling/sampling.js";
+import type { PipelineConfig } from "./bundle/pipeline-config.js";
+import { imageTokens, printResolution, type Resolution } from "./resolutions.js";
+
+/** The pictures that a program is planned for. */
+export interface Drawing {
+  /** Each once; the first is what is drawn by default. */
+  readonly resolutions: readonly [Resolution, ...Resolution[]];
+  readonly sampling: Sampling;
+}
+
+export interface DrawingRequest {
+  /** What to plan for; the pipeline's size, or that of a static export, if absent or empty. */
+  readonly resolutions?: readonly Resolution[] | undefined;
+  /** Text tokens; the model's own number, else the pipeline's, if absent. */
+  readonly textLength?: number | undefined;
+  readonly pipeline?: PipelineConfig | undefined;
+}
+
+/** Side of what FLUX.1's pipelines draw, in latents. */
+const DEFAULT_LATENTS = 128;
+const DEFAULT_TEXT_TOKENS = 512;
+
+/**
+ * What a model draws; null for graphs that draw no pictures.
+ * Throws TRITC_E_RESOLUTION for a size that no grid of tokens fits or that is not a static export's, TRITC_E_TEXT_LENGTH
+ * for another text length than the model's, TRITC_E_PIPELINE for the pipeline of another model.
+ */
+export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing | null {
+  const { model } = graph;
+  if (model === undefined) return null;
+  const { pipeline } = request;
+  const vaeScale = pipeline?.vae?.vaeScale ?? DEFAULT_VAE_SCALE;
+  const sampling: Sampling = {
+    pixelsPerToken: vaeScale * PACKING,
+    textLength: textLengthOf(graph, request),
+    ...stepsAndGuidance(graph, vaeScale, pipeline),
+    condition: conditionOf(model, vaeScale),
+    scheduler: pipeline?.scheduler ?? null,
+  };
+  checkPipeline(model.outChannels, pipeline);
+  const resolutions = resolutionsOf(graph, request, sampling.pixelsPerToken);
+  return { resolutions, sampling };
+}
+
+/** The defaults of the pipelines that the model may belong to: schnell; Fill, Canny and Depth; dev. */
+function stepsAndGuidance(
+  { model }: Graph,
+  vaeScale: number,
+  pipeline: PipelineConfig | undefined,
+): Pick<Sampling, "steps" | "guidance"> {
+  if (model?.guidance !== true) {
+    // A model without guidance was distilled to few steps, unless its schedule is that of many.
+    return { steps: pipeline?.scheduler?.useDynamicShifting === true ? 50 : 4, guidance: null };
+  }
+  switch (conditionOf(model, vaeScale)) {
+    case "fill":
+      return { steps: 50, guidance: 30 };
+    case "control":
+      return { steps: 28, guidance: 3.5 };
+    default:
+      return { steps: 50, guidance: 3.5 };
+  }
+}
+
+function textLengthOf(graph: Graph, { textLength, pipeline }: DrawingRequest): number {
+  const fixed = staticTokens(graph, "context");
+  if (fixed !== undefined && textLength !== undefined && textLength !== fixed) {
+    throw new TritcError({
+      code: "TRITC_E_TEXT_LENGTH",
+      message: "the model was exported for one text length alone",
+      place: `--text-length ${textLength}`,
+      expected: `${fixed} tokens`,
+      found: `${textLength} tokens`,
+      remedy: "leave --text-length out, or export the model with dynamic axes",
+      exitCode: 2,
+    });
+  }
+  return fixed ?? textLength ?? pipeline?.textLength ?? DEFAULT_TEXT_TOKENS;
+}
+
+function checkPipeline(outChannels: number, pipeline: PipelineConfig | undefined): void {
+  const channels = pipeline?.vae?.latentChannels;
+  if (pipeline === undefined || channels === undefined || channels * PACKING ** 2 === outChannels) return;
+  throw new TritcError({
+    code: "TRITC_E_PIPELINE",
+    message: "the pipeline's VAE is not the model's",
+    place: pipeline.folder,
+    expected: `${outChannels / PACKING ** 2} latent channels, for a model of ${outChannels}`,
+    found: `${channels} latent channels`,
+    remedy: "give the folder of the pipeline that the model belongs to with --pipeline",
+    exitCode: 2,
+  });
+}
+
+function resolutionsOf(
+  graph: Graph,
+  { resolutions: given = [], pipeline }: DrawingRequest,
+  pixelsPerToken: number,
+): Drawing["resolutions"] {
+  const tokens = staticTokens(graph, "latents");
+  for (const resolution of given) checkResolution(resolution, tokens, pixelsPerToken);
+  const bySize = new Map(given.map((resolution) => [printResolution(resolution), resolution]));
+  const [first, ...rest] = bySize.values();
+  if (first !== undefined) return [first, ...rest];
+  const side = pipeline?.sampleSize ?? (DEFAULT_LATENTS * pixelsPerToken) / PACKING;
+  const whole = Math.max(1, Math.floor(side / pixelsPerToken)) * pixelsPerToken;
+  const usual = { width: whole, height: whole };
+  const fits = tokens === undefined || imageTokens(usual, pixelsPerToken) === tokens;
+  return [fits ? usual : nearlySquare(tokens, pixelsPerToken)];
+}
+
+function checkResolution(resolution: Resolution, tokens: number | undefined, pixelsPerToken: number): void {
+  const place = `--resolution ${printResolution(resolution)}`;
+  const near = (size: number) => Math.max(1, Math.round(size / pixelsPerToken)) * pixelsPerToken;
+  const nearest = { width: near(resolution.width), height: near(resolution.height) };
+  if (printResolution(nearest) !== printResolution(resolution)) {
+    throw new TritcError({
+      code: "TRITC_E_RESOLUTION",
+      message: "no grid of image tokens fits this size",
+      place,
+      expected: `multiples of ${pixelsPerToken} pixels`,
+      found: printResolution(resolution),
+      remedy: `use ${printResolution(nearest)}`,
+      exitCode: 2,
+    });
+  }
+  const found = imageTokens(resolution, pixelsPerToken);
+  if (tokens === undefined || found === tokens) return;
+  throw new TritcError({
+    code: "TRITC_E_RESOLUTION",
+    message: "the model was exported for one picture size alone",
+    place,
+    expected: `${tokens} image tokens, ${pixelsPerToken}x${pixelsPerToken} pixels each`,
+    found: `${found} image tokens`,
+    remedy: "leave --resolution out, or export the model with dynamic axes",
+    exitCode: 2,
+  });
+}
+
+/** The picture of a number of tokens whose sides differ least, the wide one. */
+function nearlySquare(tokens: number, pixelsPerToken: number): Resolution {
+  let rows = Math.floor(Math.sqrt(tokens));
+  while (tokens % rows !== 0) rows--;
+  return { width: (tokens / rows) * pixelsPerToken, height: rows * pixelsPerToken };
+}
+
+/** Values of the symbols for a picture. */
+export function sizesOf({ sampling }: Drawing, resolution: Resolution): Bindings {
+  const { pixelsPerToken, textLength, steps } = sampling;
+  return { img_tokens: imageTokens(resolution, pixelsPerToken), txt_tokens: textLength, steps };
+}
+
+/** Values of the symbols that no resolution exceeds. */
+export function largestSizes(drawing: Drawing | null): Bindings {
+  if (drawing === null) return {};
+  const sizes = drawing.resolutions.map((resolution) => sizesOf(drawing, resolution));
+  return sizes.reduce((most, next) => ((next.img_tokens ?? 0) > (most.img_tokens ?? 0) ? next : most));
+}
+
+/** Tokens of an input if they are a number. */
+function staticTokens(graph: Graph, role: "latents" | "context"): number | undefined {
+  const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
+  const tokens = id === undefined ? undefined : shapeOf(graph, id).at(-2);
+  return typeof tokens === "number" ? tokens : undefined;
+}
