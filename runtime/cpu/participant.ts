@@ -66,9 +66,16 @@ export function createParticipant(
     try {
       if (memory === undefined) throw new Error("kernels before start");
       const global = new WebAssembly.Global({ value: "i32", mutable: false }, scratch);
-      const env = { memory, scratch: global, sin: Math.sin, cos: Math.cos };
+      // Without prototypes, along which engines look imports up: a kernel gets what stands here and nothing else.
+      const env = Object.assign(Object.create(null), {
+        memory,
+        scratch: global,
+        sin: Math.sin,
+        cos: Math.cos,
+      });
+      const imports: WebAssembly.Imports = Object.assign(Object.create(null), { env });
       kernels = modules.map((module) => {
-        const { run } = new WebAssembly.Instance(module, { env }).exports;
+        const { run } = new WebAssembly.Instance(module, imports).exports;
         return run as (words: number, begin: number, end: number) => void;
       });
       return null;

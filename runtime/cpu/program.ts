@@ -25,6 +25,7 @@ import {
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
+import { compileKernelModule } from "./kernel-module.js";
 import { type BoundLaunch, bindLaunch } from "./layout.js";
 import { type ThreadOptions, ThreadTeam } from "./threads.js";
 
@@ -67,7 +68,7 @@ async function compile(
   let chosen = kernel;
   for (;;) {
     const missing = chosen.features.find((feature) => !features.has(feature));
-    if (missing === undefined) return compileModule(chosen.id, code.binary(chosen.id));
+    if (missing === undefined) return compileKernelModule(chosen.id, code.binary(chosen.id));
     const fallback = program.kernels.find((candidate) => candidate.id === chosen.fallback);
     if (fallback === undefined) {
       throw new TritcError({
@@ -78,22 +79,6 @@ async function compile(
       });
     }
     chosen = fallback;
-  }
-}
-
-async function compileModule(id: string, binary: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
-  try {
-    return await WebAssembly.compile(binary);
-  } catch (cause) {
-    if (!(cause instanceof WebAssembly.CompileError)) throw cause;
-    throw new TritcError({
-      code: "TRITC_E_KERNEL",
-      message: "the kernel is not a WebAssembly module that this engine takes",
-      place: id,
-      found: cause.message,
-      remedy: "compile the model again; if the bundle was downloaded, download it again",
-      cause,
-    });
   }
 }
 
