@@ -1,4 +1,4 @@
-import type { Bindings } from "../ir/dim.js";
+import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { type Graph, shapeOf } from "../ir/graph/graph.js";
 import { conditionOf, DEFAULT_VAE_SCALE, PACKING, type Sampling } from "../ir/sampling/sampling.js";
@@ -34,15 +34,16 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
   if (model === undefined) return null;
   const { pipeline } = request;
   const vaeScale = pipeline?.vae?.vaeScale ?? DEFAULT_VAE_SCALE;
+  const pixelsPerToken = vaeScale * PACKING;
+  const resolutions = resolutionsOf(graph, request, pixelsPerToken);
   const sampling: Sampling = {
-    pixelsPerToken: vaeScale * PACKING,
-    textLength: textLengthOf(graph, request),
+    pixelsPerToken,
+    textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)),
     ...stepsAndGuidance(graph, vaeScale, pipeline),
     condition: conditionOf(model, vaeScale),
     scheduler: pipeline?.scheduler ?? null,
   };
   checkPipeline(model.outChannels, pipeline);
-  const resolutions = resolutionsOf(graph, request, sampling.pixelsPerToken);
   return { resolutions, sampling };
 }
 
@@ -66,8 +67,8 @@ function stepsAndGuidance(
   }
 }
 
-function textLengthOf(graph: Graph, { textLength, pipeline }: DrawingRequest): number {
-  const fixed = staticTokens(graph, "context");
+function textLengthOf(graph: Graph, { textLength, pipeline }: DrawingRequest, pictureTokens: number): number {
+  const fixed = textBeside(graph, pictureTokens);
   if (fixed !== undefined && textLength !== undefined && textLength !== fixed) {
     throw new TritcError({
       code: "TRITC_E_TEXT_LENGTH",
@@ -103,6 +104,7 @@ function resolutionsOf(
 ): Drawing["resolutions"] {
   const tokens = staticTokens(graph, "latents");
   for (const resolution of given) checkResolution(resolution, tokens, pixelsPerToken);
+  checkSum(graph, given, pixelsPerToken);
   const bySize = new Map(given.map((resolution) => [printResolution(resolution), resolution]));
   const [first, ...rest] = bySize.values();
   if (first !== undefined) return [first, ...rest];
@@ -110,7 +112,34 @@ function resolutionsOf(
   const whole = Math.max(1, Math.floor(side / pixelsPerToken)) * pixelsPerToken;
   const usual = { width: whole, height: whole };
   const fits = tokens === undefined || imageTokens(usual, pixelsPerToken) === tokens;
-  return [fits ? usual : nearlySquare(tokens, pixelsPerToken)];
+  return [fits ? besideText(graph, usual, pixelsPerToken) : nearlySquare(tokens, pixelsPerToken)];
+}
+
+/** Tracing may have fixed the sum of image and text tokens, so that a size says how long the text is. */
+function checkSum(graph: Graph, given: readonly Resolution[], pixelsPerToken: number): void {
+  const [first] = given;
+  for (const resolution of given) {
+    const [text, wanted] = [resolution, first ?? resolution].map((r) =>
+      textBeside(graph, imageTokens(r, pixelsPerToken)),
+    );
+    if (text === undefined || (text >= 1 && text === wanted)) continue;
+    throw new TritcError({
+      code: "TRITC_E_RESOLUTION",
+      message: "the model was exported for one sum of image and text tokens",
+      place: `--resolution ${printResolution(resolution)}`,
+      expected: `${tokensOf(graph, "context")} text tokens: ${text === wanted ? "1 or more" : `${wanted}, as at ${printResolution(first ?? resolution)}`}`,
+      found: `${text} text tokens`,
+      remedy: "compile for one smaller size, or export the model with torch.onnx.export(dynamo=True)",
+      exitCode: 2,
+    });
+  }
+}
+
+/** The usual picture, or the largest square one that leaves room for text where the sum is fixed. */
+function besideText(graph: Graph, usual: Resolution, pixelsPerToken: number): Resolution {
+  let side = Math.round(usual.width / pixelsPerToken);
+  while (side > 1 && (textBeside(graph, side * side) ?? 1) < 1) side--;
+  return { width: side * pixelsPerToken, height: side * pixelsPerToken };
 }
 
 function checkResolution(resolution: Resolution, tokens: number | undefined, pixelsPerToken: number): void {
@@ -163,7 +192,18 @@ export function largestSizes(drawing: Drawing | null): Bindings {
 
 /** Tokens of an input if they are a number. */
 function staticTokens(graph: Graph, role: "latents" | "context"): number | undefined {
-  const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
-  const tokens = id === undefined ? undefined : shapeOf(graph, id).at(-2);
+  const tokens = tokensOf(graph, role);
   return typeof tokens === "number" ? tokens : undefined;
+}
+
+/** Text tokens beside so many image tokens if the model leaves no choice. */
+function textBeside(graph: Graph, pictureTokens: number): number | undefined {
+  const tokens = tokensOf(graph, "context");
+  const fixed = tokens !== undefined && symbolsOf(tokens).every((name) => name === "img_tokens");
+  return fixed ? evaluateDim(tokens, { img_tokens: pictureTokens }) : undefined;
+}
+
+function tokensOf(graph: Graph, role: "latents" | "context"): Dim | undefined {
+  const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
+  return id === undefined ? undefined : shapeOf(graph, id).at(-2);
 }

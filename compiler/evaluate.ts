@@ -1,3 +1,4 @@
+import { bindDims } from "../ir/bind-dims.js";
 import { convertData, isBig } from "../ir/constant/convert.js";
 import { type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { type DType, isFloat } from "../ir/dtype.js";
@@ -83,16 +84,30 @@ function checkPolynomials(
   inputs: ReadonlyMap<ValueId, Tensor>,
   sizes: ReadonlyMap<string, { readonly size: number }>,
 ): void {
-  const bindings = Object.fromEntries([...sizes].map(([name, { size }]) => [name, size]));
-  for (const [name, tensor] of inputs) {
-    const { shape } = typeOf(graph, name);
-    shape?.forEach((dim, axis) => {
-      if (!symbolsOf(dim).every((s) => sizes.has(s))) return;
-      const size = evaluateDim(dim, bindings);
-      if (size !== tensor.shape[axis]) {
-        throw refuse(`input ${name}`, `axis ${axis} has size ${tensor.shape[axis]}, not ${dim} = ${size}`);
-      }
-    });
+  const bindings: Record<string, number> = Object.assign(
+    Object.create(null),
+    Object.fromEntries([...sizes].map(([name, { size }]) => [name, size])),
+  );
+  const computed = [...inputs].flatMap(([name, tensor]) =>
+    (typeOf(graph, name).shape ?? []).map((dim, axis) => ({
+      name,
+      axis,
+      dim,
+      size: tensor.shape[axis] ?? 1,
+    })),
+  );
+  bindDims(computed, bindings);
+  for (const { name, axis, dim, size } of computed) {
+    const [unbound, ...more] = symbolsOf(dim).filter((symbol) => !Object.hasOwn(bindings, symbol));
+    // A product of symbols that nothing else mentions: only the graph itself can tell.
+    if (more.length > 0) continue;
+    if (unbound !== undefined) {
+      const why = `no whole number ${unbound} gives the size ${size} of axis ${axis}`;
+      throw refuse(`input ${name}`, why, `${dim}`, `${size}`);
+    }
+    const expected = evaluateDim(dim, bindings);
+    if (expected !== size)
+      throw refuse(`input ${name}`, `axis ${axis} has size ${size}, not ${dim} = ${expected}`);
   }
 }
 

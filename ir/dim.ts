@@ -69,9 +69,16 @@ export function canonicalDim(dim: Dim): Dim {
 
 /** a + b */
 export function addDims(a: Dim, b: Dim): Dim {
-  if (typeof a === "number" && typeof b === "number") return a + b;
-  const sum = parse(a);
-  for (const [m, c] of parse(b)) addTerm(sum, m, c);
+  return typeof a === "number" && typeof b === "number" ? a + b : sumDims([a, b]);
+}
+
+/** Σ dims, in one go: a concatenation may have very many operands. */
+export function sumDims(dims: Iterable<Dim>): Dim {
+  const sum: Polynomial = new Map();
+  for (const dim of dims) {
+    if (typeof dim === "number") addTerm(sum, "", dim);
+    else for (const [m, c] of parse(dim)) addTerm(sum, m, c);
+  }
   return print(sum);
 }
 
@@ -153,6 +160,30 @@ export function elementCount(shape: Shape): Dim {
 /** Whether two shapes are equal for all values of their symbols. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
+}
+
+/** One term of a dimension: a coefficient, and the names of the symbols it is multiplied by. */
+export interface Term {
+  readonly coefficient: number;
+  readonly names: readonly string[];
+}
+
+/** The terms whose sum a dimension is; none of 0. */
+export function termsOf(dim: Dim): readonly Term[] {
+  return Array.from(parse(dim), ([monomial, coefficient]) => ({
+    coefficient,
+    names: monomial === "" ? [] : monomial.split("*"),
+  }));
+}
+
+/** The greatest common divisor of the coefficients; 0 of 0. */
+export function contentOf(dim: Dim): number {
+  return termsOf(dim).reduce((divisor, { coefficient }) => gcd(divisor, Math.abs(coefficient)), 0);
+}
+
+/** The greatest common divisor of two numbers that are not negative. */
+export function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
 }
 
 /** Names of the symbols a dimension mentions. */

@@ -1,3 +1,4 @@
+import { bindDims, type Sized } from "../ir/bind-dims.js";
 import { convertData, isBig } from "../ir/constant/convert.js";
 import { type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
@@ -29,7 +30,7 @@ async function evaluate(
   const ports = program.inputs.filter((port) => port.role !== "sigma-delta");
   checkNames(ports, inputs);
   const batch = batchOf(ports, inputs);
-  const bindings = bindSymbols(program, ports, inputs);
+  const bindings = bindSymbols(ports, inputs);
   const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
   await loaded.bind(bindings);
   const parts = new Map<string, Float32Array[] | Int32Array[] | Uint32Array[]>();
@@ -119,36 +120,27 @@ function batchOf(ports: readonly ProgramPort[], inputs: Inputs): number {
 }
 
 /** Sizes of the program's symbols from the inputs' shapes; one step. */
-function bindSymbols(
-  program: Program,
-  ports: readonly ProgramPort[],
-  inputs: Inputs,
-): Record<string, number> {
-  const bindings: Record<string, number> = { [STEPS]: 1 };
-  const later: { readonly port: ProgramPort; readonly dim: Dim; readonly size: number }[] = [];
+function bindSymbols(ports: readonly ProgramPort[], inputs: Inputs): Record<string, number> {
+  const sizes: (Sized & { readonly port: ProgramPort })[] = [];
   for (const port of ports) {
     const { shape } = inputs.get(port.name) ?? { shape: [] };
-    const [expected, found] = [`[${port.shape.join(", ")}]`, `[${shape.join(", ")}]`];
     if (shape.length !== port.shape.length) {
       throw refuse(
         `input ${port.name}`,
         `rank ${shape.length} instead of ${port.shape.length}`,
-        expected,
-        found,
+        `[${port.shape.join(", ")}]`,
+        `[${shape.join(", ")}]`,
       );
     }
-    for (const [axis, dim] of port.shape.entries()) {
-      const size = shape[axis] ?? 1;
-      if (axis === port.batchAxis) continue;
-      if (typeof dim === "string" && program.symbols.includes(dim) && bindings[dim] === undefined)
-        bindings[dim] = size;
-      else later.push({ port, dim, size });
-    }
+    for (const [axis, dim] of port.shape.entries())
+      if (axis !== port.batchAxis) sizes.push({ port, dim, size: shape[axis] ?? 1 });
   }
-  for (const { port, dim, size } of later) {
-    const unbound = symbolsOf(dim).find((name) => bindings[name] === undefined);
+  const bindings: Record<string, number> = Object.assign(Object.create(null), { [STEPS]: 1 });
+  bindDims(sizes, bindings);
+  for (const { port, dim, size } of sizes) {
+    const unbound = symbolsOf(dim).find((name) => !Object.hasOwn(bindings, name));
     if (unbound !== undefined)
-      throw refuse(`input ${port.name}`, `nothing says how large ${unbound} is`, dim, size);
+      throw refuse(`input ${port.name}`, `no whole number ${unbound} gives this size`, dim, size);
     if (evaluateDim(dim, bindings) !== size) {
       const sizes = symbolsOf(dim).map((name) => ` (${name} = ${bindings[name]})`);
       throw refuse(`input ${port.name}`, "the wrong size", `${dim}${sizes.join("")}`, size);

@@ -1,10 +1,9 @@
-import { type Dim, subDims, substituteDim, symbolsOf } from "../../ir/dim.js";
+import { type Dim, substituteDim, symbolsOf } from "../../ir/dim.js";
 import type { Graph, ValueType } from "../../ir/graph/graph.js";
 import { pruneGraph } from "../graph/order.js";
 import type { Pass, PassContext } from "../pass.js";
-import { type Equation, Sweep } from "./fold-constants/sweep.js";
-
-type Replacements = Readonly<Record<string, Dim>>;
+import { type Replacements, solveAll } from "./fold-constants/equations.js";
+import { Sweep } from "./fold-constants/sweep.js";
 
 /** Each round turns a symbol into another dimension, so exporters' graphs settle after one or two. */
 const MOST_ROUNDS = 16;
@@ -18,16 +17,19 @@ const MOST_ROUNDS = 16;
  * Symbols of the input types are replaced by `options.bindings` first. Shape arithmetic is evaluated over
  * symbols. Nodes of constants become constants, recipes for large ones. Loops of constant length are
  * unrolled, branches with a constant condition taken, sequences dissolved. Casts between floats vanish.
- * Two symbols that have to be equal (a sum of [1, a] and [1, b]) become one.
+ * Two symbols that have to be equal (a sum of [1, a] and [1, b]) become one, and a size that has to be a multiple
+ * of 4 becomes 4 times a new symbol.
  */
 export const foldConstants: Pass = {
   name: "fold-constants",
   summary: "infers all shapes and evaluates what depends on constants and shapes only",
   run(graph, context) {
     let replacements: Replacements = context.options.bindings;
+    const shapes = graph.inputs.flatMap((id) => graph.types.get(id)?.shape ?? []);
+    const symbols = [...new Set(shapes.flatMap(symbolsOf))];
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const { result, equations } = sweep(graph, replacements, context);
-      const solved = solve(equations, context);
+      const solved = solveAll(equations, symbols, (line) => context.log?.(`fold-constants: ${line}`));
       if (solved === undefined) return settled(pruneGraph(result), context);
       const next: Record<string, Dim> = {};
       for (const [name, dim] of Object.entries(replacements)) next[name] = substituteDim(dim, solved);
@@ -56,32 +58,4 @@ function sweep(graph: Graph, replacements: Replacements, context: PassContext) {
 function bound(type: ValueType | undefined, replacements: Replacements): ValueType {
   if (type === undefined) throw new Error("an input has no type");
   return { ...type, shape: type.shape?.map((d) => substituteDim(d, replacements)) ?? null };
-}
-
-/** A symbol that an equation solves for, and its value. */
-function solve(equations: readonly Equation[], context: PassContext): Replacements | undefined {
-  for (const [a, b] of equations) {
-    for (const [name, dim] of [
-      [b, a],
-      [a, b],
-    ] as const) {
-      if (typeof name !== "string" || symbolsOf(name)[0] !== name || symbolsOf(dim).includes(name)) continue;
-      context.log?.(`fold-constants: the graph needs ${name} = ${dim}`);
-      return { [name]: dim };
-    }
-    const solved = solveSum(a, b);
-    context.log?.(`fold-constants: the graph needs ${a} = ${b}`);
-    if (solved !== undefined) return solved;
-  }
-  return undefined;
-}
-
-/** a = b for sums: some symbol s that is a term of b alone becomes a − (b − s). */
-function solveSum(a: Dim, b: Dim): Replacements | undefined {
-  for (const name of symbolsOf(b)) {
-    const rest = subDims(b, name);
-    if (symbolsOf(rest).includes(name) || symbolsOf(a).includes(name)) continue;
-    return { [name]: subDims(a, rest) };
-  }
-  return undefined;
 }

@@ -9,6 +9,7 @@ import { countOf } from "../../../ir/tensor.js";
 import { renameValues, subgraphsOf, valuesReadBy } from "../../graph/subgraphs.js";
 import { dimsOf, elementsOf, intsConstant } from "../../graph/values.js";
 import { dissolveIf, unrollLoop } from "./control.js";
+import type { Equation } from "./equations.js";
 import { evaluateNode, materialize } from "./evaluate.js";
 import { castConstant, foldLazily } from "./lazy.js";
 import { dimsConstant, inSinglePrecision, isBulky } from "./operands.js";
@@ -23,9 +24,6 @@ export const MOST_INLINE = 4096;
 
 /** Nested loops multiply; a model needs nowhere near as many steps. */
 const MOST_VISITS = 1_000_000;
-
-/** Two dimensions that some node needs to be equal. */
-export type Equation = readonly [Dim, Dim];
 
 /**
  * One forward sweep: visits nodes in order and emits those that have to run. What is known of a value is
@@ -46,7 +44,8 @@ export class Sweep {
     types: this.types,
     ints: (id) => this.ints(id),
     numbers: (id) => this.numbers(id),
-    equate: (a, b) => this.equations.push([a, b]),
+    equate: (a, b) => this.equations.push({ kind: "equal", a, b }),
+    multiple: (a, of) => this.equations.push({ kind: "multiple", a, of }),
   };
   #next = 0;
   #visits = 0;

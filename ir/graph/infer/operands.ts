@@ -1,4 +1,4 @@
-import { addDims, type Dim, type Shape, subDims, symbolsOf } from "../../dim.js";
+import { addDims, type Dim, divDims, type Shape, subDims, symbolsOf } from "../../dim.js";
 import type { DType } from "../../dtype.js";
 import { TritcError } from "../../errors.js";
 import type { Node, ValueId, ValueType } from "../graph.js";
@@ -13,6 +13,8 @@ export interface InferSource {
   numbers(id: ValueId): readonly number[] | undefined;
   /** Told of two dimensions, one of them symbolic, that the graph needs to be equal. */
   equate?(a: Dim, b: Dim): void;
+  /** Told of a symbolic dimension that the graph needs to be a multiple of a number. */
+  multiple?(dim: Dim, of: number): void;
 }
 
 /** The operands of one node as inference rules see them: typed access, broadcasting, errors. */
@@ -81,6 +83,13 @@ export class Operands {
     return typeof b === "number" ? b : a;
   }
 
+  /** a / b; undefined where it is not known to be exact. A graph that needs it to be is told of with `multiple`. */
+  quotient(a: Dim, b: Dim): Dim | undefined {
+    const exact = divDims(a, b);
+    if (exact === undefined && typeof a !== "number" && typeof b === "number") this.#source.multiple?.(a, b);
+    return exact;
+  }
+
   /** ONNX (NumPy) broadcasting; null if any rank is unknown. A symbol meeting a number gives the number. */
   broadcast(...shapes: readonly (Shape | null)[]): Shape | null {
     let result: Shape = [];
@@ -99,7 +108,9 @@ export class Operands {
       if (x === y || y === 1) return x;
       if (x === 1) return y;
       // The symbol may stand for 1 here, so nothing says that it equals the number.
-      if (typeof x !== typeof y) return typeof x === "number" ? x : y;
+      const [number, other] = typeof x === "number" ? [x, y] : [y, x];
+      if (typeof number === "number" && typeof other === "string" && (leastDim(other) ?? 0) <= 1)
+        return number;
       return this.unify(x, y, `broadcasting ${printShape(a)} with ${printShape(b)}`);
     });
   }

@@ -4,7 +4,12 @@ import { type InferRules, sameAsFirst, tensor } from "./rules.js";
 import { sliceExtent } from "./slice.js";
 
 /** The shape a reshape gives, or null where a dimension cannot be found. */
-export function reshapedShape(from: Shape | null, to: readonly Dim[], allowZero: boolean): Shape | null {
+export function reshapedShape(
+  from: Shape | null,
+  to: readonly Dim[],
+  allowZero: boolean,
+  quotient: (a: Dim, b: Dim) => Dim | undefined = divDims,
+): Shape | null {
   const target: Dim[] = [];
   for (const [i, d] of to.entries()) {
     const copied = d === 0 && !allowZero ? from?.[i] : d;
@@ -14,7 +19,7 @@ export function reshapedShape(from: Shape | null, to: readonly Dim[], allowZero:
   const open = target.indexOf(-1);
   if (open < 0) return target;
   if (from === null) return null;
-  const size = divDims(elementCount(from), elementCount(target.filter((_, i) => i !== open)));
+  const size = quotient(elementCount(from), elementCount(target.filter((_, i) => i !== open)));
   if (size === undefined) return null;
   target[open] = size;
   return target;
@@ -24,7 +29,7 @@ function reshape(o: Operands, allowZero: boolean): Shape | null {
   const to = o.ints(1);
   if (to === undefined) return null;
   const from = o.shape(0);
-  const shape = reshapedShape(from, to, allowZero);
+  const shape = reshapedShape(from, to, allowZero, (a, b) => o.quotient(a, b));
   if (from === null) return shape;
   const before = elementCount(from);
   const after = shape === null ? "unknown" : elementCount(shape);
@@ -33,6 +38,7 @@ function reshape(o: Operands, allowZero: boolean): Shape | null {
   if (mismatch || inexact) {
     o.fail(`a shape of ${before} elements, as [${from.join(", ")}] has`, `[${to.join(", ")}]`);
   }
+  if (shape !== null) o.unify(before, elementCount(shape), "the elements of a reshape");
   return shape;
 }
 

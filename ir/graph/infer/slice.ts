@@ -36,8 +36,9 @@ function bound(size: Dim, at: Dim): Dim | undefined {
   if (atMost(index, size)) return index;
   // A symbolic or fixed bound beyond every size is the size; anything else depends on the symbols.
   if (atMost(size, index)) return size;
-  // Exporters emit indices that fit: a constant bound on a symbolic axis is taken to lie inside it.
-  return typeof index === "number" || negative ? index : undefined;
+  // Exporters emit indices that fit: a constant bound on a symbolic axis, or a symbolic one on a constant axis, is
+  // taken to lie inside it. At sizes where it does not, the program's launches reach beyond their buffers: refused.
+  return typeof index === "number" || typeof size === "number" || negative ? index : undefined;
 }
 
 function numericExtent(size: number, start: number, end: number, step: number): SliceExtent {
