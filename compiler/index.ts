@@ -22,3 +22,4 @@ export {
 } from "./onnx-export/index.js";
 export type { Ternarize } from "./pass.js";
 export { importAndRecognize } from "./pipeline.js";
+export { type SampleModelReport, writeSampleModel } from "./sample-model.js";

@@ -11,6 +11,7 @@ import { addInspect } from "./commands/inspect.js";
 import { addPackRunner } from "./commands/pack-runner.js";
 import { addReport } from "./commands/report.js";
 import { addRun } from "./commands/run.js";
+import { addSampleModel } from "./commands/sample-model.js";
 import { addTargets } from "./commands/targets.js";
 import { addVerify } from "./commands/verify.js";
 import type { CliIo } from "./io.js";
@@ -28,6 +29,7 @@ const COMMANDS = [
   addDoctor,
   addPackRunner,
   addExportOnnx,
+  addSampleModel,
 ] as const;
 
 /**

@@ -8,6 +8,7 @@ import { TritcError } from "../../ir/errors.js";
 import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
 import { writeFileAtomic } from "../atomic-file.js";
+import { SAMPLE_MODEL } from "../sample-model.js";
 import { packageRoot, runnerPackages } from "./packages.js";
 
 export interface RunnerOptions {
@@ -57,7 +58,11 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     await mkdir(app, { recursive: true });
     await copyFile(join(root, "package.json"), join(app, "package.json"));
     await copyFile(join(root, "LICENSE"), join(app, "LICENSE"));
-    await cp(join(root, "dist"), join(app, "dist"), { recursive: true, filter: isCode });
+    const sample = join(root, SAMPLE_MODEL);
+    await cp(join(root, "dist"), join(app, "dist"), {
+      recursive: true,
+      filter: (path) => path !== sample && isCode(path),
+    });
     for (const { name, folder } of packages) {
       await cp(folder, join(app, "node_modules", name), {
         recursive: true,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TritcError } from "../../ir/errors.js";
@@ -80,11 +80,11 @@ function rangesIn(folder: string, key: string): ReadonlyMap<string, string> {
   return new Map(Object.entries(json[key] ?? {}));
 }
 
-/** Where Node would find a package from a folder. */
+/** Where Node would find a package from a folder: links, as pnpm makes them, count as what they lead to. */
 function installed(name: string, from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     const candidate = join(folder, "node_modules", name);
-    if (existsSync(join(candidate, "package.json"))) return candidate;
+    if (existsSync(join(candidate, "package.json"))) return realpathSync(candidate);
     if (dirname(folder) === folder) return undefined;
   }
 }

@@ -57,6 +57,8 @@ export function openAdapter(options: OpenAdapterOptions = {}): Promise<OpenedAda
 }
 
 async function open(software: "auto" | "always" | "never"): Promise<OpenedAdapter> {
+  // Without the package nothing else that is missing matters.
+  await loadDawn();
   const named = DRIVER_VARIABLES.some((name) => process.env[name]);
   let obstacle: unknown;
   const noteObstacle = (error: unknown): null => {

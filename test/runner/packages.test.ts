@@ -1,11 +1,11 @@
 /** What a runner takes along of packages that users install themselves. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { runnerPackages } from "../../compiler/runner/packages.js";
 
-const root = mkdtempSync(join(tmpdir(), "tritc-packages-"));
+const root = realpathSync(mkdtempSync(join(tmpdir(), "tritc-packages-")));
 const install = (name: string, json: object) => {
   mkdirSync(join(root, "node_modules", name), { recursive: true });
   writeFileSync(join(root, "node_modules", name, "package.json"), JSON.stringify(json));
@@ -35,4 +35,18 @@ it("takes along what is installed, ONNX Runtime only for text encoders and a VAE
   install("onnxruntime-common", {});
   expect(names(false, true)).toEqual(["a", "b", "koffi"]);
   expect(names(true, false)).toEqual(["a", "b", "koffi", "onnxruntime-node", "onnxruntime-common"]);
+});
+
+it("follows links to packages, whose own dependencies lie beside what the links lead to", () => {
+  const store = join(root, "store", "node_modules");
+  for (const [name, json] of [
+    ["linked", { dependencies: { beside: "1" } }],
+    ["beside", {}],
+  ] as const) {
+    mkdirSync(join(store, name), { recursive: true });
+    writeFileSync(join(store, name, "package.json"), JSON.stringify(json));
+  }
+  symlinkSync(join(store, "linked"), join(root, "node_modules", "linked"));
+  install("a", { dependencies: { linked: "1" } });
+  expect(names(false, false)).toEqual(["a", "linked", "beside", "koffi"]);
 });

@@ -1,0 +1,15 @@
+import type { Command } from "commander";
+import { type CommonOptions, withOutputOptions } from "../options.js";
+
+export interface SampleModelOptions extends CommonOptions {
+  readonly out: string;
+}
+
+export function addSampleModel(program: Command): void {
+  withOutputOptions(program.command("sample-model"))
+    .description("write a small FLUX pipeline that draws coloured shapes, to try things with")
+    .requiredOption("-o, --out <folder>", "the folder to write: new or empty")
+    .action(async (options: SampleModelOptions) =>
+      (await import("../actions/sample-model.js")).writeSample(options),
+    );
+}
