@@ -10,6 +10,7 @@ import {
   type AttentionProducts,
   checkActivations,
   checkAttention,
+  type Target,
   targetByName,
 } from "../targets/index.js";
 import { accountFor } from "./account/account.js";
@@ -18,7 +19,9 @@ import { manifestMemory, type SizePlan } from "./account/plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
 import { findPipeline, pipelineConfigOf } from "./bundle/pipeline-files.js";
 import { runNeeds } from "./bundle/run-needs.js";
-import { writeBundle } from "./bundle/write.js";
+import { writeFolder } from "./bundle/staging.js";
+import type { WorkFolder } from "./bundle/work-folder.js";
+import { keptFiles, writeBundle } from "./bundle/write.js";
 import { type Emit, toolkitFor } from "./codegen/kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { type Drawing, drawingOf, largestSizes } from "./drawing.js";
@@ -122,11 +125,22 @@ export interface CompileReport {
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
 export async function compileModel(options: CompileOptions): Promise<CompileReport> {
-  const started = performance.now();
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
   await whatIsThere(options.out);
+  const { signal, onNotice, resume = true } = options;
+  return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
+    compileInto(work, options, target),
+  );
+}
+
+async function compileInto(
+  work: WorkFolder,
+  options: CompileOptions,
+  target: Target,
+): Promise<CompileReport> {
+  const started = performance.now();
   const toolkit = await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
@@ -173,7 +187,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
     });
     await pause(options.signal);
     const { weightBytes, packing } = await writeBundle(
-      options.out,
+      work,
       {
         graph,
         lowered,

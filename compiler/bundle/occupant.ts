@@ -68,7 +68,7 @@ export async function filesBelow(folder: string): Promise<readonly string[]> {
 }
 
 /** The files that a bundle's manifest lists, of whatever version; undefined if it is no such manifest. */
-async function listedFiles(path: string): Promise<ReadonlySet<string> | undefined> {
+export async function listedFiles(path: string): Promise<ReadonlySet<string> | undefined> {
   let manifest: unknown;
   try {
     manifest = JSON.parse(await readFile(path, "utf8"));

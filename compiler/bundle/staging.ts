@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import { syncFolder } from "../atomic-file.js";
 import { describeSystemError } from "../system-errors.js";
 import { recoverFolder } from "./leftovers.js";
-import { type Occupant, whatIsThere } from "./occupant.js";
-import { WorkFolder } from "./work-folder.js";
+import { listedFiles, type Occupant, whatIsThere } from "./occupant.js";
+import { outputBusy, WorkFolder } from "./work-folder.js";
 
 export interface StagingOptions {
-  /** Files that a run that was stopped leaves for the next one; none if absent. */
+  /** Files that a run that was stopped leaves for the next one, as `begin` keeps them; none if absent. */
   readonly keep?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   /** Told in words where unfinished work is kept. */
@@ -20,7 +21,8 @@ export interface StagingOptions {
 
 /**
  * Makes a folder all at once: `write` fills the bundle of a work folder beside `out`, which is renamed to `out` when it
- * is complete. Only another bundle or an empty folder is replaced: throws TRITC_E_OUT_EXISTS for anything else.
+ * is complete. Only another bundle or an empty folder is replaced: throws TRITC_E_OUT_EXISTS for anything else. All that
+ * `write` does is done under the lock of the output, which one thread of one process has: TRITC_E_OUT_BUSY for the others.
  *
  * On an error what was at `out` stays, and nothing is left beside it; but work that was stopped, by a signal, a full
  * disk or the end of the process, stays in its work folder where the next call goes on with it. Replacing a folder
@@ -32,48 +34,95 @@ export async function writeFolder<T>(
   options: StagingOptions,
   write: (work: WorkFolder) => Promise<T>,
 ): Promise<T> {
-  const target = resolve(out);
-  const parent = dirname(target);
+  const look = options.look ?? whatIsThere;
   let made: string | undefined;
+  let target = resolve(out);
   let work: WorkFolder | undefined;
   try {
-    made = await mkdir(parent, { recursive: true });
+    await refuseNested(target);
+    made = await mkdir(dirname(target), { recursive: true });
+    target = await physicalPath(target);
+    work = await WorkFolder.open(target);
     await recoverFolder(target);
-    const replaces = await (options.look ?? whatIsThere)(out);
-    work = await WorkFolder.open(target, options.keep ?? []);
+    await look(out);
     const result = await write(work);
     await syncFolder(work.bundle);
-    if (replaces === "bundle") await replace(work.bundle, target);
-    else {
-      if (replaces === "empty") await rmdir(target);
-      await rename(work.bundle, target);
-    }
+    await publish(work.bundle, target, look);
     await work.remove();
-    await syncFolder(parent);
+    await syncFolder(dirname(target));
     return result;
   } catch (error) {
     const described = describeSystemError(error, out);
     const isStopped = options.signal?.aborted === true || isSystem(error) || described !== undefined;
     const isKept = isStopped && (options.keep ?? []).length > 0;
-    if (work?.isWorthKeeping && isKept) {
+    if (work?.hasBegun === true && work.isWorthKeeping && isKept) {
       await work.leave();
       options.onNotice?.(
         `what is done is kept in ${work.path}: the same command goes on from there; --no-resume starts anew`,
       );
     } else {
-      await work?.remove();
-      if (made !== undefined) await removeEmpty(parent, made);
+      await (work?.hasBegun === true ? work.remove() : work?.leave());
+      if (made !== undefined) await removeEmpty(dirname(resolve(out)), made);
     }
     throw described ?? error;
   }
 }
-/** Puts the new folder where the old one is; the old one comes back if that fails. */
-async function replace(temporary: string, target: string): Promise<void> {
+
+/** One path for one place, however it is spelled: links are followed, those of the last name too. */
+export async function physicalPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    return join(await realpath(dirname(path)), basename(path));
+  }
+}
+
+/**
+ * Refuses a path inside a bundle, whose files are what its manifest lists, and inside a folder that is being written,
+ * which is replaced as a whole.
+ */
+export async function refuseNested(target: string): Promise<void> {
+  for (let above = dirname(target); above !== dirname(above); above = dirname(above)) {
+    const at = await realpath(above).catch(() => above);
+    const holder = await WorkFolder.holderOf(at);
+    if (holder !== undefined) throw outputBusy(at, holder);
+    if ((await listedFiles(join(at, MANIFEST_FILE))) === undefined) continue;
+    throw new TritcError({
+      code: "TRITC_E_OUT",
+      message: "the output path lies inside a bundle",
+      place: target,
+      expected: "a path outside of bundles",
+      found: `${at} is a bundle`,
+      remedy: "choose another path for --out",
+      exitCode: 2,
+    });
+  }
+}
+
+/** Moves the finished folder to its place, where something may have come to lie in the meantime. */
+async function publish(
+  finished: string,
+  target: string,
+  look: (out: string) => Promise<Occupant>,
+): Promise<void> {
+  const there = await look(target);
+  if (there === "bundle") return replace(finished, target, look);
+  if (there === "empty") await rmdir(target);
+  await rename(finished, target);
+}
+
+/** Puts the new folder where the old one is; the old one comes back if that fails, or if it turns out to hold more. */
+async function replace(
+  finished: string,
+  target: string,
+  look: (out: string) => Promise<Occupant>,
+): Promise<void> {
   const unique = `${process.pid}.${randomBytes(4).toString("hex")}`;
   const old = join(dirname(target), `.${basename(target)}.${unique}.tmp.old`);
   await rename(target, old);
   try {
-    await rename(temporary, target);
+    await look(old);
+    await rename(finished, target);
   } catch (error) {
     await rename(old, target);
     throw error;

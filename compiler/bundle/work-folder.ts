@@ -1,14 +1,14 @@
-import { mkdir, open, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
-import { isRunning } from "./leftovers.js";
+import { FileLock, LockHeldError, lockHolder } from "./lock.js";
 
 const BUNDLE = "bundle";
 const JOURNAL = "journal";
 const LOCK = "lock";
 
 /**
- * `.<name>.partial` beside a bundle's path: the bundle while it is made, a journal of what is done, and the id of the
+ * `.<name>.partial` beside a bundle's path: the bundle while it is made, a journal of what is done, and the lock of the
  * process that works on it. What a process that was stopped has left there, the next one goes on with.
  */
 export class WorkFolder {
@@ -16,8 +16,11 @@ export class WorkFolder {
   /** The bundle in the making. */
   readonly bundle: string;
   readonly journal: string;
+  /** Whether `begin` was called; before it, nothing that an earlier run left is touched. */
+  hasBegun = false;
   /** Set when there is something that a later run can use. */
   isWorthKeeping = false;
+  #lock: FileLock | undefined;
 
   private constructor(path: string) {
     this.path = path;
@@ -25,82 +28,68 @@ export class WorkFolder {
     this.journal = join(path, JOURNAL);
   }
 
-  /**
-   * The work folder of a bundle's absolute path. Of an earlier run, files named in `keep` stay in the bundle, and the
-   * journal. Throws TRITC_E_OUT_BUSY where another process works in it.
-   */
-  static async open(target: string, keep: readonly string[]): Promise<WorkFolder> {
-    const work = new WorkFolder(join(dirname(target), `.${basename(target)}.partial`));
-    await mkdir(work.path, { recursive: true });
-    try {
-      await work.#lock(target);
-    } catch (error) {
-      await work.#removeEmpty();
-      throw error;
-    }
-    try {
-      if (keep.length === 0) await rm(work.journal, { force: true });
-      await mkdir(work.bundle, { recursive: true });
-      for (const name of await readdir(work.bundle)) {
-        if (!keep.includes(name)) await rm(join(work.bundle, name), { recursive: true, force: true });
+  /** Locks the work folder of a bundle's absolute path. Throws TRITC_E_OUT_BUSY where somebody works in it. */
+  static async open(target: string): Promise<WorkFolder> {
+    const work = new WorkFolder(workPath(target));
+    for (;;) {
+      await mkdir(work.path, { recursive: true });
+      try {
+        work.#lock = await FileLock.take(join(work.path, LOCK));
+        return work;
+      } catch (error) {
+        // Whoever had it has removed the folder in between.
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") continue;
+        await rmdir(work.path).catch(() => undefined);
+        throw error instanceof LockHeldError ? outputBusy(target, error.pid) : error;
       }
-    } catch (error) {
-      await work.leave();
-      await work.#removeEmpty();
-      throw error;
     }
-    return work;
   }
 
-  /** Leaves it for a later run. */
+  /** The process that writes at a bundle's path now, if any. */
+  static holderOf(target: string): Promise<number | undefined> {
+    return lockHolder(join(workPath(target), LOCK));
+  }
+
+  /** Makes the folder ready to be filled. Of an earlier run, files named in `keep` stay in the bundle, and the journal. */
+  async begin(keep: readonly string[]): Promise<void> {
+    this.hasBegun = true;
+    if (keep.length === 0) await rm(this.journal, { force: true });
+    await mkdir(this.bundle, { recursive: true });
+    for (const name of await readdir(this.bundle)) {
+      if (!keep.includes(name)) await rm(join(this.bundle, name), { recursive: true, force: true });
+    }
+  }
+
+  /** Leaves it for a later run; what holds nothing goes. */
   async leave(): Promise<void> {
-    await rm(join(this.path, LOCK), { force: true });
-  }
-
-  async remove(): Promise<void> {
-    for (const name of [BUNDLE, JOURNAL, LOCK]) {
-      await rm(join(this.path, name), { recursive: true, force: true });
-    }
-    await this.#removeEmpty();
-  }
-
-  /** Removes what holds nothing. Somebody else's files are not ours to remove, nor are those of an earlier run. */
-  async #removeEmpty(): Promise<void> {
     await rmdir(this.bundle).catch(() => undefined);
+    for (const name of await readdir(this.path)) {
+      // Of processes that were killed while they tried to get the lock.
+      if (name.startsWith(`${LOCK}.`)) await rm(join(this.path, name), { force: true });
+    }
+    // The lock goes last: from then on the folder is another's, whose lock keeps it from being removed.
+    await this.#lock?.release();
     await rmdir(this.path).catch(() => undefined);
   }
 
-  async #lock(target: string): Promise<void> {
-    const path = join(this.path, LOCK);
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const file = await open(path, "wx");
-        try {
-          await file.writeFile(String(process.pid));
-          return;
-        } catch (error) {
-          await rm(path, { force: true });
-          throw error;
-        } finally {
-          await file.close();
-        }
-      } catch (error) {
-        const isTaken = error instanceof Error && "code" in error && error.code === "EEXIST";
-        if (!isTaken || attempt > 0) throw error;
-      }
-      const holder = Number(await readFile(path, "utf8").catch(() => ""));
-      if (holder > 0 && isRunning(holder)) throw busy(target, holder, this.path);
-      await rm(path, { force: true });
-    }
+  /** Removes what is ours. Somebody else's files stay. */
+  async remove(): Promise<void> {
+    for (const path of [this.bundle, this.journal]) await rm(path, { recursive: true, force: true });
+    await this.leave();
   }
 }
 
-function busy(target: string, holder: number, path: string): TritcError {
+function workPath(target: string): string {
+  return join(dirname(target), `.${basename(target)}.partial`);
+}
+
+/** TRITC_E_OUT_BUSY: the process writes at a bundle's path. */
+export function outputBusy(target: string, holder: number): TritcError {
   return new TritcError({
     code: "TRITC_E_OUT_BUSY",
-    message: "another process is writing this bundle",
+    message: `${holder === process.pid ? "this" : "another"} process is writing there already`,
     place: target,
     found: `process ${holder}`,
-    remedy: `wait for it; if it is another program by now, remove ${path}`,
+    remedy: `wait for it; if it is another program by now, remove ${join(workPath(target), LOCK)}`,
   });
 }

@@ -28,7 +28,6 @@ import { type PackReport, writeWeights } from "../pack/write-weights.js";
 import { packageVersion } from "../version.js";
 import { entryModule } from "./entry.js";
 import { copyPipeline } from "./pipeline-files.js";
-import { writeFolder } from "./staging.js";
 import type { WorkFolder } from "./work-folder.js";
 
 export interface BundleContents {
@@ -58,44 +57,47 @@ export interface BundleOptions {
 }
 
 /**
- * Writes a bundle folder. Its bytes depend on the model, the options and the CUDA toolkit only: no times, no paths. Returns the
- * size of `weights.safetensors`.
+ * Writes a bundle into its work folder. Its bytes depend on the model, the options and the CUDA toolkit only: no times, no
+ * paths. Returns the size of `weights.safetensors`.
  */
 export async function writeBundle(
-  out: string,
+  work: WorkFolder,
   contents: BundleContents,
   options: BundleOptions,
 ): Promise<{ readonly weightBytes: number; readonly packing: PackReport }> {
   const { graph, lowered, kernels, drawing } = contents;
   const layout = layoutWeights(lowered.tensors);
-  const { signal, onNotice, resume } = options;
-  return writeFolder(out, { keep: resume ? [WEIGHTS_FILE] : [], signal, onNotice }, async (work) => {
-    const folder = work.bundle;
-    // The folder is renamed when it is complete, so its files only have to reach the disk.
-    const write = (path: string, data: string | Uint8Array) =>
-      writeFile(join(folder, path), data, { flush: true });
-    const packing = await resumeWeights(work, layout, options);
-    await write(PROGRAM_FILE, printProgram(lowered.program));
-    await write(GRAPH_FILE, `${printGraph(storedGraph(graph, layout, options.reader))}\n`);
-    await mkdir(join(folder, "kernels"));
-    for (const kernel of kernels) {
-      await write(sourcePath(kernel), kernel.source);
-      if (kernel.binary !== null) await write(binaryPath(kernel), kernel.binary);
-    }
-    const { inputs, outputs } = lowered.program;
-    const entry = entryModule({ inputs, outputs, drawing });
-    await write("index.js", entry.js);
-    await write("index.d.ts", entry.types);
-    // Whatever package the bundle lies in, its entry is an ES module.
-    await write("package.json", `${JSON.stringify({ type: "module", main: "index.js" }, null, 2)}\n`);
-    if (contents.pipeline !== undefined) {
-      await copyPipeline(contents.pipeline, join(folder, "pipeline"), options.signal);
-    }
-    options.signal?.throwIfAborted();
-    const manifest = manifestOf(contents, await hashFiles(folder));
-    await write(MANIFEST_FILE, `${JSON.stringify(manifest, undefined, 1)}\n`);
-    return { weightBytes: layout.fileBytes, packing };
-  });
+  await work.begin(keptFiles(options.resume));
+  const folder = work.bundle;
+  // The folder is renamed when it is complete, so its files only have to reach the disk.
+  const write = (path: string, data: string | Uint8Array) =>
+    writeFile(join(folder, path), data, { flush: true });
+  const packing = await resumeWeights(work, layout, options);
+  await write(PROGRAM_FILE, printProgram(lowered.program));
+  await write(GRAPH_FILE, `${printGraph(storedGraph(graph, layout, options.reader))}\n`);
+  await mkdir(join(folder, "kernels"));
+  for (const kernel of kernels) {
+    await write(sourcePath(kernel), kernel.source);
+    if (kernel.binary !== null) await write(binaryPath(kernel), kernel.binary);
+  }
+  const { inputs, outputs } = lowered.program;
+  const entry = entryModule({ inputs, outputs, drawing });
+  await write("index.js", entry.js);
+  await write("index.d.ts", entry.types);
+  // Whatever package the bundle lies in, its entry is an ES module.
+  await write("package.json", `${JSON.stringify({ type: "module", main: "index.js" }, null, 2)}\n`);
+  if (contents.pipeline !== undefined) {
+    await copyPipeline(contents.pipeline, join(folder, "pipeline"), options.signal);
+  }
+  options.signal?.throwIfAborted();
+  const manifest = manifestOf(contents, await hashFiles(folder));
+  await write(MANIFEST_FILE, `${JSON.stringify(manifest, undefined, 1)}\n`);
+  return { weightBytes: layout.fileBytes, packing };
+}
+
+/** Files that a stopped run leaves for the next one. */
+export function keptFiles(resume: boolean): readonly string[] {
+  return resume ? [WEIGHTS_FILE] : [];
 }
 
 /** Writes the weights, from where an earlier run with the same weights has stopped. */

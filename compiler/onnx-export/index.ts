@@ -54,8 +54,7 @@ export interface ExportReport {
  * TRITC_E_UNSUPPORTED_OP, TRITC_E_WEIGHT_NOT_FINITE, TRITC_E_EXPORT_OVERFLOW and TRITC_E_SYSTEM.
  */
 export async function exportOnnx(options: ExportOptions): Promise<ExportReport> {
-  const started = performance.now();
-  const { input, out, signal } = options;
+  const { out } = options;
   const form = options.weights ?? "dequantized";
   const opset = checkedOpset(form, options.opset);
   if (form !== "dequantized" && options.type !== undefined) {
@@ -67,6 +66,16 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportReport> 
     );
   }
   await checkExportPath(out);
+  return publishExport(out, (folder, name) => exportInto(join(folder, name), options, { form, opset }));
+}
+
+async function exportInto(
+  file: string,
+  options: ExportOptions,
+  { form, opset }: { readonly form: WeightForm; readonly opset: number },
+): Promise<ExportReport> {
+  const started = performance.now();
+  const { input, out, signal } = options;
   const source = await readSource(options);
   try {
     const { graph, reader, ports } = source;
@@ -74,12 +83,10 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportReport> 
     const onnx = writeGraph(graph, { form, type, reader, ...ports });
     await setImmediate();
     signal?.throwIfAborted();
-    const written: WrittenModel = await publishExport(out, (folder, name) =>
-      writeModelFiles(
-        join(folder, name),
-        { name: graph.name, opset, producerVersion: packageVersion(), graph: onnx },
-        { signal, onProgress: options.onProgress },
-      ),
+    const written: WrittenModel = await writeModelFiles(
+      file,
+      { name: graph.name, opset, producerVersion: packageVersion(), graph: onnx },
+      { signal, onProgress: options.onProgress },
     );
     const path = modelFileOf(out);
     const data = { path: dataFileOf(path), bytes: written.dataBytes };

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { checkFilePath, syncFolder } from "../atomic-file.js";
 import { type Occupant, whatIsThere } from "../bundle/occupant.js";
-import { writeFolder } from "../bundle/staging.js";
+import { physicalPath, refuseNested, writeFolder } from "../bundle/staging.js";
 import { WorkFolder } from "../bundle/work-folder.js";
 import { describeSystemError } from "../system-errors.js";
 import { dataFileOf, PRODUCER } from "./files.js";
@@ -46,11 +46,16 @@ export async function publishExport<T>(
   write: (folder: string, name: string) => Promise<T>,
 ): Promise<T> {
   if (!isFilePath(out))
-    return writeFolder(out, { look: exportThere }, (work) => write(work.bundle, MODEL_FILE));
-  const target = resolve(out);
+    return writeFolder(out, { look: exportThere }, async (work) => {
+      await work.begin([]);
+      return write(work.bundle, MODEL_FILE);
+    });
+  await refuseNested(resolve(out));
+  const target = await physicalPath(resolve(out));
   let work: WorkFolder | undefined;
   try {
-    work = await WorkFolder.open(target, []);
+    work = await WorkFolder.open(target);
+    await work.begin([]);
     const result = await write(work.bundle, basename(target));
     await checkExportPath(out);
     await moveOut(work.bundle, target);
