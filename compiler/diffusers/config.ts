@@ -7,7 +7,7 @@ import { type FluxSizes, ROPE_AXES } from "./sizes.js";
 export type FluxConfig = Omit<FluxSizes, "mlpWidth" | "frequencies">;
 
 /** The one architecture that is read. */
-export const CLASS_NAME = "FluxTransformer2DModel";
+const CLASS_NAME = "FluxTransformer2DModel";
 
 /** Defaults of FluxTransformer2DModel, which files of older versions leave out where they were fixed. */
 const DEFAULTS: Readonly<Record<string, number | boolean | null | readonly number[]>> = {
@@ -23,6 +23,11 @@ const DEFAULTS: Readonly<Record<string, number | boolean | null | readonly numbe
   guidance_embeds: false,
   axes_dims_rope: ROPE_AXES,
 };
+
+/** Whether a `config.json` is that of a FLUX transformer; others may lie beside a checkpoint by chance. */
+export function isFluxConfig(file: string): boolean {
+  return readJsonObject(file).get("_class_name") === CLASS_NAME;
+}
 
 /** Reads and checks a `config.json`. Throws TRITC_E_CHECKPOINT. */
 export function readConfig(file: string): FluxConfig {

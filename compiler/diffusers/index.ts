@@ -1,13 +1,17 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
-import { readConfig } from "./config.js";
+import { fileKind } from "../file-kind.js";
+import { type FluxConfig, isFluxConfig, readConfig } from "./config.js";
 import { fluxGraph } from "./graph.js";
-import { diffusersNames, originalNames } from "./modules.js";
-import { originalSizes, originalTensors } from "./original.js";
-import type { FluxSizes } from "./sizes.js";
-import { folderTensors, type StoredTensors, storedTensors } from "./tensors.js";
+import { findTransformer } from "./landmarks.js";
+import { unscaled } from "./scaled.js";
+import { sizesOf } from "./tensor-sizes.js";
+import type { StoredTensors } from "./tensors.js";
+import { folderTensors, indexOfPart, tensorsOf } from "./weight-files.js";
 import { FluxWeights } from "./weights.js";
+
+export { isIndex } from "./weight-files.js";
 
 const CONFIG = "config.json";
 
@@ -16,40 +20,43 @@ export function findDiffusers(path: string): string | undefined {
   return [join(path, "transformer"), path].find((folder) => existsSync(join(folder, CONFIG)));
 }
 
+/** The one safetensors file of a folder, if there is one and no other. */
+export function findCheckpoint(folder: string): string | undefined {
+  const files = readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
+    .filter((file) => fileKind(file) === "safetensors");
+  return files.length === 1 ? files[0] : undefined;
+}
+
 /**
- * A transformer folder (`config.json` and `diffusion_pytorch_model*.safetensors`) as a graph. No weight is read.
+ * A transformer folder (`config.json` and its weight files) as a graph. No weight is read.
  * Throws TRITC_E_CHECKPOINT, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ.
  */
 export function importDiffusers(folder: string): Graph {
   // First what it is, then what it has.
   const config = readConfig(join(folder, CONFIG));
-  return diffusersGraph(config, folderTensors(folder), folder);
+  return transformerGraph(folderTensors(folder), config, folder);
 }
 
 /**
- * A `.safetensors` file as a graph: an original checkpoint such as `flux1-dev.safetensors`, or the one weight file of a
- * Diffusers folder. Throws as `importDiffusers`.
+ * A safetensors file, or an index of several, as a graph: an original checkpoint such as `flux1-dev.safetensors`, alone
+ * or with the other networks of a pipeline, or a weight file of a Diffusers folder. A FLUX transformer's `config.json`
+ * beside it says how its heads are rotated. Throws as `importDiffusers`.
  */
 export function importCheckpoint(file: string): Graph {
-  const folder = dirname(file);
-  if (basename(file).startsWith("diffusion_pytorch_model") && existsSync(join(folder, CONFIG))) {
-    const isPart = /-\d{5}-of-\d{5}\./.test(basename(file));
-    if (isPart) return importDiffusers(folder);
-    return diffusersGraph(readConfig(join(folder, CONFIG)), storedTensors(file), file);
-  }
-  const tensors = originalTensors(storedTensors(file));
-  const sizes = originalSizes(tensors, file);
-  return fluxGraph(basename(file), sizes, new FluxWeights(tensors, originalNames(sizes), sizes, file));
+  const config = join(dirname(file), CONFIG);
+  return transformerGraph(
+    tensorsOf(indexOfPart(file) ?? file),
+    existsSync(config) && isFluxConfig(config) ? readConfig(config) : undefined,
+    file,
+  );
 }
 
-function diffusersGraph(config: ReturnType<typeof readConfig>, tensors: StoredTensors, place: string): Graph {
-  const shapeOf = (name: string) => tensors.get(name)?.shape ?? [];
-  const hidden = config.heads * config.headDim;
-  const [mlpWidth = 4 * hidden] =
-    config.doubleBlocks > 0
-      ? shapeOf("transformer_blocks.0.ff.net.0.proj.weight")
-      : shapeOf("single_transformer_blocks.0.proj_mlp.weight");
-  const [, frequencies = 256] = shapeOf("time_text_embed.timestep_embedder.linear_1.weight");
-  const sizes: FluxSizes = { ...config, mlpWidth, frequencies };
-  return fluxGraph(basename(place), sizes, new FluxWeights(tensors, diffusersNames(sizes), sizes, place));
+function transformerGraph(all: StoredTensors, config: FluxConfig | undefined, place: string): Graph {
+  const found = findTransformer(all, place);
+  const tensors = unscaled(found.tensors, place);
+  const sizes = sizesOf({ ...found, tensors }, config, place);
+  const weights = new FluxWeights(tensors, found.spelling.names(sizes), sizes, place);
+  return fluxGraph(basename(place), sizes, weights);
 }

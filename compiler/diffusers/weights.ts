@@ -1,10 +1,14 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { isFloat } from "../../ir/dtype.js";
+import { unreadType } from "../../ir/format/safetensors.js";
 import { rowsOf } from "../graph/rows-of.js";
 import { checkpointError, someOf } from "./errors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, linearShape } from "./sizes.js";
-import type { StoredTensors } from "./tensors.js";
+import { namesOf, type StoredTensors } from "./tensors.js";
+
+/** What tensors are called that belong to quantized weights. */
+const QUANTIZED = /quant|scale_|_scale|absmax|qweight|qzeros|weight\.(data|bitsandbytes)/;
 
 /** Weight [out, in] and bias [out] of a linear, f32. */
 export interface LinearConstants {
@@ -42,14 +46,16 @@ export class FluxWeights {
       this.#vectors.set(role, this.#tensor(name, [sizes.headDim]));
     }
     this.scaleFirst = modules.some(({ roles }) => roles[0] === "norm_out.scale");
-    const strangers = [...tensors.keys()].filter((name) => !known.has(name));
+    const strangers = [...namesOf(tensors)].filter((name) => !known.has(name));
     if (strangers.length > 0) {
       throw checkpointError({
         place,
         message: "there are tensors that the model has no use for",
         expected: `the ${known.size} tensors of ${sizes.doubleBlocks} double and ${sizes.singleBlocks} single blocks`,
         found: someOf(strangers),
-        remedy: "give a plain FLUX.1 transformer whose configuration fits its weights",
+        remedy: strangers.some((name) => QUANTIZED.test(name))
+          ? "the weights are quantized in a form that is not read: use the bfloat16 checkpoint"
+          : "give a plain FLUX.1 transformer whose configuration fits its weights",
       });
     }
   }
@@ -90,14 +96,17 @@ export class FluxWeights {
 
   /** A float tensor as f32. */
   #tensor(name: string, shape: readonly number[]): Constant {
-    const tensor = this.#tensors.get(name);
+    const { constants, unread } = this.#tensors;
+    const tensor = constants.get(name);
+    const unreadAs = unread.get(name);
     const place = `${this.#place}: ${name}`;
+    if (unreadAs !== undefined) throw unreadType(place, unreadAs);
     if (tensor === undefined) {
       throw checkpointError({
         place,
         message: "a tensor of the model is missing",
         expected: `[${shape.join(", ")}]`,
-        found: `${this.#tensors.size} tensors: ${someOf([...this.#tensors.keys()])}`,
+        found: `${constants.size} tensors: ${someOf([...constants.keys()])}`,
       });
     }
     if (tensor.shape.length !== shape.length || tensor.shape.some((d, i) => d !== shape[i])) {

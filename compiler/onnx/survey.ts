@@ -4,8 +4,9 @@ import { quantizedExport, unsupported } from "./errors.js";
 import { describeNode, type OnnxModel, type OnnxNode } from "./model.js";
 import { findOperator } from "./registry.js";
 
-/** Operators that compute quantized activations. */
-const QUANTIZING = /^(DynamicQuantize|Quantize|QLinear|QAttention|QGemm|DynamicQuant|QuantizeBFP)/;
+/** Operators that compute quantized activations, or hold weights in a form of a runtime's own. */
+const QUANTIZING =
+  /^(MatMulNBits|MatMulBnb4|MatMulFpQ4|GatherBlockQuantized|QMoE|DynamicQuantize|Quantize|QLinear|QAttention|QGemm|DynamicQuant|QuantizeBFP)/;
 
 interface Finding {
   readonly label: string;

@@ -1,9 +1,11 @@
+import { type NarrowFloat, widenNarrow } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
 import { KERNEL_BYTES, type RowType } from "./kernel.js";
 import type { JobPlaces, RowJob } from "./row-packer.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
+import { storedBytesOf } from "./stored-matrix.js";
 import type { PackedTensor } from "./weights-file.js";
 
 /** What the process may come to take besides packers, more than when the plan is made. */
@@ -140,7 +142,7 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
   const { matrix, method, encoding, start } = segment;
   const { file, type, width, rowStride, columnStride } = matrix;
   const transposed = columnStride !== 1;
-  const element = byteLength(type, 1);
+  const element = storedBytesOf(matrix, 1);
   return {
     file,
     offset: matrix.offset + (start + first) * rowStride * element,
@@ -148,6 +150,7 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     stride: (transposed ? columnStride : rowStride) * element,
     count: transposed ? width : rows,
     type,
+    widened: matrix.narrow === null ? null : widenings(matrix.narrow),
     rows,
     width,
     transposed,
@@ -155,6 +158,14 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     twoBit: encoding === "2bit",
     places: placesOf(segment, rows, transposed),
   };
+}
+
+/** The 16-bit floats of all 8-bit ones. */
+function widenings(type: NarrowFloat): Uint16Array {
+  return widenNarrow(
+    type,
+    Uint8Array.from({ length: 256 }, (_, bits) => bits),
+  );
 }
 
 function placesOf({ matrix, encoding }: Segment, rows: number, transposed: boolean): JobPlaces {

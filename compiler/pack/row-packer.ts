@@ -17,6 +17,8 @@ export interface RowJob {
   readonly stride: number;
   readonly count: number;
   readonly type: RowType;
+  /** Of 8-bit floats: the 16-bit ones of `type` that they become as soon as they are read, by their bits. */
+  readonly widened: Uint16Array | null;
   readonly rows: number;
   readonly width: number;
   /** Whether a row is a column of the block rather than a run of it. */
@@ -99,13 +101,29 @@ export function createRowPacker(
       fd = fs.openSync(job.file, "r");
       files.set(job.file, fd);
     }
-    const { count, runBytes, stride, offset } = job;
-    if (runBytes === stride) return readInto(fd, view, job.places.input, count * runBytes, offset);
-    for (let i = 0; i < count; i++) {
-      const end = readInto(fd, view, job.places.input + i * runBytes, runBytes, offset + i * stride);
+    const { count, runBytes, stride, offset, widened } = job;
+    const bytes = count * runBytes;
+    // 8-bit floats go into the second half of their room: a word is then written over bytes that have been read.
+    const to = job.places.input + (widened === null ? 0 : bytes);
+    if (runBytes === stride) {
+      const end = readInto(fd, view, to, bytes, offset);
       if (end >= 0) return end;
+    } else {
+      for (let i = 0; i < count; i++) {
+        const end = readInto(fd, view, to + i * runBytes, runBytes, offset + i * stride);
+        if (end >= 0) return end;
+      }
+    }
+    if (widened !== null) {
+      const words = new Uint16Array(memory.buffer, job.places.input, bytes);
+      for (let i = 0; i < bytes; i++) words[i] = widened[view[to + i]!]!;
     }
     return -1;
+  }
+
+  /** Bytes from one run to the next in memory. */
+  function runStride({ runBytes, widened }: RowJob): number {
+    return widened === null ? runBytes : 2 * runBytes;
   }
 
   /** Packs `count` rows that lie `stride` bytes apart, as rows `first` and on of the result. */
@@ -135,12 +153,13 @@ export function createRowPacker(
 
   function packAll(job: RowJob, view: Uint8Array): number {
     const { input, turned, turnedBytes, group } = job.places;
-    if (!job.transposed) return packRows(job, view, input, job.runBytes, 0, job.rows);
+    const run = runStride(job);
+    if (!job.transposed) return packRows(job, view, input, run, 0, job.rows);
     const element = job.type === "f32" ? 4 : 2;
     for (let row = 0; row < job.rows; row += group) {
       const count = Math.min(group, job.rows - row);
       const from = input + row * element;
-      kernelOf(job.type).transpose(from, job.runBytes, job.width, count, turned, turnedBytes);
+      kernelOf(job.type).transpose(from, run, job.width, count, turned, turnedBytes);
       const bad = packRows(job, view, turned, turnedBytes, row, count);
       if (bad >= 0) return row + bad;
     }

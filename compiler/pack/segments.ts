@@ -1,7 +1,6 @@
 import type { Constant, TernaryMethod } from "../../ir/constant/constant.js";
-import { byteLength } from "../../ir/dtype.js";
 import type { WeightTensor } from "../lower/index.js";
-import { type StoredMatrix, storedMatrix } from "./stored-matrix.js";
+import { type StoredMatrix, storedBytesOf, storedMatrix } from "./stored-matrix.js";
 
 /** Rows of a packed tensor that come from one matrix of a file. */
 export interface Segment {
@@ -21,7 +20,7 @@ type Part = Omit<Segment, "encoding">;
 
 /** Bytes of the source that rows of a segment are made of. */
 export function sourceBytes({ matrix }: Segment, rows: number): number {
-  return byteLength(matrix.type, rows * matrix.width);
+  return storedBytesOf(matrix, rows * matrix.width);
 }
 
 /** A tensor's rows as segments of stored matrices; undefined where it is not made of such alone. */

@@ -1,4 +1,5 @@
 import type { Constant } from "../../ir/constant/constant.js";
+import { isNarrowFloat, type NarrowFloat } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
 import type { RowType } from "./kernel.js";
@@ -12,11 +13,19 @@ export interface StoredMatrix {
   readonly file: string;
   /** Bytes from the start of the file. */
   readonly offset: number;
+  /** What the packer takes them as. */
   readonly type: RowType;
+  /** The 8-bit floats that are stored, which become `type` once they are read; null where those are stored. */
+  readonly narrow: NarrowFloat | null;
   readonly rows: number;
   readonly width: number;
   readonly rowStride: number;
   readonly columnStride: number;
+}
+
+/** Bytes that `count` elements of a matrix take in the file. */
+export function storedBytesOf({ type, narrow }: StoredMatrix, count: number): number {
+  return byteLength(narrow ?? type, count);
 }
 
 /** Where a constant's values lie in a file, behind changes of layout and casts that keep them; undefined if nowhere. */
@@ -26,10 +35,12 @@ export function storedMatrix(constant: Constant): StoredMatrix | undefined {
   const width = countOf(rest);
   switch (source.kind) {
     case "file": {
-      if (dtype !== "bf16" && dtype !== "f16" && dtype !== "f32") return undefined;
+      const narrow = isNarrowFloat(dtype) ? dtype : null;
+      const type = narrow === null ? dtype : "f16";
+      if (type !== "bf16" && type !== "f16" && type !== "f32") return undefined;
       if (source.length < byteLength(dtype, rows * width)) return undefined;
       const { file, offset } = source;
-      return { file, offset, type: dtype, rows, width, rowStride: width, columnStride: 1 };
+      return { file, offset, type, narrow, rows, width, rowStride: width, columnStride: 1 };
     }
     case "cast": {
       const of = storedMatrix(source.of);
@@ -48,7 +59,7 @@ export function storedMatrix(constant: Constant): StoredMatrix | undefined {
     case "rows": {
       const of = storedMatrix(source.of);
       if (of === undefined) return undefined;
-      return { ...of, rows, offset: of.offset + byteLength(of.type, source.start * of.rowStride) };
+      return { ...of, rows, offset: of.offset + storedBytesOf(of, source.start * of.rowStride) };
     }
     default:
       return undefined;

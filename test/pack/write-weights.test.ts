@@ -13,7 +13,6 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import type { WeightTensor } from "../../compiler/lower/weights.js";
-import type { RowType } from "../../compiler/pack/kernel.js";
 import { planPacking } from "../../compiler/pack/plan.js";
 import { segmentsOf, sourceBytes } from "../../compiler/pack/segments.js";
 import { type KnownScales, packRows } from "../../compiler/pack/tensor-rows.js";
@@ -21,6 +20,7 @@ import { layoutWeights } from "../../compiler/pack/weights-file.js";
 import { type PackOptions, writeWeights } from "../../compiler/pack/write-weights.js";
 import type { Constant, ConstantSource, TernaryMethod } from "../../ir/constant/constant.js";
 import { encodeBytes } from "../../ir/constant/convert.js";
+import { isNarrowFloat, type NarrowFloat } from "../../ir/constant/float8.js";
 import { byteLength, type DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
@@ -48,14 +48,22 @@ const codes = (of: Constant, method: TernaryMethod = "exact") =>
 const scales = (of: Constant, method: TernaryMethod = "exact") =>
   derived("f32", of.shape.slice(0, 1), { kind: "ternary-scales", of, method });
 
+type StoredFloat = "bf16" | "f16" | "f32" | NarrowFloat;
+
+/** Bytes of values; of 8-bit floats, which are only read, some bytes of finite ones below 2. */
+function encoded(type: StoredFloat, values: Float32Array): Uint8Array {
+  if (!isNarrowFloat(type)) return encodeBytes(type, values);
+  return Uint8Array.from(values, (v) => Math.round(v * 1000) & 0xbb);
+}
+
 /** A file of random matrices of a type, one behind the other. */
 class ModelFile {
   readonly path: string;
-  readonly #type: RowType;
+  readonly #type: StoredFloat;
   readonly #next = uniform(11);
   #bytes = new Uint8Array(0);
 
-  constructor(name: string, type: RowType) {
+  constructor(name: string, type: StoredFloat) {
     this.path = join(folder, name);
     this.#type = type;
   }
@@ -63,7 +71,7 @@ class ModelFile {
   matrix(rows: number, columns: number, change: (values: Float32Array) => void = () => undefined): Constant {
     const values = Float32Array.from({ length: rows * columns }, () => this.#next() + this.#next() - 1);
     change(values);
-    const bytes = encodeBytes(this.#type, values);
+    const bytes = encoded(this.#type, values);
     const offset = this.#bytes.length + 6;
     const grown = new Uint8Array(offset + bytes.length);
     grown.set(this.#bytes);
@@ -124,7 +132,7 @@ async function leastMemory(tensors: readonly WeightTensor[]): Promise<number> {
   return 1e6 * Number(megabytes);
 }
 
-describe.each(["bf16", "f16", "f32"] as const)("a file of %s", (type) => {
+describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s", (type) => {
   const model = new ModelFile(`${type}.bin`, type);
   const wide = (of: Constant) => (type === "f32" ? of : widen(of));
   const direct = wide(model.matrix(300, 170));
@@ -143,7 +151,7 @@ describe.each(["bf16", "f16", "f32"] as const)("a file of %s", (type) => {
     trits("cut", part(codes(cut), 5, 30)),
     trits("direct in two bits", codes(direct), "2bit"),
     trits("turned in two bits", codes(turned), "2bit"),
-    plain("words", stacked(both[1], both[0]), type, true),
+    plain("words", stacked(both[1], both[0]), isNarrowFloat(type) ? "f16" : type, true),
     plain("bias", part(direct, 0, 1), "f32"),
   ];
   const wanted = reference(tensors);

@@ -15,7 +15,7 @@ export const FILE_CASES: readonly HostileCase[] = [
   bytes("a truncated protobuf", "ONNX_DECODE", /not a readable ONNX protobuf[\s\S]*at byte \d+/, () =>
     small().subarray(0, 60),
   ),
-  bytes("a Git LFS pointer", "ONNX_DECODE", /not a readable ONNX protobuf|holds no ONNX graph/, () =>
+  bytes("a Git LFS pointer", "FILE_KIND", /found: {4}Git LFS pointer\n {2}try: .*git lfs pull/, () =>
     new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
   ),
   bytes("a graph longer than the file", "ONNX_DECODE", /not a readable ONNX protobuf/, () =>

@@ -1,0 +1,88 @@
+import { unreadType } from "../../ir/format/safetensors.js";
+import type { FluxConfig } from "./config.js";
+import { checkpointError } from "./errors.js";
+import type { FoundTransformer } from "./landmarks.js";
+import { type FluxSizes, ROPE_AXES } from "./sizes.js";
+
+/**
+ * Sizes of a transformer: what its configuration says, where there is one, and the rest from its tensors. Without a
+ * configuration heads have to be those of FLUX.1, since no tensor says how they are rotated. Throws TRITC_E_CHECKPOINT.
+ */
+export function sizesOf(found: FoundTransformer, config: FluxConfig | undefined, place: string): FluxSizes {
+  const shapes = new Shapes(found, place);
+  const { spelling } = found;
+  const [hidden, inChannels] = shapes.matrix(spelling.latents);
+  const [, frequencies] = shapes.matrix(spelling.time);
+  const [beforeMlp, before] = spelling.singleMlp;
+  const mlpWidth =
+    shapes.rows(spelling.doubleMlp) ?? Math.max(0, (shapes.rows(beforeMlp) ?? 0) - before * hidden);
+  if (config !== undefined) return { ...config, mlpWidth, frequencies };
+  const headDim = spelling.headNorms.map((name) => shapes.rows(name)).find((rows) => rows !== undefined) ?? 0;
+  const rotated = ROPE_AXES.reduce((sum, d) => sum + d, 0);
+  if (headDim !== rotated || hidden % headDim !== 0) {
+    throw checkpointError({
+      place,
+      message:
+        "the checkpoint does not have the heads of FLUX.1, and no configuration says how they are rotated",
+      expected: `heads of ${rotated} channels`,
+      found: headDim === 0 ? `no ${spelling.headNorms[0]}` : `heads of ${headDim} in ${hidden} channels`,
+      remedy: "put the model's config.json beside it, or give the model as a Diffusers folder",
+    });
+  }
+  return {
+    doubleBlocks: shapes.blocks(spelling.doubleBlocks),
+    singleBlocks: shapes.blocks(spelling.singleBlocks),
+    heads: hidden / headDim,
+    headDim,
+    mlpWidth,
+    inChannels,
+    outChannels: shapes.matrix(spelling.output)[0],
+    contextDim: shapes.matrix(spelling.context)[1],
+    pooledDim: shapes.matrix(spelling.pooled)[1],
+    frequencies,
+    guidance: shapes.has(spelling.guidance),
+    ropeAxes: ROPE_AXES,
+  };
+}
+
+class Shapes {
+  constructor(
+    readonly found: FoundTransformer,
+    readonly place: string,
+  ) {}
+
+  has(name: string): boolean {
+    return this.found.tensors.constants.has(name);
+  }
+
+  rows(name: string): number | undefined {
+    return this.found.tensors.constants.get(name)?.shape[0];
+  }
+
+  matrix(name: string): readonly [number, number] {
+    const { constants, unread } = this.found.tensors;
+    const shape = constants.get(name)?.shape;
+    const [rows, columns] = shape ?? [];
+    if (rows !== undefined && columns !== undefined && shape?.length === 2) return [rows, columns];
+    const unreadAs = unread.get(name);
+    if (unreadAs !== undefined) throw unreadType(`${this.place}: ${name}`, unreadAs);
+    throw checkpointError({
+      place: `${this.place}: ${name}`,
+      message: "the checkpoint lacks a tensor that says how large the model is",
+      expected: "a matrix",
+      found: shape === undefined ? "no such tensor" : `[${shape.join(", ")}]`,
+      remedy: "download the file again",
+    });
+  }
+
+  /** One more than the highest number of a block. */
+  blocks(folder: string): number {
+    const pattern = new RegExp(`^${folder}\\.(\\d{1,4})\\.`);
+    let count = 0;
+    for (const name of this.found.tensors.constants.keys()) {
+      const number = pattern.exec(name)?.[1];
+      if (number !== undefined) count = Math.max(count, Number(number) + 1);
+    }
+    return count;
+  }
+}
