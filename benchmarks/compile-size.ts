@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { byteCount, positiveInteger } from "../compiler/cli/options.js";
-import { formatBytes, table } from "../compiler/cli/terminal.js";
+import { table } from "../compiler/cli/terminal.js";
 import { type CompileReport, compileModel } from "../compiler/compile.js";
 import type { Ternarize } from "../compiler/pass.js";
+import { formatBytes } from "../compiler/units.js";
 import { WEIGHTS_NAME } from "./synthesize/flux.js";
 
 interface Options {

@@ -48,6 +48,6 @@ function formatError(d: ErrorDetails): string {
   const lines = [d.place === undefined ? message : `${printable(d.place)}: ${message}`];
   if (d.expected !== undefined) lines.push(`  expected: ${printable(d.expected)}`);
   if (d.found !== undefined) lines.push(`  found:    ${printable(d.found)}`);
-  if (d.remedy !== undefined) lines.push(`  try:      ${d.remedy}`);
+  if (d.remedy !== undefined) lines.push(`  try:      ${printable(d.remedy, 1000)}`);
   return lines.join("\n");
 }

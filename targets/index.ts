@@ -1,4 +1,5 @@
 import { TritcError } from "../ir/errors.js";
+import { nearest } from "../ir/nearest.js";
 import { cpu } from "./cpu.js";
 import { CUDA_TARGETS } from "./cuda/index.js";
 import type { Activations, AttentionProducts, Target } from "./target.js";
@@ -24,12 +25,17 @@ export const TARGETS: readonly Target[] = [cpu, webgpu, ...CUDA_TARGETS];
 export function targetByName(name: string): Target {
   const target = TARGETS.find((t) => t.name === name || t.aliases?.includes(name));
   if (target === undefined) {
+    const meant = nearest(
+      name,
+      TARGETS.flatMap((t) => [t.name, ...(t.aliases ?? [])]),
+    );
     throw new TritcError({
       code: "TRITC_E_TARGET",
       message: "there is no such target",
+      place: "--target",
       expected: TARGETS.map((t) => t.name).join(", "),
       found: name,
-      remedy: "run `tritc targets` for what each one is",
+      remedy: `${meant === undefined ? "" : `did you mean ${meant}? `}run \`tritc targets\` for what each one is`,
       exitCode: 2,
     });
   }

@@ -2,8 +2,8 @@ import { TritcError } from "../../ir/errors.js";
 import type { SurveyedDevice } from "../../runtime/node/cuda/survey.js";
 import { TARGETS } from "../../targets/index.js";
 import { findToolkit } from "../codegen/nvcc/toolkit.js";
+import { formatBytes } from "../units.js";
 import { type Finding, missing } from "./finding.js";
-import { formatBytes } from "./terminal.js";
 
 /** The NVIDIA driver and each GPU that it lists. */
 export async function cudaDevices(): Promise<readonly Finding[]> {

@@ -1,6 +1,6 @@
 /** What a command talks to: the process in `main.ts`, buffers in tests. */
 export interface CliIo {
-  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean | undefined };
   readonly stdout: CliSink;
   readonly stderr: CliSink;
   /**

@@ -8,13 +8,22 @@ import type { OutputOptions } from "./terminal.js";
 /** What every command's action receives besides its own options. */
 export interface CommonOptions extends OutputOptions {
   readonly io: CliIo;
+  /** Whether a person may be waited for. */
+  readonly input?: boolean;
 }
 
-/** The options that every command has: `--json` and `--quiet`. */
+/** The options that every command has: what it prints, and in which form. */
 export function withOutputOptions(command: Command): Command {
   return command
-    .option("--json", "print one JSON document on stdout")
-    .option("--quiet", "no progress and no remarks on stderr");
+    .option("--json", "print one JSON document on stdout, errors too")
+    .addOption(
+      new Option("--progress <form>", "on stderr: a bar on terminals, or JSON lines")
+        .choices(["bar", "json"])
+        .default("bar")
+        .conflicts("quiet"),
+    )
+    .option("--quiet", "nothing but errors on stderr, and no summary of what was written")
+    .option("--no-input", "never wait for what a person types");
 }
 
 export interface DeviceOptions {

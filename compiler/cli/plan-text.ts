@@ -2,7 +2,7 @@ import type { ManifestMemory, ManifestPlan, ManifestWork } from "../../ir/format
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Fit } from "../account/fit.js";
 import { printResolution } from "../resolutions.js";
-import { formatBytes, formatOperations } from "../units.js";
+import { formatBytes, formatDuration, formatFactor, formatOperations } from "../units.js";
 import { table } from "./terminal.js";
 
 /** Memory and work of each planned size as tables for people. `floors` are seconds of a step, in order. */
@@ -15,7 +15,7 @@ export function describePlans(account: ManifestMemory, floors: readonly (number 
   const work = plans.map((plan, i) => [
     sizeName(plan),
     ...workCells(plan.step),
-    milliseconds(floors[i] ?? null),
+    floorOf(floors[i] ?? null),
     ...workCells(plan.prompt),
   ]);
   return [
@@ -69,7 +69,7 @@ function memoryRow(
     sizeName(plan),
     policy === "keep" ? "kept" : "streamed",
     ...[load, prompt, step, peak].map(formatBytes),
-    model === null ? "-" : `${formatBytes(model)}, ${(model / peak).toFixed(2)}x`,
+    model === null ? "-" : `${formatBytes(model)}, ${formatFactor(model, peak)}`,
     limitBytes === null ? "" : peak <= limitBytes ? "fits" : `more than ${formatBytes(limitBytes)}`,
   ];
 }
@@ -78,6 +78,6 @@ function workCells({ int8, bf16, f32, readBytes, writtenBytes }: ManifestWork): 
   return [...[int8, bf16, f32].map(formatOperations), formatBytes(readBytes + writtenBytes)];
 }
 
-function milliseconds(seconds: number | null): string {
-  return seconds === null ? "-" : `${(1000 * seconds).toPrecision(3)} ms`;
+function floorOf(seconds: number | null): string {
+  return seconds === null ? "-" : formatDuration(seconds);
 }

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from "cli-progress";
 import { formatBytes } from "../units.js";
-import type { Progress } from "./terminal.js";
+import { type Progress, rateMeter } from "./progress.js";
 
 /** A bar with rate and time left on standard error. The unit `bytes` shows sizes. */
 export function progressBar(label: string, unit: string): Progress {
@@ -17,13 +17,10 @@ export function progressBar(label: string, unit: string): Progress {
     },
     Presets.shades_classic,
   );
-  let first: { readonly done: number; readonly at: number } | undefined;
+  const rateOf = rateMeter();
   return {
     update(done, total) {
-      first ??= { done, at: performance.now() };
-      const seconds = (performance.now() - first.at) / 1000;
-      const rate = seconds > 0 ? Math.round((done - first.done) / seconds) : 0;
-      const shown = { size: formatBytes(total), rate: formatBytes(rate) };
+      const shown = { size: formatBytes(total), rate: formatBytes(rateOf(done) ?? 0) };
       if (!bar.isActive) bar.start(total, done, shown);
       else {
         bar.setTotal(total);

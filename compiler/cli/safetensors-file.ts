@@ -1,19 +1,18 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
-import { headerLength, parseHeader, parseSafetensors, serialize } from "../../ir/format/safetensors.js";
+import { headerLength, parseHeader, parseSafetensors } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { writeFileAtomic } from "../atomic-file.js";
-import type { CliIo } from "./io.js";
-
-/** The path that means standard input or output. */
-const STANDARD = "-";
+import type { CommonOptions } from "./options.js";
+import { STANDARD } from "./output.js";
+import { collectTensors, STANDARD_INPUT, standardInput } from "./standard-input.js";
 
 /** All tensors of a safetensors file, or of standard input for `-`. */
 export async function readTensors(
   path: string,
-  io: Pick<CliIo, "stdin">,
+  options: Pick<CommonOptions, "io" | "input">,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  if (path === STANDARD) return parseSafetensors(await collect(io.stdin), "standard input");
+  if (path === STANDARD)
+    return parseSafetensors(await collectTensors(standardInput(options)), STANDARD_INPUT);
   const file = await open(path, "r");
   try {
     const info = await file.stat();
@@ -23,7 +22,7 @@ export async function readTensors(
     }
     // Pipes have no size to check against beforehand.
     if (info.isFIFO() || info.isCharacterDevice()) {
-      return parseSafetensors(await collect(file.createReadStream({ autoClose: false })), path);
+      return parseSafetensors(await collectTensors(file.createReadStream({ autoClose: false })), path);
     }
   } finally {
     await file.close();
@@ -53,20 +52,4 @@ async function read(file: FileHandle, length: number): Promise<Uint8Array> {
     done += bytesRead;
   }
   return bytes.subarray(0, done);
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-export async function writeTensors(
-  path: string,
-  tensors: ReadonlyMap<string, Tensor>,
-  io: Pick<CliIo, "stdout">,
-): Promise<void> {
-  const bytes = serialize(tensors);
-  if (path === STANDARD) io.stdout.write(bytes);
-  else await writeFileAtomic(path, (file) => file.writeFile(bytes));
 }

@@ -8,7 +8,15 @@ import type { SizePlan } from "../account/plan.js";
 import { type StoredTensor, storageOf } from "../account/storage.js";
 import { stepTimeline } from "../account/timeline.js";
 import { printResolution } from "../resolutions.js";
-import { formatBytes, formatCount, formatOperations } from "../units.js";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatFactor,
+  formatOperations,
+  formatQuantity,
+  formatShare,
+} from "../units.js";
 import { type Bar, barChart, timelineChart } from "./charts.js";
 import { layersOf } from "./layers.js";
 import { type Fill, renderChart, renderPage, renderTable, type Section } from "./markup.js";
@@ -65,7 +73,7 @@ const KIND_FILLS: Readonly<Record<string, Fill>> = {
 function storageSection({ program: { model }, tensors }: ReportSubject): Section {
   const storage = storageOf(tensors);
   const bf16 = bf16Bar(model);
-  const ratio = model === null ? "" : `${((2 * model.parameters) / storage.bytes).toFixed(2)}x less`;
+  const ratio = model === null ? "" : `${formatFactor(2 * model.parameters, storage.bytes)} less`;
   const parts = Object.entries(storage.byKind).map(([name, bytes]) => ({
     name,
     bytes,
@@ -139,7 +147,7 @@ function memoryBar({ target, program }: ReportSubject, plan: SizePlan, policy: P
       { name: "activations", bytes: bytes.activations, fill: "values" },
       { name: "launch words, alignment", bytes: bytes.rest, fill: "rest" },
     ],
-    note: model === null ? "" : `${(model / peak).toFixed(2)}x less`,
+    note: model === null ? "" : `${formatFactor(model, peak)} less`,
   };
 }
 
@@ -195,7 +203,7 @@ function holderSection({ program, promptWeights }: ReportSubject, plan: SizePlan
       kinds.get(buffers[0] ?? "") ?? "-",
       buffers.length > 1 ? `and ${buffers.length - 1} more` : "",
       formatCount(bytes),
-      `${((100 * bytes) / phase.bytes).toFixed(2)}%`,
+      formatShare(bytes, phase.bytes),
     ]);
   return {
     heading: `Who holds what at the peak (${name}, ${sizeName(plan.resolution)})`,
@@ -213,7 +221,7 @@ function workSection({ program }: ReportSubject, plan: SizePlan): Section {
   const floor =
     plan.stepFloor === null
       ? ""
-      : ` At the target's peak rates a step takes at least ${(1000 * plan.stepFloor).toPrecision(3)} ms.`;
+      : ` At the target's peak rates a step takes at least ${formatDuration(plan.stepFloor)}.`;
   return {
     heading: `Operations and bytes by kernel family, ${sizeName(plan.resolution)}`,
     note: `A multiplication and an addition are two operations. Bytes are those that launches have to read and write at least.${floor}`,
@@ -253,7 +261,7 @@ function layerSection({ program, tensors }: ReportSubject): Section {
   ]);
   return {
     heading: "Layers",
-    note: `${layers.length} matrices; layers that read one input are joined. Stored without scales and biases.`,
+    note: `${formatQuantity(layers.length, "matrix", "matrices")}; layers that read one input are joined. Stored without scales and biases.`,
     body: renderTable(["layer", "shape", "#weights", "kind", "#stored bytes", "#device bytes"], rows),
   };
 }

@@ -7,22 +7,19 @@ import { create } from "tar";
 import { TritcError } from "../../ir/errors.js";
 import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
-import { writeFileAtomic } from "../atomic-file.js";
 import { SAMPLE_MODEL } from "../sample-model.js";
 import { packageRoot, runnerPackages } from "./packages.js";
 
 export interface RunnerOptions {
   /** Folders of bundles, or other folders that the runner should hold. */
   readonly folders: readonly string[];
-  /** The archive to write, `.tar.gz`. */
-  readonly out: string;
+  /** Takes the archive, a `.tar.gz`. */
+  write(archive: AsyncIterable<Uint8Array>): Promise<void>;
   /** The Node binary to take along; this process's own if absent. */
   readonly node?: string;
 }
 
 export interface RunnerReport {
-  readonly out: string;
-  readonly bytes: number;
   readonly packages: readonly string[];
   readonly folders: readonly string[];
 }
@@ -41,7 +38,7 @@ exec "$here/node" "$script" "$@"
 
 /**
  * Writes the archive. Only what runs on this machine's platform is taken along, so pack on the platform of the machine
- * that will run it. Throws `TRITC_E_RUNNER`, `TRITC_E_OUT` and `TRITC_E_SYSTEM`.
+ * that will run it. Throws `TRITC_E_RUNNER` and `TRITC_E_SYSTEM`.
  */
 export async function packRunner(options: RunnerOptions): Promise<RunnerReport> {
   const root = packageRoot();
@@ -73,17 +70,13 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     await takeNode(options.node ?? process.execPath, join(home, "node"));
     await writeFile(join(home, "run.sh"), SCRIPT, { mode: 0o755 });
     for (const folder of folders) await cp(folder, join(home, basename(folder)), { recursive: true });
-    await writeFileAtomic(options.out, async (file) => {
-      const archive = create({ cwd: stage, gzip: { level: 9 }, portable: true, noMtime: true }, [
-        "tritc-runner",
-      ]);
-      for await (const chunk of archive) await file.write(chunk);
-    });
+    await options.write(
+      create({ cwd: stage, gzip: { level: 9 }, portable: true, noMtime: true }, ["tritc-runner"]),
+    );
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
-  const { size } = await stat(options.out);
-  return { out: options.out, bytes: size, packages: packages.map(({ name }) => name), folders };
+  return { packages: packages.map(({ name }) => name), folders };
 }
 
 /** Without its symbols, where there is a tool to strip them: a tenth of the archive. */

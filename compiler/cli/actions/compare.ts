@@ -1,37 +1,25 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TritcError } from "../../../ir/errors.js";
+import type { TritcError } from "../../../ir/errors.js";
 import type { GeneratedPicture } from "../../../runtime/node/generate.js";
 import type { Picture } from "../../../runtime/node/pipeline-models.js";
-import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
 import type { CompareOptions } from "../commands/compare.js";
 import type { SamplingOptions } from "../commands/run.js";
 import { isBundle } from "../is-bundle.js";
+import { Output } from "../output.js";
+import { readPrompts } from "../prompts.js";
 import { Terminal, table } from "../terminal.js";
+import { usageError } from "../usage-error.js";
 
 export async function compareModels(
   reference: string,
   bundle: string,
   options: CompareOptions,
 ): Promise<void> {
+  const output = await Output.open(options, "PNG");
   if (!isBundle(bundle)) throw notABundle(bundle);
-  await checkFilePath(options.out);
-  const prompts = (await readFile(options.prompts, "utf8"))
-    .split("\n")
-    .map((p) => p.trim())
-    .filter((p) => p !== "");
-  if (prompts.length === 0) {
-    throw new TritcError({
-      code: "TRITC_E_USAGE",
-      message: "the prompts file holds no prompt",
-      place: options.prompts,
-      expected: "one prompt a line",
-      found: "nothing",
-      remedy: "write prompts into the file",
-      exitCode: 2,
-    });
-  }
+  const prompts = await readPrompts(options.prompts, options);
   const [{ openBundle }, { composeGrid }, { encodePng }] = await Promise.all([
     import("../../../runtime/node/bundle.js"),
     import("../../../runtime/node/grid.js"),
@@ -58,13 +46,13 @@ export async function compareModels(
     2,
   );
   const png = encodePng(grid, { Software: "tritc", prompts: prompts.join("\n") });
-  await writeFileAtomic(options.out, (file) => file.writeFile(png));
+  await output.write([png]);
   const results = prompts.map((prompt, i) => ({ prompt, psnr: psnr(left[i], right[i]) }));
   const mean = results.reduce((sum, r) => sum + Math.min(r.psnr, 99), 0) / results.length;
-  const rows = results.map((r) => [`${r.psnr.toFixed(1)} dB`, r.prompt]);
-  terminal.result(
+  const rows = results.map((r) => [Number.isFinite(r.psnr) ? `${r.psnr.toFixed(1)} dB` : "equal", r.prompt]);
+  output.result(
     { out: options.out, results, mean },
-    table([...rows, [`${mean.toFixed(1)} dB`, `mean PSNR; ${options.out}`]]),
+    table([...rows, [`${mean.toFixed(1)} dB`, `mean PSNR, equal as 99 dB; ${options.out}`]]),
   );
 }
 
@@ -144,14 +132,12 @@ function psnr(a: Picture | undefined, b: Picture | undefined): number {
 }
 
 function notABundle(path: string): TritcError {
-  return new TritcError({
-    code: "TRITC_E_USAGE",
+  return usageError({
     message: "not a bundle",
     place: path,
     expected: "a folder with a manifest.json",
     found: path,
     remedy:
       "compile the model first: tritc compile <model> --target cpu --ternarize none --activations f32 -o <folder>",
-    exitCode: 2,
   });
 }

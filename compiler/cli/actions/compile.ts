@@ -3,13 +3,16 @@ import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
 import { printResolution } from "../../resolutions.js";
+import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import type { CompileOptions } from "../commands/compile.js";
 import { describeLora } from "../describe-lora.js";
+import { checkFolderPath } from "../output.js";
 import { describePlans } from "../plan-text.js";
-import { formatBytes, formatCount, type Progress, Terminal, table } from "../terminal.js";
+import { type Progress, Terminal, table } from "../terminal.js";
 
 export async function compileModelFile(input: string, options: CompileOptions): Promise<void> {
   const terminal = new Terminal(options);
+  checkFolderPath(options.out);
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);
@@ -38,7 +41,6 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     onProgress: progress.update,
     signal,
   }).finally(() => progress.stop());
-  const ratio = report.sourceBytes / report.weightBytes;
   const rows: (readonly [string, string])[] = [
     ["bundle", report.out],
     ["target", report.target],
@@ -49,15 +51,12 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...describeDrawing(report),
     ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
     ["kernels", describeKernels(report, target.language === "cuda")],
-    [
-      "weights",
-      `${formatBytes(report.weightBytes)}, ${ratio.toFixed(2)}x below the source's ${formatBytes(report.sourceBytes)}`,
-    ],
-    ["device memory", describeMemory(report)],
-    ["time", `${report.seconds.toFixed(1)} s`],
+    ["weights", describeWeights(report)],
+    ...describeMemory(report),
+    ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
-  terminal.result(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
+  terminal.summary(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
 }
 
 function describeDrawing({ drawing }: CompileReport): readonly (readonly [string, string])[] {
@@ -66,7 +65,10 @@ function describeDrawing({ drawing }: CompileReport): readonly (readonly [string
   const { steps, guidance, textLength } = sampling;
   const scale = guidance === null ? "no guidance" : `guidance ${guidance}`;
   return [
-    ["draws", `${printResolution(resolutions[0])}, ${steps} steps, ${scale}, ${textLength} text tokens`],
+    [
+      "draws",
+      `${printResolution(resolutions[0])}, ${formatQuantity(steps, "step")}, ${scale}, ${formatQuantity(textLength, "text token")}`,
+    ],
   ];
 }
 
@@ -79,7 +81,7 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
       if (progress.phase !== phase) {
         bar?.stop();
         phase = progress.phase;
-        bar = terminal.progress("compiling", phase === "kernels" ? "kernels" : "bytes");
+        bar = terminal.progress(phase, phase === "kernels" ? "kernels" : "bytes");
       }
       bar?.update(progress.done, progress.total);
     },
@@ -87,10 +89,20 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
   };
 }
 
-function describeMemory({ memoryBytes, account: { promptWeights, limitBytes } }: CompileReport): string {
+function describeWeights({ weightBytes, sourceBytes }: CompileReport): string {
+  if (weightBytes === 0) return "none";
+  return `${formatBytes(weightBytes)}, ${formatFactor(sourceBytes, weightBytes)} below the source's ${formatBytes(sourceBytes)}`;
+}
+
+/** Nothing where no size was planned: what a graph of unknown sizes takes is not known. */
+function describeMemory({
+  memoryBytes,
+  account: { plans, promptWeights, limitBytes },
+}: CompileReport): readonly (readonly [string, string])[] {
+  if (plans.length === 0) return [];
   const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
-  return `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`;
+  return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {
@@ -102,7 +114,7 @@ function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: b
   const most = Math.max(...resources.map(({ registers }) => registers));
   const shared = Math.max(...resources.map(({ sharedBytes }) => sharedBytes));
   const architectures = new Set(resources.map(({ architecture }) => architecture));
-  return `${count} for ${[...architectures].sort().join(", ")} by ${toolkit}: at most ${most} registers, ${formatCount(shared)} bytes of shared memory, no spills`;
+  return `${count} for ${[...architectures].sort().join(", ")} by ${toolkit}: at most ${formatQuantity(most, "register")}, ${formatQuantity(shared, "byte")} of shared memory, no spills`;
 }
 
 function describe(model: {

@@ -1,8 +1,9 @@
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { formatBytes } from "../../units.js";
 import { cudaDevices, cudaToolkits } from "../cuda-findings.js";
 import { type Finding, missing } from "../finding.js";
 import type { CommonOptions } from "../options.js";
-import { formatBytes, Terminal, table } from "../terminal.js";
+import { Terminal, table } from "../terminal.js";
 
 export async function findWhatRuns(options: CommonOptions): Promise<void> {
   const findings = [

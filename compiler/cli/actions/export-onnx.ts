@@ -1,9 +1,12 @@
 import type { ExportReport } from "../../onnx-export/index.js";
+import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
 import type { ExportOnnxOptions } from "../commands/export-onnx.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
+import { checkFolderPath } from "../output.js";
+import { Terminal, table } from "../terminal.js";
 
 export async function exportModel(input: string, options: ExportOnnxOptions): Promise<void> {
   const terminal = new Terminal(options);
+  checkFolderPath(options.out);
   const { io, out, weights, ternarize, type, opset } = options;
   const signal = io.interruptSignal();
   const { exportOnnx } = await import("../../onnx-export/index.js");
@@ -19,7 +22,7 @@ export async function exportModel(input: string, options: ExportOnnxOptions): Pr
     signal,
   }).finally(() => progress.stop());
   if (report.model === null) terminal.note("no FLUX transformer was recognized: no weight is ternary");
-  terminal.result(report, table(rowsOf(report)));
+  terminal.summary(report, table(rowsOf(report)));
 }
 
 function rowsOf(report: ExportReport): readonly (readonly [string, string])[] {
@@ -28,8 +31,8 @@ function rowsOf(report: ExportReport): readonly (readonly [string, string])[] {
   return [
     ...report.files.map(({ path, bytes }) => ["file", `${path}, ${formatBytes(bytes)}`] as const),
     ["ternary weights", `${formatCount(report.ternaryWeights)}, ${form}`],
-    ["opset", `${report.opset}, ${formatCount(report.nodes)} nodes`],
+    ["opset", `${report.opset}, ${formatQuantity(report.nodes, "node")}`],
     ["batch", report.dynamicBatch ? "any" : "as in the source"],
-    ["time", `${report.seconds.toFixed(1)} s`],
+    ["time", formatDuration(report.seconds)],
   ];
 }

@@ -1,9 +1,10 @@
 import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
+import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
 import type { InspectOptions } from "../commands/inspect.js";
 import { describeFit, describePlans } from "../plan-text.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
+import { Terminal, table } from "../terminal.js";
 
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
   const target = options.target === undefined ? undefined : targetByName(options.target);
@@ -53,8 +54,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
 
 function describe(found: Inspection): string {
   const { model, storage } = found;
-  const below = (bytes: number) => `${(storage.bf16 / bytes).toFixed(2)}x below bf16`;
-  const percent = (100 * found.ternaryShare).toFixed(2);
+  const below = (bytes: number) => `${formatFactor(storage.bf16, bytes)} below bf16`;
   const facts: [string, string][] = [
     [
       "model",
@@ -76,7 +76,10 @@ function describe(found: Inspection): string {
   }
   facts.push(
     ["parameters", formatCount(found.parameters)],
-    ["ternary", `${formatCount(found.ternaryWeights)} weights of the block linears, ${percent}%`],
+    [
+      "ternary",
+      `${formatCount(found.ternaryWeights)} weights of the block linears, ${formatShare(found.ternaryShare, 1)}`,
+    ],
     [
       "storage",
       `${formatBytes(storage.source)} as stored, ${formatBytes(storage.bf16)} in bf16, ${formatBytes(storage.ternary)} ternary (${below(storage.ternary)}), ${formatBytes(storage.twoBit)} in 2-bit codes (${below(storage.twoBit)})`,

@@ -1,16 +1,24 @@
-import { checkFilePath } from "../../atomic-file.js";
+import { formatBytes } from "../../units.js";
 import type { PackRunnerOptions } from "../commands/pack-runner.js";
-import { formatBytes, Terminal, table } from "../terminal.js";
+import { Output } from "../output.js";
+import { table } from "../terminal.js";
 
 export async function packRunnerArchive(folders: string[], options: PackRunnerOptions): Promise<void> {
-  await checkFilePath(options.out);
+  const output = await Output.open(options, "tar.gz");
   const { packRunner } = await import("../../runner/pack.js");
-  const { node } = options;
-  const report = await packRunner({ folders, out: options.out, ...(node === undefined ? {} : { node }) });
-  new Terminal(options).result(
-    report,
+  const { out, node } = options;
+  let bytes = 0;
+  const report = await packRunner({
+    folders,
+    async write(archive) {
+      bytes = await output.write(archive);
+    },
+    ...(node === undefined ? {} : { node }),
+  });
+  output.summary(
+    { out, bytes, ...report },
     table([
-      ["archive", `${report.out}, ${formatBytes(report.bytes)}`],
+      ["archive", `${out}, ${formatBytes(bytes)}`],
       ["packages", report.packages.join(", ")],
       ["there", "tar xzf <archive> && tritc-runner/run.sh doctor"],
     ]),

@@ -1,14 +1,14 @@
 import { basename, resolve } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
 import { type Target, targetByName } from "../../../targets/index.js";
-import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
 import { fileReader } from "../../file-reader.js";
+import { formatBytes } from "../../units.js";
 import type { ReportCommandOptions } from "../commands/report.js";
 import { isBundle } from "../is-bundle.js";
-import { formatBytes, Terminal } from "../terminal.js";
+import { Output } from "../output.js";
 
 export async function writeReport(path: string, options: ReportCommandOptions): Promise<void> {
-  await checkFilePath(options.out);
+  const output = await Output.open(options, "HTML");
   const targets = targetsOf(path, options.target);
   const { renderReport } = await import("../../report/report.js");
   const { bundleSubject, modelSubjects } = await import("../../report/subjects.js");
@@ -29,9 +29,8 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
       reader.close();
     }
   }
-  await writeFileAtomic(options.out, (file) => file.writeFile(html));
-  const bytes = Buffer.byteLength(html);
-  new Terminal(options).result({ out: options.out, bytes }, `${options.out}: ${formatBytes(bytes)}`);
+  const bytes = await output.write([Buffer.from(html)]);
+  output.summary({ out: options.out, bytes }, `${options.out}: ${formatBytes(bytes)}`);
 }
 
 /** The targets of a model; null for a bundle, which has one. */

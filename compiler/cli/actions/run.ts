@@ -1,13 +1,16 @@
 import type { Manifest } from "../../../ir/format/manifest.js";
-import { checkFilePath, writeFileAtomic } from "../../atomic-file.js";
 import { printResolution, type Resolution } from "../../resolutions.js";
+import { formatDuration, formatQuantity } from "../../units.js";
 import type { RunOptions } from "../commands/run.js";
+import { Output } from "../output.js";
+import { readPrompt } from "../prompts.js";
 import { Terminal } from "../terminal.js";
 
 export async function runBundle(bundle: string, options: RunOptions): Promise<void> {
   const terminal = new Terminal(options);
   const started = performance.now();
-  await checkFilePath(options.out);
+  const output = await Output.open(options, "PNG");
+  const prompt = await readPrompt(options.prompt, options);
   const { openGenerator } = await import("../../../runtime/node/generate.js");
   const generator = await openGenerator(bundle, options);
   try {
@@ -16,7 +19,7 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
     const progress = terminal.progress("sampling", "steps");
     const picture = await generator
       .generate({
-        prompt: options.prompt,
+        prompt,
         seed: options.seed,
         steps: options.steps,
         guidance: options.guidance,
@@ -25,10 +28,10 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
         onStep: ({ step, steps }) => progress.update(step, steps),
       })
       .finally(() => progress.stop());
-    await writeFileAtomic(options.out, (file) => file.writeFile(picture.png));
+    await output.write([picture.png]);
     const seconds = { load: (loaded - started) / 1000, generate: (performance.now() - loaded) / 1000 };
     const { width, height } = picture;
-    terminal.result(
+    output.summary(
       {
         out: options.out,
         width,
@@ -37,7 +40,7 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
         device: generator.device.description,
         seconds,
       },
-      `${options.out}: ${width}x${height}, ${picture.steps} steps in ${seconds.generate.toFixed(2)} s on ${generator.device.description}`,
+      `${options.out}: ${width}x${height}, ${formatQuantity(picture.steps, "step")} in ${formatDuration(seconds.generate)} on ${generator.device.description}`,
     );
   } finally {
     await generator.close();

@@ -1,14 +1,17 @@
 import { writeSampleModel } from "../../sample-model.js";
+import { formatBytes, formatQuantity } from "../../units.js";
 import type { SampleModelOptions } from "../commands/sample-model.js";
-import { formatBytes, Terminal, table } from "../terminal.js";
+import { checkFolderPath } from "../output.js";
+import { Terminal, table } from "../terminal.js";
 
 export async function writeSample(options: SampleModelOptions): Promise<void> {
+  checkFolderPath(options.out);
   const report = await writeSampleModel(options.out);
   const bytes = report.files.reduce((sum, file) => sum + file.bytes, 0);
-  new Terminal(options).result(
+  new Terminal(options).summary(
     report,
     table([
-      ["model", `${report.out}, ${report.files.length} files, ${formatBytes(bytes)}`],
+      ["model", `${report.out}, ${formatQuantity(report.files.length, "file")}, ${formatBytes(bytes)}`],
       ["next", `tritc compile ${report.out} --target cpu -o bundle`],
       ["then", 'tritc run bundle --prompt "a photo of a red circle" -o circle.png'],
     ]),

@@ -8,8 +8,9 @@ import {
   type Target,
   TOOLKIT_SOURCE,
 } from "../../../targets/index.js";
+import { formatBytes, formatCount } from "../../units.js";
 import type { CommonOptions } from "../options.js";
-import { formatBytes, formatCount, Terminal, table } from "../terminal.js";
+import { Terminal, table } from "../terminal.js";
 
 type Row = readonly (string | number)[];
 
@@ -30,16 +31,14 @@ function withArchitectures(target: Target): object {
   return { ...target, cuda: { ...target.cuda, architectures, sources } };
 }
 
-const bytes = (n: number) => (Number.isFinite(n) ? formatBytes(n) : "-");
-
 function targetRows(): readonly Row[] {
   return [
     ["target", "kernels", "buffer", "binding", "activations", "summary"],
     ...TARGETS.map((t) => [
       t.name,
       t.language,
-      bytes(t.limits.maxBufferBytes),
-      bytes(t.limits.maxBindingBytes),
+      formatBytes(t.limits.maxBufferBytes),
+      formatBytes(t.limits.maxBindingBytes),
       t.activations.join(", "),
       t.summary,
     ]),

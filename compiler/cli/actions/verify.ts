@@ -1,6 +1,7 @@
 import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import { filesBelow } from "../../bundle/occupant.js";
+import { formatCount, formatDifference } from "../../units.js";
 import type { VerifyOptions } from "../commands/verify.js";
 import { randomInputs } from "../random-inputs.js";
 import { relativeError } from "../relative-error.js";
@@ -29,29 +30,39 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
   const bundle = await openBundle(path);
   await refuseStrangers(path, bundle.manifest);
   const inputs =
-    options.inputs === undefined
-      ? randomInputs(bundle.program)
-      : await readTensors(options.inputs, options.io);
+    options.inputs === undefined ? randomInputs(bundle.program) : await readTensors(options.inputs, options);
   const kernels = await evaluateFile(path, inputs, options);
   const reference = await evaluateFile(path, inputs, { interpret: true });
-  const error = relativeError(kernels.outputs, reference.outputs);
+  const difference = relativeError(kernels.outputs, reference.outputs);
   const original =
     options.against === undefined ? undefined : await evaluateFile(options.against, inputs, {});
-  const distance = original === undefined ? undefined : relativeError(kernels.outputs, original.outputs);
-  if (!(error <= KERNEL_TOLERANCE)) {
+  const distance = original === undefined ? null : relativeError(kernels.outputs, original.outputs);
+  if (!(difference <= KERNEL_TOLERANCE)) {
     throw new TritcError({
       code: "TRITC_E_VERIFY",
       message: "the kernels do not compute the bundle's graph",
       place: path,
-      expected: `relative L2 error at most ${KERNEL_TOLERANCE}`,
-      found: error.toExponential(2),
+      expected: `a relative L2 difference of at most ${KERNEL_TOLERANCE}`,
+      found: formatDifference(difference),
       remedy: "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json",
     });
   }
   const rows: [string, string][] = [
-    ["files", `${bundle.manifest.files.length} intact`],
-    ["kernels", `${error.toExponential(2)} from the interpreter (relative L2), on ${kernels.ranOn}`],
+    ["files", `${formatCount(bundle.manifest.files.length)} intact`],
+    [
+      "kernels",
+      `differ from the interpreter by ${formatDifference(difference)} (relative L2), on ${kernels.ranOn}`,
+    ],
   ];
-  if (distance !== undefined) rows.push(["model", `${distance.toExponential(2)} from ${options.against}`]);
-  new Terminal(options).result({ files: bundle.manifest.files.length, error, distance }, table(rows));
+  if (distance !== null) {
+    rows.push(["model", `differs from ${options.against} by ${formatDifference(distance)} (relative L2)`]);
+  }
+  new Terminal(options).summary(
+    {
+      files: bundle.manifest.files.length,
+      kernels: { difference, tolerance: KERNEL_TOLERANCE, device: kernels.ranOn },
+      model: distance === null ? null : { path: options.against, difference: distance },
+    },
+    table(rows),
+  );
 }

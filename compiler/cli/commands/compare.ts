@@ -14,8 +14,11 @@ export function addCompare(program: Command): void {
     )
     .argument("<reference>", "a model, compiled in full precision for the comparison, or another bundle")
     .argument("<bundle>", "the bundle to compare with it")
-    .requiredOption("--prompts <file>", "text file, one prompt a line")
-    .requiredOption("-o, --out <file>", "the PNG to write: each row a prompt, reference left, bundle right")
+    .requiredOption("--prompts <file>", "text file, one prompt a line; - for stdin")
+    .requiredOption(
+      "-o, --out <file>",
+      "the PNG to write: each row a prompt, reference left, bundle right; - for stdout",
+    )
     .action(async (reference: string, bundle: string, options: CompareOptions) =>
       (await import("../actions/compare.js")).compareModels(reference, bundle, options),
     );

@@ -12,7 +12,7 @@ export function addPackRunner(program: Command): void {
       "put Node.js, this package and bundles into one archive, for a machine without either or network",
     )
     .argument("<bundle...>", "bundle folders to take along")
-    .requiredOption("-o, --out <file>", "the .tar.gz to write")
+    .requiredOption("-o, --out <file>", "the .tar.gz to write; - for stdout")
     .option("--node <file>", "the Node.js binary to take along; default: the one that runs this")
     .action(async (folders: string[], options: PackRunnerOptions) =>
       (await import("../actions/pack-runner.js")).packRunnerArchive(folders, options),

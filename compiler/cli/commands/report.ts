@@ -14,7 +14,7 @@ export function addReport(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("report")))
     .description("draw storage, memory and work of a bundle, or of a model on targets, as one HTML page")
     .argument("<bundle|model>", "a folder that `tritc compile` wrote, or a model as `tritc inspect` takes it")
-    .requiredOption("-o, --out <file>", "the HTML file to write")
+    .requiredOption("-o, --out <file>", "the HTML file to write; - for stdout")
     .option("--target <names>", "a model: targets to plan for, with commas; details are the first's")
     .addOption(
       new Option("--ternarize <method>", "a model: as `tritc compile` takes it")

@@ -45,8 +45,8 @@ export function addRun(program: Command): void {
   withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run"))))
     .description("draw a picture with a bundle")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
-    .requiredOption("--prompt <text>", "what to draw")
-    .requiredOption("-o, --out <file>", "the PNG to write")
+    .requiredOption("--prompt <text>", "what to draw; - for stdin")
+    .requiredOption("-o, --out <file>", "the PNG to write; - for stdout")
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .action(async (bundle: string, options: RunOptions) =>
       (await import("../actions/run.js")).runBundle(bundle, options),

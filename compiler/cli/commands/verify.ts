@@ -11,7 +11,7 @@ export function addVerify(program: Command): void {
     .description("check a bundle: every file's hash, then the kernels' numbers against the interpreter's")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .option("--against <model>", "also say how far the bundle is from this model (ternary weights: far)")
-    .option("--inputs <file>", "safetensors to run it on; default: random inputs of small size")
+    .option("--inputs <file>", "safetensors to run it on; - for stdin; default: random inputs of small size")
     .action(async (path: string, options: VerifyOptions) =>
       (await import("../actions/verify.js")).verifyBundle(path, options),
     );

@@ -1,0 +1,53 @@
+import { open } from "node:fs/promises";
+import type { TritcError } from "../../ir/errors.js";
+import type { CommonOptions } from "./options.js";
+import { STANDARD } from "./output.js";
+import { decodeText, readStandardText, STANDARD_INPUT, TEXT_LIMIT } from "./standard-input.js";
+import { usageError } from "./usage-error.js";
+
+type Source = Pick<CommonOptions, "io" | "input">;
+
+/** The value of `--prompt`: what to draw, or all of standard input for `-`. */
+export async function readPrompt(given: string, options: Source): Promise<string> {
+  if (given !== STANDARD) return given;
+  const text = (await readStandardText(options)).trim();
+  if (text === "") throw noPrompt(STANDARD_INPUT, "text");
+  return text;
+}
+
+/** A file with one prompt a line, or standard input for `-`. Empty lines say nothing; a file of such is refused. */
+export async function readPrompts(path: string, options: Source): Promise<readonly [string, ...string[]]> {
+  const place = path === STANDARD ? STANDARD_INPUT : path;
+  const text = path === STANDARD ? await readStandardText(options) : await readText(path);
+  const [first, ...rest] = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  if (first !== undefined) return [first, ...rest];
+  throw noPrompt(place, "one prompt a line");
+}
+
+function noPrompt(place: string, expected: string): TritcError {
+  return usageError({
+    message: "there is no prompt",
+    place,
+    expected,
+    found: "nothing",
+    remedy: "write what to draw",
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  const file = await open(path, "r");
+  try {
+    const bytes = new Uint8Array(TEXT_LIMIT + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(bytes, length, bytes.length - length);
+      length += bytesRead;
+      if (bytesRead === 0 || length === bytes.length) return decodeText(bytes.subarray(0, length), path);
+    }
+  } finally {
+    await file.close();
+  }
+}
