@@ -197,6 +197,12 @@ const MODELS: readonly HostileCase[] = [
       nodes: [node("QuantizeLinear", ["x", "w"], ["q"]), node("DequantizeLinear", ["q", "w"], ["y"])],
     }),
   ),
+  bytes(
+    "4-bit weights of ONNX Runtime's own",
+    "QUANTIZED_EXPORT",
+    /MatMulNBits[\s\S]*use the bf16 export/,
+    () => small({ nodes: [node("MatMulNBits", ["x", "w", "w"], ["y"], {}, { domain: "com.microsoft" })] }),
+  ),
   bytes("a cast to float8", "QUANTIZED_EXPORT", /FLOAT8E5M2[\s\S]*use the bf16 export/, () =>
     small({ nodes: [node("Cast", ["x"], ["y"], { to: { i: 19 } })] }),
   ),
