@@ -11,10 +11,10 @@ const IMPORTS: ReadonlyMap<string, string> = new Map([
 const RUN = "function i32, i32, i32 → nothing";
 
 /**
- * Sections of a kernel: types, imports, functions, exports, code. Others would give it memory or tables of its own,
- * run something at instantiation, or say where debuggers fetch from.
+ * Sections of a kernel: types, imports, functions, globals, exports, code. Others would give it memory or tables of its
+ * own, run something at instantiation, or say where debuggers fetch from.
  */
-const SECTIONS: ReadonlySet<number> = new Set([1, 2, 3, 7, 10]);
+const SECTIONS: ReadonlySet<number> = new Set([1, 2, 3, 6, 7, 10]);
 
 const VALUE_TYPES: Readonly<Record<number, string>> = {
   127: "i32",
