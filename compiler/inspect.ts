@@ -1,4 +1,4 @@
-import type { Constant } from "../ir/constant/constant.js";
+import { type Constant, operandsOf } from "../ir/constant/constant.js";
 import { type Graph, type ModelDescription, type NodeOf, shapeOf } from "../ir/graph/graph.js";
 import { countOf } from "../ir/tensor.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
@@ -104,13 +104,11 @@ function storedBytes({ shape, source }: Constant): number {
     case "dims":
     case "fill":
       return 0;
-    case "concat":
-      return source.of.reduce((sum, part) => sum + storedBytes(part), 0);
     case "dequantize":
       return storedBytes(source.codes) + storedBytes(source.scale);
     case "rows":
       return (storedBytes(source.of) * (shape[0] ?? 0)) / (source.of.shape[0] ?? 1);
     default:
-      return storedBytes(source.of);
+      return operandsOf(source).reduce((sum, part) => sum + storedBytes(part), 0);
   }
 }

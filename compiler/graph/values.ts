@@ -1,4 +1,4 @@
-import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import { type ByteReader, type Constant, operandsOf } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
 import type { Dim } from "../../ir/dim.js";
 import { isFloat } from "../../ir/dtype.js";
@@ -39,14 +39,8 @@ function inMemory({ source }: Constant): boolean {
       return false;
     case "dims":
       return source.dims.every((d) => typeof d === "number");
-    case "concat":
-      return source.of.every(inMemory);
-    case "dequantize":
-      return [source.codes, source.scale, source.zeroPoint].every((c) => c === null || inMemory(c));
-    case "low-rank":
-      return [source.of, source.up, source.down].every(inMemory);
     default:
-      return inMemory(source.of);
+      return operandsOf(source).every(inMemory);
   }
 }
 

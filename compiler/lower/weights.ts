@@ -89,6 +89,9 @@ export function storedFloat(constant: Constant): "f32" | "f16" | "bf16" {
     case "rows":
       return storedFloat(source.of);
     case "low-rank":
+    case "sum":
+    case "renormalize":
+    case "rotate":
       // Merged weights are rounded to the type they had, as other tools that merge adapters do.
       return storedFloat(source.of);
     case "concat": {

@@ -76,6 +76,9 @@ function isTransposed({ source }: Constant): boolean {
     case "reshape":
     case "rows":
     case "low-rank":
+    case "sum":
+    case "renormalize":
+    case "rotate":
       return isTransposed(source.of);
     case "concat":
       return source.of.some(isTransposed);

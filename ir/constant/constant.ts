@@ -48,6 +48,16 @@ export type ConstantSource =
       readonly down: Constant;
       readonly scale: number;
     }
+  /** of + scale·delta, of equal shape. */
+  | { readonly kind: "sum"; readonly of: Constant; readonly delta: Constant; readonly scale: number }
+  /** of ⊙ by, of equal shape. */
+  | { readonly kind: "product"; readonly of: Constant; readonly by: Constant }
+  /** [a·c, b·d] from the matrices `left` [a, b] and `right` [c, d]: block (i, j) is left[i, j]·right. */
+  | { readonly kind: "kronecker"; readonly left: Constant; readonly right: Constant }
+  /** A matrix whose rows (axis 0) or columns (axis 1) get the norms in `norms`; one of zeros stays. */
+  | { readonly kind: "renormalize"; readonly of: Constant; readonly norms: Constant; readonly axis: 0 | 1 }
+  /** A matrix [out, n·b] whose columns are turned in groups of b: row·blocks[i]ᵀ for blocks [n, b, b]. */
+  | { readonly kind: "rotate"; readonly of: Constant; readonly blocks: Constant }
   /** Codes in {-1, 0, 1} (dtype i8) of a [out, in] weight; every row is found from that row alone. */
   | { readonly kind: "ternary-codes"; readonly of: Constant; readonly method: TernaryMethod }
   /** The scale of each row (dtype f32, shape [out]) that belongs to the codes. */
@@ -56,6 +66,35 @@ export type ConstantSource =
   | { readonly kind: "trits"; readonly of: Constant }
   /** The same of 2-bit codes, u8 [out, ceil(in/4)]; see `ir/ternary/two-bit.ts`. */
   | { readonly kind: "two-bit"; readonly of: Constant };
+
+/** The constants that a recipe is made of. */
+export function operandsOf(source: ConstantSource): readonly Constant[] {
+  switch (source.kind) {
+    case "inline":
+    case "file":
+    case "dims":
+    case "fill":
+      return [];
+    case "concat":
+      return source.of;
+    case "dequantize":
+      return [source.codes, source.scale, ...(source.zeroPoint === null ? [] : [source.zeroPoint])];
+    case "low-rank":
+      return [source.of, source.up, source.down];
+    case "sum":
+      return [source.of, source.delta];
+    case "product":
+      return [source.of, source.by];
+    case "kronecker":
+      return [source.left, source.right];
+    case "renormalize":
+      return [source.of, source.norms];
+    case "rotate":
+      return [source.of, source.blocks];
+    default:
+      return [source.of];
+  }
+}
 
 /** How a weight row becomes s·t; see `ir/ternary/ternarize.ts`. */
 export type TernaryMethod = "exact" | "absmean";

@@ -1,8 +1,15 @@
 import { type Bindings, evaluateDim } from "../dim.js";
-import { DTYPE_BITS } from "../dtype.js";
+import { DTYPE_BITS, type DType } from "../dtype.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
 import { codeRowBytes, type TernaryStorage, unpackCodeRow } from "../ternary/storage.js";
 import { ternarizeRow } from "../ternary/ternarize.js";
+import {
+  kroneckerElements,
+  productElements,
+  renormalizedElements,
+  rotatedElements,
+  sumElements,
+} from "./adapted.js";
 import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
@@ -97,6 +104,16 @@ class Evaluation {
         return this.dequantized(constant, from, to);
       case "low-rank":
         return this.updated(constant, from, to);
+      case "sum":
+        return rounded(dtype, sumElements(source, from, to, this.numbers));
+      case "product":
+        return rounded(dtype, productElements(source, from, to, this.numbers));
+      case "kronecker":
+        return rounded(dtype, kroneckerElements(source, from, to, this.numbers));
+      case "renormalize":
+        return rounded(dtype, renormalizedElements(source, from, to, this.numbers));
+      case "rotate":
+        return rounded(dtype, rotatedElements(source, from, to, this.numbers));
       case "ternary-codes":
       case "ternary-scales":
         return this.ternarized(constant, from, to);
@@ -106,6 +123,9 @@ class Evaluation {
         return this.unpacked(constant, source.of, "2bit", from, to);
     }
   }
+
+  private readonly numbers = (of: Constant, from: number, to: number): NumberData =>
+    numbers(this.elements(of, from, to));
 
   private stored(constant: Constant, from: number, to: number): TensorData {
     const bits = DTYPE_BITS[constant.dtype];
@@ -166,7 +186,7 @@ class Evaluation {
     const zeros = zero === null ? null : numbers(this.elements(zero, 0, countOf(zero.shape)));
     const out = new Float32Array(to - from);
     dequantize(codes, from, scale, zeros, { shape, axis: source.axis, blockSize: source.blockSize }, out);
-    return dtype === "f32" ? out : convertData(out, "f32", dtype);
+    return rounded(dtype, out);
   }
 
   /** Reads the rows that hold the elements, of `of` and `up`, and all of `down`. */
@@ -186,7 +206,7 @@ class Evaluation {
     };
     const out = new Float32Array(to - from);
     addLowRank(base, from, width, factors, out);
-    return dtype === "f32" ? out : convertData(out, "f32", dtype);
+    return rounded(dtype, out);
   }
 
   private ternarized(constant: Constant, from: number, to: number): TensorData {
@@ -275,6 +295,10 @@ function copyInto(out: TensorData, at: number, part: TensorData): void {
   if (isBig(out)) {
     if (isBig(part)) out.set(part, at);
   } else if (!isBig(part)) out.set(part, at);
+}
+
+function rounded(dtype: DType, data: Float32Array): TensorData {
+  return dtype === "f32" ? data : convertData(data, "f32", dtype);
 }
 
 function numbers(data: TensorData): NumberData {

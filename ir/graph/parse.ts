@@ -184,7 +184,36 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       comma();
       const down = readConstant(r);
       comma();
-      return { kind, of, up, down, scale: Number(r.match(/-?[0-9.]+(?:e[+-]?\d+)?/y, "a number")) };
+      return { kind, of, up, down, scale: readNumber(r) };
+    }
+    case "sum": {
+      const of = readConstant(r);
+      comma();
+      const delta = readConstant(r);
+      comma();
+      return { kind, of, delta, scale: readNumber(r) };
+    }
+    case "product": {
+      const of = readConstant(r);
+      comma();
+      return { kind, of, by: readConstant(r) };
+    }
+    case "kronecker": {
+      const left = readConstant(r);
+      comma();
+      return { kind, left, right: readConstant(r) };
+    }
+    case "renormalize": {
+      const of = readConstant(r);
+      comma();
+      const norms = readConstant(r);
+      comma();
+      return { kind, of, norms, axis: r.match(/[01]/y, "0 or 1") === "0" ? 0 : 1 };
+    }
+    case "rotate": {
+      const of = readConstant(r);
+      comma();
+      return { kind, of, blocks: readConstant(r) };
     }
     case "ternary-codes":
     case "ternary-scales": {
@@ -196,6 +225,10 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
     default:
       return r.fail(`there is no constant source ${kind}`);
   }
+}
+
+function readNumber(r: TextReader): number {
+  return Number(r.match(/-?[0-9.]+(?:e[+-]?\d+)?/y, "a number"));
 }
 
 function longs(values: readonly string[]): Uint8Array {

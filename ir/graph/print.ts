@@ -103,6 +103,16 @@ function printSource(source: ConstantSource, dtype: DType): string {
     }
     case "low-rank":
       return `low-rank(${nested(source.of)}, ${nested(source.up)}, ${nested(source.down)}, ${source.scale})`;
+    case "sum":
+      return `sum(${nested(source.of)}, ${nested(source.delta)}, ${source.scale})`;
+    case "product":
+      return `product(${nested(source.of)}, ${nested(source.by)})`;
+    case "kronecker":
+      return `kronecker(${nested(source.left)}, ${nested(source.right)})`;
+    case "renormalize":
+      return `renormalize(${nested(source.of)}, ${nested(source.norms)}, ${source.axis})`;
+    case "rotate":
+      return `rotate(${nested(source.of)}, ${nested(source.blocks)})`;
     case "ternary-codes":
     case "ternary-scales":
       return `${source.kind}(${nested(source.of)}, ${source.method})`;

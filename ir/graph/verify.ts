@@ -7,6 +7,7 @@ import type { Graph, Node, ValueId, ValueType } from "./graph.js";
 import { inferNode } from "./infer/index.js";
 import { attrProblem, OP_SCHEMAS } from "./op-schema.js";
 import { printNode, printType } from "./print.js";
+import { recipeProblem } from "./verify-recipe.js";
 
 /**
  * Checks the invariants of a graph:
@@ -73,18 +74,8 @@ class Verifier {
     if (source.kind === "dims" && source.dims.length !== count) {
       fail(`${place}, constant ${id}`, `${count} dimensions`, `${source.dims.length}`);
     }
-    if (source.kind === "low-rank") {
-      const shapes = [source.of, source.up, source.down].map((c) => c.shape.join(", "));
-      const rank = source.down.shape[0];
-      const wanted = [
-        [shape[0], shape[1]],
-        [shape[0], rank],
-        [rank, shape[1]],
-      ].map((s) => s.join(", "));
-      if (shapes.some((s, i) => s !== wanted[i])) {
-        fail(`${place}, constant ${id}`, `[${wanted.join("], [")}]`, `[${shapes.join("], [")}]`);
-      }
-    }
+    const problem = recipeProblem(constant);
+    if (problem !== undefined) fail(`${place}, constant ${id}`, problem.expected, problem.found);
   }
 
   #checkTypes(node: Node, scope: Scope, where: string): void {
