@@ -28,12 +28,12 @@ import { type Drawing, drawingOf, largestSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
-import { type LoraReport, planLora } from "./lora/plan.js";
-import { type LoraRequest, readLora } from "./lora/read.js";
+import type { LoraReport } from "./lora/plan.js";
+import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Ternarize } from "./pass.js";
-import { batchAxesOf, compileGraph, portTypesOf, recognize } from "./pipeline.js";
+import { batchAxesOf, compileGraph, portTypesOf, recognize, withAdapters } from "./pipeline.js";
 import type { Resolution } from "./resolutions.js";
 
 export type { Resolution } from "./resolutions.js";
@@ -147,10 +147,9 @@ async function compileInto(
     const imported = { ...importModel(options.input), name: basename(options.input) };
     const pipeline = findPipeline(options.input, options.pipeline);
     await pause(options.signal);
-    const recognized = recognize(imported, reader);
+    const plain = recognize(imported, reader);
     await pause(options.signal);
-    const lora = (options.lora ?? []).map(readLora);
-    const adapted = lora.length === 0 ? [] : planLora(recognized, lora).reports;
+    const { graph: recognized, reports: lora } = withAdapters(plain, options.lora ?? [], reader);
     await pause(options.signal);
     const { resolutions, textLength } = options;
     const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
@@ -160,7 +159,7 @@ async function compileInto(
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
       target,
-      options: { ternarize: options.ternarize, activations: options.activations, lora },
+      options: { ternarize: options.ternarize, activations: options.activations },
       sizes: largestSizes(drawing),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
@@ -212,13 +211,13 @@ async function compileInto(
       },
     );
     const { phases } = lowered.program;
-    const inspection = inspectGraph(recognized);
+    const inspection = inspectGraph(plain);
     return {
       out: options.out,
       target: target.name,
       model: recognized.model ?? null,
       drawing,
-      lora: adapted,
+      lora,
       kernels: kernels.length,
       toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,
       resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),

@@ -2,7 +2,6 @@ import type { ByteReader, TernaryMethod } from "../ir/constant/constant.js";
 import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
 import type { Activations } from "../targets/target.js";
-import type { LoraAdapter } from "./lora/read.js";
 
 /** One graph rewrite. Pure: the same graph and options give the same result. */
 export interface Pass {
@@ -32,8 +31,6 @@ export interface PassOptions {
   /** The largest sizes the program must serve, for decisions about memory; unnamed symbols count as 1. */
   readonly sizes: Bindings;
   readonly limits: MemoryLimits;
-  /** Adapters to merge into the weights; none if absent. */
-  readonly lora?: readonly LoraAdapter[];
   /** Whether the target's ternary kernels normalize and rotate heads; false if absent. */
   readonly fuseHeads?: boolean;
 }

@@ -13,10 +13,12 @@ import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
 import { importModel } from "./import-model.js";
-import type { LoraAdapter } from "./lora/read.js";
+import { type LoraReport, planLora } from "./lora/plan.js";
+import { type LoraRequest, readLora } from "./lora/read.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
+import { describeModel } from "./passes/describe-model.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
 import { mergeLora } from "./passes/merge-lora.js";
 import { environmentOptions, type RunnerOptions, runPasses } from "./passes/runner.js";
@@ -54,17 +56,24 @@ export function recognize(imported: Graph, reader: ByteReader): Graph {
   return front({});
 }
 
-/** A recognized graph with the updates of adapters in its weights, otherwise as it was. */
-export function withAdapters(recognized: Graph, lora: readonly LoraAdapter[], reader: ByteReader): Graph {
+/** A recognized graph with adapters merged into its weights, and what became of each. */
+export function withAdapters(
+  recognized: Graph,
+  lora: readonly LoraRequest[],
+  reader: ByteReader,
+): { readonly graph: Graph; readonly reports: readonly LoraReport[] } {
+  if (lora.length === 0) return { graph: recognized, reports: [] };
+  const plan = planLora(recognized, lora.map(readLora), reader);
   const options: PassOptions = {
     ternarize: "none",
     activations: "f32",
     bindings: {},
     sizes: {},
     limits: UNLIMITED,
-    lora,
   };
-  return runPasses(recognized, [mergeLora], { reader, options });
+  // An adapter may change the sizes that the description has.
+  const graph = runPasses(recognized, [mergeLora(plan), describeModel], { reader, options });
+  return { graph, reports: plan.reports };
 }
 
 /** Ternary weights, fusions, int8 activations, and weights in pieces that the device can bind. */
@@ -90,7 +99,7 @@ export interface Compiled extends Planned {
 
 export interface CompileStages {
   readonly target: Target;
-  readonly options: Pick<PassOptions, "ternarize" | "activations" | "lora">;
+  readonly options: Pick<PassOptions, "ternarize" | "activations">;
   /** Largest sizes of the symbols. */
   readonly sizes: Bindings;
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;

@@ -8,6 +8,8 @@ export interface ErrorDetails {
   readonly place?: string;
   readonly expected?: string;
   readonly found?: string;
+  /** Further problems of the same work, each in a line. */
+  readonly others?: readonly string[];
   /** The next thing to try. */
   readonly remedy?: string;
   /** 1: the work failed (default). 2: the command line is wrong. */
@@ -39,6 +41,9 @@ export class TritcError extends Error {
   }
 }
 
+/** Further problems that a terminal shows. */
+const MOST_OTHERS = 4;
+
 function formatError(d: ErrorDetails): string {
   // Messages may hold names from files, and line breaks of their own.
   const message = d.message
@@ -48,6 +53,13 @@ function formatError(d: ErrorDetails): string {
   const lines = [d.place === undefined ? message : `${printable(d.place)}: ${message}`];
   if (d.expected !== undefined) lines.push(`  expected: ${printable(d.expected)}`);
   if (d.found !== undefined) lines.push(`  found:    ${printable(d.found)}`);
+  if (d.others !== undefined && d.others.length > 0) {
+    const shown = d.others.slice(0, MOST_OTHERS).map((other) => printable(other));
+    const rest = d.others.length - shown.length;
+    lines.push(
+      `  also:     ${[...shown, ...(rest > 0 ? [`and ${rest} more (--json has all)`] : [])].join("\n            ")}`,
+    );
+  }
   if (d.remedy !== undefined) lines.push(`  try:      ${printable(d.remedy, 1000)}`);
   return lines.join("\n");
 }

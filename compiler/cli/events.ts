@@ -35,12 +35,15 @@ export interface ErrorDocument {
     readonly expected: string | null;
     readonly found: string | null;
     readonly remedy: string | null;
+    /** Further problems of the same work, where there are any. */
+    readonly others?: readonly string[];
   };
 }
 
 export function errorDocument({ details }: TritcError): ErrorDocument {
-  const { code, message, place = null, expected = null, found = null, remedy = null } = details;
-  return { error: { code, message, place, expected, found, remedy } };
+  const { code, message, place = null, expected = null, found = null, remedy = null, others } = details;
+  const error = { code, message, place, expected, found, remedy };
+  return { error: others === undefined ? error : { ...error, others } };
 }
 
 export function eventLine(event: CliEvent): string {

@@ -1,8 +1,8 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { importModel } from "../import-model.js";
-import { type LoraReport, planLora } from "../lora/plan.js";
-import { type LoraRequest, readLora } from "../lora/read.js";
+import type { LoraReport } from "../lora/plan.js";
+import type { LoraRequest } from "../lora/read.js";
 import { recognize, withAdapters } from "../pipeline.js";
 
 /**
@@ -16,8 +16,6 @@ export function modelGraph(
 ): { readonly graph: Graph; readonly lora: readonly LoraReport[] } {
   const imported = importModel(path);
   if (lora.length === 0) return { graph: imported, lora: [] };
-  const recognized = recognize(imported, reader);
-  const adapters = lora.map(readLora);
-  const { reports } = planLora(recognized, adapters);
-  return { graph: withAdapters(recognized, adapters, reader), lora: reports };
+  const { graph, reports } = withAdapters(recognize(imported, reader), lora, reader);
+  return { graph, lora: reports };
 }

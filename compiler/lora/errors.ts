@@ -18,3 +18,16 @@ export function loraError(problem: LoraProblem): TritcError {
     ...problem,
   });
 }
+
+/** The first of several problems, with the others named. */
+export function withOthers(problems: readonly TritcError[]): TritcError {
+  const [first, ...others] = problems;
+  if (first === undefined) throw new Error("there is no problem");
+  if (others.length === 0) return first;
+  return new TritcError({
+    ...first.details,
+    others: others.map(({ details: { place, message } }) =>
+      place === undefined ? message : `${place}: ${message}`,
+    ),
+  });
+}

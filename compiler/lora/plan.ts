@@ -1,37 +1,44 @@
-import type { Constant } from "../../ir/constant/constant.js";
-import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
+import type { ByteReader } from "../../ir/constant/constant.js";
+import { TritcError } from "../../ir/errors.js";
+import type { Graph, ModelDescription } from "../../ir/graph/graph.js";
 import { someOf } from "../diffusers/errors.js";
-import { diffusersNames, originalNames } from "../diffusers/modules.js";
-import { rowsOf } from "../graph/rows-of.js";
-import { loraError } from "./errors.js";
-import type { LoraAdapter, LoraUpdate } from "./read.js";
+import { widened } from "./algebra.js";
+import { loraError, withOthers } from "./errors.js";
+import { ModuleNames, type Resolved } from "./modules.js";
+import { Parameters, type Replacements } from "./parameters.js";
+import type { AdapterModule, AdapterTensor, LoraAdapter } from "./read.js";
+import { moduleSettings } from "./settings.js";
 import { type RowRange, rowRanges } from "./targets.js";
-
-/** An update of some rows of a linear's weight. */
-export interface RowUpdate extends RowRange {
-  readonly up: Constant;
-  readonly down: Constant;
-  readonly scale: number;
-}
+import { linearUpdate, type ModuleUpdate, normUpdate, type UpdateContext } from "./update.js";
 
 /** What becomes of an adapter. */
 export interface LoraReport {
   readonly file: string;
   readonly scale: number;
-  /** Updates that were merged. */
+  /** Modules whose weights were changed. */
   readonly merged: number;
-  /** Tensors that have no place in this model: other modules, biases, text encoders. */
+  /** The same by the form of their updates: LoRA, DoRA, LoKr and so on. */
+  readonly forms: Readonly<Record<string, number>>;
+  /** What alpha, ranks and patterns were taken from, other than the tensors: PEFT's configuration or Diffusers' metadata. */
+  readonly settings: string | null;
+  /** Tensors for other networks: text encoders, the VAE. */
   readonly leftOut: readonly string[];
+  /** Tensors for blocks and embedders of FLUX that this model does not have. */
+  readonly absent: readonly string[];
 }
 
 export interface LoraPlan {
-  /** In the order of the adapters. */
-  readonly updates: readonly RowUpdate[];
+  readonly replacements: Replacements;
+  /** The model's input channels, where an adapter gives it more than it has. */
+  readonly inputChannels: number | undefined;
   readonly reports: readonly LoraReport[];
 }
 
-/** Which rows of which linears the updates of adapters are for. Throws TRITC_E_LORA. */
-export function planLora(graph: Graph, adapters: readonly LoraAdapter[]): LoraPlan {
+/**
+ * What adapters make of a graph's weights, one after the other. Whatever of them belongs to a module of the model and
+ * cannot be merged is an error. Their tensors are read once, to see that they are finite. Throws TRITC_E_LORA.
+ */
+export function planLora(graph: Graph, adapters: readonly LoraAdapter[], reader: ByteReader): LoraPlan {
   const { model } = graph;
   if (model === undefined) {
     throw loraError({
@@ -42,79 +49,162 @@ export function planLora(graph: Graph, adapters: readonly LoraAdapter[]): LoraPl
       remedy: "compile the model without --lora",
     });
   }
-  const ranges = rowRanges(graph);
-  const widths = inputWidths(graph);
-  const modules = new Map(
-    [...diffusersNames(model).modules, ...originalNames(model).modules].map(({ name, roles }) => [
-      flat(name),
-      roles,
-    ]),
-  );
-  const updates: RowUpdate[] = [];
-  const reports = adapters.map((adapter): LoraReport => {
-    const leftOut = [...adapter.others];
-    let merged = 0;
-    for (const update of adapter.updates) {
-      const roles = modules.get(flat(update.module));
-      const found = roles?.map((role) => ranges.get(role));
-      const rows = found?.filter((range) => range !== undefined);
-      if (roles === undefined || rows === undefined || rows.length !== roles.length) {
-        leftOut.push(update.tensor);
-        continue;
-      }
-      updates.push(...rowUpdates(update, rows, widths, adapter.file));
-      merged++;
-    }
-    if (merged === 0) throw nothingMatches(adapter);
-    return { file: adapter.file, scale: adapter.scale, merged, leftOut };
-  });
-  return { updates, reports };
+  const planner = new Planner(graph, model, reader);
+  const reports = adapters.map((adapter) => planner.add(adapter));
+  return { ...planner.result, reports };
 }
 
-/** Kohya's names have underscores where modules have dots. */
-function flat(name: string): string {
-  return name.replaceAll(".", "_");
-}
+type Found = Extract<Resolved, { readonly is: "module" }>;
 
-function inputWidths(graph: Graph): ReadonlyMap<ValueId, number> {
-  const linears = graph.nodes.filter((node): node is NodeOf<"linear"> => node.op === "linear");
-  return new Map(
-    linears.map((node) => [
-      node.outputs[0] ?? "",
-      Number(graph.types.get(node.inputs[1] ?? "")?.shape?.[1] ?? 0),
-    ]),
-  );
-}
+class Planner {
+  readonly #names: ModuleNames;
+  readonly #ranges: ReadonlyMap<string, RowRange>;
+  readonly #parameters: Parameters;
+  readonly #reader: ByteReader;
+  readonly #ownChannels: number;
+  readonly #guidance: boolean;
 
-/** The rows of a module's update, shared among the linears that its rows are for. */
-function rowUpdates(
-  { up, down, scale, tensor }: LoraUpdate,
-  ranges: readonly RowRange[],
-  widths: ReadonlyMap<ValueId, number>,
-  file: string,
-): RowUpdate[] {
-  const rows = ranges.reduce((sum, { count }) => sum + count, 0);
-  const columns = widths.get(ranges[0]?.linear ?? "") ?? 0;
-  if (up.shape[0] !== rows || down.shape[1] !== columns) {
-    throw loraError({
-      place: `${file}: ${tensor}`,
-      message: "the adapter is for a model of another size",
-      expected: `an update of [${rows}, ${columns}]`,
-      found: `[${up.shape[0]}, ${down.shape[1]}]`,
-    });
+  constructor(graph: Graph, model: ModelDescription, reader: ByteReader) {
+    this.#names = new ModuleNames(model);
+    this.#ranges = rowRanges(graph);
+    this.#parameters = new Parameters(graph);
+    this.#reader = reader;
+    this.#ownChannels = model.inChannels;
+    this.#guidance = model.guidance;
   }
-  let first = 0;
-  return ranges.map((range) => {
-    const part = rowsOf(up, first, range.count);
-    first += range.count;
-    return { ...range, up: part, down, scale };
+
+  get result(): Pick<LoraPlan, "replacements" | "inputChannels"> {
+    const columns = this.#inputColumns();
+    return {
+      replacements: this.#parameters.replacements,
+      inputChannels: columns === this.#ownChannels ? undefined : columns,
+    };
+  }
+
+  add(adapter: LoraAdapter): LoraReport {
+    const modules: { readonly module: AdapterModule; readonly found: Found }[] = [];
+    const leftOut: string[] = [];
+    const absent: string[] = [];
+    const unknown: TritcError[] = [];
+    const sort = (is: Resolved["is"], tensors: readonly AdapterTensor[]) => {
+      if (is === "elsewhere") leftOut.push(...tensors.map(({ name }) => name));
+      else if (is === "absent") absent.push(...tensors.map(({ name }) => name));
+      else unknown.push(...tensors.map(({ name }) => strange(adapter.weights, name, is)));
+    };
+    for (const module of adapter.modules) {
+      const found = this.#resolve(module.base);
+      if (found.is === "module") modules.push({ module, found });
+      else sort(this.#owner(module.base), [...module.slots.values(), ...module.doubles]);
+    }
+    for (const tensor of adapter.others) sort(this.#owner(tensor.name), [tensor]);
+    if (modules.length === 0) throw nothingMatches(adapter);
+    const problems = [...unknown];
+    const own =
+      adapter.settings === undefined
+        ? undefined
+        : moduleSettings(adapter.settings, [...new Set(modules.map(({ found }) => found.name))]);
+    const forms: Record<string, number> = {};
+    for (const { module, found } of modules) {
+      try {
+        const context = { adapter, own: own?.get(found.name), reader: this.#reader };
+        const { form } = this.#merge(module, found, context);
+        forms[form] = (forms[form] ?? 0) + 1;
+      } catch (error) {
+        if (!(error instanceof TritcError)) throw error;
+        problems.push(error);
+      }
+    }
+    if (problems.length > 0) throw withOthers(problems);
+    return {
+      file: adapter.file,
+      scale: adapter.scale,
+      merged: modules.length,
+      forms,
+      settings: adapter.settings?.place ?? null,
+      leftOut,
+      absent,
+    };
+  }
+
+  #resolve(base: string): Resolved {
+    const found = this.#names.resolve(base);
+    const isGuidance = found.is === "module" && found.module.roles[0]?.startsWith("guidance_in.") === true;
+    return isGuidance && !this.#guidance ? { is: "absent" } : found;
+  }
+
+  /** Whose a tensor is that has a name as no form has them. */
+  #owner(name: string): Resolved["is"] {
+    for (let base = name; base !== ""; base = base.slice(0, Math.max(0, base.lastIndexOf(".")))) {
+      const { is } = this.#resolve(base);
+      if (is !== "unknown") return is;
+    }
+    return "unknown";
+  }
+
+  #merge(module: AdapterModule, { module: { kind, roles } }: Found, context: UpdateContext): ModuleUpdate {
+    const ranges = roles.map((role) => this.#ranges.get(role)).filter((range) => range !== undefined);
+    const weight = ranges.length === roles.length ? this.#parameters.rows(ranges, 1) : undefined;
+    if (weight === undefined) throw noConstant(context.adapter, module);
+    const [rows = 0, columns = 0] = weight.shape;
+    if (kind === "norm") {
+      const update = normUpdate(module, rows, context);
+      this.#parameters.replace(ranges, 1, update.weight?.(weight) ?? weight);
+      return update;
+    }
+    const input = roles[0] === "x_embedder";
+    const wanted = input ? wantedColumns(module, columns) : columns;
+    const update = linearUpdate(module, { rows, columns: wanted, input }, context);
+    if (update.weight !== undefined || wanted !== columns) {
+      const base = widened(weight, wanted);
+      this.#parameters.replace(ranges, 1, update.weight?.(base) ?? base);
+    }
+    if (update.bias !== undefined) {
+      const bias = this.#parameters.rows(ranges, 2);
+      if (bias === undefined) throw noConstant(context.adapter, module);
+      this.#parameters.replace(ranges, 2, update.bias(bias));
+    }
+    return update;
+  }
+
+  #inputColumns(): number {
+    const range = this.#ranges.get("x_embedder");
+    const weight = range === undefined ? undefined : this.#parameters.rows([range], 1);
+    return weight?.shape[1] ?? this.#ownChannels;
+  }
+}
+
+/** Input channels that an embedder's update is for, where the weight has a fraction of them. */
+function wantedColumns({ slots }: AdapterModule, own: number): number {
+  const tensor = slots.get("down") ?? slots.get("diff") ?? slots.get("set_weight");
+  const columns = tensor?.shape[1] ?? own;
+  return columns > own && columns % own === 0 ? columns : own;
+}
+
+function noConstant({ weights }: LoraAdapter, { base }: AdapterModule): TritcError {
+  return loraError({
+    place: `${weights}: ${base}`,
+    message: "the module's parameters are no constants of this model",
+    expected: "a linear or norm whose weights are in the model",
+    found: "values that the model computes, or a module that its graph does not have as one",
+    remedy: "compile the model in Diffusers' or the original format",
   });
 }
 
-function nothingMatches({ file, updates, others }: LoraAdapter) {
-  const names = [...updates.map(({ tensor }) => tensor), ...others];
+function strange(file: string, name: string, is: Resolved["is"]): TritcError {
+  const whose = is === "module" ? "to a module of this model" : "to nothing that is known";
   return loraError({
-    place: file,
+    place: `${file}: ${name}`,
+    message: `the tensor belongs ${whose} and cannot be merged`,
+    expected: "names of the transformer's modules and of adapters' parts, or of text encoders and VAEs",
+    found: name,
+    remedy: "merge it into the model with the tool that made it, and compile the result",
+  });
+}
+
+function nothingMatches({ weights, modules, others }: LoraAdapter): TritcError {
+  const names = [...modules.flatMap(({ slots }) => [...slots.values()]), ...others].map(({ name }) => name);
+  return loraError({
+    place: weights,
     message: "none of the adapter's tensors belongs to this model",
     expected:
       "names such as transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight or " +

@@ -1,207 +1,136 @@
-import { statSync } from "node:fs";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
 import { isFloat } from "../../ir/dtype.js";
-import { type SafetensorsEntry, unreadType } from "../../ir/format/safetensors.js";
+import type { SafetensorsEntry } from "../../ir/format/safetensors.js";
 import { readHeader } from "../diffusers/tensors.js";
 import { fileReader } from "../file-reader.js";
 import { loraError } from "./errors.js";
-import { type AlphaOf, metadataAlpha } from "./metadata.js";
+import { locateAdapter } from "./locate.js";
+import { configSettings, type LoraSettings, metadataSettings } from "./settings.js";
+import { parseTensorName, type Slot } from "./tensor-name.js";
 
 /** An adapter to merge, as asked for. */
 export interface LoraRequest {
+  /** A .safetensors file, or the folder of one. */
   readonly file: string;
   /** What its updates are multiplied by; 1 is its full strength. */
   readonly scale: number;
 }
 
-/** The update of one module: W += scale·(up · down). */
-export interface LoraUpdate {
-  /** Its name in the file, without prefix and suffix. */
-  readonly module: string;
-  /** The tensor that messages name. */
-  readonly tensor: string;
-  /** f32 [out, rank], read when asked. */
-  readonly up: Constant;
-  /** f32 [rank, in], read when asked. */
-  readonly down: Constant;
-  /** The request's scale times alpha / rank. */
-  readonly scale: number;
+/** A tensor of an adapter, of which nothing is read yet. */
+export interface AdapterTensor {
+  readonly name: string;
+  /** Spelling of the file's where it is a type that is not read. */
+  readonly dtype: string;
+  readonly float: boolean;
+  /** Without the trailing ones of weights that are stored as 1x1 convolutions. */
+  readonly shape: readonly number[];
+  /** As f32; undefined for types that are not read. */
+  readonly values: Constant | undefined;
 }
 
-/** An adapter's updates, checked as far as the file alone allows. */
+/** All that an adapter has for one module. */
+export interface AdapterModule {
+  /** Its name in the file, without what follows it. */
+  readonly base: string;
+  readonly slots: ReadonlyMap<Slot, AdapterTensor>;
+  /** Tensors whose place another one has taken: the file has two adapters. */
+  readonly doubles: readonly AdapterTensor[];
+}
+
+/** An adapter as its header describes it. */
 export interface LoraAdapter extends LoraRequest {
-  readonly updates: readonly LoraUpdate[];
-  /** Tensors that are no update of a linear's weight. */
-  readonly others: readonly string[];
+  /** The weights' file: `file` itself, or in it. */
+  readonly weights: string;
+  readonly settings: LoraSettings | undefined;
+  readonly modules: readonly AdapterModule[];
+  /** Tensors with names that no form of adapter has. */
+  readonly others: readonly AdapterTensor[];
 }
 
-/** `lora_A` and `lora_B` are PEFT's names, `lora_down` and `lora_up` kohya's; PEFT may put an adapter's name behind. */
-const FACTOR = /^(.+)\.(lora_A|lora_down|lora\.down|lora_B|lora_up|lora\.up)(?:\.[\w-]+)?\.weight$/;
-const DOWN: ReadonlySet<string> = new Set(["lora_A", "lora_down", "lora.down"]);
-const ALPHA = /^(.+)\.alpha$/;
-/** Tensors of methods that change weights in another way: their updates alone would be wrong. */
-const FOREIGN = /\.(dora_scale|lora_magnitude_vector|hada_w\d|lokr_w\d|lora_mid|oft_|boft_)/;
-
-/** What trainers put before the names of a transformer's modules. */
-const PREFIX =
-  /^(?:base_model\.model\.)?(?:transformer\.|(?:model\.)?diffusion_model\.|lora_unet_|lora_transformer_)?/;
-
-interface Factors {
-  down?: SafetensorsEntry;
-  up?: SafetensorsEntry;
-  alpha?: SafetensorsEntry;
-}
-
-/**
- * Reads an adapter's header, and checks that its factors fit each other and are finite; they are read for that, a
- * tensor at a time. Throws TRITC_E_LORA, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ.
- */
+/** Reads an adapter's header and configuration. Throws TRITC_E_LORA, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ. */
 export function readLora({ file, scale }: LoraRequest): LoraAdapter {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found?.isFile() !== true) {
-    throw loraError({
-      place: file,
-      message: found === undefined ? "there is no such adapter" : "the adapter is a folder",
-      expected: "a .safetensors file",
-      remedy: "give the file itself, with a scale behind a colon if it is not 1: style.safetensors:0.8",
-    });
-  }
+  const { weights, config } = locateAdapter(file);
   const reader = fileReader();
   try {
-    const { entries, unread, metadata } = readHeader(file, reader);
-    for (const [name, spelling] of unread) throw unreadType(`${file}: tensor ${name}`, spelling);
-    const alphaOf = metadataAlpha(metadata, file);
-    const factors = new Map<string, Factors>();
-    const others: string[] = [];
-    const of = (module: string) => {
-      const known = factors.get(module) ?? {};
-      factors.set(module, known);
-      return known;
+    const { entries, unread, metadata } = readHeader(weights, reader);
+    const tensors = [
+      ...[...entries.values()].map((entry) => tensorOf(entry, weights)),
+      ...[...unread].map(([name, dtype]) => ({
+        name,
+        dtype,
+        float: false,
+        shape: [],
+        values: undefined,
+      })),
+    ];
+    const modules = new Map<string, OpenModule>();
+    const others: AdapterTensor[] = [];
+    for (const tensor of tensors) {
+      const parsed = parseTensorName(tensor.name);
+      if (parsed === undefined) {
+        others.push(tensor);
+        continue;
+      }
+      const known: OpenModule = modules.get(parsed.base) ?? { slots: new Map(), doubles: [] };
+      modules.set(parsed.base, known);
+      if (known.slots.has(parsed.slot)) known.doubles.push(tensor);
+      else known.slots.set(parsed.slot, tensor);
+    }
+    return {
+      file,
+      scale,
+      weights,
+      // What the file says of itself goes before what lies beside it.
+      settings:
+        metadataSettings(metadata, weights) ?? (config === undefined ? undefined : configSettings(config)),
+      modules: [...modules].map(([base, found]) => ({ base, ...found })),
+      others,
     };
-    for (const [name, entry] of entries) {
-      const [, base, kind] = FACTOR.exec(name) ?? [];
-      const [, alpha] = ALPHA.exec(name) ?? [];
-      if (FOREIGN.test(name)) throw foreign(file, name);
-      if (base !== undefined && kind !== undefined) {
-        if (DOWN.has(kind)) of(base).down = entry;
-        else of(base).up = entry;
-      } else if (alpha !== undefined) of(alpha).alpha = entry;
-      else others.push(name);
-    }
-    const updates: LoraUpdate[] = [];
-    for (const [base, found] of factors) {
-      if (found.down === undefined && found.up === undefined) others.push(`${base}.alpha`);
-      else updates.push(updateOf(base, found, { file, scale, alphaOf, reader }));
-    }
-    return { file, scale, updates, others };
   } finally {
     reader.close();
   }
 }
 
-interface Reading extends LoraRequest {
-  readonly alphaOf: AlphaOf;
-  readonly reader: ByteReader;
+interface OpenModule {
+  readonly slots: Map<Slot, AdapterTensor>;
+  readonly doubles: AdapterTensor[];
 }
 
-function updateOf(base: string, { down, up, alpha }: Factors, reading: Reading): LoraUpdate {
-  const { file, scale, alphaOf, reader } = reading;
-  const present = down ?? up;
-  if (down === undefined || up === undefined || present === undefined) {
-    throw loraError({
-      place: `${file}: ${present?.name}`,
-      message: "one of the update's two factors is missing",
-      expected: `${base}.lora_A.weight and ${base}.lora_B.weight, or lora_down and lora_up`,
-      found: `${present?.name} only`,
-      remedy: "download the adapter again",
-    });
-  }
-  for (const entry of [down, up]) {
-    if (entry.shape.length === 2 && isFloat(entry.dtype) && entry.length > 0) continue;
-    throw loraError({
-      place: `${file}: ${entry.name}`,
-      message: "this is no factor of a linear's weight",
-      expected: "a matrix of floating-point numbers",
-      found: `${entry.dtype} [${entry.shape.join(", ")}]`,
-    });
-  }
-  const rank = down.shape[0] ?? 1;
-  if (up.shape[1] !== rank) {
-    throw loraError({
-      place: `${file}: ${up.name}`,
-      message: "the update's two factors have different ranks",
-      expected: `[${up.shape[0]}, ${rank}], as ${down.name} is [${down.shape.join(", ")}]`,
-      found: `[${up.shape.join(", ")}]`,
-      remedy: "download the adapter again",
-    });
-  }
-  const module = base.replace(PREFIX, "");
-  const strength = alpha === undefined ? alphaOf(module) : number(alpha, reading);
-  const total = (scale * (strength ?? rank)) / rank;
-  if (!Number.isFinite(total)) {
-    throw loraError({
-      place: `${file}: ${down.name}`,
-      message: "the update's scale is not a finite number",
-      expected: "scale·alpha/rank within the range of numbers",
-      found: `${scale}·${strength ?? rank}/${rank}`,
-      remedy: "use a scale such as 0.8",
-    });
-  }
-  return {
-    module,
-    tensor: down.name,
-    down: finite(down, file, reader),
-    up: finite(up, file, reader),
-    scale: total,
-  };
+function tensorOf({ name, dtype, shape, offset, length }: SafetensorsEntry, file: string): AdapterTensor {
+  let rank = shape.length;
+  while (rank > 2 && shape[rank - 1] === 1) rank--;
+  const short = shape.slice(0, rank);
+  const stored: Constant = { dtype, shape, source: { kind: "file", file, offset, length } };
+  const flat: Constant =
+    rank === shape.length ? stored : { dtype, shape: short, source: { kind: "reshape", of: stored } };
+  const values: Constant =
+    dtype === "f32" ? flat : { dtype: "f32", shape: short, source: { kind: "cast", of: flat } };
+  return { name, dtype, float: isFloat(dtype), shape: short, values: length > 0 ? values : undefined };
 }
 
-function stored({ dtype, shape, offset, length }: SafetensorsEntry, file: string): Constant {
-  return { dtype, shape, source: { kind: "file", file, offset, length } };
-}
-
-/** The tensor as f32. */
-function finite(entry: SafetensorsEntry, file: string, reader: ByteReader): Constant {
-  const of = stored(entry, file);
-  const constant: Constant =
-    of.dtype === "f32" ? of : { dtype: "f32", shape: of.shape, source: { kind: "cast", of } };
-  const { data } = readConstant(constant, reader);
-  for (let i = 0; i < data.length; i++) {
-    if (Number.isFinite(Number(data[i]))) continue;
-    const width = entry.shape[1] ?? 1;
+/** A tensor's values, all of which are finite. Throws TRITC_E_LORA. */
+export function finiteValues(tensor: AdapterTensor, file: string, reader: ByteReader): Float32Array {
+  const { name, dtype, shape, values } = tensor;
+  const place = `${file}: ${name}`;
+  if (values === undefined) {
     throw loraError({
-      place: `${file}: ${entry.name}`,
-      message: "the adapter holds a value that is not a finite number",
-      expected: "finite numbers",
-      found: `${data[i]} in row ${Math.floor(i / width)}, column ${i % width}`,
-      remedy:
-        "the training diverged or the file is damaged: download it again, or use another checkpoint of it",
+      place,
+      message: "the tensor's values cannot be read",
+      expected: "bf16, f16 or f32 numbers, or 8-bit floats",
+      found: `${dtype} [${shape.join(", ")}]`,
     });
   }
-  return constant;
-}
-
-function number(entry: SafetensorsEntry, { file, reader }: Reading): number {
-  const { data } = readConstant(stored(entry, file), reader);
-  const value = Number(data[0]);
-  if (data.length === 1 && Number.isFinite(value)) return value;
+  const data = readConstant(values, reader).data as Float32Array;
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return data;
+  const width = shape[1] ?? 1;
   throw loraError({
-    place: `${file}: ${entry.name}`,
-    message: "alpha is not a finite number",
-    expected: "one finite number",
-    found: data.length === 1 ? String(value) : `[${entry.shape.join(", ")}]`,
-    remedy: "download the adapter again",
-  });
-}
-
-function foreign(file: string, tensor: string) {
-  return loraError({
-    place: `${file}: ${tensor}`,
-    message:
-      "the adapter is of a kind that cannot be merged: DoRA, LoHa, LoKr and OFT change weights in other ways",
-    expected: "plain LoRA: lora_A and lora_B, or lora_down and lora_up",
-    found: tensor.slice(tensor.lastIndexOf(".") + 1),
-    remedy: "merge it into the model with the tool that made it, and compile the result",
+    place,
+    message: "the adapter holds a value that is not a finite number",
+    expected: "finite numbers",
+    found: `${data[at]} in row ${Math.floor(at / width)}, column ${at % width}`,
+    remedy:
+      "the training diverged or the file is damaged: download it again, or use another checkpoint of it",
   });
 }

@@ -6,7 +6,6 @@ import { fuseEpilogues } from "./fuse-epilogues.js";
 import { fuseHeads } from "./fuse-heads.js";
 import { fuseQkNormRope } from "./fuse-qk-norm-rope.js";
 import { fuseSharedInput } from "./fuse-shared-input.js";
-import { mergeLora } from "./merge-lora.js";
 import { quantizeActivations } from "./quantize-activations.js";
 import { RECOGNIZE_PASSES } from "./recognize.js";
 import { splitJoint } from "./split-joint.js";
@@ -18,7 +17,6 @@ export const FRONT_PASSES: readonly Pass[] = [foldConstants, canonicalize, ...RE
 
 /** What makes a recognized graph small and fast on a device. */
 export const BACK_PASSES: readonly Pass[] = [
-  mergeLora,
   ternarize,
   splitJoint,
   fuseEpilogues,

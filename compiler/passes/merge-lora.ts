@@ -1,8 +1,8 @@
-import type { Constant } from "../../ir/constant/constant.js";
-import type { Node, ValueId } from "../../ir/graph/graph.js";
+import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
 import { ForwardEditor } from "../graph/forward-editor.js";
-import { rowsOf } from "../graph/rows-of.js";
-import { planLora, type RowUpdate } from "../lora/plan.js";
+import { loraError } from "../lora/errors.js";
+import type { Operand } from "../lora/parameters.js";
+import type { LoraPlan } from "../lora/plan.js";
 import type { Pass } from "../pass.js";
 
 /**
@@ -11,55 +11,56 @@ import type { Pass } from "../pass.js";
  *   const %w.lora = low-rank(%w, up, down, scale)
  *   %y = linear(%x, %w.lora, %b) {role: "double.0.img.q"}
  *
- * for every linear that `options.lora` has an update of: W' = W + scale·(up · down), evaluated when rows are read. Where
- * an update is for some rows only (queries in a fused linear), the weight becomes a concat of rows.
+ * for every linear and norm that the plan has new parameters for: recipes of the old ones and the adapters' tensors,
+ * evaluated when rows are read. An adapter that gives the model more input channels widens its latents too.
  */
-export const mergeLora: Pass = {
-  name: "merge-lora",
-  summary: "adds the updates of adapters to the weights of the linears they are for",
-  run(graph, { options: { lora = [] } }) {
-    if (lora.length === 0) return graph;
-    const byLinear = new Map<ValueId, RowUpdate[]>();
-    for (const update of planLora(graph, lora).updates) {
-      const known = byLinear.get(update.linear);
-      if (known === undefined) byLinear.set(update.linear, [update]);
-      else known.push(update);
-    }
-    const edit = new ForwardEditor(graph);
-    for (const node of graph.nodes) {
-      const updates = byLinear.get(node.outputs[0] ?? "");
-      const id = node.inputs[1];
-      const weight = typeof id === "string" ? graph.constants.get(id) : undefined;
-      if (updates === undefined || weight === undefined) {
-        edit.emit(node);
-        continue;
+export function mergeLora({ replacements, inputChannels }: LoraPlan): Pass {
+  return {
+    name: "merge-lora",
+    summary: "merges adapters into the weights, biases and norms that they are for",
+    run(graph) {
+      const edit = new ForwardEditor(inputChannels === undefined ? graph : widerInput(graph, inputChannels));
+      for (const node of graph.nodes) {
+        const operands = replacements.get(node.outputs[0] ?? "");
+        if (operands === undefined) {
+          edit.emit(node);
+          continue;
+        }
+        const inputs = [...node.inputs];
+        for (const [operand, constant] of operands) {
+          while (inputs.length <= operand) inputs.push(null);
+          inputs[operand] = edit.constant(`${inputs[operand] ?? nameOf(node, operand)}.lora`, constant);
+        }
+        edit.emit({ ...node, inputs } as Node);
       }
-      const merged = edit.constant(`${id}.lora`, updated(weight, updates));
-      const inputs = node.inputs.map((input, i) => (i === 1 ? merged : input));
-      edit.emit({ ...node, inputs } as Node);
-    }
-    return edit.finish();
-  },
-};
+      return edit.finish();
+    },
+  };
+}
 
-/** Rows between two neighbouring bounds of updates have the same updates. */
-function updated(weight: Constant, updates: readonly RowUpdate[]): Constant {
-  const [rows = 0] = weight.shape;
-  const bounds = new Set([0, rows, ...updates.flatMap(({ start, count }) => [start, start + count])]);
-  const sorted = [...bounds].sort((a, b) => a - b);
-  const parts = sorted.slice(1).map((end, i) => {
-    const start = sorted[i] ?? 0;
-    const own = updates.filter((u) => u.start <= start && end <= u.start + u.count);
-    return own.reduce<Constant>(
-      (of, { up, down, scale, start: first }) => ({
-        dtype: "f32",
-        shape: of.shape,
-        source: { kind: "low-rank", of, up: rowsOf(up, start - first, end - start), down, scale },
-      }),
-      rowsOf(weight, start, end - start),
-    );
-  });
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  return { dtype: "f32", shape: weight.shape, source: { kind: "concat", of: parts } };
+function nameOf(node: Node, operand: Operand): string {
+  return `${node.outputs[0]}.${operand === 1 ? "weight" : "bias"}`;
+}
+
+/** The latents with more channels, and their casts on the way to the embedder, which alone may read them. */
+function widerInput(graph: Graph, channels: number): Graph {
+  const types = new Map(graph.types);
+  const [latents] = Object.entries(graph.model?.roles ?? {}).find(([, role]) => role === "latents") ?? [];
+  for (let id: ValueId | undefined = latents; id !== undefined; ) {
+    const type = types.get(id);
+    const readers = graph.nodes.filter(({ inputs }) => inputs.includes(id ?? ""));
+    const [reader] = readers;
+    if (type?.shape == null || readers.length !== 1 || (reader?.op !== "linear" && reader?.op !== "cast")) {
+      throw loraError({
+        place: `input ${latents}`,
+        message: "the adapter is for a model with more input channels, and this one cannot be widened",
+        expected: "latents that the embedder reads as they are",
+        found: readers.map(({ op }) => op).join(", "),
+        remedy: "compile the model in Diffusers' or the original format",
+      });
+    }
+    types.set(id, { ...type, shape: [...type.shape.slice(0, -1), channels] });
+    id = reader.op === "cast" ? reader.outputs[0] : undefined;
+  }
+  return { ...graph, types };
 }

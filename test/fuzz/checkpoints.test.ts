@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { readLora } from "../../compiler/lora/read.js";
 import { recognize, withAdapters } from "../../compiler/pipeline.js";
 import { TritcError } from "../../ir/errors.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
@@ -93,7 +92,7 @@ it("an adapter", () => {
     { name: "transformer.norm_out.linear", roles: ["norm_out.scale", "norm_out.shift"], rank: 1 },
   ];
   const { bytes } = loraFile(modules, model.weights, PEFT);
-  const merge = () => verifyGraph(withAdapters(recognized, [readLora({ file: path, scale: 1 })], reader));
+  const merge = () => verifyGraph(withAdapters(recognized, [{ file: path, scale: 1 }], reader).graph);
   const accepted = rounds(200, (roll) => {
     writeFileSync(path, mutateBytes(bytes, roll));
     merge();

@@ -1,8 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { loraRequest } from "../../compiler/cli/options.js";
+import { fileReader } from "../../compiler/file-reader.js";
 import { planLora } from "../../compiler/lora/plan.js";
 import { readLora } from "../../compiler/lora/read.js";
 import type { TritcError } from "../../ir/errors.js";
@@ -13,6 +14,7 @@ import { modelFiles } from "../support/model-files.js";
 import { randomFloats } from "../support/random.js";
 
 const files = modelFiles();
+const reader = fileReader();
 let count = 0;
 
 function matrix(rows: number, columns: number): Tensor {
@@ -48,7 +50,7 @@ function merge(
   metadata: Readonly<Record<string, string>> = {},
   scale = 1,
 ) {
-  return planLora(MODEL, [readLora({ file: save(tensors, metadata), scale })]);
+  return planLora(MODEL, [readLora({ file: save(tensors, metadata), scale })], reader);
 }
 
 function broken(change: (data: Float32Array) => void): Tensor {
@@ -65,18 +67,18 @@ describe("TRITC_E_LORA", () => {
         "lora_unet_down_blocks_0_attentions_0.lora_down.weight": matrix(2, 32),
         "lora_unet_down_blocks_0_attentions_0.lora_up.weight": matrix(32, 2),
       },
-      /safetensors: none of the adapter's tensors belongs to this model\n.*expected: .*lora_A[\s\S]*found: {4}lora_unet_down_blocks_0_attentions_0\.lora_down\.weight\n {2}try:/,
+      /safetensors: none of the adapter's tensors belongs to this model\n.*expected: .*lora_A[\s\S]*found: {4}lora_unet_down_blocks_0_attentions_0\.lora_down\.weight, .*\n {2}try:/,
     ],
     ["no tensors", {}, /none of the adapter's tensors[\s\S]*found: {4}no tensors/],
     [
       "one factor only",
       { [`${Q}.lora_A.weight`]: matrix(2, 32) },
-      /to_q\.lora_A\.weight: one of the update's two factors is missing/,
+      /to_q\.lora_A\.weight: a part of the update is missing\n {2}expected: both factors/,
     ],
     [
       "factors of two ranks",
       { [`${Q}.lora_A.weight`]: matrix(2, 32), [`${Q}.lora_B.weight`]: matrix(32, 3) },
-      /to_q\.lora_B\.weight: the update's two factors have different ranks\n {2}expected: \[32, 2\].*\n {2}found: {4}\[32, 3\]/,
+      /to_q\.lora_B\.weight: the tensor does not fit the module that it is for\n {2}expected: \[…, 2\]\n {2}found: {4}f32 \[32, 3\]/,
     ],
     [
       "another width",
@@ -106,7 +108,7 @@ describe("TRITC_E_LORA", () => {
         [`${Q}.lora_B.weight`]: matrix(32, 2),
         [`${Q}.alpha`]: scalar(Number.POSITIVE_INFINITY),
       },
-      /to_q\.alpha: alpha is not a finite number/,
+      /to_q\.alpha: the adapter holds a value that is not a finite number[\s\S]*Infinity/,
     ],
     [
       "a list of alphas",
@@ -115,26 +117,60 @@ describe("TRITC_E_LORA", () => {
         [`${Q}.lora_B.weight`]: matrix(32, 2),
         [`${Q}.alpha`]: matrix(2, 1),
       },
-      /alpha is not a finite number[\s\S]*found: {4}\[2, 1\]/,
+      /to_q\.alpha: the tensor does not fit[\s\S]*expected: one number\n {2}found: {4}f32 \[2, 1\]/,
     ],
     [
       "the factors of a convolution",
       {
-        [`${Q}.lora_A.weight`]: { dtype: "f32", shape: [2, 32, 1, 1], data: randomFloats(1, 64) },
+        [`${Q}.lora_A.weight`]: { dtype: "f32", shape: [2, 32, 3, 1, 1], data: randomFloats(1, 192) },
         [`${Q}.lora_B.weight`]: matrix(32, 2),
       },
-      /to_q\.lora_A\.weight: this is no factor of a linear's weight[\s\S]*found: {4}f32 \[2, 32, 1, 1\]/,
+      /to_q\.lora_A\.weight: the tensor does not fit[\s\S]*found: {4}f32 \[2, 32, 3\]/,
     ],
     [
-      "DoRA",
+      "a tensor of a known module that no form has",
       {
         [`${Q}.lora_A.weight`]: matrix(2, 32),
         [`${Q}.lora_B.weight`]: matrix(32, 2),
-        [`${Q}.lora_magnitude_vector`]: matrix(32, 1),
+        [`${Q}.lora_C.weight`]: matrix(32, 1),
       },
-      /lora_magnitude_vector: the adapter is of a kind that cannot be merged/,
+      /to_q\.lora_C\.weight: the tensor belongs to a module of this model and cannot be merged/,
     ],
-    ["LoKr", { "lora_unet_x.lokr_w1": matrix(2, 2) }, /lokr_w1: the adapter is of a kind/],
+    [
+      "parts of two forms",
+      {
+        [`${Q}.lora_A.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.weight`]: matrix(32, 2),
+        [`${Q}.diff`]: matrix(32, 32),
+      },
+      /to_q\.diff: the tensor belongs to a module of this model and cannot be merged/,
+    ],
+    [
+      "two adapters in one file",
+      {
+        [`${Q}.lora_A.one.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.one.weight`]: matrix(32, 2),
+        [`${Q}.lora_A.two.weight`]: matrix(2, 32),
+        [`${Q}.lora_B.two.weight`]: matrix(32, 2),
+      },
+      /to_q\.lora_A\.two\.weight: the tensor belongs to a module of this model[\s\S]*lora_A\.two\.weight, .*lora_B\.two\.weight/,
+    ],
+    ["alpha alone", { [`${Q}.alpha`]: scalar(1) }, /to_q\.alpha: .*cannot be merged[\s\S]*only alpha/],
+    [
+      "half a LoKr",
+      { [`${Q}.lokr_w1`]: matrix(4, 4) },
+      /to_q\.lokr_w1: a part of the update is missing[\s\S]*lokr_w2_a and lokr_w2_b/,
+    ],
+    [
+      "rotations without their configuration",
+      { [`${Q}.oft_R.weight`]: matrix(8, 6) },
+      /oft_R\.weight: nothing says how the rotations were trained/,
+    ],
+    [
+      "whole weights, as a checkpoint has them",
+      { "double_blocks.0.img_attn.proj.weight": matrix(32, 32) },
+      /proj\.weight: this is a module's whole weight/,
+    ],
   ])("%s", (_, tensors, message) => {
     expect(() => merge(tensors)).toThrow(message);
     expect(() => merge(tensors)).toThrow(expect.objectContaining({ code: "TRITC_E_LORA" }) as TritcError);
@@ -154,13 +190,17 @@ describe("TRITC_E_LORA", () => {
     const generic = parseGraph(
       'graph "g" {\n  input %x: f32[2]\n  %y: f32[2] = unary(%x) {"fn": "neg"}\n  output %y\n}',
     );
-    expect(() => planLora(generic, [readLora({ file, scale: 1 })])).toThrow(/into a FLUX transformer only/);
+    expect(() => planLora(generic, [readLora({ file, scale: 1 })], reader)).toThrow(
+      /into a FLUX transformer only/,
+    );
   });
 
   it("no file", () => {
     const read = (file: string) => () => readLora({ file, scale: 1 });
     expect(read(join(files.root, "none.safetensors"))).toThrow(/none\.safetensors: there is no such adapter/);
-    expect(read(files.root)).toThrow(/the adapter is a folder[\s\S]*style\.safetensors:0\.8/);
+    expect(read(mkdtempSync(join(files.root, "empty-")))).toThrow(
+      /the folder has no adapter[\s\S]*an empty folder/,
+    );
   });
 
   it("a file that is no safetensors", () => {
@@ -184,7 +224,10 @@ describe("strength", () => {
   const strength = (
     tensors: Readonly<Record<string, Tensor>>,
     metadata: Readonly<Record<string, string>> = {},
-  ) => merge(tensors, metadata, 0.5).updates.map(({ scale }) => scale);
+  ) =>
+    [...merge(tensors, metadata, 0.5).replacements.values()].flatMap((operands) =>
+      [...operands.values()].map(({ source }) => (source.kind === "low-rank" ? source.scale : undefined)),
+    );
 
   it("is the scale where no alpha is given", () => expect(strength(factors(Q, PEFT))).toEqual([0.5]));
   it("is scale·alpha/rank", () => {
@@ -195,8 +238,33 @@ describe("strength", () => {
     const pattern = config({ lora_alpha: 2, alpha_pattern: { "attn.to_q": 12 } });
     expect(strength(factors(Q, PEFT), pattern)).toEqual([1.5]);
   });
-  it.each(["use_dora", "use_rslora"])("is refused with %s", (name) => {
-    expect(() => strength(factors(Q, PEFT), config({ [name]: true }))).toThrow(/cannot be merged/);
+  it("is scale·alpha/√rank with rsLoRA", () => {
+    expect(strength(factors(Q, PEFT), config({ lora_alpha: 2, r: 4, use_rslora: true }))).toEqual([0.5]);
+  });
+  it("comes from the first pattern that matches, as Python matches it", () => {
+    const patterns = (alpha_pattern: Readonly<Record<string, number>>) =>
+      strength(factors(Q, PEFT), config({ lora_alpha: 4, alpha_pattern }));
+    expect(patterns({ "to_[qk]": 8, to_q: 16 })).toEqual([1]);
+    expect(patterns({ "transformer_blocks\\.(?P<n>\\d+)\\.attn\\.to_q": 16 })).toEqual([2]);
+    expect(patterns({ "^transformer_blocks.*": 16 })).toEqual([2]);
+    expect(patterns({ "^attn.to_q": 16 })).toEqual([0.5]);
+    expect(patterns({ o_q: 16, "attn\\.to": 16 })).toEqual([0.5]);
+  });
+  it("is refused where its settings cannot be used", () => {
+    const refused = (fields: Readonly<Record<string, unknown>>) => () =>
+      strength(factors(Q, PEFT), config(fields));
+    expect(refused({ lora_alpha: 4, alpha_pattern: { "(": 1 } })).toThrow(
+      /a pattern for modules cannot be used/,
+    );
+    expect(refused({ alpha_pattern: { "(.+)+(.+)+(.+)+(.+)+(.+)+(.+)+x": 1 } })).toThrow(
+      /take more than 1 s/,
+    );
+    expect(refused({ lora_alpha: "16" })).toThrow(/lora_alpha: this is no finite number/);
+    expect(refused({ lora_alpha: 4, r: 8 })).toThrow(
+      /does not have the rank[\s\S]*expected: 8, by .*\n {2}found: {4}4/,
+    );
+    expect(refused({ peft_type: "VERA" })).toThrow(/cannot be merged[\s\S]*found: {4}VERA/);
+    expect(refused({ init_lora_weights: "pissa" })).toThrow(/found: {4}init_lora_weights pissa/);
   });
 
   it.each([
@@ -208,6 +276,13 @@ describe("strength", () => {
     ["lora_transformer_transformer_blocks_0_attn_to_q", ["lora_down", "lora_up"]],
     ["lora_unet_double_blocks_0_img_attn_proj", ["lora_down", "lora_up"]],
     ["diffusion_model.double_blocks.0.img_attn.proj", PEFT],
+    [Q.replace("transformer.", "transformer.base_model.model."), PEFT],
+    [Q.replace("transformer.", "base_model.model.unet.model.diffusion_model."), PEFT],
+    ["lycoris_transformer_blocks_0_attn_to_q", ["lora_down", "lora_up"]],
+    ["lora_unet_transformer_blocks_0_attn_to_q_", ["lora_down", "lora_up"]],
+    ["transformer.transformer_blocks.0.attn.processor.to_q_lora", ["down", "up"]],
+    [Q, ["lora_linear_layer.down", "lora_linear_layer.up"]],
+    ["double_blocks.0.processor.proj_lora1", ["down", "up"]],
   ] as const)("finds %s (%s)", (name, names) => {
     expect(merge(factors(name, names)).reports[0]).toMatchObject({ merged: 1, leftOut: [] });
   });

@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { planLora } from "../../compiler/lora/plan.js";
-import { readLora } from "../../compiler/lora/read.js";
 import { batchAxesOf, compileGraph, portTypesOf, recognize, withAdapters } from "../../compiler/pipeline.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
@@ -122,7 +120,7 @@ describe.each([
   ["kohya", KOHYA_MODULES, KOHYA],
 ] as const)("an adapter of %s", (kind, modules, names) => {
   const lora = loraFile(modules, plain.weights, names);
-  const adapter = readLora({ file: save(`${kind}.safetensors`, lora.bytes), scale: 0.7 });
+  const adapter = { file: save(`${kind}.safetensors`, lora.bytes), scale: 0.7 };
 
   it.each([
     ["a Diffusers folder", TORCHSCRIPT, folder],
@@ -133,20 +131,28 @@ describe.each([
     const base = path ?? files.save(fluxModel(TINY, 1, undefined, style).onnx);
     const changed = importModel(files.save(fluxModel(TINY, 1, lora.edit(0.7), style).onnx));
     const recognized = recognize(importModel(base), reader);
-    const merged = withAdapters(recognized, [adapter], reader);
+    const { graph: merged, reports } = withAdapters(recognized, [adapter], reader);
     const wanted = evaluate(changed, style);
     expect(relativeError(evaluate(merged, style), wanted)).toBeLessThan(1e-5);
     expect(relativeError(evaluate(recognized, style), wanted)).toBeGreaterThan(1e-2);
-    const [report] = planLora(recognized, [adapter]).reports;
-    expect(report).toEqual({ file: adapter.file, scale: 0.7, merged: modules.length, leftOut: [] });
+    expect(reports).toEqual([
+      {
+        ...adapter,
+        merged: modules.length,
+        forms: { LoRA: modules.length },
+        settings: null,
+        leftOut: [],
+        absent: [],
+      },
+    ]);
   });
 
   it.each(["none", "exact"] as const)("is in the weights of a bundle (%s)", async (ternarize) => {
     const run = async (imported: Graph, adapters: readonly (typeof adapter)[]) => {
-      const recognized = recognize(imported, reader);
+      const { graph: recognized } = withAdapters(recognize(imported, reader), adapters, reader);
       const compiled = await compileGraph(recognized, reader, {
         target: cpu,
-        options: { ternarize, activations: ternarize === "none" ? "f32" : "int8", lora: adapters },
+        options: { ternarize, activations: ternarize === "none" ? "f32" : "int8" },
         sizes: {},
         batchAxes: batchAxesOf(imported, recognized),
         dtypes: portTypesOf(imported),
@@ -166,14 +172,14 @@ it("merges several adapters, also into the same weights", () => {
   const one = loraFile(PEFT_MODULES, plain.weights, PEFT, 21);
   const two = loraFile(KOHYA_MODULES, plain.weights, KOHYA, 55);
   const adapters = [
-    readLora({ file: save("one.safetensors", one.bytes), scale: 1 }),
-    readLora({ file: save("two.safetensors", two.bytes), scale: -0.5 }),
+    { file: save("one.safetensors", one.bytes), scale: 1 },
+    { file: save("two.safetensors", two.bytes), scale: -0.5 },
   ];
   const both = fluxModel(TINY, 1, (role, values, shape) => {
     one.edit(1)(role, values, shape);
     two.edit(-0.5)(role, values, shape);
   });
-  const merged = withAdapters(recognize(importModel(folder), reader), adapters, reader);
+  const { graph: merged } = withAdapters(recognize(importModel(folder), reader), adapters, reader);
   const wanted = evaluate(importModel(files.save(both.onnx)), TORCHSCRIPT);
   expect(relativeError(evaluate(merged, TORCHSCRIPT), wanted)).toBeLessThan(1e-5);
 });
@@ -185,14 +191,10 @@ it("names what it leaves out", () => {
     { name: "transformer.transformer_blocks.7.attn.to_q", roles: ["double.0.img.q"], rank: 2 },
   ];
   for (const [name, t] of loraFile(strangers, plain.weights, PEFT).tensors) lora.tensors.set(name, t);
-  const bias: Tensor = { dtype: "f32", shape: [2], data: Float32Array.of(1, 2) };
-  lora.tensors.set("transformer.proj_out.lora_B.bias", bias);
   const file = save("partly.safetensors", serialize(lora.tensors));
-  const { reports } = planLora(recognize(importModel(folder), reader), [readLora({ file, scale: 1 })]);
+  const { reports } = withAdapters(recognize(importModel(folder), reader), [{ file, scale: 1 }], reader);
+  const both = (name: string) => [`${name}.lora_A.weight`, `${name}.lora_B.weight`];
   expect(reports[0]?.merged).toBe(1);
-  expect([...(reports[0]?.leftOut ?? [])].sort()).toEqual([
-    "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
-    "transformer.proj_out.lora_B.bias",
-    "transformer.transformer_blocks.7.attn.to_q.lora_A.weight",
-  ]);
+  expect([...(reports[0]?.leftOut ?? [])].sort()).toEqual(both(strangers[0]?.name ?? ""));
+  expect([...(reports[0]?.absent ?? [])].sort()).toEqual(both(strangers[1]?.name ?? ""));
 });

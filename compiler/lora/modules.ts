@@ -1,0 +1,98 @@
+import { type BlockCounts, diffusersNames, originalNames } from "../diffusers/modules.js";
+
+/** A module that an adapter may be for, by the roles of its rows. */
+export interface AdaptedModule {
+  readonly kind: "linear" | "norm";
+  readonly roles: readonly string[];
+}
+
+/** What a name of an adapter's module stands for. */
+export type Resolved =
+  /** `name` is the module's own, dots and all, as patterns of PEFT see it. */
+  | { readonly is: "module"; readonly name: string; readonly module: AdaptedModule }
+  /** A block or an embedder of FLUX that this model does not have. */
+  | { readonly is: "absent" }
+  /** Part of a text encoder, a VAE or the like. */
+  | { readonly is: "elsewhere" }
+  | { readonly is: "unknown" };
+
+/** What trainers and tools put before the names of a transformer's modules, in any order and number. */
+const PREFIX =
+  /^(?:base_model|model|transformer(?![._]blocks)|diffusion_model|unet|lora|lycoris|module|_orig_mod|dit|flux)[._]+/;
+const ELSEWHERE =
+  /^(?:te\d*|text_encoders?(?:_?\d)?|text_model|text_projection|logit_scale|clip(?:_?[lg\d])?|t5(?:_?xxl)?|vae|first_stage_model|cond_stage_model|conditioner|image_encoder|vision_model|controlnet|bundle_emb|emb_params|(?:en|de)coder|shared|final_layer_norm)(?:[._]|$)/i;
+const BLOCK = /^((?:single_)?transformer_blocks|double_blocks|single_blocks)_\d+_/;
+
+/** The modules of a FLUX transformer by the names that adapters have for them. */
+export class ModuleNames {
+  readonly #modules: ReadonlyMap<string, AdaptedModule>;
+
+  constructor(counts: BlockCounts) {
+    this.#modules = modulesOf(counts);
+  }
+
+  resolve(base: string): Resolved {
+    for (let name = base; ; ) {
+      const key = flat(name);
+      const module = this.#modules.get(key);
+      if (module !== undefined) return { is: "module", name: name.replace(/[._]+$/, ""), module };
+      if (ANY.has(key.replace(BLOCK, "$1_0_"))) return { is: "absent" };
+      if (ELSEWHERE.test(name)) return { is: "elsewhere" };
+      const rest = name.replace(PREFIX, "");
+      if (rest === name) return { is: "unknown" };
+      name = rest;
+    }
+  }
+}
+
+/** Kohya's names have underscores where modules have dots, and sometimes one too many. */
+function flat(name: string): string {
+  return name.replaceAll(".", "_").replace(/_+$/, "");
+}
+
+/** Projections that adapters join although the model's names have them apart. */
+const JOINED: readonly (readonly [folder: string, leaf: string, roles: readonly string[]])[] = [
+  ["transformer_blocks", "attn.to_qkv", ["img.q", "img.k", "img.v"]],
+  ["transformer_blocks", "attn.to_added_qkv", ["txt.q", "txt.k", "txt.v"]],
+  ["transformer_blocks", "attn.add_qkv_proj", ["txt.q", "txt.k", "txt.v"]],
+  ["transformer_blocks", "attn.to_out", ["img.out"]],
+  ["single_transformer_blocks", "attn.to_qkv", ["q", "k", "v"]],
+  // XLabs' processors: 1 is the picture's stream, 2 the text's.
+  ["double_blocks", "processor.qkv_lora1", ["img.q", "img.k", "img.v"]],
+  ["double_blocks", "processor.qkv_lora2", ["txt.q", "txt.k", "txt.v"]],
+  ["double_blocks", "processor.proj_lora1", ["img.out"]],
+  ["double_blocks", "processor.proj_lora2", ["txt.out"]],
+  ["single_blocks", "processor.qkv", ["q", "k", "v"]],
+  ["single_blocks", "processor.proj", ["out"]],
+];
+/** Diffusers' processors once held the factors: `attn.processor.to_q_lora.down.weight`. */
+const IN_PROCESSOR = /^(.+)\.attn\.((?:to|add)_\w+(?:\.0)?)$/;
+
+function modulesOf(counts: BlockCounts): ReadonlyMap<string, AdaptedModule> {
+  const modules = new Map<string, AdaptedModule>();
+  const add = (name: string, kind: AdaptedModule["kind"], roles: readonly string[]) =>
+    modules.set(flat(name), { kind, roles });
+  for (const { modules: linears, vectors } of [diffusersNames(counts), originalNames(counts)]) {
+    for (const { name, roles } of linears) {
+      add(name, "linear", roles);
+      const [, block, leaf] = IN_PROCESSOR.exec(name) ?? [];
+      if (leaf !== undefined) add(`${block}.attn.processor.${leaf.replace(".0", "")}`, "linear", roles);
+    }
+    for (const { name, role } of vectors) add(name.replace(/\.(?:weight|scale)$/, ""), "norm", [role]);
+  }
+  for (const [folder, leaf, roles] of JOINED) {
+    const [kind, count] = /single/.test(folder)
+      ? ["single", counts.singleBlocks]
+      : ["double", counts.doubleBlocks];
+    for (let i = 0; i < Number(count); i++) {
+      add(
+        `${folder}.${i}.${leaf}`,
+        "linear",
+        roles.map((role) => `${kind}.${i}.${role}`),
+      );
+    }
+  }
+  return modules;
+}
+
+const ANY = modulesOf({ doubleBlocks: 1, singleBlocks: 1 });
