@@ -82,8 +82,8 @@ export function promptWeightsOption(byDefault: string): Option {
 /** Adapters to merge into a model's weights: `--lora`, as often as wanted. */
 export function loraOption(): Option {
   return new Option(
-    "--lora <file[:scale]>",
-    "LoRA (.safetensors) to merge into the weights first; may be given several times",
+    "--lora <path[:scale]>",
+    "adapter (LoRA, DoRA, LoKr, …: .safetensors or its folder) to merge into the weights first; may be given several times",
   ).argParser((text: string, before: readonly LoraRequest[] | undefined) => [
     ...(before ?? []),
     loraRequest(text),
@@ -96,7 +96,7 @@ export function loraRequest(text: string): LoraRequest {
     /^(.+\.safetensors):([^:/\\]*)$/i.exec(text) ?? /^(.+):([-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(text);
   const [, file, scale] = match ?? [];
   if (file === undefined || scale === undefined) {
-    if (text === "") throw new InvalidArgumentError("Expected the path of a .safetensors file.");
+    if (text === "") throw new InvalidArgumentError("Expected the path of a .safetensors file or a folder.");
     return { file: text, scale: 1 };
   }
   const value = Number(scale);

@@ -19,7 +19,7 @@ export function locateAdapter(path: string): AdapterFiles {
   if (found?.isFile() === true) return withConfig(path);
   if (found?.isDirectory() === true) {
     const files = readdirSync(path).sort();
-    const weights = files.filter((name) => name.endsWith(".safetensors"));
+    const weights = files.filter((name) => /\.(?:safetensors|sft)$/.test(name));
     const chosen =
       USUAL.find((name) => weights.includes(name)) ?? (weights.length === 1 ? weights[0] : undefined);
     if (chosen !== undefined) return withConfig(join(path, chosen));

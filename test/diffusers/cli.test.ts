@@ -68,7 +68,7 @@ it("eval and compile with an adapter", async () => {
     "-o",
     join(root, "o.safetensors"),
   ]);
-  expect(told.stdout).toContain(`${lora} at 1: 1 update merged`);
+  expect(told.stdout).toContain(`${lora} at 1: 1 module merged (1 LoRA)`);
   const bundle = join(root, "bundle");
   const common = ["compile", model, "--target", "cpu", "--ternarize", "none", "--activations", "f32"];
   const { code, stdout, stderr } = await cli([
