@@ -8,7 +8,8 @@ export function describeLora({ file, scale, merged, forms, settings, leftOut, ab
   const parts = [`${file} at ${scale}: ${formatQuantity(merged, "module")} merged (${kinds.join(", ")})`];
   if (settings !== null) parts.push(`with ${settings}`);
   const tensors = (names: readonly string[], whose: string) => {
-    if (names.length > 0) parts.push(`left out ${formatQuantity(names.length, "tensor")} ${whose}: ${someOf(names)}`);
+    if (names.length > 0)
+      parts.push(`left out ${formatQuantity(names.length, "tensor")} ${whose}: ${someOf(names)}`);
   };
   tensors(leftOut, "of other networks");
   tensors(absent, "for parts that this model does not have");
