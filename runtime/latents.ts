@@ -3,6 +3,7 @@
  * per 2x2 patch, [(height/16)(width/16), channels*4], its channel being c*4 + dy*2 + dx.
  */
 import { TritcError } from "../ir/errors.js";
+import { checkWhole, MAX_SIDE } from "./bounds.js";
 import { makeNoise } from "./noise.js";
 
 export interface LatentGeometry {
@@ -35,7 +36,10 @@ export function latentGeometry(height: number, width: number, channels = 16, vae
     ["height", height],
     ["width", width],
   ] as const) {
-    if (Number.isInteger(size) && size > 0 && size % multiple === 0) continue;
+    if (Number.isInteger(size) && size > 0 && size % multiple === 0) {
+      checkWhole(name, size, multiple, MAX_SIDE);
+      continue;
+    }
     const nearest = Math.max(1, Math.round(size / multiple)) * multiple;
     throw new TritcError({
       code: "TRITC_E_RESOLUTION",

@@ -8,6 +8,10 @@
  * `Math.sqrt`, which IEEE 754 fixes and engines compile to the square-root instruction.
  */
 import { TritcError } from "../ir/errors.js";
+import { checkWhole } from "./bounds.js";
+
+/** 8 GiB: the noise of a picture takes 256 MiB at most. */
+const MAX_NOISE = 2 ** 31;
 
 /** Four 32-bit words, each in [0, 2^32). */
 export type Words4 = readonly [number, number, number, number];
@@ -105,6 +109,7 @@ export function exactTurn(u: number): readonly [number, number] {
  */
 export function makeNoise(seed: number | bigint, count: number, stream = 0): Float32Array {
   const [key0, key1] = seedWords(seed);
+  checkWhole("count", count, 0, MAX_NOISE);
   const noise = new Float32Array(count);
   for (let block = 0; block * 4 < count; block++) {
     const words = philox4x32([block >>> 0, Math.floor(block / 2 ** 32), stream >>> 0, 0], key0, key1);
@@ -120,8 +125,8 @@ export function makeNoise(seed: number | bigint, count: number, stream = 0): Flo
   return noise;
 }
 
-/** The low and high 32 bits of a seed. */
-function seedWords(seed: number | bigint): readonly [number, number] {
+/** The low and high 32 bits of a seed. Throws TRITC_E_SEED. */
+export function seedWords(seed: number | bigint): readonly [number, number] {
   const valid =
     typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && seed >= 0;
   if (!valid) {

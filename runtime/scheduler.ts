@@ -1,5 +1,6 @@
 import { TritcError } from "../ir/errors.js";
 import type { SchedulerConfig } from "../ir/sampling/scheduler-config.js";
+import { checkWhole, MAX_STEPS } from "./bounds.js";
 
 export interface ScheduleRequest {
   /** Number of denoising steps, N >= 1. */
@@ -28,6 +29,7 @@ export interface Schedule {
 export function makeSchedule(config: SchedulerConfig, request: ScheduleRequest): Schedule {
   const { steps, imageTokens } = request;
   requirePositiveInteger("steps", steps);
+  checkWhole("steps", steps, 1, MAX_STEPS);
   requirePositiveInteger("imageTokens", imageTokens);
   const shift = config.useDynamicShifting ? Math.exp(dynamicShift(config, imageTokens)) : config.shift;
   const sigmas = new Float32Array(steps + 1);

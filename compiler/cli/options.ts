@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
+import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../runtime/bounds.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Resolution } from "../resolutions.js";
 import type { CliIo } from "./io.js";
@@ -28,6 +29,7 @@ export function withOutputOptions(command: Command): Command {
 
 export interface DeviceOptions {
   readonly threads?: number;
+  readonly stallSeconds?: number;
   readonly software?: boolean;
 }
 
@@ -35,7 +37,15 @@ export interface DeviceOptions {
 export function withDeviceOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--threads <n>", "threads of the cpu target; default: all cores").argParser(positiveInteger),
+      new Option("--threads <n>", "threads of the cpu target; default: all cores").argParser(
+        wholeFromOne(MAX_THREADS),
+      ),
+    )
+    .addOption(
+      new Option(
+        "--stall-seconds <n>",
+        "cpu target: give a kernel up that makes no progress for so long; default: 60",
+      ).argParser(wholeFromOne(1e6)),
     )
     .option("--software", "webgpu: use the software adapter even where there is a GPU");
 }
@@ -68,7 +78,9 @@ export function withPlanOptions(command: Command): Command {
 
 /** Tokens of text that the transformer gets. */
 export function textLengthOption(byDefault: string): Option {
-  return new Option("--text-length <n>", `text tokens; default: ${byDefault}`).argParser(positiveInteger);
+  return new Option("--text-length <n>", `text tokens; default: ${byDefault}`).argParser(
+    wholeFromOne(MAX_TEXT_TOKENS),
+  );
 }
 
 /** Whether weights that only a prompt needs (time, text and modulation layers) stay on the device. */
@@ -104,6 +116,15 @@ export function loraRequest(text: string): LoraRequest {
     throw new InvalidArgumentError("Expected <file> or <file>:<scale>, such as style.safetensors:0.8.");
   }
   return { file, scale: value };
+}
+
+/** A parser of whole numbers from 1 to `most`. */
+export function wholeFromOne(most: number): (text: string) => number {
+  return (text) => {
+    const value = positiveInteger(text);
+    if (value > most) throw new InvalidArgumentError(`Expected a whole number from 1 to ${most}.`);
+    return value;
+  };
 }
 
 /** Parses a whole number of 1 or more. Throws InvalidArgumentError, as the parsers below. */
@@ -163,5 +184,8 @@ export function resolution(text: string): Resolution {
   const match = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(text);
   if (match === null)
     throw new InvalidArgumentError("Expected <width>x<height> in pixels, such as 1024x1024.");
-  return { width: Number(match[1]), height: Number(match[2]) };
+  const [width, height] = [Number(match[1]), Number(match[2])];
+  if (Math.max(width, height) > MAX_SIDE)
+    throw new InvalidArgumentError(`Expected sides of at most ${MAX_SIDE} pixels.`);
+  return { width, height };
 }

@@ -1,3 +1,4 @@
+import { checkWhole, MAX_THREADS } from "../bounds.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
 import { engineFeatures } from "./features.js";
@@ -6,13 +7,17 @@ import type { SpawnThread } from "./threads.js";
 
 export interface CpuDeviceOptions {
   /** Threads in all, the calling one included; default 1. More than one needs `spawn`. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Starts a worker thread; see `spawnWebWorker` and `runtime/node/threads.ts`. Absent: single-threaded. */
   readonly spawn?: SpawnThread;
   /** Kernel features to use; default: those the engine has. An empty set forces the fallback kernels. */
   readonly features?: ReadonlySet<string>;
   /** Whether the calling thread may block; default true. A browser's main thread may not. */
   readonly callerWorks?: boolean;
+  /** Seconds without any progress after which a run of worker threads is given up; default 60. */
+  readonly stallSeconds?: number | undefined;
+  /** The most memory a program may take, at most and by default the 4 GiB that WebAssembly can address. */
+  readonly memoryBytes?: number;
 }
 
 /**
@@ -22,14 +27,19 @@ export interface CpuDeviceOptions {
 export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<Device> {
   const shareable = typeof SharedArrayBuffer !== "undefined";
   const spawn = shareable ? options.spawn : undefined;
-  const threads = spawn === undefined ? 1 : Math.max(1, Math.floor(options.threads ?? 1));
-  const features = options.features ?? engineFeatures();
-  const callerWorks = options.callerWorks ?? true;
+  const threads = checkWhole("threads", options.threads ?? 1, 1, MAX_THREADS);
+  const team = {
+    threads: spawn === undefined ? 1 : threads,
+    spawn,
+    callerWorks: options.callerWorks ?? true,
+    stallSeconds: checkWhole("stallSeconds", options.stallSeconds ?? 60, 1, 1e6),
+  };
+  const { features = engineFeatures(), memoryBytes } = options;
   return oneAtATime({
     kind: "cpu",
-    description: `WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
+    description: `WebAssembly, ${team.threads} thread${team.threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
     load: (program, code, weights, loadOptions) =>
-      loadCpuProgram(program, code, weights, { threads, spawn, callerWorks }, features, loadOptions),
+      loadCpuProgram(program, code, weights, { team, features, memoryBytes }, loadOptions),
     close: async () => undefined,
   });
 }

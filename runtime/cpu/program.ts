@@ -4,6 +4,7 @@ import {
   AddressSpace,
   bufferBytes,
   isPersistent,
+  memoryError,
   placeDynamic,
   stagedBy,
   turnBuffers,
@@ -33,13 +34,20 @@ function launchCount(program: Program): number {
   return PHASES.reduce((count, phase) => count + program.phases[phase].length, 0);
 }
 
+/** What a program runs on. */
+export interface CpuHost {
+  readonly team: ThreadOptions;
+  readonly features: ReadonlySet<string>;
+  /** The most memory that it may take; undefined for what WebAssembly can address. */
+  readonly memoryBytes: number | undefined;
+}
+
 /** Compiles kernels, uploads weights and runs `load`, on a new team of threads. */
 export async function loadCpuProgram(
   program: Program,
   code: KernelCode,
   weights: WeightSource,
-  threads: ThreadOptions,
-  features: ReadonlySet<string>,
+  { team: threads, features, memoryBytes }: CpuHost,
   { promptWeights = "keep" }: LoadOptions = {},
 ): Promise<LoadedProgram> {
   const team = new ThreadTeam(threads, launchCount(program));
@@ -49,7 +57,7 @@ export async function loadCpuProgram(
     );
     await team.start(modules);
     const schedule = scheduleWeights(program, promptWeights);
-    const loaded = new CpuProgram(program, team, schedule, weights);
+    const loaded = new CpuProgram(program, team, schedule, weights, memoryBytes);
     await loaded.load();
     return loaded;
   } catch (error) {
@@ -90,6 +98,8 @@ class CpuProgram implements LoadedProgram {
   private addresses: ReadonlyMap<string, number> = new Map();
   private bindings: Bindings | undefined;
   private boundText = "";
+  /** The launches of the tables that the threads have. */
+  private installed: Partial<Record<Phase, readonly Launch[]>> = {};
   private readonly space: AddressSpace;
   /** Where the words of the bound phases begin and end. */
   private tables = { from: 0, end: 0 };
@@ -102,8 +112,10 @@ class CpuProgram implements LoadedProgram {
     private readonly schedule: WeightSchedule,
     /** Where streamed weights are read again. */
     private readonly weights: WeightSource,
+    private readonly memoryLimit: number | undefined,
   ) {
-    this.space = new AddressSpace(team.firstFree);
+    this.space = new AddressSpace(team.firstFree, memoryLimit);
+    team.nameLaunch = (phase, index) => this.nameLaunch(phase as Phase, index);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     this.kernelIndex = new Map(program.kernels.map((kernel, index) => [kernel.id, index]));
   }
@@ -117,7 +129,7 @@ class CpuProgram implements LoadedProgram {
       await this.fill(buffer, this.persistent);
     }
     for (const launch of load) {
-      const space = new AddressSpace(this.space.end);
+      const space = new AddressSpace(this.space.end, this.memoryLimit);
       const addresses = new Map(this.persistent);
       for (const buffer of stagedBy(launch, this.buffers)) {
         addresses.set(buffer.id, this.take(space, buffer));
@@ -132,7 +144,7 @@ class CpuProgram implements LoadedProgram {
     const text = JSON.stringify(this.program.symbols.map((name) => bindings[name]));
     if (this.bindings !== undefined && text === this.boundText) return;
     verifyProgramSizes(this.program, bindings);
-    const space = new AddressSpace(this.space.end);
+    const space = new AddressSpace(this.space.end, this.memoryLimit);
     const dynamic = placeDynamic(this.program, bindings, space);
     this.reserve(space.end);
     this.addresses = new Map([...this.persistent, ...dynamic.addresses]);
@@ -161,7 +173,7 @@ class CpuProgram implements LoadedProgram {
 
   /** One launch of a streamed prompt; its weights lie behind everything else until the next one. */
   private async runTurn(turn: PromptTurn, bindings: Bindings, step: number): Promise<void> {
-    const space = new AddressSpace(this.tables.end);
+    const space = new AddressSpace(this.tables.end, this.memoryLimit);
     const addresses = new Map(this.addresses);
     for (const buffer of turnBuffers(turn, this.buffers)) {
       addresses.set(buffer.id, this.take(space, buffer));
@@ -216,7 +228,7 @@ class CpuProgram implements LoadedProgram {
   /** The tables of every phase that runs from them; returns where their words end. */
   private installBound(bindings: Bindings, from: number): number {
     const { load: _, prompt, ...phases } = this.program.phases;
-    const space = new AddressSpace(from);
+    const space = new AddressSpace(from, this.memoryLimit);
     const all = this.schedule.turns.length > 0 ? phases : { prompt, ...phases };
     this.installTables(all, bindings, this.addresses, space);
     return space.end;
@@ -243,6 +255,7 @@ class CpuProgram implements LoadedProgram {
     addresses: ReadonlyMap<string, number>,
     space: AddressSpace,
   ): void {
+    this.installed = phases;
     const tables: Record<string, Int32Array> = {};
     let ordinal = 0;
     this.moving = new Map();
@@ -265,6 +278,11 @@ class CpuProgram implements LoadedProgram {
       this.moving.set(phase, moving);
     }
     this.team.send({ type: "tables", tables });
+  }
+
+  private nameLaunch(phase: Phase, index: number): string {
+    const launch = this.installed[phase]?.[index];
+    return launch === undefined ? phase : `launch "${launch.label}" (${launch.kernel}) of phase ${phase}`;
   }
 
   private upload(buffer: ProgramBuffer, data: Uint8Array, address: number, bytes: number): void {
@@ -290,7 +308,13 @@ class CpuProgram implements LoadedProgram {
 
   private reserve(end: number): void {
     const missing = Math.ceil(end / WASM_PAGE_BYTES) - this.team.memory.buffer.byteLength / WASM_PAGE_BYTES;
-    if (missing > 0) this.team.memory.grow(missing);
+    if (missing <= 0) return;
+    try {
+      this.team.memory.grow(missing);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw memoryError("the program's memory", end, this.team.memory.buffer.byteLength, cause);
+    }
   }
 
   private bound(): Bindings {

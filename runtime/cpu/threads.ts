@@ -7,7 +7,13 @@ import {
   wasmFirstFree,
   wasmScratchAreas,
 } from "../../ir/program/wasm-abi.js";
-import { createParticipant, epochOf, type ThreadMessage, type ThreadReport } from "./participant.js";
+import {
+  chunksOf,
+  createParticipant,
+  epochOf,
+  type ThreadMessage,
+  type ThreadReport,
+} from "./participant.js";
 
 /** A started worker thread. */
 export interface ThreadHandle {
@@ -33,9 +39,14 @@ export interface ThreadOptions {
   readonly threads: number;
   /** Absent: everything runs on the calling thread. */
   readonly spawn: SpawnThread | undefined;
-  /** The calling thread may block, so it takes a share. False on a browser's main thread. */
+  /** The calling thread may block, so it takes a share. False where it has to answer: a page, Ctrl-C. */
   readonly callerWorks: boolean;
+  /** Seconds without any progress after which the threads are stopped. */
+  readonly stallSeconds: number;
 }
+
+/** Threads are looked at this often, in milliseconds. */
+const WATCH_INTERVAL = 500;
 
 const SOURCE = `port.listen((${createParticipant.toString()})((report) => port.post(report), true));`;
 
@@ -55,11 +66,19 @@ export class ThreadTeam {
   private pending = 0;
   private errors: string[] = [];
   private settle: (() => void) | undefined;
-  /** Why a worker is gone; nothing runs any more then. */
-  private dead: string | undefined;
+  /** Why the threads are gone; nothing runs any more then. */
+  private dead: TritcError | undefined;
+  /** The tables that the threads have. */
+  private tables: Readonly<Record<string, Int32Array>> = {};
+  private phases: readonly string[] = [];
+  /** Names a launch of a phase's table for people. */
+  nameLaunch: (phase: string, index: number) => string = (phase, index) => `launch ${index} of ${phase}`;
 
   /** `launches`: as many as tables ever name at a time. */
-  constructor(options: ThreadOptions, launches: number) {
+  constructor(
+    private readonly options: ThreadOptions,
+    launches: number,
+  ) {
     const { threads, spawn } = options;
     const controlWords = WASM_CONTROL_HEAD + 2 * launches;
     const scratchAreas = wasmScratchAreas(launches);
@@ -68,11 +87,8 @@ export class ThreadTeam {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: WASM_MAX_PAGES, shared: true });
     this.control = new Int32Array(this.memory.buffer, WASM_CONTROL_ADDRESS, controlWords);
     const onReport = (report: ThreadReport) => this.reported(report);
-    const onError = (error: unknown) => {
-      this.dead = `a worker thread ended: ${String(error)}`;
-      this.settle?.();
-    };
-    const alone = spawn === undefined || threads === 1;
+    const onError = (error: unknown) => this.fail(threadFault(`a worker thread ended: ${String(error)}`));
+    const alone = spawn === undefined || (threads === 1 && options.callerWorks);
     this.caller = alone || options.callerWorks ? createParticipant(onReport, false) : undefined;
     const workers = alone ? 0 : threads - (this.caller === undefined ? 0 : 1);
     this.workers = Array.from({ length: workers }, () => {
@@ -104,13 +120,15 @@ export class ThreadTeam {
   /** Sends every thread a message that is not a run. */
   send(message: ThreadMessage): void {
     this.version += 1;
+    if (message.type === "tables") this.tables = message.tables;
     for (const post of this.members()) post(message);
   }
 
   /** Runs different phases of the tables that were sent. Rejects if a kernel trapped or a thread is gone. */
   async run(phases: readonly string[]): Promise<void> {
-    if (this.dead !== undefined) throw threadFault(this.dead);
+    if (this.dead !== undefined) throw this.dead;
     this.runs += 1;
+    this.phases = phases;
     this.expectReports();
     if (phases.join() !== this.lastPhases) this.version += 1;
     this.lastPhases = phases.join();
@@ -149,13 +167,59 @@ export class ThreadTeam {
   private async allReported(): Promise<void> {
     if (this.pending > 0 && this.dead === undefined) {
       for (const worker of this.workers) worker.keepAlive(true);
+      const unwatch = this.watch();
       await new Promise<void>((resolve) => {
         this.settle = resolve;
       });
+      unwatch();
       for (const worker of this.workers) worker.keepAlive(false);
     }
-    if (this.dead !== undefined) throw threadFault(this.dead);
+    if (this.dead !== undefined) throw this.dead;
     if (this.errors.length > 0) throw threadFault(`a kernel failed: ${this.errors.join("; ")}`);
+  }
+
+  /**
+   * Stops the threads where no chunk of any launch was finished for a long time: a kernel that never ends must not keep the
+   * host waiting forever. Looks are counted, not time, so that a machine that slept raises no alarm.
+   */
+  private watch(): () => void {
+    const most = Math.ceil((this.options.stallSeconds * 1000) / WATCH_INTERVAL);
+    let [seen, quiet] = [this.progress(), 0];
+    const timer = setInterval(() => {
+      const now = this.progress();
+      quiet = now === seen ? quiet + 1 : 0;
+      seen = now;
+      if (quiet >= most) this.fail(stalled(this.stuckAt(), this.options.stallSeconds));
+    }, WATCH_INTERVAL);
+    return () => clearInterval(timer);
+  }
+
+  private progress(): number {
+    let chunks = -this.pending;
+    for (let word = WASM_CONTROL_HEAD; word < this.control.length; word++) {
+      chunks += Atomics.load(this.control, word) & 0xfff;
+    }
+    return chunks;
+  }
+
+  /** The launch that the threads are at, in words. */
+  private stuckAt(): string {
+    if (this.runs === 0) return "the start of the kernels";
+    for (const phase of this.phases) {
+      const table = this.tables[phase] ?? new Int32Array();
+      for (let at = 0; at < table.length; at += 4) {
+        const done = Atomics.load(this.control, WASM_CONTROL_HEAD + 2 * (table[at + 3] ?? 0) + 1);
+        if (done < chunksOf(table[at + 2] ?? 0, this.members().length)) return this.nameLaunch(phase, at / 4);
+      }
+    }
+    return `phases ${this.phases.join(", ")}`;
+  }
+
+  /** Nothing runs after that. */
+  private fail(error: TritcError): void {
+    this.dead ??= error;
+    void this.close();
+    this.settle?.();
   }
 
   private reported({ run, error }: ThreadReport): void {
@@ -164,6 +228,17 @@ export class ThreadTeam {
     this.pending -= 1;
     if (this.pending === 0) this.settle?.();
   }
+}
+
+function stalled(place: string, seconds: number): TritcError {
+  return new TritcError({
+    code: "TRITC_E_KERNEL_STALLED",
+    message: "a kernel does not come to an end",
+    place,
+    expected: `some progress within ${seconds} s`,
+    found: "none; the threads were stopped",
+    remedy: "verify where the bundle is from; on a very slow machine, allow more time (--stall-seconds)",
+  });
 }
 
 function threadFault(message: string): TritcError {

@@ -5,21 +5,17 @@ import type { Program } from "../../ir/program/program.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents, latentGeometry } from "../latents.js";
+import { checkRequest } from "../request.js";
 import { requireSampler, type StepProgress, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
-import { openDevice } from "./open-device.js";
+import { type OpenDeviceOptions, openDevice } from "./open-device.js";
 import { openPipelineModels, type Picture, type PipelineModels } from "./pipeline-models.js";
 import { encodePng, generationMetadata } from "./png.js";
 
-export interface GeneratorOptions {
-  /** Threads of the cpu device and of ONNX Runtime; all cores if absent. */
-  readonly threads?: number | undefined;
-  /** webgpu: the software adapter even where there is a GPU. */
-  readonly software?: boolean | undefined;
-  /** CUDA: which of the driver's devices; the first if absent. */
-  readonly device?: number | undefined;
+/** `threads` are also those of ONNX Runtime. */
+export interface GeneratorOptions extends OpenDeviceOptions {
   /** Folder with tokenizers, text encoders, VAE and scheduler; the bundle's own `pipeline/` if absent. */
   readonly pipeline?: string | undefined;
   /**
@@ -121,8 +117,9 @@ class BundleGenerator implements Generator {
     this.#parts = parts;
   }
 
-  generate(options: GenerateOptions): Promise<GeneratedPicture> {
+  async generate(options: GenerateOptions): Promise<GeneratedPicture> {
     const request = { ...options };
+    checkRequest(request);
     return this.#turns.take(() => this.#draw(request), options.signal);
   }
 

@@ -5,6 +5,8 @@ import { isCudaTarget } from "./cuda/architectures.js";
 export interface OpenDeviceOptions {
   /** Threads of the cpu device; all cores if absent. */
   readonly threads?: number | undefined;
+  /** cpu: seconds without any progress after which a run is given up; 60 if absent. */
+  readonly stallSeconds?: number | undefined;
   /** webgpu: the software adapter even where there is a GPU. */
   readonly software?: boolean | undefined;
   /** CUDA: which of the driver's devices; the first if absent. `CUDA_VISIBLE_DEVICES` chooses and orders them. */
@@ -15,7 +17,7 @@ export interface OpenDeviceOptions {
 export async function openDevice(target: string, options: OpenDeviceOptions = {}): Promise<Device> {
   if (target === "cpu") {
     const { createNodeCpuDevice } = await import("./cpu.js");
-    return createNodeCpuDevice(options.threads === undefined ? {} : { threads: options.threads });
+    return createNodeCpuDevice({ threads: options.threads, stallSeconds: options.stallSeconds });
   }
   if (target.startsWith("webgpu")) {
     const { createNodeWebGpuDevice } = await import("./webgpu-device.js");

@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
+import { checkWhole, MAX_THREADS } from "../bounds.js";
 import { Turns } from "../turns.js";
 import { missingFile } from "./json-file.js";
 import { importOptional } from "./optional-package.js";
@@ -41,6 +42,7 @@ export interface OrtOptions {
  *   installed, `TRITC_E_ORT` if it refuses the file
  */
 export async function openOrtSession(path: string, options: OrtOptions = {}): Promise<OrtSession> {
+  if (options.threads !== undefined) checkWhole("threads", options.threads, 1, MAX_THREADS);
   await access(path).catch((cause: unknown) => {
     throw missingFile(path, cause);
   });

@@ -23,6 +23,9 @@ const ADD = `(module (import "env" "memory" (memory 1 65536 shared))
     (local.set $begin (i32.add (local.get $begin) (i32.const 1)))
     (br $rows))))`;
 
+const ENDLESS = `(module (import "env" "memory" (memory 1 65536 shared))
+(func (export "run") (param i32 i32 i32) (loop $forever (br $forever))))`;
+
 const TRAP = `(module (import "env" "memory" (memory 1 65536 shared))
 (func (export "run") (param $words i32) (param $begin i32) (param $end i32)
   (if (i32.eq (local.get $end) (i32.load (local.get $words))) (then (unreachable)))))`;
@@ -187,6 +190,54 @@ describe("cpu device", () => {
     );
     await loaded.run(["prompt"], 0);
     expect(await loaded.read("first")).toEqual(Float32Array.of(2, 4, 6, 8));
+    await device.close();
+  });
+
+  it.each([1, 3])("stops a kernel that never ends, and names its launch, on %i threads", async (threads) => {
+    const device = await createNodeCpuDevice({ threads, stallSeconds: 1 });
+    const endless = program({
+      ...ARENA,
+      kernels: [kernel("add"), kernel("endless")],
+      phases: {
+        ...ARENA.phases,
+        advance: [
+          {
+            ...launch("endless", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0),
+            label: "block 7",
+          },
+        ],
+      },
+    });
+    const loaded = await device.load(endless, await codeOf({ add: ADD, endless: ENDLESS }), WEIGHTS);
+    await loaded.bind({ tokens: 4 });
+    loaded.write("x", Float32Array.of(1, 2, 3, 4));
+    await loaded.run(["prompt", "step"], 0);
+    let ticks = 0;
+    const clock = setInterval(() => ticks++, 50);
+    const stalled = { code: "TRITC_E_KERNEL_STALLED", message: /"block 7" \(endless\) of phase advance/ };
+    await expect(loaded.run(["step", "advance"], 0)).rejects.toMatchObject({
+      code: stalled.code,
+      message: expect.stringMatching(stalled.message),
+    });
+    clearInterval(clock);
+    // The host could do other things all the while, such as answer Ctrl-C.
+    expect(ticks).toBeGreaterThan(5);
+    await expect(loaded.run(["step"], 0)).rejects.toMatchObject({ code: stalled.code });
+    await device.close();
+  });
+
+  it.each([0, 1.5, 513, 1e5, Number.NaN])("refuses %d threads", async (threads) => {
+    await expect(createNodeCpuDevice({ threads })).rejects.toMatchObject({ code: "TRITC_E_RANGE" });
+  });
+
+  it("refuses sizes that memory does not hold, with what is needed and what there is", async () => {
+    const device = await createCpuDevice({ memoryBytes: 2 ** 23 });
+    const loaded = await device.load(ARENA, await codeOf({ add: ADD }), WEIGHTS);
+    await expect(loaded.bind({ tokens: 2 ** 19 })).rejects.toMatchObject({
+      code: "TRITC_E_CPU_MEMORY",
+      message: expect.stringMatching(/memory of this machine[\s\S]*at most 0.01 GiB/),
+    });
+    await loaded.bind({ tokens: 4 });
     await device.close();
   });
 

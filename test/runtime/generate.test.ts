@@ -146,6 +146,23 @@ describe.each([
     await expect(other.generate(request)).rejects.toMatchObject({ code: "TRITC_E_CLOSED" });
   });
 
+  it.each([
+    { steps: 1e9 },
+    { steps: 0.5 },
+    { width: 1e6, height: 1e6 },
+    { height: Number.POSITIVE_INFINITY },
+    { guidance: Number.NaN },
+    { textLength: 1e7 },
+    { prompt: "x".repeat(1e6) },
+    { prompt: 7 as unknown as string },
+  ])("refuses what is out of bounds before it works: %o", async (request) => {
+    const onStep = () => expect.unreachable();
+    await expect(generator.generate({ prompt: PROMPT, ...request, onStep })).rejects.toMatchObject({
+      code: "TRITC_E_RANGE",
+      message: expect.stringContaining(Object.keys(request)[0] ?? ""),
+    });
+  });
+
   it("refuses a size that no token grid fits", async () => {
     await expect(generator.generate({ prompt: PROMPT, width: 60, height: 64 })).rejects.toThrow(/width/);
   });

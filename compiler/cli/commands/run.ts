@@ -1,15 +1,16 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { PromptWeightsPolicy } from "../../../ir/program/memory/index.js";
+import { MAX_STEPS } from "../../../runtime/bounds.js";
 import type { Resolution } from "../../resolutions.js";
 import {
   type CommonOptions,
   type DeviceOptions,
   finiteNumber,
-  positiveInteger,
   promptWeightsOption,
   resolution,
   textLengthOption,
+  wholeFromOne,
   wholeNumber,
   withDeviceOptions,
   withOutputOptions,
@@ -27,7 +28,9 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 /** The options that say how to sample, the same for `run` and `compare`. */
 export function withSamplingOptions(command: Command): Command {
   return command
-    .addOption(new Option("--steps <n>", "denoising steps; default: the model's").argParser(positiveInteger))
+    .addOption(
+      new Option("--steps <n>", "denoising steps; default: the model's").argParser(wholeFromOne(MAX_STEPS)),
+    )
     .addOption(new Option("--guidance <g>", "guidance scale; default: the model's").argParser(finiteNumber))
     .addOption(new Option("--seed <n>", "seed of the noise").argParser(wholeNumber).default(0))
     .addOption(new Option("--resolution <WxH>", "picture size; default: the bundle's").argParser(resolution))

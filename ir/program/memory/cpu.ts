@@ -32,17 +32,26 @@ export class AddressSpace {
   take(bytes: number, what: string): number {
     const address = Math.ceil(this.next / ALIGNMENT) * ALIGNMENT;
     this.next = address + Math.ceil(bytes / 16) * 16;
-    if (this.next > this.limit) {
-      throw new TritcError({
-        code: "TRITC_E_CPU_MEMORY",
-        message: "the program does not fit into the 4 GiB that WebAssembly can address",
-        place: what,
-        found: `${(this.next / 2 ** 30).toFixed(2)} GiB`,
-        remedy: "use a smaller resolution, or another target",
-      });
-    }
+    if (this.next > this.limit) throw memoryError(what, this.next, this.limit);
     return address;
   }
+}
+
+/** TRITC_E_CPU_MEMORY: a program takes more than there is. */
+export function memoryError(what: string, bytes: number, limit: number, cause?: unknown): TritcError {
+  const gib = (size: number) => `${(size / 2 ** 30).toFixed(2)} GiB`;
+  return new TritcError({
+    code: "TRITC_E_CPU_MEMORY",
+    message:
+      limit < ADDRESS_LIMIT
+        ? "the program does not fit into the memory of this machine"
+        : "the program does not fit into the 4 GiB that WebAssembly can address",
+    place: what,
+    expected: `at most ${gib(limit)}`,
+    found: gib(bytes),
+    remedy: "use a smaller resolution, or another target",
+    cause,
+  });
 }
 
 export function bufferBytes(buffer: ProgramBuffer, bindings: Bindings): number {

@@ -1,0 +1,26 @@
+import { checkWhole, MAX_PROMPT, MAX_SIDE, MAX_STEPS, MAX_TEXT_TOKENS, outOfRange } from "./bounds.js";
+import { seedWords } from "./noise.js";
+
+/** What a caller of `generate` may ask for, of whatever type it really is. Throws TRITC_E_RANGE and TRITC_E_SEED. */
+export function checkRequest(request: {
+  readonly prompt: string;
+  readonly seed?: number | bigint;
+  readonly steps?: number | undefined;
+  readonly guidance?: number | undefined;
+  readonly width?: number;
+  readonly height?: number;
+  readonly textLength?: number | undefined;
+}): void {
+  const { prompt, seed = 0, steps, guidance, width, height, textLength } = request;
+  if (typeof prompt !== "string") throw outOfRange("prompt", "text", typeof prompt);
+  if (prompt.length > MAX_PROMPT)
+    throw outOfRange("prompt", `at most ${MAX_PROMPT} characters`, prompt.length);
+  seedWords(seed);
+  if (guidance !== undefined && !Number.isFinite(guidance))
+    throw outOfRange("guidance", "a number", guidance);
+  const sizes = { steps: [steps, MAX_STEPS], width: [width, MAX_SIDE], height: [height, MAX_SIDE] } as const;
+  for (const [name, [value, most]] of Object.entries(sizes)) {
+    if (value !== undefined) checkWhole(name, value, 1, most);
+  }
+  if (textLength !== undefined) checkWhole("textLength", textLength, 1, MAX_TEXT_TOKENS);
+}
