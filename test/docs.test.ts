@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { OPSETS_READ } from "../compiler/onnx/opsets.js";
 
 const root = join(import.meta.dirname, "..");
 const SOURCES = ["ir", "targets", "templates", "compiler", "runtime"];
@@ -19,6 +20,21 @@ function sourceCodes(): Set<string> {
   }
   return codes;
 }
+
+describe("the range of opsets", () => {
+  it("is the importer's wherever it is said", () => {
+    const pages = [
+      "README.md",
+      ...readdirSync(join(root, "docs"), { encoding: "utf8" }).map((f) => `docs/${f}`),
+    ];
+    const texts = pages
+      .filter((page) => page.endsWith(".md"))
+      .map((page) => readFileSync(join(root, page), "utf8"));
+    const said = texts.flatMap((text) => text.match(/opset \d+ to \d+/g) ?? []);
+    expect(said.length).toBeGreaterThan(1);
+    expect(new Set(said)).toEqual(new Set([OPSETS_READ]));
+  });
+});
 
 describe("docs/errors.md", () => {
   it("lists every error code of the sources, and no other", () => {

@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { OPSETS_READ } from "./opsets.js";
 
 interface Findings {
   readonly expected?: string;
@@ -37,7 +38,7 @@ export function badExternalData(place: string, message: string, findings: Findin
 
 /** Valid ONNX that this reader does not read. */
 export function unsupported(place: string, message: string, findings: Findings = {}): TritcError {
-  const remedy = "export with opset 17 to 20 and standard operators";
+  const remedy = `export with ${OPSETS_READ} and standard operators`;
   return new TritcError({ code: "TRITC_E_ONNX_UNSUPPORTED", place, message, remedy, ...findings });
 }
 

@@ -15,12 +15,11 @@ import {
   type OnnxValueInfo,
 } from "./model.js";
 import { Operation } from "./operation.js";
+import { NEWEST_OPSET, OLDEST_OPSET, OPSETS_READ } from "./opsets.js";
 import { findOperator } from "./registry.js";
 import { sortNodes } from "./sort.js";
 import { surveyOperators } from "./survey.js";
 
-const OLDEST_OPSET = 7;
-const NEWEST_OPSET = 25;
 const MAX_CALL_DEPTH = 32;
 
 /**
@@ -190,7 +189,7 @@ class ModelImporter {
     }
     if (version < OLDEST_OPSET || version > NEWEST_OPSET) {
       throw unsupported(this.model.file, "the version of the ONNX operators is not supported", {
-        expected: `opset ${OLDEST_OPSET} to ${NEWEST_OPSET}`,
+        expected: OPSETS_READ,
         found: `opset ${version}`,
       });
     }
