@@ -33,7 +33,8 @@ import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Ternarize } from "./pass.js";
-import { batchAxesOf, compileGraph, portTypesOf, recognize, withAdapters } from "./pipeline.js";
+import { batchAxesOf, compileGraph, portTypesOf, withAdapters } from "./pipeline.js";
+import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognition.js";
 import type { Resolution } from "./resolutions.js";
 
 export type { Resolution } from "./resolutions.js";
@@ -120,7 +121,7 @@ export interface CompileReport {
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
- * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
@@ -147,9 +148,11 @@ async function compileInto(
     const imported = { ...importModel(options.input), name: basename(options.input) };
     const pipeline = findPipeline(options.input, options.pipeline);
     await pause(options.signal);
-    const plain = recognize(imported, reader);
+    const found = recognition(imported, reader);
+    if (options.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
+    if (options.lora?.length) requireFlux(found, LORA_NEEDS_FLUX);
     await pause(options.signal);
-    const { graph: recognized, reports: lora } = withAdapters(plain, options.lora ?? [], reader);
+    const { graph: recognized, reports: lora } = withAdapters(found.graph, options.lora ?? [], reader);
     await pause(options.signal);
     const { resolutions, textLength } = options;
     const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
@@ -211,7 +214,7 @@ async function compileInto(
       },
     );
     const { phases } = lowered.program;
-    const inspection = inspectGraph(plain);
+    const inspection = inspectGraph(found);
     return {
       out: options.out,
       target: target.name,

@@ -3,6 +3,7 @@ import { type Graph, type ModelDescription, type NodeOf, shapeOf } from "../ir/g
 import { countOf } from "../ir/tensor.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
 import { summarizeRecognition } from "./passes/recognize.js";
+import type { Recognition } from "./recognition.js";
 import { isBlockRole } from "./recognize/flux-roles.js";
 
 /** Linears of one role: `double.*.img.q` stands for that linear in every double block. */
@@ -18,6 +19,8 @@ export interface LinearGroup {
 export interface Inspection {
   /** null: not a FLUX transformer; it still compiles through generic operations where they allow. */
   readonly model: ModelDescription | null;
+  /** Where recognition stopped: the value, what a FLUX transformer has there, and what this graph has; null if it did not. */
+  readonly stopped: { readonly place: string; readonly expected: string; readonly found: string } | null;
   readonly inputs: readonly { readonly name: string; readonly role: string | null; readonly type: string }[];
   /** How many of each recognized operation. */
   readonly counts: Readonly<Record<string, number>>;
@@ -40,7 +43,7 @@ export interface Inspection {
 }
 
 /** What a recognized graph is, without reading a weight. */
-export function inspectGraph(graph: Graph): Inspection {
+export function inspectGraph({ graph, stopped }: Recognition): Inspection {
   const { counts, unrecognized } = summarizeRecognition(graph);
   const linears = groupLinears(graph);
   const blocks = linears.filter((group) => isBlockRole(group.role));
@@ -55,6 +58,10 @@ export function inspectGraph(graph: Graph): Inspection {
     );
   return {
     model: graph.model ?? null,
+    stopped:
+      stopped === undefined
+        ? null
+        : { place: stopped.place, expected: stopped.expected, found: stopped.found },
     inputs: graph.inputs.map((name) => ({
       name,
       role: graph.model?.roles[name] ?? null,

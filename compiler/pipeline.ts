@@ -1,60 +1,25 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteReader } from "../ir/constant/constant.js";
-import type { Bindings, Dim } from "../ir/dim.js";
+import type { Bindings } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
-import { TritcError } from "../ir/errors.js";
-import { dtypeOf, type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js";
-import { verifyGraph } from "../ir/graph/verify.js";
+import { dtypeOf, type Graph, type ValueId } from "../ir/graph/graph.js";
 import { printProgramText } from "../ir/program/print.js";
 import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
-import { importModel } from "./import-model.js";
 import { type LoraReport, planLora } from "./lora/plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
-import { batchBindings } from "./passes/batch-bindings.js";
 import { describeModel } from "./passes/describe-model.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
 import { mergeLora } from "./passes/merge-lora.js";
 import { environmentOptions, type RunnerOptions, runPasses } from "./passes/runner.js";
 
-/** A model file or folder as a FLUX-level graph for one sample; other graphs keep their generic operations. */
-export function importAndRecognize(path: string, reader: ByteReader): Graph {
-  return recognize(importModel(path), reader);
-}
-
-/**
- * `fold-constants`, `canonicalize`, the recognizers and `describe-model`. The batch axes of a FLUX transformer are
- * bound to 1: its samples are known not to mix. In any other graph they may, so there they stay symbols.
- */
-export function recognize(imported: Graph, reader: ByteReader): Graph {
-  verifyGraph(imported);
-  const bindings = batchBindings(imported);
-  const front = (bound: PassOptions["bindings"]) => {
-    const options: PassOptions = {
-      ternarize: "none",
-      activations: "f32",
-      bindings: bound,
-      sizes: {},
-      limits: UNLIMITED,
-    };
-    return runPasses(imported, FRONT_PASSES, { reader, options });
-  };
-  if (Object.keys(bindings).length === 0) return front({});
-  try {
-    const recognized = front(bindings);
-    if (recognized.model !== undefined) return recognized;
-  } catch (error) {
-    // One sample need not even fit a graph that is no transformer.
-    if (!(error instanceof TritcError)) throw error;
-  }
-  return front({});
-}
+export { batchAxesOf, importAndRecognize, recognize } from "./recognition.js";
 
 /** A recognized graph with adapters merged into its weights, and what became of each. */
 export function withAdapters(
@@ -179,26 +144,4 @@ function dumpText(folder: string, file: string, text: string): void {
 function dumpKernels(dump: string, kernels: readonly KernelArtifact[]): void {
   for (const { id, language, source } of kernels)
     dumpText(join(dump, "kernels"), `${id}.${language}`, source);
-}
-
-/**
- * The axis of each input and output that samples of a batch run along: the leading one, where the imported graph
- * has a symbol there that was bound to 1, or where a FLUX transformer has its batch.
- */
-export function batchAxesOf(imported: Graph, recognized: Graph): ReadonlyMap<ValueId, number | null> {
-  const bound: Readonly<Record<string, Dim>> = recognized.model === undefined ? {} : batchBindings(imported);
-  const axes = new Map<ValueId, number | null>();
-  for (const id of [...recognized.inputs, ...recognized.outputs]) {
-    const dim = imported.types.get(id)?.shape?.[0];
-    const isBatch = typeof dim === "string" && Object.hasOwn(bound, dim);
-    axes.set(id, isBatch || isModelBatch(recognized, id) ? 0 : null);
-  }
-  return axes;
-}
-
-function isModelBatch(graph: Graph, id: ValueId): boolean {
-  if (graph.model === undefined || shapeOf(graph, id)[0] !== 1) return false;
-  const role = Object.hasOwn(graph.model.roles, id) ? graph.model.roles[id] : undefined;
-  const isIds = role === "img-ids" || role === "txt-ids";
-  return !isIds || shapeOf(graph, id).length === 3;
 }

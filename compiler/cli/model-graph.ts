@@ -3,7 +3,8 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { importModel } from "../import-model.js";
 import type { LoraReport } from "../lora/plan.js";
 import type { LoraRequest } from "../lora/read.js";
-import { recognize, withAdapters } from "../pipeline.js";
+import { withAdapters } from "../pipeline.js";
+import { LORA_NEEDS_FLUX, recognition, requireFlux } from "../recognition.js";
 
 /**
  * A model file as a graph to interpret. Adapters are merged by role, so into a recognized model, which takes one sample
@@ -16,6 +17,8 @@ export function modelGraph(
 ): { readonly graph: Graph; readonly lora: readonly LoraReport[] } {
   const imported = importModel(path);
   if (lora.length === 0) return { graph: imported, lora: [] };
-  const { graph, reports } = withAdapters(recognize(imported, reader), lora, reader);
+  const found = recognition(imported, reader);
+  requireFlux(found, LORA_NEEDS_FLUX);
+  const { graph, reports } = withAdapters(found.graph, lora, reader);
   return { graph, lora: reports };
 }

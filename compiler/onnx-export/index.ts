@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { TernaryMethod } from "../../ir/constant/constant.js";
 import { wordType } from "../../ir/constant/words.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import type { Graph, ModelDescription } from "../../ir/graph/graph.js";
+import type { Ternarize } from "../pass.js";
 import { packageVersion } from "../version.js";
 import { usage } from "./errors.js";
 import { dataFileOf, type WrittenModel, writeModelFiles } from "./files.js";
@@ -23,7 +23,7 @@ export interface ExportOptions {
   /** `dequantized` if absent. */
   readonly weights?: WeightForm;
   /** How a model's block weights become ternary: `exact` if absent. Those of a bundle are ternary already. */
-  readonly ternarize?: TernaryMethod;
+  readonly ternarize?: Ternarize;
   /** Element type of dequantized weights; that of the source's block weights if absent, f32 for bundles. */
   readonly type?: WeightType;
   /** 21, or 25 for 2-bit weights, if absent. */
@@ -50,7 +50,7 @@ export interface ExportReport {
 /**
  * Writes a model with ternary weights as ONNX, in standard operators, for other runtimes. Memory stays bounded: weights
  * stream from the source. Nothing is left at `out` unless all of it succeeds.
- * Throws TRITC_E_USAGE, TRITC_E_OUT, TRITC_E_OUT_EXISTS, TritcErrors of the importer, the passes and the bundle reader,
+ * Throws TRITC_E_USAGE, TRITC_E_OUT, TRITC_E_OUT_EXISTS, TRITC_E_NOT_FLUX, TritcErrors of the importer, the passes and the bundle reader,
  * TRITC_E_UNSUPPORTED_OP, TRITC_E_WEIGHT_NOT_FINITE, TRITC_E_EXPORT_OVERFLOW and TRITC_E_SYSTEM.
  */
 export async function exportOnnx(options: ExportOptions): Promise<ExportReport> {

@@ -1,16 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TernaryMethod } from "../../ir/constant/constant.js";
 import { PROGRAM_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseProgram } from "../../ir/program/json.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
-import { UNLIMITED } from "../pass.js";
+import { type Ternarize, UNLIMITED } from "../pass.js";
 import { runPasses } from "../passes/runner.js";
 import { ternarize } from "../passes/ternarize.js";
-import { batchAxesOf, recognize } from "../pipeline.js";
+import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
 import { type Ports, portsOfModel, portsOfProgram } from "./ports.js";
 
 /** A graph with ternary weights, and how its source names what goes in and out. */
@@ -21,11 +20,13 @@ export interface ExportSource {
 }
 
 /** A model's graph, recognized and with ternary block weights, before anything is fused. */
-export function readModelSource(input: string, name: string, method: TernaryMethod): ExportSource {
+export function readModelSource(input: string, name: string, method: Ternarize): ExportSource {
   const reader = fileReader();
   try {
     const imported = { ...importModel(input), name };
-    const recognized = recognize(imported, reader);
+    const found = recognition(imported, reader);
+    const recognized = found.graph;
+    if (method !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
     const options = {
       ternarize: method,
       activations: "f32",

@@ -2,8 +2,9 @@ import { type Dim, symbolsOf } from "../../ir/dim.js";
 import type { Graph } from "../../ir/graph/graph.js";
 
 /**
- * Symbols that stand for the batch, bound to 1: those that lead an input of rank 1, or of rank 3 and more,
- * and are no other axis of any input. (A leading axis of rank 2 alone may be tokens: `img_ids` is [T, 3].)
+ * Symbols that stand for the batch, bound to 1: those that lead an input of rank 1, or of rank 3 and more, and are no
+ * other axis of any input. (A leading axis of rank 2 alone may be tokens: `img_ids` is [T, 3]. Inputs of four and more axes
+ * may hold values of several blocks first.)
  */
 export function batchBindings(graph: Graph): Readonly<Record<string, Dim>> {
   const leading = new Set<string>();
@@ -12,8 +13,8 @@ export function batchBindings(graph: Graph): Readonly<Record<string, Dim>> {
     const shape = graph.types.get(id)?.shape ?? [];
     for (const [axis, dim] of shape.entries()) {
       for (const name of symbolsOf(dim)) {
-        if (axis > 0) inner.add(name);
-        else if (shape.length !== 2 && name === dim) leading.add(name);
+        if (axis > 0 && shape.length < 4) inner.add(name);
+        else if (axis === 0 && shape.length !== 2 && name === dim) leading.add(name);
       }
     }
   }

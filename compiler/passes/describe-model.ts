@@ -14,6 +14,7 @@ import type { Pass } from "../pass.js";
 import { findConditioning, findEnds, findRotation } from "../recognize/flux-inputs.js";
 import { type Block, blockRoles, findBlocks, isBlockRole, type Roles } from "../recognize/flux-roles.js";
 import { FluxWalk, type Linear } from "../recognize/flux-walk.js";
+import { NotFlux } from "../recognize/not-flux.js";
 import { renameSymbols } from "../recognize/rename-symbols.js";
 
 /**
@@ -26,8 +27,8 @@ export const describeModel: Pass = {
   name: "describe-model",
   summary: "finds inputs, blocks and sizes of a FLUX transformer; gives linears their roles",
   run(graph: Graph): Graph {
-    const found = describe(graph);
-    if (found === undefined) return graph;
+    const found = attempt(graph);
+    if (found instanceof NotFlux) return graph;
     const nodes = graph.nodes.map((node): Node => {
       const role = found.roles.get(node.outputs[0] ?? "");
       return node.op === "linear" && role !== undefined ? { ...node, attrs: { ...node.attrs, role } } : node;
@@ -41,12 +42,27 @@ interface Description {
   readonly roles: Roles;
 }
 
-function describe(graph: Graph): Description | undefined {
+/** Where the recognition of a graph stops; undefined if it does not. */
+export function whyNotFlux(graph: Graph): NotFlux | undefined {
+  const found = attempt(graph);
+  return found instanceof NotFlux ? found : undefined;
+}
+
+function attempt(graph: Graph): Description | NotFlux {
+  try {
+    return describe(graph);
+  } catch (error) {
+    if (error instanceof NotFlux) return error;
+    throw error;
+  }
+}
+
+/** Throws NotFlux. */
+function describe(graph: Graph): Description {
   const walk = new FluxWalk(graph);
   const blocks = findBlocks(walk);
-  const ends = blocks === undefined ? undefined : findEnds(walk, blocks);
-  const attention = blocks?.[0]?.attention;
-  if (blocks === undefined || ends === undefined || attention === undefined) return undefined;
+  const ends = findEnds(walk, blocks);
+  const attention = (blocks[0] as Block).attention;
   const roles = blockRoles(walk, blocks, ends.streams);
   const give = (linear: Linear | undefined, role: string) => roles.set(linear?.outputs[0] ?? "", role);
   give(ends.imgEmbedder, "x_embedder");
@@ -57,8 +73,8 @@ function describe(graph: Graph): Description | undefined {
   const rotation = findRotation(walk, ends.streams);
   const latents = walk.inputOf(ends.imgEmbedder.inputs[0]);
   const context = walk.inputOf(ends.txtEmbedder.inputs[0]);
-  if (conditioning === undefined || rotation === undefined) return undefined;
-  if (latents === undefined || context === undefined) return undefined;
+  if (latents === undefined) throw walk.stop(ends.imgEmbedder.inputs[0], "an input with the latents");
+  if (context === undefined) throw walk.stop(ends.txtEmbedder.inputs[0], "an input with the encoded text");
   const hidden = widthOf(graph, ends.imgEmbedder.outputs[0]);
   const { heads } = attention.attrs;
   const inputs = new Map<ValueId, InputRole>([
@@ -67,9 +83,10 @@ function describe(graph: Graph): Description | undefined {
     [latents, "latents"],
     [context, "context"],
   ]);
-  // Every input has a part to play, and only one.
-  if (graph.inputs.some((input) => !inputs.has(input))) return undefined;
-  if (new Set(inputs.values()).size !== inputs.size) return undefined;
+  // Every part is played by an input of its own; others come from outside, as the residuals of a ControlNet do.
+  if (inputs.size !== 6 + Number(conditioning.guidance)) {
+    throw new NotFlux("the inputs", "one input for each part", [...inputs.values()].join(", "));
+  }
   const model: ModelDescription = {
     doubleBlocks: blocks.filter((b) => b.q.length === 2).length,
     singleBlocks: blocks.filter((b) => b.q.length === 1).length,
@@ -84,7 +101,12 @@ function describe(graph: Graph): Description | undefined {
     guidance: conditioning.guidance,
     ropeAxes: rotation.axes,
     ropeTheta: rotation.theta,
-    roles: Object.fromEntries(graph.inputs.map((input) => [input, inputs.get(input) as InputRole])),
+    roles: Object.fromEntries(
+      graph.inputs.flatMap((input) => {
+        const role = inputs.get(input);
+        return role === undefined ? [] : [[input, role]];
+      }),
+    ),
     parameters: countParameters(graph),
     blockLinearWeights: countBlockWeights(graph, roles),
   };

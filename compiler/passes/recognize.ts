@@ -1,6 +1,6 @@
-import type { Graph, Node } from "../../ir/graph/graph.js";
-import { MODEL_OPS, type OpName } from "../../ir/graph/ops.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import type { Pass } from "../pass.js";
+import { describeOp, isKnown } from "../recognize/known-ops.js";
 import { describeModel } from "./describe-model.js";
 import { recognizeAttention } from "./recognize-attention.js";
 import { recognizeGelu } from "./recognize-gelu.js";
@@ -29,15 +29,12 @@ export interface RecognitionSummary {
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
 }
 
-/** Generic operations that belong to a recognized transformer. */
-const KEPT: ReadonlySet<OpName> = new Set<OpName>(["layer-norm", "rms-norm", "concat", "reshape"]);
-
 /** Counts what recognition found and what it left. */
 export function summarizeRecognition(graph: Graph): RecognitionSummary {
   const counts: Record<string, number> = {};
   const rest: Record<string, number> = {};
   for (const node of graph.nodes) {
-    const known = isRecognized(node);
+    const known = isKnown(node);
     const into = known ? counts : rest;
     const name = describeOp(node);
     into[name] = (into[name] ?? 0) + 1;
@@ -46,16 +43,4 @@ export function summarizeRecognition(graph: Graph): RecognitionSummary {
     .map(([op, count]) => ({ op, count }))
     .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1));
   return { counts, unrecognized };
-}
-
-/** Sums of embeddings stay sums. */
-function isRecognized(node: Node): boolean {
-  if (node.op === "binary") return node.attrs.fn === "add";
-  return MODEL_OPS.has(node.op) || KEPT.has(node.op);
-}
-
-function describeOp(node: Node): string {
-  return node.op === "binary" || node.op === "unary" || node.op === "reduce"
-    ? `${node.op}.${node.attrs.fn}`
-    : node.op;
 }

@@ -1,5 +1,7 @@
 import type { Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import type { FluxWalk, Linear } from "./flux-walk.js";
+import { isKnown } from "./known-ops.js";
+import type { NotFlux } from "./not-flux.js";
 
 /** One attention and the linears around it. */
 export interface Block {
@@ -10,18 +12,45 @@ export interface Block {
   readonly v: readonly Linear[];
 }
 
-/** Blocks in order of evaluation; undefined if an attention's operands do not come from linears. */
-export function findBlocks(walk: FluxWalk): readonly Block[] | undefined {
-  const blocks: Block[] = [];
-  for (const node of walk.graph.nodes) {
-    if (node.op !== "attention") continue;
-    const [q, k, v] = node.inputs.map((input) => walk.sources(input).filter((l) => l !== undefined));
-    if (q === undefined || k === undefined || v === undefined) return undefined;
-    const streams = q.length;
-    if (streams < 1 || streams > 2 || k.length !== streams || v.length !== streams) return undefined;
-    blocks.push({ attention: node, q, k, v });
-  }
+/** Blocks in order of evaluation. Throws NotFlux. */
+export function findBlocks(walk: FluxWalk): readonly Block[] {
+  const blocks = walk.graph.nodes
+    .filter((node) => node.op === "attention")
+    .map((node) => blockOf(walk, node));
+  const softmax = walk.graph.nodes.find((node) => node.op === "softmax");
+  if (softmax !== undefined) throw noAttention(walk, softmax);
+  if (blocks.length === 0) throw walk.stop(walk.graph.outputs[0], "a result of blocks with attention");
   return blocks;
+}
+
+/** A softmax that is left is that of an attention with something on the way to it that is not understood. */
+function noAttention(walk: FluxWalk, softmax: Node): NotFlux {
+  const where = `of the attention with softmax ${softmax.name ?? softmax.outputs[0]}`;
+  let scores = softmax.inputs[0];
+  for (;;) {
+    const node = walk.producer(scores);
+    const scaled = node?.op === "binary" && (node.attrs.fn === "mul" || node.attrs.fn === "div");
+    if (node?.op !== "reshape" && node?.op !== "cast" && !scaled) break;
+    scores = node.inputs.find((id) => walk.producer(id) !== undefined);
+  }
+  if (walk.producer(scores)?.op !== "matmul") return walk.stop(scores, `plain scores ${where}`);
+  const unknown = walk.graph.nodes.find((node) => !isKnown(node));
+  return walk.stop(unknown?.outputs[0], `queries and keys ${where}, in a form that is known`);
+}
+
+function blockOf(walk: FluxWalk, attention: NodeOf<"attention">): Block {
+  const [q = [], k = [], v = []] = attention.inputs.map((input) =>
+    walk.ends(input).map((end) => {
+      const [linear] = walk.sources(end);
+      if (linear === undefined)
+        throw walk.stop(end, `a linear layer below ${attention.name ?? attention.outputs[0]}`);
+      return linear;
+    }),
+  );
+  if (q.length > 2 || k.length !== q.length || v.length !== q.length) {
+    throw walk.stop(attention.outputs[0], "queries, keys and values of one or two streams");
+  }
+  return { attention, q, k, v };
 }
 
 /** Stream names in the order of the joint sequence. */

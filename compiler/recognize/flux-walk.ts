@@ -1,5 +1,7 @@
 import { addDims, type Dim } from "../../ir/dim.js";
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { describeOp } from "./known-ops.js";
+import { NotFlux } from "./not-flux.js";
 
 export type Linear = NodeOf<"linear">;
 
@@ -8,6 +10,7 @@ export class FluxWalk {
   readonly graph: Graph;
   readonly #producers = new Map<ValueId, Node>();
   readonly #consumers = new Map<ValueId, Node[]>();
+  readonly #starts = new Map<string, Linear | undefined>();
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -41,23 +44,36 @@ export class FluxWalk {
 
   /** The linear below channel parts, joins, norms, rotations and reshapes, one per stream of tokens. */
   sources(id: ValueId | null | undefined): readonly (Linear | undefined)[] {
+    return this.ends(id).map((end) => {
+      const node = this.producer(end);
+      return node?.op === "linear" ? node : undefined;
+    });
+  }
+
+  /** The values at which `sources` stops. */
+  ends(id: ValueId | null | undefined): readonly (ValueId | null | undefined)[] {
     const node = this.producer(id);
     switch (node?.op) {
-      case "linear":
-        return [node];
       case "rope":
       case "rms-norm":
       case "reshape":
       case "cast":
-        return this.sources(node.inputs[0]);
+        return this.ends(node.inputs[0]);
       case "part":
-        return this.isTokenAxis(node, node.attrs.axis) ? [undefined] : this.sources(node.inputs[0]);
+        return this.isTokenAxis(node, node.attrs.axis) ? [id] : this.ends(node.inputs[0]);
       case "concat":
-        if (!this.isTokenAxis(node, node.attrs.axis)) return [undefined];
-        return node.inputs.flatMap((input) => this.sources(input));
+        return this.isTokenAxis(node, node.attrs.axis) ? node.inputs.flatMap((i) => this.ends(i)) : [id];
       default:
-        return [undefined];
+        return [id];
     }
+  }
+
+  /** What a recognition that cannot go on at a value throws: what was expected there, and what makes the value. */
+  stop(id: ValueId | null | undefined, expected: string): NotFlux {
+    const node = this.producer(id);
+    if (node !== undefined) return new NotFlux(node.name ?? id ?? "", expected, describeOp(node));
+    const found = this.graph.inputs.includes(id ?? "") ? "an input of the model" : "a constant";
+    return new NotFlux(id ?? "the graph", expected, id == null ? "nothing" : found);
   }
 
   isTokenAxis(node: Node, axis: number): boolean {
@@ -69,6 +85,15 @@ export class FluxWalk {
    * the joint sequence; undefined before any cut.
    */
   streamStart(id: ValueId | null | undefined, offset?: Dim): Linear | undefined {
+    const key = `${offset} ${id}`;
+    if (!this.#starts.has(key)) {
+      this.#starts.set(key, undefined);
+      this.#starts.set(key, this.#streamStart(id, offset));
+    }
+    return this.#starts.get(key);
+  }
+
+  #streamStart(id: ValueId | null | undefined, offset: Dim | undefined): Linear | undefined {
     const node = this.producer(id);
     switch (node?.op) {
       case "linear":
@@ -77,6 +102,10 @@ export class FluxWalk {
       case "reshape":
       case "cast":
         return this.streamStart(node.inputs[0], offset);
+      // A residual from outside: of a ControlNet.
+      case "binary":
+        if (node.attrs.fn !== "add" && node.attrs.fn !== "sub") return undefined;
+        return this.streamStart(node.inputs[0], offset) ?? this.streamStart(node.inputs[1], offset);
       case "part":
         if (!this.isTokenAxis(node, node.attrs.axis)) return undefined;
         return this.streamStart(node.inputs[0], addDims(node.attrs.start, offset ?? 0));

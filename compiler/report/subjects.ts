@@ -8,7 +8,7 @@ import { planSize } from "../account/plan.js";
 import { type PlanRequest, planModel } from "../account/plan-model.js";
 import { pipelineConfigOf } from "../bundle/pipeline-files.js";
 import { importModel } from "../import-model.js";
-import { recognize } from "../pipeline.js";
+import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
 import { imageTokens } from "../resolutions.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 
@@ -45,7 +45,9 @@ export function modelSubjects(
   request: Omit<PlanRequest, "target">,
 ): readonly [ReportSubject, ...ReportSubject[]] {
   const imported = importModel(path);
-  const recognized = recognize(imported, reader);
+  const found = recognition(imported, reader);
+  const recognized = found.graph;
+  if (request.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
   const pipeline = recognized.model === undefined ? undefined : pipelineConfigOf(path);
   const subject = (target: Target): ReportSubject => {
     const { lowered, account } = planModel(imported, recognized, reader, { ...request, pipeline, target });

@@ -7,8 +7,8 @@ import { importOnnx } from "../../compiler/onnx/index.js";
 import { type Pass, UNLIMITED } from "../../compiler/pass.js";
 import { canonicalize } from "../../compiler/passes/canonicalize.js";
 import { foldConstants } from "../../compiler/passes/fold-constants.js";
-import { RECOGNIZE_PASSES } from "../../compiler/passes/recognize.js";
 import { runPasses } from "../../compiler/passes/runner.js";
+import { recognize } from "../../compiler/pipeline.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { allocate, type Tensor } from "../../ir/tensor.js";
@@ -41,7 +41,7 @@ export function canonical(graph: Graph): Graph {
 }
 
 export function recognized(graph: Graph): Graph {
-  return runPasses(canonical(graph), RECOGNIZE_PASSES, context);
+  return recognize(graph, reader);
 }
 
 export type NamedInput = {

@@ -45,11 +45,30 @@ export function fluxInputs(
     // Not zeros, as they are in practice: zeros would hide mistakes.
     "txt-ids": () => ids(Array.from({ length: tokens.txt }, (_, i) => [i % 2, i, 1])),
   };
-  return Object.fromEntries(
-    style.inputs
+  const hidden = size.heads * size.axes.reduce((a, b) => a + b, 0);
+  return Object.fromEntries([
+    ...style.inputs
       .filter(([role]) => role !== "guidance" || style.guidance)
-      .map(([role, name]) => [name, make[role]()]),
+      .map(([role, name]) => [name, make[role]()] as const),
+    ...residualInputs(style, size).map(
+      ([name, count, stream]) =>
+        [name, dense([...(count === undefined ? [] : [count]), 1, tokens[stream], hidden])] as const,
+    ),
+  ]);
+}
+
+/** Inputs of a ControlNet's residuals: the name, how many in one (on an axis of their own), the stream. */
+function residualInputs(
+  { residuals }: FluxStyle,
+  { doubles, singles }: FluxSize,
+): readonly (readonly [string, number | undefined, "img" | "txt"])[] {
+  if (residuals === "none") return [];
+  if (residuals === "stacked") return [["residuals", doubles + singles, "img"]];
+  const each = Array.from(
+    { length: doubles + singles },
+    (_, i) => [`residual_${i}`, undefined, "img"] as const,
   );
+  return residuals === "text" ? [...each, ["residual_txt", undefined, "txt"]] : each;
 }
 
 /** Blocks, inputs and outputs. */
@@ -113,6 +132,35 @@ export class FluxBuilder extends FluxHeads {
     return this.gated(x, gate, this.linear(wide, this.hidden + this.size.mlp, this.hidden));
   }
 
+  /** A shape with its axes named as the style has it. */
+  named(input: Name, shape: readonly (number | string)[]): (number | string | null)[] | undefined {
+    const { axes } = this.style;
+    const name = (dim: string, axis: number) => {
+      if (axes === "own") return `${input}_dynamic_axes_${axis + 1}`;
+      return axes === "unnamed" ? null : dim;
+    };
+    // How many numbers a position id has, nothing but its shape says.
+    if (axes === "no-shape" && shape.at(-1) !== this.size.axes.length) return undefined;
+    return shape.map((dim, axis) => (typeof dim === "string" ? name(dim, axis) : dim));
+  }
+
+  /** The image stream behind block `i` with what a ControlNet adds there. */
+  withResidual(img: Name, i: number): Name {
+    switch (this.style.residuals) {
+      case "none":
+        return img;
+      case "stacked":
+        return this.add(
+          img,
+          this.op("Gather", ["residuals", this.constant("i64", [], [i])], { axis: { i: 0 } }),
+        );
+      case "scaled":
+        return this.add(this.mul(`residual_${i}`, this.f(0.5)), img);
+      default:
+        return this.add(img, `residual_${i}`);
+    }
+  }
+
   build(): Uint8Array {
     const { style, size } = this;
     const names = new Map(style.inputs);
@@ -121,13 +169,19 @@ export class FluxBuilder extends FluxHeads {
     let txt = this.linear(input("context"), size.contextDim, this.hidden);
     const activated = this.silu(this.conditioning(input));
     const table = this.ropeTable(input("img-ids"), input("txt-ids"));
-    for (let i = 0; i < size.doubles; i++) [img, txt] = this.double(img, txt, activated, table);
+    for (let i = 0; i < size.doubles; i++) {
+      [img, txt] = this.double(img, txt, activated, table);
+      img = this.withResidual(img, i);
+    }
+    if (style.residuals === "text") txt = this.add(txt, "residual_txt");
     const first = txt;
     let joint = this.concat([txt, img], 1);
     for (let i = 0; i < size.singles; i++) {
       joint = this.singleBlock(joint, activated, table);
-      if (style.singleTokens !== "split" || i === size.singles - 1) continue;
-      joint = this.concat(this.tokensOf(joint, first), 1);
+      const last = i === size.singles - 1;
+      if (style.residuals === "none" && (style.singleTokens !== "split" || last)) continue;
+      const [text, image] = this.tokensOf(joint, first);
+      joint = this.concat([text, this.withResidual(image, size.doubles + i)], 1);
     }
     const [, tokens] = this.tokensOf(joint, first);
     const [scale = "", shift = ""] = this.modulation(activated, 2);
@@ -147,8 +201,15 @@ export class FluxBuilder extends FluxHeads {
       .map(([role, name]) => {
         const isIds = role === "img-ids" || role === "txt-ids";
         const shape = isIds && style.idRank === 3 ? [batch ?? 1, ...dims[role]] : dims[role];
-        return value(name, isIds ? style.idType : "f32", shape);
+        return value(name, isIds ? style.idType : "f32", this.named(name, shape));
       });
+    for (const [name, count, stream] of residualInputs(style, size)) {
+      const shape = [
+        ...(count === undefined ? [] : [count]),
+        ...dims[stream === "img" ? "latents" : "context"],
+      ];
+      inputs.push(value(name, "f32", this.named(name, shape.with(-1, this.hidden))));
+    }
     const last = this.nodes.find((n) => n.output?.includes(result));
     if (last?.output != null) last.output = last.output.map((o) => (o === result ? style.output : o));
     const outputs = [value(style.output, "f32", [batch ?? 1, symbols?.img ?? size.img, size.outChannels])];

@@ -77,6 +77,8 @@ export function randomStyle(uniform: () => number): FluxStyle {
     output: "y",
     tokens: pick([joint, apart, null]),
     batch: pick(["batch_size", null]),
+    axes: pick(["named", "named", "own", "unnamed"]),
+    residuals: pick(["none", "none", "none", "inputs", "scaled", "stacked", "text"]),
     domains: ["com.microsoft"],
     opset: Math.max(...needs),
   };

@@ -13,6 +13,10 @@ export interface FluxStyle {
     readonly txtIds: string;
   } | null;
   readonly batch: string | null;
+  /** How axes that vary are named: by `tokens` and `batch`, each for itself, not at all; or only ids have a shape. */
+  readonly axes: "named" | "own" | "unnamed" | "no-shape";
+  /** What a ControlNet adds behind the blocks: an input per block, scaled, all in one input, or added to the text as well. */
+  readonly residuals: "none" | "inputs" | "scaled" | "stacked" | "text";
   readonly idType: "i64" | "f32" | "i32";
   /** [T, 3], or [B, T, 3] as in the original implementation. */
   readonly idRank: 2 | 3;
@@ -126,6 +130,8 @@ export const TORCHSCRIPT: FluxStyle = {
     txtIds: "sequence_length",
   },
   batch: "batch_size",
+  axes: "named",
+  residuals: "none",
   idType: "i64",
   idRank: 2,
   weightType: "f32",
@@ -293,6 +299,17 @@ export const STYLES: Readonly<Record<string, FluxStyle>> = {
     layout: "bhsd",
     halfGuard: true,
   },
+  "every axis named for itself": { ...TORCHSCRIPT, axes: "own", repeat: "expand" },
+  "axes without names": { ...TORCHSCRIPT, opset: 20, axes: "unnamed", idType: "f32", residuals: "inputs" },
+  "inputs without a shape": { ...TORCHSCRIPT, axes: "no-shape", qkv: "fused" },
+  "scaled residuals of a ControlNet": {
+    ...TORCHSCRIPT,
+    residuals: "scaled",
+    axes: "own",
+    singleTokens: "split",
+  },
+  "residuals of a ControlNet in one input": { ...TORCHSCRIPT, residuals: "stacked", chunk: "split" },
+  "residuals for the text as well, static": { ...TORCHSCRIPT, residuals: "text", tokens: null, batch: null },
   "ids with symbols of their own": {
     ...TORCHSCRIPT,
     opset: 20,

@@ -21,7 +21,6 @@ export async function exportModel(input: string, options: ExportOnnxOptions): Pr
     onProgress: progress.update,
     signal,
   }).finally(() => progress.stop());
-  if (report.model === null) terminal.note("no FLUX transformer was recognized: no weight is ternary");
   terminal.summary(report, table(rowsOf(report)));
 }
 

@@ -8,16 +8,17 @@ import { Terminal, table } from "../terminal.js";
 
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
   const target = options.target === undefined ? undefined : targetByName(options.target);
-  const [{ inspectGraph }, { importModel }, { recognize }] = await Promise.all([
+  const [{ inspectGraph }, { importModel }, { recognition }] = await Promise.all([
     import("../../inspect.js"),
     import("../../import-model.js"),
-    import("../../pipeline.js"),
+    import("../../recognition.js"),
   ]);
   const reader = fileReader();
   try {
     const imported = importModel(path);
-    const recognized = recognize(imported, reader);
-    const inspection = inspectGraph(recognized);
+    const found = recognition(imported, reader);
+    const recognized = found.graph;
+    const inspection = inspectGraph(found);
     if (target === undefined) {
       new Terminal(options).result(inspection, describe(inspection));
       return;
@@ -64,6 +65,10 @@ function describe(found: Inspection): string {
           `${model.heads} heads of ${model.headDim}, MLP ${model.mlpWidth}`,
     ],
   ];
+  if (found.stopped !== null) {
+    const { place, expected, found: there } = found.stopped;
+    facts.push(["stopped at", `${place}: ${there}, expected ${expected}`]);
+  }
   if (model !== null) {
     facts.push(
       ["latents", `${model.inChannels} channels in, ${model.outChannels} out`],

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { WEIGHT_FORMS, WEIGHT_TYPES, type WeightForm, type WeightType } from "../../onnx-export/format.js";
+import type { Ternarize } from "../../pass.js";
 import { type CommonOptions, positiveInteger, withOutputOptions } from "../options.js";
 
 export interface ExportOnnxOptions extends CommonOptions {
   readonly out: string;
   readonly weights: WeightForm;
-  readonly ternarize?: "exact" | "absmean";
+  readonly ternarize?: Ternarize;
   readonly type?: WeightType;
   readonly opset?: number;
 }
@@ -28,7 +29,7 @@ export function addExportOnnx(program: Command): void {
       new Option(
         "--ternarize <method>",
         "how a model's block weights become ternary; default: exact",
-      ).choices(["exact", "absmean"]),
+      ).choices(["exact", "absmean", "none"]),
     )
     .addOption(
       new Option(

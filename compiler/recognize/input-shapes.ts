@@ -1,0 +1,104 @@
+import { type Dim, type Shape, substituteDim, symbol, symbolsOf } from "../../ir/dim.js";
+import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
+
+/** Shapes of a graph's inputs. */
+export type InputShapes = ReadonlyMap<ValueId, Shape>;
+
+/** Most combinations of ranks tried for inputs without a shape. */
+const MOST_RANKS = 12;
+
+/**
+ * What the input types of an export may mean: as they are written; and with a size of its own for every axis that has a
+ * name, since exporters name axes as their users tell them, alike or apart. Inputs without a shape get the ranks
+ * that what reads them suggests. What has to be equal, the graph says (`fold-constants`).
+ */
+export function* shapeReadings(graph: Graph): Generator<InputShapes> {
+  for (const apart of [false, true]) {
+    for (const shapes of rankReadings(graph)) {
+      yield new Map([...shapes].map(([id, shape]) => [id, apart ? ownSymbols(id, shape) : shape]));
+    }
+  }
+}
+
+function ownSymbols(id: ValueId, shape: Shape): Shape {
+  return shape.map((dim, axis) => (typeof dim === "number" ? dim : symbol(`${id}_axis${axis}`)));
+}
+
+function rankReadings(graph: Graph): readonly InputShapes[] {
+  let readings: InputShapes[] = [new Map()];
+  for (const id of graph.inputs) {
+    const known = graph.types.get(id)?.shape;
+    const shapes = known
+      ? [known]
+      : ranksOf(graph, id).map((rank) => ownSymbols(id, new Array(rank).fill("?")));
+    readings = shapes.flatMap((shape) => readings.map((reading) => new Map(reading).set(id, shape)));
+  }
+  return readings.slice(0, MOST_RANKS);
+}
+
+/** Ranks that a value may have, the likeliest first. */
+function ranksOf(graph: Graph, id: ValueId): readonly number[] {
+  for (const node of graph.nodes.filter((n) => n.inputs.includes(id))) {
+    const found = ranksIn(graph, node, id);
+    if (found !== undefined) return found;
+  }
+  return [1, 2, 3];
+}
+
+function ranksIn(graph: Graph, node: Node, id: ValueId): readonly number[] | undefined {
+  switch (node.op) {
+    // Layouts do not change in these.
+    case "cast":
+    case "unary":
+      return ranksOf(graph, node.outputs[0] ?? "");
+    case "binary": {
+      const other = node.inputs.find((input) => input !== id);
+      const rank = graph.constants.get(other ?? "")?.shape.length;
+      return rank === 0 || rank === 1 ? ranksOf(graph, node.outputs[0] ?? "") : undefined;
+    }
+    case "unsqueeze":
+      return [1, 2];
+    case "gemm":
+    case "linear":
+      return [2];
+    case "matmul":
+      return [3, 2];
+    case "concat": {
+      const ranks = node.inputs.map((input) => graph.types.get(input ?? "")?.shape?.length);
+      const rank = ranks.find((r) => r !== undefined);
+      return rank === undefined ? [2, 3] : [rank];
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The graph with other shapes of its inputs. */
+export function withShapes(graph: Graph, shapes: InputShapes): Graph {
+  const types = new Map(graph.types);
+  for (const [id, shape] of shapes) {
+    const type = types.get(id);
+    if (type !== undefined) types.set(id, { ...type, shape });
+  }
+  return { ...graph, types };
+}
+
+/** The input shapes of a folded graph, where symbols that have to be equal are one. */
+export function agreedShapes(graph: Graph, folded: Graph): InputShapes {
+  return new Map(
+    graph.inputs.flatMap((id) => {
+      const shape = folded.types.get(id)?.shape;
+      return shape ? [[id, shape] as const] : [];
+    }),
+  );
+}
+
+/** Equal for graphs whose input shapes differ in the names of symbols alone. */
+export function shapeKey(graph: Graph): string {
+  const names: Record<string, Dim> = {};
+  const shapes = graph.inputs.map((id) => graph.types.get(id)?.shape ?? null);
+  for (const name of shapes.flatMap((shape) => shape?.flatMap(symbolsOf) ?? [])) {
+    names[name] ??= symbol(`s${Object.keys(names).length}`);
+  }
+  return JSON.stringify(shapes.map((shape) => shape?.map((dim) => substituteDim(dim, names)) ?? null));
+}
