@@ -1,3 +1,5 @@
+import { TritcError } from "./errors.js";
+
 /**
  * Symbolic dimensions: a `Dim` is a whole number, or the canonical text of a polynomial with integer
  * coefficients over named symbols (`txt_tokens+img_tokens`, `24*img_tokens`).
@@ -82,17 +84,35 @@ export function sumDims(dims: Iterable<Dim>): Dim {
   return print(sum);
 }
 
+/** Products of sums grow without end; sizes of real graphs have a handful of terms. */
+const MOST_TERMS = 10_000;
+
 /** a·b */
 export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return a * b;
+  if (a === 1) return b;
+  if (b === 1) return a;
   const product: Polynomial = new Map();
-  for (const [ma, ca] of parse(a)) {
-    for (const [mb, cb] of parse(b)) {
+  const [left, right] = [parse(a), parse(b)];
+  if (left.size * right.size > MOST_TERMS) throw tooManyTerms(left.size, right.size);
+  for (const [ma, ca] of left) {
+    for (const [mb, cb] of right) {
       const names = [...ma.split("*"), ...mb.split("*")].filter((n) => n !== "").sort();
       addTerm(product, names.join("*"), ca * cb);
     }
   }
   return print(product);
+}
+
+function tooManyTerms(a: number, b: number): TritcError {
+  return new TritcError({
+    code: "TRITC_E_SHAPE",
+    message: "a size of this graph is too long a formula",
+    place: "a product of two sizes",
+    expected: `at most ${MOST_TERMS} terms`,
+    found: `${a} times ${b}`,
+    remedy: "export the model with fewer dynamic axes",
+  });
 }
 
 /** −a */

@@ -9,6 +9,10 @@ import { intsConstant, intsOf, numbersOf, scalarConstant } from "./values.js";
 /** A node and where it stands. Handles stay the same when a rewrite changes the node's operands. */
 interface Slot {
   node: Node;
+  /** Operands that were replaced since, applied together when the node is looked at next. */
+  renames: Map<ValueId, ValueId> | undefined;
+  /** Index of a result that was read when last looked at: a node may have very many. */
+  witness: number;
   /** Nodes of a smaller position come first, where dependencies allow. */
   readonly position: number;
   readonly order: number;
@@ -30,12 +34,14 @@ export class GraphEditor {
   /** Value that each graph output now is, in order. */
   readonly #outputs: ValueId[];
   readonly #outputNames: readonly ValueId[];
+  /** Positions of each value among the outputs. */
+  readonly #outputsOf = new Map<ValueId, number[]>();
   readonly #source: InferSource;
   #nextHandle = 0;
   #nextId = 0;
   #position = 0;
   #nodeName: string | undefined;
-  #onChange: ((node: Node) => void) | undefined;
+  #onChange: ((result: ValueId) => void) | undefined;
 
   constructor(graph: Graph) {
     this.#name = graph.name;
@@ -45,6 +51,8 @@ export class GraphEditor {
     this.constants = new Map(graph.constants);
     this.#outputs = [...graph.outputs];
     this.#outputNames = graph.outputs;
+    for (const [i, id] of graph.outputs.entries())
+      this.#outputsOf.set(id, [...(this.#outputsOf.get(id) ?? []), i]);
     this.#source = {
       types: this.types,
       ints: (id) => intsOf(this, id),
@@ -58,13 +66,14 @@ export class GraphEditor {
 
   /** All nodes, in an order that is topological unless edits changed it; a snapshot. */
   nodes(): readonly Node[] {
-    return Array.from(this.#slots.values(), (slot) => slot.node);
+    return Array.from(this.#slots.values(), current);
   }
 
   /** The node that computes a value; undefined for inputs and constants. */
   producer(id: ValueId | null | undefined): Node | undefined {
     const handle = id === null || id === undefined ? undefined : this.#producers.get(id);
-    return handle === undefined ? undefined : this.#slots.get(handle)?.node;
+    const slot = handle === undefined ? undefined : this.#slots.get(handle);
+    return slot === undefined ? undefined : current(slot);
   }
 
   /** The producer if it is this op. */
@@ -78,13 +87,18 @@ export class GraphEditor {
     const found: Node[] = [];
     for (const handle of this.#consumers.get(id) ?? []) {
       const slot = this.#slots.get(handle);
-      if (slot !== undefined) found.push(slot.node);
+      if (slot !== undefined) found.push(current(slot));
     }
     return found;
   }
 
+  /** Whether some node reads the value, or it is an output. */
+  isRead(id: ValueId): boolean {
+    return (this.#consumers.get(id)?.size ?? 0) > 0 || this.isOutput(id);
+  }
+
   isOutput(id: ValueId): boolean {
-    return this.#outputs.includes(id);
+    return this.#outputsOf.has(id);
   }
 
   /** Whether exactly one node reads the value and it is no output. */
@@ -103,8 +117,11 @@ export class GraphEditor {
     return type;
   }
 
-  /** Calls back with every node that is new, has new operands, or reads a value with a new consumer count. */
-  onChange(callback: (node: Node) => void): void {
+  /**
+   * Calls back for every node that is new, has new operands, or reads a value with a new consumer count; with its first
+   * result, which stays its name while its operands change.
+   */
+  onChange(callback: (result: ValueId) => void): void {
     this.#onChange = callback;
   }
 
@@ -147,7 +164,7 @@ export class GraphEditor {
       if (type !== undefined) this.types.set(id, type);
     }
     this.#insert(node);
-    this.#onChange?.(node);
+    this.#changed(node);
   }
 
   /** Adds a constant and gives its value. */
@@ -172,12 +189,17 @@ export class GraphEditor {
     for (const handle of [...(this.#consumers.get(from) ?? [])]) {
       const slot = this.#slots.get(handle);
       if (slot === undefined) continue;
-      slot.node = renameValues(slot.node, (id) => (id === from ? to : id));
+      rename(slot, from, to);
       this.#consumersOf(to).add(handle);
-      this.#onChange?.(slot.node);
+      this.#changed(slot.node);
     }
     this.#consumers.delete(from);
-    for (const [i, id] of this.#outputs.entries()) if (id === from) this.#outputs[i] = to;
+    const positions = this.#outputsOf.get(from) ?? [];
+    for (const i of positions) this.#outputs[i] = to;
+    if (positions.length > 0) {
+      this.#outputsOf.delete(from);
+      this.#outputsOf.set(to, [...(this.#outputsOf.get(to) ?? []), ...positions]);
+    }
     this.#dropIfDead(from);
   }
 
@@ -186,7 +208,7 @@ export class GraphEditor {
     const handle = this.#producers.get(old.outputs[0] ?? "");
     const slot = handle === undefined ? undefined : this.#slots.get(handle);
     if (handle === undefined || slot === undefined) throw new Error(`${old.op} is not in the graph`);
-    const before = valuesReadBy(slot.node);
+    const before = valuesReadBy(current(slot));
     slot.node = node;
     for (const id of valuesReadBy(node)) this.#consumersOf(id).add(handle);
     for (const [i, id] of node.outputs.entries()) {
@@ -199,15 +221,27 @@ export class GraphEditor {
       this.#consumers.get(id)?.delete(handle);
       this.#released(id);
     }
-    this.#onChange?.(node);
-    for (const id of node.outputs) for (const reader of this.consumers(id)) this.#onChange?.(reader);
+    this.#changed(node);
+    for (const id of node.outputs) this.#consumersChanged(id);
+  }
+
+  #changed(node: Node): void {
+    this.#onChange?.(node.outputs[0] ?? "");
+  }
+
+  #consumersChanged(id: ValueId): void {
+    for (const handle of this.#consumers.get(id) ?? []) {
+      const slot = this.#slots.get(handle);
+      if (slot !== undefined) this.#changed(slot.node);
+    }
   }
 
   /** The rewritten graph: live nodes in topological order, close to the order they had. */
   finish(): Graph {
     const rename = this.#outputRenames();
     const name = (id: ValueId) => rename.get(id) ?? id;
-    const nodes = this.#sorted().map((node) => (rename.size === 0 ? node : renameAll(node, name)));
+    const sorted = this.#sorted();
+    const nodes = sorted.map((node) => (rename.size === 0 ? node : renameAll(node, name)));
     const types = new Map<ValueId, ValueType>();
     const constants = new Map<ValueId, Constant>();
     const keep = (id: ValueId) => {
@@ -217,7 +251,7 @@ export class GraphEditor {
       if (constant !== undefined) constants.set(name(id), constant);
     };
     for (const id of this.inputs) keep(id);
-    for (const node of this.#sorted()) for (const id of [...valuesReadBy(node), ...node.outputs]) keep(id);
+    for (const node of sorted) for (const id of [...valuesReadBy(node), ...node.outputs]) keep(id);
     for (const id of this.#outputs) keep(id);
     const outputs = this.#outputs.map(name);
     const graph = { name: this.#name, inputs: this.inputs, outputs, types, constants, nodes };
@@ -228,13 +262,14 @@ export class GraphEditor {
   #outputRenames(): Map<ValueId, ValueId> {
     const rename = new Map<ValueId, ValueId>();
     const taken = new Set<ValueId>(this.inputs);
+    const names = new Set(this.#outputNames);
     for (const [i, wanted] of this.#outputNames.entries()) {
       const value = this.#outputs[i] ?? wanted;
       if (value === wanted) {
         taken.add(value);
         continue;
       }
-      if (taken.has(value) || rename.has(value) || this.#outputNames.includes(value)) {
+      if (taken.has(value) || rename.has(value) || names.has(value)) {
         // Two names for one value: a cast to its own type is the copy that gives it the second name.
         this.#outputs[i] = this.add("cast", [value], { to: this.type(value).dtype });
       }
@@ -247,15 +282,18 @@ export class GraphEditor {
 
   #sorted(): readonly Node[] {
     const slots = [...this.#slots.values()].sort((a, b) => a.position - b.position || a.order - b.order);
-    return dependenciesFirst(
-      slots.map((slot) => slot.node),
-      (id) => this.producer(id),
-    );
+    return dependenciesFirst(slots.map(current), (id) => this.producer(id));
   }
 
   #insert(node: Node): void {
     const handle = this.#nextHandle++;
-    this.#slots.set(handle, { node, position: this.#position, order: handle });
+    this.#slots.set(handle, {
+      node,
+      renames: undefined,
+      witness: 0,
+      position: this.#position,
+      order: handle,
+    });
     for (const id of node.outputs) this.#producers.set(id, handle);
     for (const id of valuesReadBy(node)) this.#consumersOf(id).add(handle);
   }
@@ -276,16 +314,26 @@ export class GraphEditor {
       const handle = this.#producers.get(id);
       const slot = handle === undefined ? undefined : this.#slots.get(handle);
       if (handle === undefined || slot === undefined) continue;
-      const live = slot.node.outputs.some((o) => (this.#consumers.get(o)?.size ?? 0) > 0 || this.isOutput(o));
-      if (live) continue;
+      if (this.#isLive(slot)) continue;
       this.#slots.delete(handle);
       for (const output of slot.node.outputs) this.#producers.delete(output);
-      for (const operand of valuesReadBy(slot.node)) {
+      for (const operand of valuesReadBy(current(slot))) {
         this.#consumers.get(operand)?.delete(handle);
         pending.push(operand);
         this.#notifyConsumers(operand);
       }
     }
+  }
+
+  #isLive(slot: Slot): boolean {
+    const { outputs } = slot.node;
+    for (let i = 0; i < outputs.length; i++) {
+      const at = (slot.witness + i) % outputs.length;
+      if (!this.isRead(outputs[at] ?? "")) continue;
+      slot.witness = at;
+      return true;
+    }
+    return false;
   }
 
   #released(id: ValueId): void {
@@ -296,8 +344,29 @@ export class GraphEditor {
   #notifyConsumers(id: ValueId): void {
     if (this.#onChange === undefined || this.constants.has(id)) return;
     const set = this.#consumers.get(id);
-    if (set !== undefined && set.size <= 2) for (const node of this.consumers(id)) this.#onChange(node);
+    if (set !== undefined && set.size <= 2) this.#consumersChanged(id);
   }
+}
+
+/** The node as it is now: replacements of a node with many operands are made in one go. */
+function current(slot: Slot): Node {
+  const { renames } = slot;
+  if (renames === undefined) return slot.node;
+  slot.renames = undefined;
+  slot.node = renameValues(slot.node, (id) => {
+    let now = id;
+    for (let next = renames.get(now); next !== undefined; next = renames.get(now)) now = next;
+    return now;
+  });
+  return slot.node;
+}
+
+/** The slot's node reads `to` wherever it reads `from`. */
+function rename(slot: Slot, from: ValueId, to: ValueId): void {
+  // A value that comes back must not be renamed again, so that chains of renames end.
+  if (slot.renames?.has(to) === true) current(slot);
+  slot.renames ??= new Map();
+  slot.renames.set(from, to);
 }
 
 function isOp<K extends OpName>(node: Node | undefined, op: K): node is NodeOf<K> & Node {

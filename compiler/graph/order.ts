@@ -20,7 +20,7 @@ export function dependenciesFirst(
         }
       }
       if (waiting.length > 0) {
-        stack.push(...waiting.reverse());
+        for (const source of waiting.reverse()) stack.push(source);
         continue;
       }
       stack.pop();

@@ -68,7 +68,7 @@ function order(
           found: `through ${describeNode(cycle)}`,
         });
       }
-      stack.push(...missing.reverse());
+      for (const before of missing.reverse()) stack.push(before);
     }
   }
   return sorted;
@@ -78,7 +78,7 @@ function order(
 function operandsOf(node: OnnxNode): readonly string[] {
   const names = node.inputs.filter((name) => name !== "");
   for (const attribute of node.attributes.values()) {
-    if (attribute.kind === "graph") names.push(...freeNames(attribute.value));
+    if (attribute.kind === "graph") for (const name of freeNames(attribute.value)) names.push(name);
   }
   return names;
 }

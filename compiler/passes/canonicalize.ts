@@ -1,5 +1,5 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
-import type { Node } from "../../ir/graph/graph.js";
+import type { Node, ValueId } from "../../ir/graph/graph.js";
 import type { OpName } from "../../ir/graph/ops.js";
 import { GraphEditor } from "../graph/editor.js";
 import type { Pass } from "../pass.js";
@@ -32,17 +32,18 @@ export const canonicalize: Pass = {
     const edit = new GraphEditor(graph);
     const rules = ruleTable(context.reader);
     const queue = new Queue();
-    edit.onChange((node) => queue.push(node));
-    for (const node of graph.nodes) queue.push(node);
+    edit.onChange((result) => queue.push(result));
+    for (const node of graph.nodes) queue.push(node.outputs[0] ?? "");
     const applied = new Map<string, number>();
     let steps = MOST_STEPS_PER_NODE * (graph.nodes.length + 50);
     do {
-      for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-        if (!edit.holds(node)) continue;
+      for (let result = queue.pop(); result !== undefined; result = queue.pop()) {
+        const node = edit.producer(result);
+        if (node === undefined) continue;
         const name = applyFirst(rules.get(node.op) ?? [], node, edit);
         if (name === undefined) continue;
         applied.set(name, (applied.get(name) ?? 0) + 1);
-        if (edit.holds(node)) queue.push(node);
+        queue.push(result);
         if (steps-- === 0) throw new Error(`the rules do not reach a fixpoint; the last one was ${name}`);
       }
     } while (mergeDuplicates(edit) > 0);
@@ -82,27 +83,27 @@ function applyFirst(rules: readonly Rule[], node: Node, edit: GraphEditor): stri
   return undefined;
 }
 
-/** First in, first out; a node that waits already is not queued again. */
+/** First in, first out; a node, named by its first result, that waits already is not queued again. */
 class Queue {
-  readonly #waiting = new Set<Node>();
-  #nodes: Node[] = [];
+  readonly #waiting = new Set<ValueId>();
+  #results: ValueId[] = [];
   #head = 0;
 
-  push(node: Node): void {
-    if (this.#waiting.has(node)) return;
-    this.#waiting.add(node);
-    this.#nodes.push(node);
+  push(result: ValueId): void {
+    if (this.#waiting.has(result)) return;
+    this.#waiting.add(result);
+    this.#results.push(result);
   }
 
-  pop(): Node | undefined {
-    const node = this.#nodes[this.#head];
-    if (node === undefined) {
-      this.#nodes = [];
+  pop(): ValueId | undefined {
+    const result = this.#results[this.#head];
+    if (result === undefined) {
+      this.#results = [];
       this.#head = 0;
       return undefined;
     }
     this.#head++;
-    this.#waiting.delete(node);
-    return node;
+    this.#waiting.delete(result);
+    return result;
   }
 }

@@ -1,6 +1,6 @@
-import type { Graph } from "../../ir/graph/graph.js";
+import type { Graph, Node } from "../../ir/graph/graph.js";
 import type { Pass } from "../pass.js";
-import { geluErf, geluTanh, matchPointwise, pointwiseUsers } from "../recognize/pointwise.js";
+import { geluErf, geluTanh, matchPointwise, PRODUCTS, pointwiseUsers } from "../recognize/pointwise.js";
 import { Rewriter } from "../recognize/rewriter.js";
 
 /**
@@ -19,8 +19,9 @@ export const recognizeGelu: Pass = {
       const { fn } = node.attrs;
       // The tanh form may also be written with a sigmoid: 1 + tanh(u) = 2·sigmoid(2u).
       if (fn !== "tanh" && fn !== "erf" && fn !== "sigmoid") continue;
+      if (fn === "sigmoid" && isSilu(rewriter, node)) continue;
       const approximate = fn === "erf" ? "none" : "tanh";
-      for (const y of pointwiseUsers(rewriter, node)) {
+      for (const y of pointwiseUsers(rewriter, node, fn === "sigmoid" ? PRODUCTS : undefined)) {
         const match = matchPointwise(rewriter, y, node, [fn === "erf" ? geluErf : geluTanh]);
         const shape = match === undefined ? undefined : rewriter.shape(match.x);
         if (match === undefined || shape === undefined) continue;
@@ -31,3 +32,12 @@ export const recognizeGelu: Pass = {
     return rewriter.finish();
   },
 };
+
+/** v·sigmoid(v), as no GELU has it: what `recognize-silu` is for. */
+function isSilu(rewriter: Rewriter, sigmoid: Node): boolean {
+  const [argument] = sigmoid.inputs;
+  return rewriter
+    .consumers(sigmoid.outputs[0] ?? "")
+    .slice(0, 4)
+    .some((user) => user.op === "binary" && user.inputs.includes(argument ?? null));
+}

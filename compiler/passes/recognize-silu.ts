@@ -1,6 +1,6 @@
 import type { Graph } from "../../ir/graph/graph.js";
 import type { Pass } from "../pass.js";
-import { matchPointwise, pointwiseUsers, silu } from "../recognize/pointwise.js";
+import { matchPointwise, PRODUCTS, pointwiseUsers, silu } from "../recognize/pointwise.js";
 import { Rewriter } from "../recognize/rewriter.js";
 
 /**
@@ -15,7 +15,7 @@ export const recognizeSilu: Pass = {
     const rewriter = new Rewriter(graph, context.reader);
     for (const node of rewriter.original) {
       if (node.op !== "unary" || (node.attrs.fn !== "sigmoid" && node.attrs.fn !== "exp")) continue;
-      for (const y of pointwiseUsers(rewriter, node)) {
+      for (const y of pointwiseUsers(rewriter, node, PRODUCTS)) {
         const match = matchPointwise(rewriter, y, node, [silu]);
         const shape = match === undefined ? undefined : rewriter.shape(match.x);
         if (match === undefined || shape === undefined) continue;

@@ -21,8 +21,11 @@ const SAMPLES = [-7.5, -3.2, -1.7, -0.9, -0.31, 0.12, 0.55, 1.3, 2.6, 4.4, 9] as
  */
 const TOLERANCE = 2e-3;
 
-/** Most nodes between x and y; the longest GELU chain has 9. */
-const LIMIT = 24;
+/** Most nodes between x and y, and values that are tried as x; the longest GELU chain has 9. */
+const LIMIT = 12;
+
+/** Operations from the function in the middle to y: 1 + tanh(u), times x, times 0.5, and casts or scales. */
+const MOST_STEPS = 4;
 
 /** Values that y is an elementwise function of, nearest to y first, each the only non-constant leaf if cut at. */
 export function matchPointwise(
@@ -35,17 +38,20 @@ export function matchPointwise(
   if (shape === undefined) return undefined;
   for (const x of candidates(rewriter, inner)) {
     const type = rewriter.shape(x);
-    if (type === undefined || !sameShape(type, shape)) continue;
-    const found = SAMPLES.map((sample) => evaluate(rewriter, y, new Map([[x, sample]]), { left: 4 * LIMIT }));
-    const which = functions.findIndex((f) =>
-      SAMPLES.every((sample, i) => {
-        const value = found[i];
-        return (
-          value !== undefined && Math.abs(value - f(sample)) <= TOLERANCE * Math.max(1, Math.abs(sample))
-        );
-      }),
-    );
-    if (which >= 0) return { x, which };
+    // These functions read their argument twice.
+    if (type === undefined || !sameShape(type, shape) || rewriter.leadsStraightOn(x)) continue;
+    const agreeing = new Set(functions.keys());
+    for (const sample of SAMPLES) {
+      const value = evaluate(rewriter, y, new Map([[x, sample]]), { left: 8 * LIMIT });
+      for (const [which, f] of functions.entries()) {
+        const near =
+          value !== undefined && Math.abs(value - f(sample)) <= TOLERANCE * Math.max(1, Math.abs(sample));
+        if (!near) agreeing.delete(which);
+      }
+      if (agreeing.size === 0) break;
+    }
+    const [which] = agreeing;
+    if (which !== undefined) return { x, which };
   }
   return undefined;
 }
@@ -145,14 +151,19 @@ export const geluErf = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2)
 export const geluTanh = (x: number): number =>
   0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
-/** Values computed from `start`'s result, nearest first, by elementwise operations only. */
-export function pointwiseUsers(rewriter: Rewriter, start: Node): readonly ValueId[] {
+/** Values computed from `start`'s result, nearest first, by elementwise operations only. `last`: the last of these. */
+export function pointwiseUsers(
+  rewriter: Rewriter,
+  start: Node,
+  last?: ReadonlySet<BinaryFn>,
+): readonly ValueId[] {
   const users: ValueId[] = [];
   let frontier = start.outputs;
-  for (let step = 0; step < 6 && frontier.length > 0; step++) {
+  for (let step = 0; step < MOST_STEPS && frontier.length > 0; step++) {
     const next: ValueId[] = [];
     for (const id of frontier) {
-      for (const user of rewriter.consumers(id)) {
+      // An activation has a few readers; a value with many is a stream.
+      for (const user of rewriter.consumers(id).slice(0, LIMIT)) {
         const output = user.outputs[0];
         if ((user.op !== "binary" && user.op !== "unary") || output === undefined) continue;
         if (!next.includes(output) && !users.includes(output)) next.push(output);
@@ -161,5 +172,12 @@ export function pointwiseUsers(rewriter: Rewriter, start: Node): readonly ValueI
     users.push(...next);
     frontier = next;
   }
-  return users;
+  if (last === undefined) return users;
+  return users.filter((id) => {
+    const node = rewriter.producer(id);
+    return node?.op === "binary" && last.has(node.attrs.fn);
+  });
 }
+
+/** What x·sigmoid(u) and x / (1 + exp(−u)) end in. */
+export const PRODUCTS: ReadonlySet<BinaryFn> = new Set(["mul", "div"]);

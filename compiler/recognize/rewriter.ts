@@ -26,6 +26,9 @@ export class Rewriter {
   readonly #replaced = new Map<ValueId, ValueId>();
   readonly #scalars = new Map<ValueId, number | undefined>();
   readonly #emitted = new Map<string, readonly ValueId[]>();
+  /** Values that others were replaced by. */
+  readonly #targets = new Set<ValueId>();
+  readonly #straight = new Map<ValueId, boolean>();
   #consumers: Map<ValueId, Node[]> | undefined;
   #counter = 0;
 
@@ -50,6 +53,8 @@ export class Rewriter {
   resolve(id: ValueId): ValueId {
     let at = id;
     for (let next = this.#replaced.get(at); next !== undefined; next = this.#replaced.get(at)) at = next;
+    // A long chain of replacements is gone through once.
+    if (at !== id && this.#replaced.get(id) !== at) this.#replaced.set(id, at);
     return at;
   }
 
@@ -78,6 +83,26 @@ export class Rewriter {
       }
     }
     return this.#consumers.get(id) ?? [];
+  }
+
+  /** Whether the value, and what is computed from it, is known to be read in one place alone until it is a result. */
+  leadsStraightOn(id: ValueId): boolean {
+    const chain: ValueId[] = [];
+    let at = id;
+    let known = this.#straight.get(at);
+    while (known === undefined) {
+      chain.push(at);
+      const readers = this.consumers(at);
+      const next = readers[0]?.outputs[0];
+      if (this.#targets.has(at) || readers.length > 1 || !this.#graph.types.has(at)) known = false;
+      else if (next === undefined) known = true;
+      else {
+        at = next;
+        known = this.#straight.get(at);
+      }
+    }
+    for (const value of chain) this.#straight.set(value, known);
+    return known;
   }
 
   /** undefined while the rank is unknown. */
@@ -196,11 +221,15 @@ export class Rewriter {
   /** Lets every reader of `from` read `to`; the nodes of `from` go where nothing else needs them. */
   replace(from: ValueId, to: ValueId): void {
     const target = this.resolve(to);
-    if (target !== from) this.#replaced.set(from, target);
+    if (target === from) return;
+    this.#replaced.set(from, target);
+    this.#targets.add(target);
+    this.#straight.clear();
   }
 
   /** The rewritten graph: what the outputs need, in topological order. */
   finish(): Graph {
+    if (this.#replaced.size === 0) return this.#graph;
     const renamed = this.#outputNames();
     this.#forwardOutputs(renamed);
     const name = (id: ValueId): ValueId => {
@@ -221,9 +250,10 @@ export class Rewriter {
   /** A replaced graph output keeps its name: the new value takes it over. */
   #outputNames(): Map<ValueId, ValueId> {
     const renamed = new Map<ValueId, ValueId>();
+    const outputs = new Set(this.#graph.outputs);
     for (const output of this.#graph.outputs) {
       const at = this.resolve(output);
-      const free = this.#producers.has(at) && !this.#graph.outputs.includes(at);
+      const free = this.#producers.has(at) && !outputs.has(at);
       if (at !== output && free && !renamed.has(at)) renamed.set(at, output);
     }
     return renamed;

@@ -21,19 +21,35 @@ import { recipeProblem } from "./verify-recipe.js";
  * @throws TritcError TRITC_E_IR naming the place, the printed node, what was expected and what was found.
  */
 export function verifyGraph(graph: Graph): void {
-  new Verifier().graph(graph, new Map());
+  new Verifier().graph(graph, null);
 }
 
-type Scope = Map<ValueId, ValueType>;
+/** Values of a graph, and of those around it. */
+class Scope {
+  readonly #own = new Map<ValueId, ValueType>();
+
+  constructor(private readonly outer: Scope | null) {}
+
+  get(id: ValueId): ValueType | undefined {
+    return this.#own.get(id) ?? this.outer?.get(id);
+  }
+
+  set(id: ValueId, type: ValueType): void {
+    this.#own.set(id, type);
+  }
+}
+
+/** What a message names; text only when there is something to say about it. */
+type Where = () => string;
 
 class Verifier {
   readonly #defined = new Set<ValueId>();
   readonly #constants = new Map<ValueId, Constant>();
 
-  graph(graph: Graph, outer: Scope): void {
-    const scope: Scope = new Map(outer);
-    const place = `graph ${graph.name}`;
-    const define = (id: ValueId, where: string) => {
+  graph(graph: Graph, outer: Scope | null): void {
+    const scope = new Scope(outer);
+    const place: Where = () => `graph ${graph.name}`;
+    const define = (id: ValueId, where: Where) => {
       if (this.#defined.has(id)) fail(where, "one producer for every value", `a second one for ${id}`);
       const type = graph.types.get(id);
       if (type === undefined) fail(where, "a type for every value", `none for ${id}`);
@@ -46,9 +62,10 @@ class Verifier {
       this.#constant(id, constant, graph.types.get(id), place);
     }
     for (const node of graph.nodes) {
-      const where = `${place}, ${printNode(node)}`;
+      const where: Where = () => `${place()}, ${printNode(node)}`;
       for (const id of node.inputs) {
-        if (id !== null && !scope.has(id)) fail(where, "operands defined before they are read", id);
+        if (id !== null && scope.get(id) === undefined)
+          fail(where, "operands defined before they are read", id);
       }
       checkForm(node, where);
       for (const body of bodiesOf(node)) this.graph(body, scope);
@@ -56,29 +73,30 @@ class Verifier {
       this.#checkTypes(node, scope, where);
     }
     for (const id of graph.outputs) {
-      if (!scope.has(id)) fail(place, "outputs that the graph computes", id);
+      if (scope.get(id) === undefined) fail(place, "outputs that the graph computes", id);
     }
   }
 
-  #constant(id: ValueId, constant: Constant, type: ValueType | undefined, place: string): void {
+  #constant(id: ValueId, constant: Constant, type: ValueType | undefined, graph: Where): void {
     this.#constants.set(id, constant);
+    const place: Where = () => `${graph()}, constant ${id}`;
     const { dtype, shape, source } = constant;
     const recipe = { dtype, shape };
     if (type === undefined || printType(type) !== printType(recipe)) {
-      fail(`${place}, constant ${id}`, printType(recipe), type === undefined ? "no type" : printType(type));
+      fail(place, printType(recipe), type === undefined ? "no type" : printType(type));
     }
     const count = countOf(shape);
     if (source.kind === "inline" && source.bytes.length !== byteLength(dtype, count)) {
-      fail(`${place}, constant ${id}`, `${byteLength(dtype, count)} bytes`, `${source.bytes.length} bytes`);
+      fail(place, `${byteLength(dtype, count)} bytes`, `${source.bytes.length} bytes`);
     }
     if (source.kind === "dims" && source.dims.length !== count) {
-      fail(`${place}, constant ${id}`, `${count} dimensions`, `${source.dims.length}`);
+      fail(place, `${count} dimensions`, `${source.dims.length}`);
     }
     const problem = recipeProblem(constant);
-    if (problem !== undefined) fail(`${place}, constant ${id}`, problem.expected, problem.found);
+    if (problem !== undefined) fail(place, problem.expected, problem.found);
   }
 
-  #checkTypes(node: Node, scope: Scope, where: string): void {
+  #checkTypes(node: Node, scope: Scope, where: Where): void {
     const inferred = inferNode(node, {
       types: scope,
       ints: (id) => symbolicInts(this.#constants.get(id)),
@@ -111,7 +129,7 @@ function contradict(a: readonly Dim[] | null, b: readonly Dim[] | null): boolean
   );
 }
 
-function checkForm(node: Node, where: string): void {
+function checkForm(node: Node, where: Where): void {
   const schema = OP_SCHEMAS[node.op];
   const within = (n: number, [low, high]: readonly [number, number]) => n >= low && n <= high;
   const range = ([low, high]: readonly [number, number]) => (low === high ? `${low}` : `${low} to ${high}`);
@@ -136,11 +154,11 @@ function bodiesOf(node: Node): readonly Graph[] {
   return node.op === "loop" || node.op === "scan" ? [node.attrs.body] : [];
 }
 
-function fail(place: string, expected: string, found: string): never {
+function fail(place: Where, expected: string, found: string): never {
   throw new TritcError({
     code: "TRITC_E_IR",
     message: "the graph breaks an invariant of the IR",
-    place,
+    place: place(),
     expected,
     found,
     remedy: "this is a bug in tritc: report it with the reproducer written beside this message",

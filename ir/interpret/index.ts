@@ -79,7 +79,7 @@ export function interpret(
 
 /** Values of the symbols that stand alone as a dimension of an input. */
 export function bindSymbols(graph: Graph, inputs: ReadonlyMap<ValueId, Tensor>): Bindings {
-  const bindings: Record<string, number> = {};
+  const bindings: Record<string, number> = Object.create(null);
   for (const id of graph.inputs) {
     const shape = graph.types.get(id)?.shape;
     const found = inputs.get(id)?.shape;
@@ -192,8 +192,8 @@ class Machine {
 function readsOf(node: Node): readonly ValueId[] {
   const reads: ValueId[] = node.inputs.filter((id) => id !== null);
   for (const graph of bodiesOf(node)) {
-    for (const inner of graph.nodes) reads.push(...readsOf(inner));
-    reads.push(...graph.outputs);
+    for (const inner of graph.nodes) for (const id of readsOf(inner)) reads.push(id);
+    for (const id of graph.outputs) reads.push(id);
   }
   return reads;
 }

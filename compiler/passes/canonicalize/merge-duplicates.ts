@@ -14,7 +14,7 @@ export function mergeDuplicates(edit: GraphEditor): number {
   let merged = 0;
   const constants = new Map<string, ValueId>();
   for (const [id, constant] of [...edit.constants]) {
-    if (edit.consumers(id).length === 0) continue;
+    if (!edit.isRead(id)) continue;
     const key = constantKey(constant);
     const first = key === undefined ? undefined : constants.get(key);
     if (first !== undefined) {

@@ -115,7 +115,7 @@ export const PART_RULES: readonly Rule[] = [
     for (const [i, id] of node.outputs.entries()) {
       const length = lengths[i] ?? 0;
       // A part that nothing reads would only look like a use of x.
-      const read = edit.consumers(id).length > 0 || edit.isOutput(id);
+      const read = edit.isRead(id);
       if (read) edit.replaceUses(id, partOf(edit, x, axis, start, length));
       start = addDims(start, length);
       used ||= read;

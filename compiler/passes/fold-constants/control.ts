@@ -1,4 +1,4 @@
-import type { Graph, Node, ValueId } from "../../../ir/graph/graph.js";
+import type { Graph, Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import { renameValues } from "../../graph/subgraphs.js";
 import { intsConstant } from "../../graph/values.js";
 import type { Sweep } from "./sweep.js";
@@ -21,7 +21,10 @@ export function dissolveIf(sweep: Sweep, node: Node): boolean {
  * scanned outputs are stacked with unsqueeze and concat. Other loops stay as they are.
  */
 export function unrollLoop(sweep: Sweep, node: Node): boolean {
-  if (node.op !== "loop") return false;
+  return node.op === "loop" && sweep.unrolling(node, () => unroll(sweep, node));
+}
+
+function unroll(sweep: Sweep, node: NodeOf<"loop">): boolean {
   const [tripId, conditionId, ...carriedIds] = node.inputs;
   const trips = tripId === null || tripId === undefined ? MOST_TRIPS + 1 : sweep.ints(tripId)?.[0];
   let condition = conditionId === null || conditionId === undefined ? 1 : sweep.ints(conditionId)?.[0];

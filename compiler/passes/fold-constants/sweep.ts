@@ -4,7 +4,7 @@ import { type DType, isFloat } from "../../../ir/dtype.js";
 import { TritcError } from "../../../ir/errors.js";
 import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
 import { type InferSource, inferNode } from "../../../ir/graph/infer/index.js";
-import { printNode } from "../../../ir/graph/print.js";
+import type { OpName } from "../../../ir/graph/ops.js";
 import { countOf } from "../../../ir/tensor.js";
 import { renameValues, subgraphsOf, valuesReadBy } from "../../graph/subgraphs.js";
 import { dimsOf, elementsOf, intsConstant } from "../../graph/values.js";
@@ -22,8 +22,11 @@ const MOST_EVALUATED = 1 << 20;
 /** Constants up to this size are stored inline, where every pass can read them without a ByteReader. */
 export const MOST_INLINE = 4096;
 
-/** Nested loops multiply; a model needs nowhere near as many steps. */
-const MOST_VISITS = 1_000_000;
+/** Elements that all evaluations together may read and write, beyond those of small constants. */
+const MOST_WORK = 1 << 28;
+
+/** Nested loops multiply; a model needs nowhere near as many operations. */
+const MOST_UNROLLED = 100_000;
 
 /**
  * One forward sweep: visits nodes in order and emits those that have to run. What is known of a value is
@@ -48,7 +51,10 @@ export class Sweep {
     multiple: (a, of) => this.equations.push({ kind: "multiple", a, of }),
   };
   #next = 0;
-  #visits = 0;
+  #work = 0;
+  #unrolled = 0;
+  /** The outermost loop that is being unrolled. */
+  #loop: Node | undefined;
 
   constructor(reader: ByteReader) {
     this.#reader = reader;
@@ -119,13 +125,24 @@ export class Sweep {
   }
 
   visit(original: Node): void {
-    if (++this.#visits > MOST_VISITS) throw tooLarge(original);
+    if (this.#loop !== undefined && ++this.#unrolled > MOST_UNROLLED) throw tooLarge(this.#loop);
     const node = renameValues(original, (id) => this.resolve(id));
     if (dissolveSequence(this, node) || dissolveIf(this, node) || unrollLoop(this, node)) return;
     if (this.#foldShape(node)) return;
     const types = this.infer(node);
     if (this.#foldConstant(node, types) || this.#foldSymbolic(node, types)) return;
     this.emit(node);
+  }
+
+  /** Runs what unrolls a loop; what it visits counts. */
+  unrolling<T>(loop: Node, unroll: () => T): T {
+    const outer = this.#loop;
+    this.#loop ??= loop;
+    try {
+      return unroll();
+    } finally {
+      this.#loop = outer;
+    }
   }
 
   /** Shape and Size of a value of known shape. */
@@ -164,16 +181,33 @@ export class Sweep {
       operands.set(id, constant);
     }
     if (subgraphsOf(node).length > 0 || node.inputs.length === 0) return false;
-    const sizes = [...operands.values()].map((c) => countOf(c.shape));
-    const most = Math.max(...sizes, ...types.map(knownCount));
+    let most = 0;
+    for (const { shape } of operands.values()) most = Math.max(most, countOf(shape));
+    for (const type of types) most = Math.max(most, knownCount(type));
     const folded =
       (most > MOST_INLINE ? foldLazily(node, operands, types) : undefined) ??
-      (most <= MOST_EVALUATED ? evaluateNode(node, operands, types, this.#reader) : undefined);
+      (most <= MOST_EVALUATED && this.#affords(node, most, operands.size)
+        ? evaluateNode(node, operands, types, this.#reader)
+        : undefined);
     if (folded === undefined) return false;
     for (const [i, constant] of folded.entries()) {
       const id = node.outputs[i];
       if (id !== undefined && id !== "") this.defineConstant(id, constant);
     }
+    return true;
+  }
+
+  /** Whether there is work left for an evaluation: chains of large constants stay in the graph. */
+  #affords(node: Node, most: number, operands: number): boolean {
+    if (most <= MOST_INLINE && !CONTRACTIONS.has(node.op)) return true;
+    // A product of matrices does at most √(|a|·|b|·|c|) multiplications, other contractions at most |a|·|b|.
+    const work = CONTRACTIONS.has(node.op)
+      ? node.op === "matmul"
+        ? most ** 1.5
+        : most ** 2
+      : most * operands;
+    if (work > MOST_WORK - this.#work) return false;
+    this.#work += work;
     return true;
   }
 
@@ -299,12 +333,20 @@ export class Sweep {
   }
 }
 
+const CONTRACTIONS: ReadonlySet<OpName> = new Set<OpName>([
+  "matmul",
+  "linear",
+  "einsum",
+  "conv",
+  "conv-transpose",
+]);
+
 function tooLarge(node: Node): TritcError {
   return new TritcError({
     code: "TRITC_E_LOOP",
     message: "the loops of this graph are too long to unroll",
-    place: printNode(node),
-    expected: `at most ${MOST_VISITS} operations in all`,
+    place: `loop ${node.name || node.outputs[0] || ""}`,
+    expected: `at most ${MOST_UNROLLED} operations from all loops together`,
     remedy: "export the model without loops (torch.onnx.export with dynamo=True)",
   });
 }

@@ -1,4 +1,13 @@
-import { addDims, type Dim, divDims, elementCount, mulDims, type Shape, subDims } from "../../dim.js";
+import {
+  addDims,
+  type Dim,
+  divDims,
+  elementCount,
+  mulDims,
+  type Shape,
+  subDims,
+  sumDims,
+} from "../../dim.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, sameAsFirst, tensor } from "./rules.js";
 import { sliceExtent } from "./slice.js";
@@ -51,18 +60,16 @@ function concat(o: Operands, axisAttr: number): Shape | null {
   }
   const first = shapes[0] ?? [];
   const axis = o.axis(axisAttr, first.length);
-  return first.map((d, i) => {
-    let size = d;
-    for (const shape of shapes.slice(1)) {
-      if (shape.length !== first.length) o.fail(`operands of rank ${first.length}`, `rank ${shape.length}`);
-      const other = shape[i] ?? 1;
-      size =
-        i === axis
-          ? addDims(size, other)
-          : o.unify(size, other, `axis ${i} of a concatenation along ${axis}`);
-    }
-    return size;
-  });
+  const other = shapes.find((shape) => shape.length !== first.length);
+  if (other !== undefined) o.fail(`operands of rank ${first.length}`, `rank ${other.length}`);
+  return first.map((d, i) =>
+    i === axis
+      ? sumDims(shapes.map((shape) => shape[i] ?? 1))
+      : shapes.reduce(
+          (size, shape) => o.unify(size, shape[i] ?? 1, `axis ${i} of a concatenation along ${axis}`),
+          d,
+        ),
+  );
 }
 
 /** Sizes of the parts of a split; null where they are not known. */
