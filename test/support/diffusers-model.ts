@@ -21,10 +21,7 @@ export interface FluxModel {
 /** Changes a weight before it is written; `values` are row-major [out, in]. */
 export type EditWeight = (role: string, values: Float64Array, shape: readonly number[]) => void;
 
-/**
- * The model of `buildFlux` in TorchScript style, and the same weights as checkpoints (which need a style that has
- * queries, keys, values and MLP apart).
- */
+/** The model of `buildFlux` in TorchScript style, and the same weights as checkpoints. */
 export function fluxModel(
   size: FluxSize,
   seed = 1,
@@ -77,10 +74,12 @@ class RecordingBuilder extends FluxBuilder {
   readonly #matrices: string[];
   readonly #biases: string[];
   readonly #norms: string[];
+  readonly #hidden: number;
 
   constructor(style: FluxStyle, size: FluxSize, seed: number, edit: EditWeight | undefined) {
     super(style, size, seed);
     this.#edit = edit;
+    this.#hidden = size.heads * size.axes.reduce((a, b) => a + b);
     this.#matrices = linearRoles(size, style);
     this.#biases = linearRoles(size, style).map((role) => `${role}.bias`);
     this.#norms = normRoles(size);
@@ -107,15 +106,23 @@ class RecordingBuilder extends FluxBuilder {
     return this.stored(dims, [...values]);
   }
 
+  /** A weight or bias, and the parts of one that joins several linears. */
   #keep(role: string, shape: readonly number[], values: Float64Array): void {
     this.weights.set(role, { dtype: "f32", shape, data: Float32Array.from(values) });
-    const half = (shape[0] ?? 0) / 2;
-    const width = countOf(shape.slice(1));
-    for (const [i, part] of ["scale", "shift"].entries()) {
-      if (!/^norm_out(\.bias)?$/.test(role)) continue;
-      const data = Float32Array.from(values.subarray(i * half * width, (i + 1) * half * width));
-      const name = role.replace("norm_out", `norm_out.${part}`);
-      this.weights.set(name, { dtype: "f32", shape: [half, ...shape.slice(1)], data });
+    const [, prefix = "", leaf = "", bias = ""] = /^(.*?)\b(norm_out|qkv|linear1)(\.bias)?$/.exec(role) ?? [];
+    const [rows = 0, ...rest] = shape;
+    const hidden = this.#hidden;
+    const parts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+      norm_out: { "norm_out.scale": hidden, "norm_out.shift": hidden },
+      qkv: { q: hidden, k: hidden, v: hidden },
+      linear1: { q: hidden, k: hidden, v: hidden, "mlp.up": rows - 3 * hidden },
+    };
+    let at = 0;
+    for (const [part, count] of Object.entries(parts[leaf] ?? {})) {
+      const end = at + count * countOf(rest);
+      const data = Float32Array.from(values.subarray(at, end));
+      this.weights.set(`${prefix}${part}${bias}`, { dtype: "f32", shape: [count, ...rest], data });
+      at = end;
     }
   }
 }
