@@ -76,7 +76,7 @@ afterAll(async () => {
 
 /** The page of docs/browser.md, followed by a script that reports what it shows in the end. */
 function examplePage(): string {
-  return `${readFileSync(join(root, "docs/browser-example.html"), "utf8")}<script type="module">
+  return `${readFileSync(join(root, "docs/examples/browser.html"), "utf8")}<script type="module">
     const report = async () => {
       const { state } = document.body.dataset;
       if (state === undefined) return;
