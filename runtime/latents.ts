@@ -84,6 +84,17 @@ export function unpackLatents(packed: Float32Array, geometry: LatentGeometry): F
   return latents;
 }
 
+/** Rows of `left`, each followed by its row of `right`. */
+export function joinRows(left: Float32Array, right: Float32Array, rows: number): Float32Array {
+  const [a, b] = [left.length / rows, right.length / rows];
+  const joined = new Float32Array(left.length + right.length);
+  for (let row = 0; row < rows; row++) {
+    joined.set(left.subarray(row * a, (row + 1) * a), row * (a + b));
+    joined.set(right.subarray(row * b, (row + 1) * b), row * (a + b) + a);
+  }
+  return joined;
+}
+
 /** [imageTokens, 3] position ids (0, row, column) in token order. */
 export function imageIds(geometry: LatentGeometry): Float32Array {
   const ids = new Float32Array(geometry.imageTokens * 3);
@@ -115,6 +126,11 @@ function forEachLatent(g: LatentGeometry, visit: (plain: number, packed: number)
       }
     }
   }
+}
+
+/** Throws TRITC_E_LATENTS for packed latents of another picture's size. */
+export function requireLatents(latents: Float32Array, geometry: LatentGeometry): void {
+  requireLength("the sampler", latents, geometry);
 }
 
 function requireLength(who: string, values: Float32Array, g: LatentGeometry): void {

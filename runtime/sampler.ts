@@ -3,7 +3,8 @@ import { TritcError } from "../ir/errors.js";
 import type { InputRole } from "../ir/graph/graph.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import type { LoadedProgram } from "./device.js";
-import { imageIds, type LatentGeometry, textIds } from "./latents.js";
+import { imageIds, joinRows, type LatentGeometry, textIds } from "./latents.js";
+import { requireFinite } from "./not-finite.js";
 import type { Schedule } from "./scheduler.js";
 import { sequencesOf } from "./turns.js";
 
@@ -19,8 +20,12 @@ export interface SampleRequest {
   readonly pooled: Float32Array;
   /** Guidance scale; ignored by models that take none. */
   readonly guidance: number;
+  /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
+  readonly condition?: Float32Array;
+  /** What to try where the transformer's result is not finite; what an error says then. */
+  readonly remedy?: string;
   /** Called after each step. */
-  readonly onStep?: (progress: StepProgress) => void;
+  readonly onStep?: ((progress: StepProgress) => void) | undefined;
   /** Stops between steps: `sample` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -66,11 +71,16 @@ async function sampleAlone(
           "compile the model for this resolution and text length, or run it with the pipeline it came from",
       });
     }
+    requireFinite(values, {
+      place: port.name,
+      what: `what the sampler was given as ${port.role}`,
+      remedy: GIVEN,
+    });
     loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
   };
 
   const values: Record<InputRole | "sigma-delta", Float32Array> = {
-    latents: request.latents,
+    latents: withCondition(request),
     context: request.context,
     pooled: request.pooled,
     timestep: schedule.modelTimesteps,
@@ -81,6 +91,32 @@ async function sampleAlone(
   };
   for (const port of program.inputs) if (port.role !== null) write(port, values[port.role]);
 
+  const latents = program.inputs.find((port) => port.role === "latents");
+  const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
+  await denoise(loaded, request, steps);
+  const found = await read();
+  if (found.every(Number.isFinite) || latents === undefined) return found;
+  // Once more with a look at each step, which would slow down pictures that come out well.
+  write(latents, values.latents);
+  const [velocity] = program.outputs;
+  await denoise(loaded, { ...request, onStep: undefined }, steps, async (step) => {
+    const values = await loaded.read(velocity?.buffer ?? "");
+    requireFinite(Float32Array.from(values), {
+      place: `step ${step + 1} of ${steps}`,
+      what: "what the transformer predicts",
+      remedy: request.remedy ?? "run `tritc verify` on the bundle",
+    });
+  });
+  return read();
+}
+
+/** All steps; `look` at the end of each, before the next begins. */
+async function denoise(
+  loaded: LoadedProgram,
+  request: Pick<SampleRequest, "signal" | "onStep">,
+  steps: number,
+  look?: (step: number) => Promise<void>,
+): Promise<void> {
   await loaded.run(["prompt"], 0);
   let yielded = performance.now();
   for (let step = 0; step < steps; step++) {
@@ -91,11 +127,28 @@ async function sampleAlone(
     }
     request.signal?.throwIfAborted();
     await loaded.run(["step", "advance"], step);
+    await look?.(step);
     request.onStep?.({ step: step + 1, steps });
   }
-  const latents = program.inputs.find((port) => port.role === "latents");
-  return (await loaded.read(latents?.buffer ?? "")) as Float32Array;
 }
+
+/** The rows that the model reads: the sample's channels, then the condition's. */
+function withCondition({ latents, condition, geometry }: SampleRequest): Float32Array {
+  return condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
+}
+
+/** The sample's channels of the rows that the model reads. */
+function sampleOf(rows: Float32Array, { latents, geometry }: SampleRequest): Float32Array {
+  if (rows.length === latents.length) return rows;
+  const [stride, channels] = [rows.length / geometry.imageTokens, latents.length / geometry.imageTokens];
+  const sample = new Float32Array(latents.length);
+  for (let row = 0; row < geometry.imageTokens; row++) {
+    sample.set(rows.subarray(row * stride, row * stride + channels), row * channels);
+  }
+  return sample;
+}
+
+const GIVEN = "check where these values come from: no network can make a picture of them";
 
 /** Events wait no longer than this or one step, in milliseconds. */
 const EVENT_INTERVAL = 50;
@@ -111,8 +164,12 @@ function sigmaDeltas(sigmas: Float32Array): Float32Array {
  */
 export function requireSampler(program: Program, place?: string): void {
   const found = samplerProblem(program);
-  if (found === undefined) return;
-  throw new TritcError({
+  if (found !== undefined) throw notASampler(found, place);
+}
+
+/** TRITC_E_NOT_A_SAMPLER for what was found instead. */
+export function notASampler(found: string, place?: string): TritcError {
+  return new TritcError({
     code: "TRITC_E_NOT_A_SAMPLER",
     message: "this bundle cannot be sampled",
     ...(place === undefined ? {} : { place }),

@@ -58,10 +58,11 @@ function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, samplin
     docs: ["Draws one picture. To draw several, `open` the bundle once."],
   });
 
+  const takesPictures = conditionProperties(sampling.condition).length > 0;
   types.addImportDeclaration({
     moduleSpecifier: "tritc/runtime/node",
     isTypeOnly: true,
-    namedImports: ["GeneratedPicture", "GeneratorOptions"],
+    namedImports: ["GeneratedPicture", "GeneratorOptions", ...(takesPictures ? ["Picture"] : [])],
   });
   const [size] = resolutions;
   const planned =
@@ -104,6 +105,19 @@ function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, samplin
       side("width"),
       side("height"),
       {
+        name: "readonly textLength",
+        type: "number",
+        hasQuestionToken: true,
+        docs: [`Text tokens; ${sampling.textLength} if absent.`],
+      },
+      ...conditionProperties(sampling.condition),
+      {
+        name: "readonly latents",
+        type: "Float32Array",
+        hasQuestionToken: true,
+        docs: ["What to begin with instead of the seed's noise: packed latents."],
+      },
+      {
         name: "readonly onStep",
         type: "(progress: { readonly step: number; readonly steps: number }) => void",
         hasQuestionToken: true,
@@ -142,6 +156,18 @@ function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, samplin
     returnType: "Promise<GeneratedPicture>",
     docs: ["Draws one picture. To draw several, `open` the bundle once."],
   });
+}
+
+/** The pictures that a model needs, as pixels or PNG files. */
+function conditionProperties(condition: Drawing["sampling"]["condition"]) {
+  const picture = (name: string, docs: string) => ({
+    name: `readonly ${name}`,
+    type: "Picture | Uint8Array",
+    docs: [`${docs}: pixels or a PNG file's bytes, of any size.`],
+  });
+  if (condition === "control") return [picture("control", "What the picture follows")];
+  if (condition !== "fill") return [];
+  return [picture("image", "The picture to draw into"), picture("mask", "White where to draw")];
 }
 
 function writeEvaluate(js: SourceFile, types: SourceFile, options: EntryOptions): void {

@@ -1,18 +1,19 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { TritcError } from "../../ir/errors.js";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
-import type { Sampling } from "../../ir/sampling/sampling.js";
+import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { Device, LoadedProgram } from "../device.js";
-import { initialLatents, latentGeometry } from "../latents.js";
+import { initialLatents, latentGeometry, requireLatents } from "../latents.js";
 import { checkRequest } from "../request.js";
-import { requireSampler, type StepProgress, sample } from "../sampler.js";
+import { notASampler, requireSampler, type StepProgress, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
+import { conditionRows, requireConditions } from "./conditions.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
 import { openPipelineModels, type Picture, type PipelineModels } from "./pipeline-models.js";
-import { encodePng, generationMetadata } from "./png.js";
+import { decodePng, encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
 /** `threads` are also those of ONNX Runtime. */
 export interface GeneratorOptions extends OpenDeviceOptions {
@@ -38,6 +39,14 @@ export interface GenerateOptions {
   readonly height?: number;
   /** Text tokens that the prompt is padded or cut to; the bundle's if absent. */
   readonly textLength?: number | undefined;
+  /** Canny and Depth models: what the picture follows, as pixels or a PNG file's bytes; any size. */
+  readonly control?: Picture | Uint8Array | undefined;
+  /** Fill models: the picture to draw into. */
+  readonly image?: Picture | Uint8Array | undefined;
+  /** Fill models: white where to draw. */
+  readonly mask?: Picture | Uint8Array | undefined;
+  /** What to begin with instead of the seed's noise: packed latents [imageTokens, channels], as Diffusers takes them. */
+  readonly latents?: Float32Array | undefined;
   readonly onStep?: (progress: StepProgress) => void;
   /** The picture is given up at once, its work ends with the step it is in; a picture that waits never begins. */
   readonly signal?: AbortSignal;
@@ -46,6 +55,8 @@ export interface GenerateOptions {
 export interface GeneratedPicture extends Picture {
   /** Denoising steps it took. */
   readonly steps: number;
+  /** What was decoded: packed latents [imageTokens, channels]. */
+  readonly latents: Float32Array;
   /** The picture as a PNG file whose metadata says how to make it again. */
   readonly png: Uint8Array;
 }
@@ -56,6 +67,8 @@ export interface Generator {
   readonly device: Device;
   /** Draws when the pictures asked for before are done: calls may be made at any time. TRITC_E_CLOSED after `close`. */
   generate(options: GenerateOptions): Promise<GeneratedPicture>;
+  /** What `generate` would write into the PNG: how to make the picture again. */
+  metadata(options: GenerateOptions): PngMetadata;
   /** Waits for the pictures asked for, then frees device memory, workers and sessions. */
   close(): Promise<void>;
 }
@@ -68,6 +81,14 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
   const [size] = resolutions;
   if (sampling === null || size === undefined)
     throw new Error("a manifest with a model says how it is sampled");
+  const { condition } = sampling;
+  if (condition === null) {
+    const { inChannels, outChannels } = bundle.program.model ?? {};
+    throw notASampler(
+      `${inChannels} channels of latents in, ${outChannels} out, as no known model has`,
+      folder,
+    );
+  }
   const pipeline = options.pipeline ?? join(folder, "pipeline");
   const models = await openPipelineModels(pipeline, { threads: options.threads });
   try {
@@ -76,7 +97,7 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       const { promptWeights = bundle.manifest.memory.promptWeights } = options;
       const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
       const own = options.pipeline === undefined;
-      return new BundleGenerator({ bundle, models, device, loaded, sampling, size, own });
+      return new BundleGenerator({ bundle, models, device, loaded, sampling, condition, size, own });
     } catch (error) {
       await device.close();
       throw error;
@@ -85,6 +106,15 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
     await models.close();
     throw error;
   }
+}
+
+function sha256(bytes: Uint8Array | Float32Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** A picture that is given as such, or as a PNG file. */
+function pictureOf(name: string, given: Picture | Uint8Array | undefined): Picture | undefined {
+  return given instanceof Uint8Array ? decodePng(given, name, "ignored") : given;
 }
 
 /** Text tokens of a model that was exported for one number of them. */
@@ -100,6 +130,7 @@ interface GeneratorParts {
   readonly loaded: LoadedProgram;
   /** What the manifest says of how to sample. */
   readonly sampling: Sampling;
+  readonly condition: Condition;
   readonly size: { readonly width: number; readonly height: number };
   /** Whether the pipeline is the bundle's own, of which the manifest speaks. */
   readonly own: boolean;
@@ -124,11 +155,12 @@ class BundleGenerator implements Generator {
   }
 
   async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
-    const { models, loaded, sampling, size } = this.#parts;
+    const { models, loaded, sampling, condition, size } = this.#parts;
     const { program } = this.bundle;
     const { prompt, seed = 0, steps = sampling.steps } = options;
     const guidance = sampling.guidance === null ? null : (options.guidance ?? sampling.guidance);
     const { width = size.width, height = size.height } = options;
+    requireConditions(condition, options, this.bundle.folder);
     const { latentChannels, vaeScale } = models.vaeConfig;
     const geometry = latentGeometry(height, width, latentChannels, vaeScale);
     const own = this.#parts.own ? sampling : undefined;
@@ -140,29 +172,58 @@ class BundleGenerator implements Generator {
       exactly: options.textLength ?? fixedTextLength(program),
       preferably: own?.textLength,
     };
+    const pictures = {
+      control: pictureOf("control", options.control),
+      image: pictureOf("image", options.image),
+      mask: pictureOf("mask", options.mask),
+    };
+    const start = options.latents ?? initialLatents(seed, geometry);
+    requireLatents(start, geometry);
+    const rows = await conditionRows(models, condition, pictures, geometry);
     const encoded = await models.encode(prompt, textLength);
     const latents = await sample(loaded, program, {
       geometry,
       schedule,
-      latents: initialLatents(seed, geometry),
+      latents: start,
       context: encoded.context,
       contextTokens: encoded.contextTokens,
       pooled: encoded.pooled,
       guidance: guidance ?? 0,
+      ...(rows === undefined ? {} : { condition: rows }),
+      remedy: this.#remedy(),
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    if (!latents.every(Number.isFinite)) {
-      throw new TritcError({
-        code: "TRITC_E_NOT_FINITE",
-        message: "the sampler's result holds NaN or infinite values",
-        place: this.bundle.folder,
-        remedy: "run `tritc verify` on the bundle; if it is intact, compile with --activations f32",
-      });
-    }
     const picture = await models.decode(latents, height, width);
-    const record = { prompt, seed, steps, guidance, bundle: this.bundle.hash };
-    return { ...picture, steps, png: encodePng(picture, generationMetadata(record)) };
+    return { ...picture, steps, latents, png: encodePng(picture, this.metadata(options)) };
+  }
+
+  metadata(options: GenerateOptions): PngMetadata {
+    const { sampling, size } = this.#parts;
+    const { prompt, seed = 0, steps = sampling.steps, textLength } = options;
+    const { width = size.width, height = size.height } = options;
+    const given = (["latents", "control", "image", "mask"] as const).flatMap((name) => {
+      const found = options[name];
+      return found === undefined ? [] : [[name, sha256("rgb" in found ? found.rgb : found)] as const];
+    });
+    return generationMetadata({
+      prompt,
+      seed: options.latents === undefined ? seed : null,
+      steps,
+      guidance: sampling.guidance === null ? null : (options.guidance ?? sampling.guidance),
+      textLength,
+      size: `${width}x${height}`,
+      given: Object.fromEntries(given),
+      bundle: this.bundle.hash,
+    });
+  }
+
+  /** What to try where the transformer's result is not finite. */
+  #remedy(): string {
+    const verify = "`tritc verify` on the bundle says whether it is intact";
+    return this.bundle.manifest.options.activations === "f32"
+      ? `${verify}; if so, the model itself overflows: check its weights, and adapters that were merged into it`
+      : `${verify}; if so, compile with --activations f32`;
   }
 
   close(): Promise<void> {

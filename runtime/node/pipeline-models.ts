@@ -5,11 +5,12 @@ import { TritcError } from "../../ir/errors.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import { readVaeConfig, type VaeConfig } from "../../ir/sampling/vae-config.js";
-import { latentGeometry, unpackLatents } from "../latents.js";
 import { Turns } from "../turns.js";
 import { missingFile, readJsonObject } from "./json-file.js";
+import { type Network, pickOutput } from "./network.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "./ort-session.js";
 import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
+import { decodeLatents, encodePlanes } from "./vae.js";
 
 /** What the transformer gets to know of a prompt. */
 export interface EncodedPrompt {
@@ -44,6 +45,8 @@ export interface PipelineModels {
   encode(prompt: string, textLength?: TextLength): Promise<EncodedPrompt>;
   /** Packed latents [(height/16)(width/16), channels*4], in the transformer's scale, to a picture. */
   decode(latents: Float32Array, height: number, width: number): Promise<Picture>;
+  /** A picture, [3, height, width] in [-1, 1], to packed latents in the transformer's scale. */
+  encodePicture(planes: Float32Array, height: number, width: number): Promise<Float32Array>;
   /** Frees the ONNX Runtime sessions when what they do is done; TRITC_E_CLOSED afterwards. */
   close(): Promise<void>;
 }
@@ -57,7 +60,9 @@ const CLIP_LENGTH = 77;
 const T5_LENGTH = 512;
 /** Encoded prompts kept, in values: 32 of FLUX's size (512x4096), any number of small ones. */
 const CACHE_VALUES = 2 ** 26;
+/** What every picture takes; the VAE's encoder is looked for when a picture goes in. */
 const NETWORKS = ["text_encoder", "text_encoder_2", "vae_decoder"] as const;
+type NetworkName = (typeof NETWORKS)[number] | "vae_encoder";
 
 /**
  * Opens an exported pipeline folder. All files are looked for now, networks are loaded on first use: T5 alone
@@ -83,20 +88,25 @@ export async function openPipelineModels(
 
   const sessions = new Map<string, Promise<OrtSession>>();
   const turns = new Turns("pipeline");
-  const session = async (network: (typeof NETWORKS)[number]): Promise<OrtSession> => {
-    turns.throwIfClosed();
-    const opened =
-      sessions.get(network) ?? openOrtSession(modelPath(directory, network), { threads: options.threads });
-    sessions.set(network, opened);
-    return opened;
+  const network = (name: NetworkName): Network => {
+    const place = modelPath(directory, name);
+    return {
+      place,
+      async open() {
+        turns.throwIfClosed();
+        const opened = sessions.get(name) ?? openOrtSession(place, { threads: options.threads });
+        sessions.set(name, opened);
+        return opened;
+      },
+    };
   };
 
   const encodeAnew = async (prompt: string, textLength: TextLength): Promise<EncodedPrompt> => {
-    const [clipPath, t5Path] = [modelPath(directory, "text_encoder"), modelPath(directory, "text_encoder_2")];
-    const clip = await encodeText(clipPath, await session("text_encoder"), clipTokenizer, prompt);
-    const pooled = pickOutput(clipPath, clip, ["pooler_output", "pooled_output"], 2);
-    const t5 = await encodeText(t5Path, await session("text_encoder_2"), t5Tokenizer, prompt, textLength);
-    const context = pickOutput(t5Path, t5, ["last_hidden_state"], 3);
+    const [clip, t5] = [network("text_encoder"), network("text_encoder_2")];
+    const vectors = await encodeText(clip, clipTokenizer, prompt);
+    const pooled = pickOutput(clip.place, vectors, ["pooler_output", "pooled_output"], 2);
+    const states = await encodeText(t5, t5Tokenizer, prompt, textLength);
+    const context = pickOutput(t5.place, states, ["last_hidden_state"], 3);
     return {
       pooled: pooled.data,
       pooledWidth: pooled.data.length,
@@ -131,29 +141,10 @@ export async function openPipelineModels(
         throw error;
       }
     },
-    async decode(latents, height, width) {
-      const geometry = latentGeometry(height, width, vaeConfig.latentChannels, vaeConfig.vaeScale);
-      const bad = latents.findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) throw notFinite(bad, latents[bad]);
-      const sample = unpackLatents(latents, geometry).map(
-        (z) => z / vaeConfig.scalingFactor + vaeConfig.shiftFactor,
-      );
-      const vae = await session("vae_decoder");
-      const place = modelPath(directory, "vae_decoder");
-      const shape = [1, geometry.channels, geometry.latentHeight, geometry.latentWidth];
-      const outputs = await vae.run({ [onlyInput(place, vae)]: { data: sample, shape } });
-      const image = pickOutput(place, outputs, ["sample"], 4);
-      const [, channels, rows, columns] = image.shape;
-      if (channels !== 3 || rows !== height || columns !== width) {
-        throw modelError(
-          place,
-          "the decoded picture has another size",
-          `[1,3,${height},${width}]`,
-          show(image),
-        );
-      }
-      return { rgb: toRgb(image.data, width * height), width, height };
-    },
+    decode: (latents, height, width) =>
+      decodeLatents(network("vae_decoder"), vaeConfig, latents, { height, width }),
+    encodePicture: (planes, height, width) =>
+      encodePlanes(network("vae_encoder"), vaeConfig, planes, { height, width }),
     close: () =>
       turns.close(async () => {
         cache.clear();
@@ -187,12 +178,12 @@ function vaeConfigPath(directory: string): string {
 
 /** Runs a text encoder on one prompt. A length that its graph fixes wins over the tokenizer's. */
 async function encodeText(
-  place: string,
-  encoder: OrtSession,
+  { place, open }: Network,
   tokenizer: PromptTokenizer,
   prompt: string,
   { exactly, preferably }: TextLength = {},
 ): Promise<ReadonlyMap<string, HostTensor>> {
+  const encoder = await open();
   const known = encoder.inputs.find((input) => input.name === "input_ids")?.shape[1];
   const fixed = typeof known === "number" && known > 0 ? known : undefined;
   if (fixed !== undefined && exactly !== undefined && fixed !== exactly) {
@@ -211,68 +202,5 @@ async function encodeText(
     input_ids: { data: Float32Array.from(tokenizer.encode(prompt, length)), shape },
     // FLUX passes no mask, so its encoders attend to the padding too.
     attention_mask: { data: new Float32Array(length).fill(1), shape },
-  });
-}
-
-/** The output of one of these names, or else the only one of that rank. */
-function pickOutput(
-  place: string,
-  outputs: ReadonlyMap<string, HostTensor>,
-  names: readonly string[],
-  rank: number,
-): HostTensor {
-  for (const name of names) {
-    const named = outputs.get(name);
-    if (named?.shape.length === rank) return named;
-  }
-  const fitting = [...outputs.values()].filter((tensor) => tensor.shape.length === rank);
-  const [only] = fitting;
-  if (only !== undefined && fitting.length === 1) return only;
-  const found = [...outputs].map(([name, tensor]) => `${name} ${show(tensor)}`).join(", ");
-  throw modelError(place, "the model lacks an output", `${names[0] ?? ""} of rank ${rank}`, found);
-}
-
-function onlyInput(place: string, model: OrtSession): string {
-  const [input, ...others] = model.inputs;
-  if (input !== undefined && others.length === 0) return input.name;
-  const found = model.inputs.map((i) => i.name).join(", ");
-  throw modelError(place, "the decoder has other inputs", "latent_sample alone", found);
-}
-
-function modelError(place: string, message: string, expected: string, found: string): TritcError {
-  return new TritcError({
-    code: "TRITC_E_PIPELINE_MODEL",
-    message,
-    place,
-    expected,
-    found,
-    remedy: "export the pipeline again with optimum-cli export onnx",
-  });
-}
-
-function show(tensor: HostTensor): string {
-  return `[${tensor.shape.join(",")}]`;
-}
-
-/** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */
-function toRgb(planes: Float32Array, pixels: number): Uint8Array {
-  const rgb = new Uint8Array(pixels * 3);
-  for (let channel = 0; channel < 3; channel++) {
-    for (let i = 0; i < pixels; i++) {
-      const value = planes[channel * pixels + i] ?? 0;
-      rgb[i * 3 + channel] = Math.round(Math.min(1, Math.max(0, value / 2 + 0.5)) * 255);
-    }
-  }
-  return rgb;
-}
-
-function notFinite(index: number, value: number | undefined): TritcError {
-  return new TritcError({
-    code: "TRITC_E_NOT_FINITE",
-    message: "the final latents hold a value that is not a finite number",
-    place: `latents[${index}]`,
-    expected: "finite numbers",
-    found: String(value),
-    remedy: "run tritc verify on the bundle, or try another device",
   });
 }

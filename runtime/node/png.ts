@@ -1,7 +1,8 @@
-/** PNG files that carry how they were made. Pixels by fast-png; text beyond Latin-1 as iTXt chunks. */
+/** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
 import { TritcError } from "../../ir/errors.js";
 import type { Picture } from "./pipeline-models.js";
+import { samplesOf } from "./png-samples.js";
 
 /** Keyword to text: `prompt`, `seed`, `steps`, `guidance`, `bundle`, ... Keywords are printable ASCII, 1 to 79 characters. */
 export type PngMetadata = Readonly<Record<string, string>>;
@@ -13,10 +14,16 @@ export interface DecodedPicture extends Picture {
 /** What a generated picture records of itself. */
 export interface GenerationRecord {
   readonly prompt: string;
-  readonly seed: number | bigint;
+  /** Null where the noise was given. */
+  readonly seed: number | bigint | null;
   readonly steps: number;
   /** Null for a model that takes none. */
   readonly guidance: number | null;
+  /** Where another than the bundle's was asked for. */
+  readonly textLength?: number | undefined;
+  readonly size: string;
+  /** SHA-256 of what else was given: latents, control, image, mask. */
+  readonly given: Readonly<Record<string, string>>;
   /** SHA-256 of the bundle's manifest, hexadecimal. */
   readonly bundle: string;
 }
@@ -25,9 +32,12 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
   return {
     Software: "tritc",
     prompt: record.prompt,
-    seed: String(record.seed),
+    ...(record.seed === null ? {} : { seed: String(record.seed) }),
     steps: String(record.steps),
     ...(record.guidance === null ? {} : { guidance: String(record.guidance) }),
+    ...(record.textLength === undefined ? {} : { textLength: String(record.textLength) }),
+    size: record.size,
+    ...record.given,
     bundle: record.bundle,
   };
 }
@@ -35,6 +45,10 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
 const SIGNATURE_BYTES = 8;
 /** Length, type and checksum around a chunk's data. */
 const CHUNK_OVERHEAD = 12;
+/** Signature and IHDR, behind which text stands: readers that stop at the pixels see it. */
+const HEAD_BYTES = SIGNATURE_BYTES + CHUNK_OVERHEAD + 13;
+/** Where IHDR says whether the picture is interlaced. */
+const INTERLACE_AT = HEAD_BYTES - 5;
 const PLAIN_TEXT = /^[\x20-\x7e\n\xa1-\xff]*$/;
 const KEYWORD = /^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/;
 
@@ -44,44 +58,35 @@ export function encodePng(picture: Picture, metadata: PngMetadata = {}): Uint8Ar
   if (rgb.length !== width * height * 3 || rgb.length === 0) {
     throw pngError("the pixels do not fit the picture", `${width}x${height}x3 bytes`, `${rgb.length} bytes`);
   }
-  const text: Record<string, string> = {};
-  const international: Uint8Array[] = [];
-  for (const [keyword, value] of Object.entries(metadata)) {
-    if (!KEYWORD.test(keyword)) {
-      throw pngError("a metadata keyword is not allowed", "1 to 79 printable ASCII characters", keyword);
-    }
-    if (PLAIN_TEXT.test(value)) text[keyword] = value;
-    else international.push(internationalText(keyword, value));
-  }
-  const png = encode({ width, height, data: rgb, depth: 8, channels: 3, text });
-  const end = png.length - CHUNK_OVERHEAD;
-  return Uint8Array.from(Buffer.concat([png.subarray(0, end), ...international, png.subarray(end)]));
+  const text = Object.entries(metadata).map(([keyword, value]) => textChunk(keyword, value));
+  const png = encode({ width, height, data: rgb, depth: 8, channels: 3 });
+  return Uint8Array.from(Buffer.concat([png.subarray(0, HEAD_BYTES), ...text, png.subarray(HEAD_BYTES)]));
 }
 
+/** What becomes of transparency: `white` shines through, or it is left out, as Diffusers' `load_image` does. */
+export type Transparency = "white" | "ignored";
+
 /**
- * Reads an 8-bit PNG; gray and alpha become RGB, alpha over white.
+ * Reads a PNG of any depth as 8-bit RGB.
  *
- * @throws TritcError `TRITC_E_PNG` if it is not a PNG, is damaged or has another depth
+ * @throws TritcError `TRITC_E_PNG` if it is not a PNG or is damaged
  */
-export function decodePng(bytes: Uint8Array, place = "PNG"): DecodedPicture {
+export function decodePng(bytes: Uint8Array, place = "PNG", behind: Transparency = "white"): DecodedPicture {
   let png: ReturnType<typeof decode>;
   try {
     png = decode(bytes, { checkCrc: true });
   } catch (cause) {
-    throw pngError("the picture cannot be read", "a PNG file", String(cause), place);
+    throw pngError("the picture cannot be read", "a PNG file", kindOf(bytes) ?? String(cause), place);
   }
-  const { width, height, channels, depth, data } = png;
-  if (depth !== 8 || png.palette !== undefined) {
-    throw pngError(
-      "this kind of PNG is not supported",
-      "8 bits a channel, no palette",
-      `${depth} bits`,
-      place,
-    );
+  const { width, height } = png;
+  if (png.depth < 8 && bytes[INTERLACE_AT] !== 0) {
+    const found = `${png.depth} bits, interlaced`;
+    throw pngError("this kind of PNG is not supported", "8 bits a channel, or no interlacing", found, place);
   }
+  const { data, channels } = samplesOf(png);
   const rgb = new Uint8Array(width * height * 3);
   const gray = channels < 3;
-  const hasAlpha = channels === 2 || channels === 4;
+  const hasAlpha = behind === "white" && channels % 2 === 0;
   for (let i = 0; i < width * height; i++) {
     const alpha = hasAlpha ? (data[i * channels + channels - 1] ?? 0) / 255 : 1;
     for (let c = 0; c < 3; c++) {
@@ -92,9 +97,21 @@ export function decodePng(bytes: Uint8Array, place = "PNG"): DecodedPicture {
   return { rgb, width, height, metadata: { ...png.text, ...readInternationalText(bytes) } };
 }
 
-/** An uncompressed iTXt chunk: keyword, 0, flags 0 0, no language, no translation, UTF-8 text. */
-function internationalText(keyword: string, value: string): Uint8Array {
-  const data = Buffer.from(`iTXt${keyword}\0\0\0\0\0${value}`, "utf8");
+/** What a file that is no PNG is, by its first bytes. */
+function kindOf(bytes: Uint8Array): string | undefined {
+  const head = Buffer.from(bytes.subarray(0, 12)).toString("latin1");
+  if (head.startsWith("\xff\xd8\xff")) return "a JPEG: convert it to PNG";
+  return head.startsWith("RIFF") && head.endsWith("WEBP") ? "a WebP: convert it to PNG" : undefined;
+}
+
+/** A tEXt chunk, or an uncompressed iTXt one (no language, no translation, UTF-8) where Latin-1 is not enough. */
+function textChunk(keyword: string, value: string): Uint8Array {
+  if (!KEYWORD.test(keyword)) {
+    throw pngError("a metadata keyword is not allowed", "1 to 79 printable ASCII characters", keyword);
+  }
+  const data = PLAIN_TEXT.test(value)
+    ? Buffer.from(`tEXt${keyword}\0${value}`, "latin1")
+    : Buffer.from(`iTXt${keyword}\0\0\0\0\0${value}`, "utf8");
   const chunk = Buffer.alloc(data.length + 8);
   chunk.writeUInt32BE(data.length - 4, 0);
   chunk.set(data, 4);

@@ -41,13 +41,17 @@ export async function openTokenizer(folder: string, limit: number): Promise<Prom
   const unknownToken = asObject(json.entries.get("model"))?.get("unk_token");
   const unknownId = typeof unknownToken === "string" ? tokenizer.token_to_id(unknownToken) : undefined;
 
+  // The original lowers letter by letter; only this one is another at the end of a word in JavaScript.
+  const lowers = JSON.stringify(json.entries.get("normalizer") ?? null).includes('"Lowercase"');
   const ids = (text: string, special: boolean): number[] =>
-    tokenizer.encode(text, { add_special_tokens: special }).ids.map((id: number | undefined) => {
-      // A word outside a word-level vocabulary comes back without an id.
-      const known = id ?? unknownId;
-      if (known === undefined) throw malformed(jsonPath, "an id or an unknown token for every word", text);
-      return known;
-    });
+    tokenizer
+      .encode(lowers ? text.replaceAll("Σ", "σ") : text, { add_special_tokens: special })
+      .ids.map((id: number | undefined) => {
+        // A word outside a word-level vocabulary comes back without an id.
+        const known = id ?? unknownId;
+        if (known === undefined) throw malformed(jsonPath, "an id or an unknown token for every word", text);
+        return known;
+      });
 
   return {
     maxLength,

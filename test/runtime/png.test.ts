@@ -28,6 +28,8 @@ describe("PNG", () => {
         seed: 2n ** 60n,
         steps: 50,
         guidance: 3.5,
+        size: "64x64",
+        given: {},
         bundle: "ab12",
       }),
       latin: "café",
@@ -46,7 +48,7 @@ describe("PNG", () => {
       expect(bytes.readUInt32BE(at + 8 + length)).toBe(crc32(bytes.subarray(at + 4, at + 8 + length)));
       at += length + 12;
     }
-    expect(types).toEqual(["IHDR", "IDAT", "tEXt", "iTXt", "IEND"]);
+    expect(types).toEqual(["IHDR", "iTXt", "tEXt", "IDAT", "IEND"]);
   });
 
   it("reads gray and transparent pictures as RGB over white", () => {
@@ -54,6 +56,51 @@ describe("PNG", () => {
     expect([...decodePng(gray).rgb]).toEqual([10, 10, 10, 200, 200, 200]);
     const clear = encode({ width: 1, height: 1, data: Uint8Array.of(10, 20, 30, 0), channels: 4, depth: 8 });
     expect([...decodePng(clear).rgb]).toEqual([255, 255, 255]);
+  });
+
+  it("reads every depth, palettes, and what lies behind transparency", () => {
+    const read = (...of: Parameters<typeof encode>) => [...decodePng(encode(...of), "p", "ignored").rgb];
+    const deep = {
+      width: 2,
+      height: 1,
+      depth: 16,
+      channels: 1,
+      data: Uint16Array.of(0x12ff, 0xff00),
+    } as const;
+    expect(read(deep)).toEqual([0x12, 0x12, 0x12, 255, 255, 255]);
+    const clear = { width: 1, height: 1, channels: 4, depth: 8, data: Uint8Array.of(10, 20, 30, 0) } as const;
+    expect(read(clear)).toEqual([10, 20, 30]);
+    // Rows of 1, 2 and 4 bits are whole bytes: 10 pixels of one bit are two.
+    const bits = {
+      width: 10,
+      height: 2,
+      channels: 1,
+      depth: 1,
+      data: Uint8Array.of(0x81, 0x40, 0, 0x80),
+    } as const;
+    const rows = ["1000000101", "0000000010"].join("").split("");
+    expect(read(bits)).toEqual(rows.flatMap((bit) => new Array<number>(3).fill(255 * Number(bit))));
+    const two = { width: 3, height: 1, channels: 1, depth: 2, data: Uint8Array.of(0b00_01_11_00) } as const;
+    expect(read(two)).toEqual([0, 0, 0, 85, 85, 85, 255, 255, 255]);
+    const palette: [number, number, number][] = [
+      [1, 2, 3],
+      [250, 9, 8],
+    ];
+    const indexed = {
+      width: 2,
+      height: 1,
+      channels: 1,
+      depth: 8,
+      palette,
+      data: Uint8Array.of(1, 0),
+    } as const;
+    expect(read(indexed)).toEqual([250, 9, 8, 1, 2, 3]);
+  });
+
+  it("names files that are pictures of another kind", () => {
+    const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46);
+    expect(() => decodePng(jpeg, "a.jpg")).toThrow(/^a\.jpg[\s\S]*a JPEG: convert it to PNG/);
+    expect(() => decodePng(new TextEncoder().encode("RIFF\0\0\0\0WEBPVP8 "))).toThrow(/a WebP/);
   });
 
   it("refuses damage, other files and bad metadata", async () => {

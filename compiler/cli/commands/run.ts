@@ -16,6 +16,9 @@ import {
   withOutputOptions,
 } from "../options.js";
 
+/** More pictures of a prompt than anybody looks at. */
+const MAX_PICTURES = 100_000;
+
 export interface SamplingOptions extends CommonOptions, DeviceOptions {
   readonly steps?: number | undefined;
   readonly guidance?: number | undefined;
@@ -40,16 +43,40 @@ export function withSamplingOptions(command: Command): Command {
 
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
-  readonly prompt: string;
+  readonly prompt?: string;
+  readonly prompts?: string;
+  readonly count?: number;
+  readonly control?: string;
+  readonly image?: string;
+  readonly mask?: string;
+  readonly latents?: string;
+  readonly latentsOut?: string;
   readonly out: string;
 }
 
 export function addRun(program: Command): void {
   withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run"))))
-    .description("draw a picture with a bundle")
+    .description("draw pictures with a bundle")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
-    .requiredOption("--prompt <text>", "what to draw; - for stdin")
-    .requiredOption("-o, --out <file>", "the PNG to write; - for stdout")
+    .option("--prompt <text>", "what to draw; - for stdin")
+    .option("--prompts <file>", "draw several: one prompt a line; - for stdin")
+    .addOption(
+      new Option("--count <n>", "pictures of each prompt, with the seeds from --seed on").argParser(
+        wholeFromOne(MAX_PICTURES),
+      ),
+    )
+    .requiredOption(
+      "-o, --out <file>",
+      "the PNG to write, - for stdout; of several <name>-0001.png and so on, or a folder, or a name with {n} or {seed}",
+    )
+    .option("--control <png>", "Canny and Depth models: the picture to follow")
+    .option("--image <png>", "Fill models: the picture to draw into")
+    .option("--mask <png>", "Fill models: white where to draw")
+    .option(
+      "--latents <file>",
+      "begin with tensor `latents` [1, tokens, channels] instead of the seed's noise",
+    )
+    .option("--latents-out <file>", "also write the last latents, as tensor `result` (.safetensors)")
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .action(async (bundle: string, options: RunOptions) =>
       (await import("../actions/run.js")).runBundle(bundle, options),

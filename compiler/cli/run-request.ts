@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { convertData } from "../../ir/constant/convert.js";
+import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
+import { serialize } from "../../ir/format/safetensors.js";
+import { requireConditions } from "../../runtime/node/conditions.js";
+import type { GenerateOptions } from "../../runtime/node/generate.js";
+import { decodePng } from "../../runtime/node/png.js";
+import type { RunOptions } from "./commands/run.js";
+import { isBundle } from "./is-bundle.js";
+import { readTensors } from "./safetensors-file.js";
+import { usageError } from "./usage-error.js";
+
+/** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
+export async function readRequest(
+  bundle: string,
+  options: RunOptions,
+): Promise<Omit<GenerateOptions, "prompt">> {
+  const { steps, guidance, textLength, resolution, control, image, mask, latents } = options;
+  // Without a manifest the generator says what the folder is not.
+  const { sampling, model } = isBundle(bundle) ? await readManifest(bundle) : { sampling: null, model: null };
+  if (sampling !== null && sampling.condition !== null) {
+    requireConditions(sampling.condition, { control, image, mask }, bundle);
+  }
+  return {
+    steps,
+    guidance,
+    textLength,
+    ...resolution,
+    control: await readPicture(control),
+    image: await readPicture(image),
+    mask: await readPicture(mask),
+    latents: latents === undefined ? undefined : await readLatents(latents, model?.outChannels, options),
+  };
+}
+
+async function readManifest(bundle: string) {
+  const place = join(bundle, MANIFEST_FILE);
+  return parseManifest(await readFile(place, "utf8"), place);
+}
+
+async function readPicture(path: string | undefined) {
+  return path === undefined ? undefined : decodePng(await readFile(path), path, "ignored");
+}
+
+/** Tensor `latents`: [1, tokens, channels], as Diffusers' pipelines take it, or without the batch. */
+async function readLatents(
+  path: string,
+  channels: number | undefined,
+  options: RunOptions,
+): Promise<Float32Array> {
+  const tensors = await readTensors(path, options);
+  const tensor = tensors.get("latents");
+  if (tensor === undefined) {
+    throw usageError({
+      message: "the file does not hold the latents",
+      place: path,
+      expected: "a tensor `latents`",
+      found: [...tensors.keys()].join(", ") || "none",
+      remedy: "save them under this name",
+    });
+  }
+  const { shape, dtype, data } = tensor;
+  const batch = shape.slice(0, -2).reduce((product, size) => product * size, 1);
+  if (shape.length < 2 || batch !== 1 || (channels !== undefined && shape.at(-1) !== channels)) {
+    throw usageError({
+      message: "the latents are not those of one picture of this model",
+      place: path,
+      expected: `[1, tokens, ${channels ?? "channels"}], packed`,
+      found: `[${shape.join(", ")}]`,
+      remedy: "save what the pipeline's own `latents` argument takes",
+    });
+  }
+  return Float32Array.from(convertData(data, dtype, "f32") as Float32Array);
+}
+
+/** The last latents as tensor `result`, in the form in which `--latents` takes the first. */
+export function latentsFile(latents: Float32Array, channels: number): Uint8Array {
+  const shape = [1, latents.length / channels, channels];
+  return serialize(new Map([["result", { dtype: "f32", shape, data: latents }]]));
+}

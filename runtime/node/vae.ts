@@ -1,0 +1,77 @@
+/** The VAE of a pipeline, between 8-bit pictures and the transformer's packed latents. */
+import type { VaeConfig } from "../../ir/sampling/vae-config.js";
+import { latentGeometry, packLatents, unpackLatents } from "../latents.js";
+import { requireFinite } from "../not-finite.js";
+import { modelError, type Network, onlyInput, pickOutput, show } from "./network.js";
+import type { Picture } from "./pipeline-models.js";
+
+/** Packed latents, in the transformer's scale, to a picture. */
+export async function decodeLatents(
+  network: Network,
+  config: VaeConfig,
+  latents: Float32Array,
+  { height, width }: { readonly height: number; readonly width: number },
+): Promise<Picture> {
+  const geometry = latentGeometry(height, width, config.latentChannels, config.vaeScale);
+  requireFinite(latents, {
+    place: "latents",
+    what: "what is to be decoded",
+    remedy: "run tritc verify on the bundle, or try another device",
+  });
+  const sample = unpackLatents(latents, geometry).map((z) => z / config.scalingFactor + config.shiftFactor);
+  const { place } = network;
+  const session = await network.open();
+  const shape = [1, geometry.channels, geometry.latentHeight, geometry.latentWidth];
+  const outputs = await session.run({
+    [onlyInput(place, session, "latent_sample")]: { data: sample, shape },
+  });
+  const image = pickOutput(place, outputs, ["sample"], 4);
+  const [, channels, rows, columns] = image.shape;
+  if (channels !== 3 || rows !== height || columns !== width) {
+    throw modelError(place, "the decoded picture has another size", `[1,3,${height},${width}]`, show(image));
+  }
+  return { rgb: toRgb(image.data, width * height), width, height };
+}
+
+/**
+ * A picture to packed latents in the transformer's scale: the mean of what the encoder gives, so that a picture is
+ * always the same latents.
+ *
+ * @param planes [3, height, width] in [-1, 1]
+ */
+export async function encodePlanes(
+  network: Network,
+  config: VaeConfig,
+  planes: Float32Array,
+  { height, width }: { readonly height: number; readonly width: number },
+): Promise<Float32Array> {
+  const geometry = latentGeometry(height, width, config.latentChannels, config.vaeScale);
+  const { place } = network;
+  const session = await network.open();
+  const input = onlyInput(place, session, "sample");
+  const outputs = await session.run({ [input]: { data: planes, shape: [1, 3, height, width] } });
+  const found = pickOutput(place, outputs, ["latent_parameters", "latent_sample"], 4);
+  const [, channels, rows, columns] = found.shape;
+  const { channels: mean, latentHeight, latentWidth } = geometry;
+  // The mean comes first, then the logarithm of the variance, if the graph has not sampled from them already.
+  if (!(channels === mean || channels === 2 * mean) || rows !== latentHeight || columns !== latentWidth) {
+    const expected = `[1,${2 * mean},${latentHeight},${latentWidth}]`;
+    throw modelError(place, "the encoded picture has another size", expected, show(found));
+  }
+  const latents = found.data
+    .subarray(0, mean * latentHeight * latentWidth)
+    .map((z) => (z - config.shiftFactor) * config.scalingFactor);
+  return packLatents(latents, geometry);
+}
+
+/** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */
+function toRgb(planes: Float32Array, pixels: number): Uint8Array {
+  const rgb = new Uint8Array(pixels * 3);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < pixels; i++) {
+      const value = planes[channel * pixels + i] ?? 0;
+      rgb[i * 3 + channel] = Math.round(Math.min(1, Math.max(0, value / 2 + 0.5)) * 255);
+    }
+  }
+  return rgb;
+}

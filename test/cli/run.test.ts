@@ -1,0 +1,170 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { initialLatents, latentGeometry } from "../../runtime/latents.js";
+import { decodePng } from "../../runtime/node/png.js";
+import { cli } from "../support/cli.js";
+import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
+
+const folder = mkdtempSync(join(tmpdir(), "tritc-run-"));
+const bundle = join(folder, "bundle");
+const at = (...path: readonly string[]) => join(folder, ...path);
+const SHORT = ["--steps", "1", "--threads", "1"];
+
+/** `tritc run` on the bundle; what it printed as JSON. */
+async function run(...argv: readonly string[]) {
+  const result = await cli(["run", bundle, ...SHORT, "--json", ...argv]);
+  if (result.code !== 0) throw new Error(result.stderr);
+  return JSON.parse(result.stdout) as {
+    readonly pictures: readonly { out: string; prompt: string; seed: number; kept: boolean }[];
+    readonly width: number;
+    readonly height: number;
+    readonly steps: number;
+  };
+}
+
+/** What it says where it refuses. */
+async function refusal(...argv: readonly string[]) {
+  const { code, stderr } = await cli(["run", bundle, ...SHORT, ...argv]);
+  return { code, stderr };
+}
+
+beforeAll(async () => {
+  const pipeline = writePipeline(at("pipeline"));
+  const model = writeTransformer(at("model.onnx"), 64);
+  const options = ["--target", "cpu", "--ternarize", "none", "--activations", "f32"];
+  const { code, stderr } = await cli(["compile", model, "--pipeline", pipeline, ...options, "-o", bundle]);
+  if (code !== 0) throw new Error(stderr);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("run", () => {
+  it("draws at the pipeline's size, and counts in its steps", async () => {
+    const { width, height } = await run("--prompt", "a ring", "-o", at("one.png"));
+    expect([width, height]).toEqual([64, 64]);
+    expect(decodePng(readFileSync(at("one.png")))).toMatchObject({
+      width: 64,
+      metadata: { prompt: "a ring", seed: "0", steps: "1", guidance: "3.5", size: "64x64" },
+    });
+    const manifest: unknown = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
+    expect(manifest).toMatchObject({ sampling: { steps: 50, guidance: 3.5, textLength: 12 } });
+    expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).toMatch(
+      /Denoising steps; 50 if absent[\s\S]*Guidance scale; 3.5 if absent[\s\S]*Pixels; 64 if absent/,
+    );
+  });
+
+  it("draws several with seeds in a row, each as it is drawn alone, and goes on where it stopped", async () => {
+    const first = await run("--prompt", "a ring", "--seed", "5", "--count", "2", "-o", at("many.png"));
+    expect(first.pictures.map(({ out, seed, kept }) => [out, seed, kept])).toEqual([
+      [at("many-0001.png"), 5, false],
+      [at("many-0002.png"), 6, false],
+    ]);
+    await run("--prompt", "a ring", "--seed", "6", "-o", at("alone.png"));
+    expect(readFileSync(at("many-0002.png"))).toEqual(readFileSync(at("alone.png")));
+
+    const before = statSync(at("many-0001.png")).mtimeMs;
+    writeFileSync(at("many-0002.png"), "torn");
+    const more = await run("--prompt", "a ring", "--seed", "5", "--count", "3", "-o", at("many.png"));
+    expect(more.pictures.map(({ kept }) => kept)).toEqual([true, false, false]);
+    expect(statSync(at("many-0001.png")).mtimeMs).toBe(before);
+    expect(readFileSync(at("many-0002.png"))).toEqual(readFileSync(at("alone.png")));
+    // Another prompt is another picture, whatever lies there.
+    const other = await run("--prompt", "a cross", "--seed", "5", "--count", "1", "-o", at("many.png"));
+    expect(other.pictures.map(({ kept }) => kept)).toEqual([false]);
+  });
+
+  it("draws the prompts of a file into a folder, or under names with numbers and seeds", async () => {
+    writeFileSync(at("prompts.txt"), "a red ring\n\n  a blue cross \r\n");
+    const { pictures } = await run("--prompts", at("prompts.txt"), "-o", at("pictures"));
+    expect(pictures.map(({ prompt, seed }) => [prompt, seed])).toEqual([
+      ["a red ring", 0],
+      ["a blue cross", 0],
+    ]);
+    expect(readdirSync(at("pictures"))).toEqual(["0001.png", "0002.png"]);
+    expect(decodePng(readFileSync(at("pictures", "0002.png"))).metadata.prompt).toBe("a blue cross");
+    await run("--prompts", at("prompts.txt"), "--count", "2", "-o", at("named", "{seed}-{n}.png"));
+    expect(readdirSync(at("named"))).toEqual(["0-0001.png", "0-0003.png", "1-0002.png", "1-0004.png"]);
+  });
+
+  it("refuses names that two pictures would share", async () => {
+    const { code, stderr } = await refusal("--prompts", at("prompts.txt"), "-o", at("{seed}.png"));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/several pictures would have one name[\s\S]*\{n\}/);
+  });
+
+  it("takes prompts from standard input", async () => {
+    const stdin = new TextEncoder().encode("a ring\n");
+    const { code, stdout } = await cli(
+      ["run", bundle, ...SHORT, "--json", "--prompts", "-", "-o", at("piped")],
+      { stdin },
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      pictures: [{ prompt: "a ring", out: at("piped", "0001.png") }],
+    });
+  });
+
+  it("begins with given latents, and writes the last ones", async () => {
+    const geometry = latentGeometry(64, 64);
+    const noise = initialLatents(9, geometry);
+    const write = (name: string, tensors: ReadonlyMap<string, Tensor>) =>
+      writeFileSync(at(name), serialize(tensors));
+    write("noise.safetensors", new Map([["latents", { dtype: "f32", shape: [1, 16, 64], data: noise }]]));
+    await run("--prompt", "a ring", "--seed", "9", "--latents-out", at("a.safetensors"), "-o", at("a.png"));
+    const given = ["--latents", at("noise.safetensors"), "--latents-out", at("b.safetensors")];
+    await run("--prompt", "a ring", ...given, "-o", at("b.png"));
+    expect(readFileSync(at("b.safetensors"))).toEqual(readFileSync(at("a.safetensors")));
+    expect(decodePng(readFileSync(at("b.png"))).rgb).toEqual(decodePng(readFileSync(at("a.png"))).rgb);
+    const result = parseSafetensors(new Uint8Array(readFileSync(at("a.safetensors")))).get("result");
+    expect(result).toMatchObject({ dtype: "f32", shape: [1, 16, 64] });
+    expect([...(result?.data ?? [])]).not.toEqual([...noise]);
+
+    write("wrong.safetensors", new Map([["latents", { dtype: "f32", shape: [1, 64, 16], data: noise }]]));
+    write("other.safetensors", new Map([["noise", { dtype: "f32", shape: [1, 16, 64], data: noise }]]));
+    const half = { dtype: "f32", shape: [1, 8, 64], data: noise.slice(0, 512) } as const;
+    write("half.safetensors", new Map([["latents", half]]));
+    for (const [file, message] of [
+      ["wrong", /\[1, tokens, 64\][\s\S]*found: {4}\[1, 64, 16\]/],
+      ["other", /a tensor `latents`[\s\S]*found: {4}noise/],
+      ["half", /latents of another size/],
+    ] as const) {
+      const { stderr } = await refusal(
+        ...["--prompt", "p", "--latents", at(`${file}.safetensors`), "-o", at("x.png")],
+      );
+      expect(stderr).toMatch(message);
+    }
+    expect(existsSync(at("x.png"))).toBe(false);
+  });
+
+  it("pads the prompt to the tokens asked for where the encoder takes them", async () => {
+    const { code, stderr } = await refusal("--prompt", "a ring", "--text-length", "9", "-o", at("x.png"));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/text_encoder_2[\s\S]*expected: 12 tokens[\s\S]*found: {4}9/);
+    await run("--prompt", "a ring", "--text-length", "12", "-o", at("twelve.png"));
+    expect(decodePng(readFileSync(at("twelve.png"))).rgb).toEqual(decodePng(readFileSync(at("one.png"))).rgb);
+  });
+
+  it.each([
+    ["nothing to draw", ["-o", "x.png"], /nothing says what to draw/],
+    ["a prompt and prompts", ["--prompt", "a", "--prompts", "b", "-o", "x.png"], /two options say/],
+    [
+      "standard output for several",
+      ["--prompt", "a", "--count", "2", "-o", "-"],
+      /cannot share[\s\S]*folder/,
+    ],
+    ["latents for several", ["--prompt", "a", "--count", "2", "--latents", "l", "-o", "x"], /--latents/],
+    [
+      "more seeds than there are",
+      ["--prompt", "a", "--seed", "9007199254740990", "--count", "3", "-o", "x"],
+      /at most 2 from/,
+    ],
+    ["a control picture", ["--prompt", "a", "--control", "c.png", "-o", "x.png"], /leave --control out/],
+  ])("refuses %s", async (_, argv, message) => {
+    const { code, stderr } = await refusal(...argv);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
