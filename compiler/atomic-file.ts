@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../ir/errors.js";
 import { describeSystemError } from "./system-errors.js";
@@ -9,9 +9,11 @@ import { describeSystemError } from "./system-errors.js";
  * beside it, fsync, rename, fsync of the folder. On any failure the temporary file is removed.
  */
 export async function writeFileAtomic(
-  path: string,
+  out: string,
   write: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
+  // A link stays, and the file that it leads to is replaced.
+  const path = await realpath(out).catch(() => out);
   const folder = dirname(path);
   // A random name: process ids come back in containers, and a killed process leaves its file.
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
@@ -59,13 +61,19 @@ export async function checkFilePath(path: string): Promise<void> {
       exitCode: 2,
     });
   }
-  if (!(await isFolder(path))) return;
+  const there = await stat(path).catch(() => undefined);
+  if (there === undefined || there.isFile()) return;
+  const isFolderThere = there.isDirectory();
   throw new TritcError({
     code: "TRITC_E_OUT",
-    message: "the output path is a folder",
+    message: isFolderThere
+      ? "the output path is a folder"
+      : "the output path is a pipe, a socket or a device",
     place: path,
     expected: "the path of a file",
-    remedy: "choose another output path",
+    remedy: isFolderThere
+      ? "choose another output path"
+      : "use -o - for standard output, or choose another path",
     exitCode: 2,
   });
 }

@@ -1,5 +1,6 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { TritcError } from "../ir/errors.js";
+import { openRegular } from "./regular-file.js";
 
 /** What a file is by its first bytes; `other` may be ONNX, which has no signature. */
 export type FileKind =
@@ -26,7 +27,7 @@ const SIGNATURES: readonly (readonly [FileKind, string])[] = [
 /** Looks at a regular file's first bytes. Its name says nothing: safetensors are also called `.sft`. */
 export function fileKind(file: string): FileKind {
   const head = Buffer.alloc(HEAD_BYTES);
-  const fd = openSync(file, "r");
+  const fd = openRegular(file);
   try {
     return kindOf(head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0)));
   } finally {

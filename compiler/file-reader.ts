@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import type { ByteReader } from "../ir/constant/constant.js";
 import { TritcError } from "../ir/errors.js";
+import { openRegular } from "./regular-file.js";
 
 /** Reads byte ranges of files; keeps them open until `close`. */
 export interface FileReader extends ByteReader {
@@ -46,8 +47,9 @@ interface OpenFile {
 
 function openForReading(file: string): number {
   try {
-    return openSync(file, "r");
+    return openRegular(file);
   } catch (cause) {
+    if (cause instanceof TritcError) throw cause;
     throw new TritcError({
       code: "TRITC_E_FILE_READ",
       place: file,

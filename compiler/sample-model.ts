@@ -26,6 +26,7 @@ export interface SampleModelReport {
 export async function writeSampleModel(out: string): Promise<SampleModelReport> {
   const sample = join(packageRoot(), SAMPLE_MODEL);
   return writeFolder(out, { look: newOrEmpty }, async (work) => {
+    await work.begin([]);
     const files = [];
     for (const path of await filesBelow(sample)) {
       const packed = path.endsWith(PACKED);

@@ -1,7 +1,8 @@
-import { lstat, readdir, readFile, stat } from "node:fs/promises";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { BUNDLE_FORMAT, MANIFEST_FILE } from "../../ir/format/manifest.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 
 export type Occupant = "nothing" | "empty" | "bundle";
 
@@ -71,7 +72,7 @@ export async function filesBelow(folder: string): Promise<readonly string[]> {
 export async function listedFiles(path: string): Promise<ReadonlySet<string> | undefined> {
   let manifest: unknown;
   try {
-    manifest = JSON.parse(await readFile(path, "utf8"));
+    manifest = JSON.parse(readRegularText(path, MOST_METADATA_BYTES));
   } catch {
     return undefined;
   }

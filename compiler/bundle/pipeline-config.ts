@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import { readVaeConfig, type VaeConfig } from "../../ir/sampling/vae-config.js";
+import { readRegularText } from "../regular-file.js";
 
 /** What a pipeline's configuration files say of how to draw. Null where a file is absent. */
 export interface PipelineConfig {
@@ -44,7 +45,7 @@ function readJson(file: string): object | undefined {
   if (!info.isFile() || info.size > MOST_BYTES) throw malformed(file, "a JSON object", "no small file");
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, "utf8"));
+    json = JSON.parse(readRegularText(file, MOST_BYTES));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw malformed(file, "a JSON object", error.message);

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { GRAPH_FILE, WEIGHTS_FILE } from "../../ir/format/manifest.js";
@@ -6,6 +5,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
 import { type FileReader, fileReader } from "../file-reader.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 
 /**
  * The graph that a bundle's kernels compute, for the interpreter. Its constants are read from the bundle's
@@ -15,7 +15,7 @@ export async function readBundleGraph(
   folder: string,
 ): Promise<{ readonly graph: Graph; readonly reader: FileReader }> {
   const path = join(folder, GRAPH_FILE);
-  const graph = parseGraph(await readFile(path, "utf8"), path);
+  const graph = parseGraph(readRegularText(path, MOST_METADATA_BYTES), path);
   verifyGraph(graph);
   const files = fileReader();
   const reader: FileReader = {

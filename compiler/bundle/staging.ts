@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, realpath, rename, rm, rmdir } from "node:fs/promises";
+import { realpath, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import { syncFolder } from "../atomic-file.js";
+import { makeFolder } from "../make-folder.js";
 import { describeSystemError } from "../system-errors.js";
 import { recoverFolder } from "./leftovers.js";
 import { listedFiles, type Occupant, whatIsThere } from "./occupant.js";
@@ -40,7 +41,7 @@ export async function writeFolder<T>(
   let work: WorkFolder | undefined;
   try {
     await refuseNested(target);
-    made = await mkdir(dirname(target), { recursive: true });
+    made = await makeFolder(dirname(target));
     target = await physicalPath(target);
     work = await WorkFolder.open(target);
     await recoverFolder(target);

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { makeFolder } from "../make-folder.js";
 import { FileLock, LockHeldError, lockHolder } from "./lock.js";
 
 const BUNDLE = "bundle";
@@ -32,7 +33,7 @@ export class WorkFolder {
   static async open(target: string): Promise<WorkFolder> {
     const work = new WorkFolder(workPath(target));
     for (;;) {
-      await mkdir(work.path, { recursive: true });
+      await makeFolder(work.path);
       try {
         work.#lock = await FileLock.take(join(work.path, LOCK));
         return work;
@@ -54,7 +55,7 @@ export class WorkFolder {
   async begin(keep: readonly string[]): Promise<void> {
     this.hasBegun = true;
     if (keep.length === 0) await rm(this.journal, { force: true });
-    await mkdir(this.bundle, { recursive: true });
+    await makeFolder(this.bundle);
     for (const name of await readdir(this.bundle)) {
       if (!keep.includes(name)) await rm(join(this.bundle, name), { recursive: true, force: true });
     }

@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import type { TritcError } from "../../ir/errors.js";
+import { openRegular, readInto } from "../../runtime/node/regular-file.js";
 import type { CommonOptions } from "./options.js";
 import { STANDARD } from "./output.js";
 import { decodeText, readStandardText, STANDARD_INPUT, TEXT_LIMIT } from "./standard-input.js";
@@ -38,15 +38,10 @@ function noPrompt(place: string, expected: string): TritcError {
 }
 
 async function readText(path: string): Promise<string> {
-  const file = await open(path, "r");
+  const file = await openRegular(path);
   try {
     const bytes = new Uint8Array(TEXT_LIMIT + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(bytes, length, bytes.length - length);
-      length += bytesRead;
-      if (bytesRead === 0 || length === bytes.length) return decodeText(bytes.subarray(0, length), path);
-    }
+    return decodeText(bytes.subarray(0, await readInto(file, bytes, 0)), path);
   } finally {
     await file.close();
   }

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
 import { headerLength, parseHeader, parseSafetensors } from "../../ir/format/safetensors.js";
@@ -6,6 +7,8 @@ import type { CommonOptions } from "./options.js";
 import { STANDARD } from "./output.js";
 import { collectTensors, STANDARD_INPUT, standardInput } from "./standard-input.js";
 
+const HANDED_OVER = /^\/(dev|proc\/self)\/(fd\/\d+|stdin)$/;
+
 /** All tensors of a safetensors file, or of standard input for `-`. */
 export async function readTensors(
   path: string,
@@ -13,7 +16,9 @@ export async function readTensors(
 ): Promise<ReadonlyMap<string, Tensor>> {
   if (path === STANDARD)
     return parseSafetensors(await collectTensors(standardInput(options)), STANDARD_INPUT);
-  const file = await open(path, "r");
+  // What a shell hands over as /dev/fd/63 has a writer; any other pipe might never get one.
+  const isHandedOver = HANDED_OVER.test(path);
+  const file = await open(path, constants.O_RDONLY | (isHandedOver ? 0 : (constants.O_NONBLOCK ?? 0)));
   try {
     const info = await file.stat();
     if (info.isFile()) {
@@ -21,7 +26,7 @@ export async function readTensors(
       return parseSafetensors(await file.readFile(), path);
     }
     // Pipes have no size to check against beforehand.
-    if (info.isFIFO() || info.isCharacterDevice()) {
+    if (isHandedOver) {
       return parseSafetensors(await collectTensors(file.createReadStream({ autoClose: false })), path);
     }
   } finally {
@@ -29,7 +34,7 @@ export async function readTensors(
   }
   throw new TritcError({
     code: "TRITC_E_FILE_READ",
-    message: "this is neither a file nor a pipe",
+    message: "this is neither a file nor a pipe of the shell's",
     place: path,
     expected: "a safetensors file",
     remedy: "give the path of a safetensors file, or - for standard input",

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { printable } from "../../ir/errors.js";
 import { type JsonValue, parseStrictJson } from "../../ir/format/strict-json.js";
+import { readRegularText } from "../regular-file.js";
 import { checkpointError } from "./errors.js";
 
 /** The index of a model of thousands of tensors has some hundred kilobytes. */
@@ -18,7 +19,7 @@ export function readJsonObject(file: string): ReadonlyMap<string, JsonValue> {
   }
   let value: JsonValue;
   try {
-    value = parseStrictJson(readFileSync(file, "utf8"));
+    value = parseStrictJson(readRegularText(file, MOST_BYTES));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw checkpointError({

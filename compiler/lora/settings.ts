@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { JsonNumber, type JsonValue, parseStrictJson } from "../../ir/format/strict-json.js";
+import { readRegularText } from "../regular-file.js";
 import { loraError } from "./errors.js";
 import { firstMatches } from "./patterns.js";
 
@@ -54,7 +55,7 @@ export function configSettings(file: string): LoraSettings {
       found: `${size} bytes`,
     });
   }
-  return settingsOf(fieldsOf(readFileSync(file, "utf8"), file), file);
+  return settingsOf(fieldsOf(readRegularText(file, MOST_BYTES), file), file);
 }
 
 /** Where Diffusers keeps PEFT's configuration, with keys such as `transformer.lora_alpha`. */

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PROGRAM_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
@@ -10,6 +9,7 @@ import { type Ternarize, UNLIMITED } from "../pass.js";
 import { runPasses } from "../passes/runner.js";
 import { ternarize } from "../passes/ternarize.js";
 import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { type Ports, portsOfModel, portsOfProgram } from "./ports.js";
 
 /** A graph with ternary weights, and how its source names what goes in and out. */
@@ -46,7 +46,7 @@ export function readModelSource(input: string, name: string, method: Ternarize):
 export async function readBundleSource(folder: string): Promise<ExportSource> {
   const { graph, reader } = await readBundleGraph(folder);
   try {
-    const program = parseProgram(await readFile(join(folder, PROGRAM_FILE), "utf8"));
+    const program = parseProgram(readRegularText(join(folder, PROGRAM_FILE), MOST_METADATA_BYTES));
     return { graph, reader, ports: portsOfProgram(graph, program) };
   } catch (error) {
     reader.close();

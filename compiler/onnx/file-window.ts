@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { openRegular } from "../regular-file.js";
 
 const WINDOW = 1 << 16;
 
@@ -20,7 +21,7 @@ export class FileWindow {
   private start = 0;
 
   constructor(file: string) {
-    this.descriptor = openSync(file, "r");
+    this.descriptor = openRegular(file);
     this.size = fstatSync(this.descriptor).size;
   }
 

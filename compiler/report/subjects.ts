@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { MANIFEST_FILE, PROGRAM_FILE, parseManifest } from "../../ir/format/manifest.js";
@@ -9,6 +8,7 @@ import { type PlanRequest, planModel } from "../account/plan-model.js";
 import { pipelineConfigOf } from "../bundle/pipeline-files.js";
 import { importModel } from "../import-model.js";
 import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { imageTokens } from "../resolutions.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 
@@ -16,7 +16,7 @@ import type { ReportOptions, ReportSubject } from "./report.js";
 export async function bundleSubject(
   folder: string,
 ): Promise<{ readonly subject: ReportSubject; readonly options: Omit<ReportOptions, "name"> }> {
-  const text = (file: string) => readFile(join(folder, file), "utf8");
+  const text = (file: string) => readRegularText(join(folder, file), MOST_METADATA_BYTES);
   const manifest = parseManifest(await text(MANIFEST_FILE), join(folder, MANIFEST_FILE));
   const program = parseProgram(await text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
   const { sampling } = manifest;

@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join, relative } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { execa } from "execa";
 import { create } from "tar";
-import { TritcError } from "../../ir/errors.js";
+import { printable, TritcError } from "../../ir/errors.js";
 import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { SAMPLE_MODEL } from "../sample-model.js";
 import { packageRoot, runnerPackages } from "./packages.js";
 
@@ -44,6 +45,7 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
   const root = packageRoot();
   const { folders } = options;
   for (const folder of folders) await checkFolder(folder);
+  checkNames(folders);
   const packages = runnerPackages(root, {
     pipeline: folders.some((folder) => existsSync(join(folder, "pipeline"))),
     cuda: folders.some(isCudaBundle),
@@ -69,7 +71,8 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     }
     await takeNode(options.node ?? process.execPath, join(home, "node"));
     await writeFile(join(home, "run.sh"), SCRIPT, { mode: 0o755 });
-    for (const folder of folders) await cp(folder, join(home, basename(folder)), { recursive: true });
+    for (const folder of folders)
+      await cp(folder, join(home, basename(resolve(folder))), { recursive: true });
     await options.write(
       create({ cwd: stage, gzip: { level: 9 }, portable: true, noMtime: true }, ["tritc-runner"]),
     );
@@ -102,10 +105,35 @@ async function checkFolder(folder: string): Promise<void> {
   });
 }
 
+/** What the runner holds, or what Node.js would take for part of it; in lower case. */
+const OWN_NAMES = ["node", "node_modules", "package.json", "run.sh", "tritc"];
+
+/** Refuses folders that would lie over one another, or over the program, in the runner's folder. */
+function checkNames(folders: readonly string[]): void {
+  // On some file systems names that differ in case alone are one.
+  const taken = new Map<string, string>(OWN_NAMES.map((name) => [name, "the program's own"]));
+  for (const folder of folders) {
+    const name = basename(resolve(folder));
+    const other = taken.get(name.toLowerCase().normalize("NFC"));
+    if (other !== undefined) {
+      throw new TritcError({
+        code: "TRITC_E_RUNNER",
+        message: `two things in the runner would be called ${printable(name)}`,
+        place: folder,
+        expected: `bundles with names of their own, and none of ${OWN_NAMES.join(", ")}`,
+        found: `${other} and ${folder}`,
+        remedy: "rename one of them",
+        exitCode: 2,
+      });
+    }
+    taken.set(name.toLowerCase().normalize("NFC"), folder);
+  }
+}
+
 function isCudaBundle(folder: string): boolean {
   const manifest = join(folder, MANIFEST_FILE);
   if (!existsSync(manifest)) return false;
-  const { target } = parseManifest(readFileSync(manifest, "utf8"), manifest);
+  const { target } = parseManifest(readRegularText(manifest, MOST_METADATA_BYTES), manifest);
   return targetByName(target)?.cuda !== undefined;
 }
 

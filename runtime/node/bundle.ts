@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { TritcError } from "../../ir/errors.js";
@@ -8,6 +6,7 @@ import type { Tensor } from "../../ir/tensor.js";
 import { type Bundle, type BundleFiles, loadBundle } from "../bundle.js";
 import { evaluateBundle } from "../evaluate.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
+import { openRegular, readInto, readRegular } from "./regular-file.js";
 
 /** A verified bundle and the folder it lies in. */
 export interface OpenedBundle extends Bundle {
@@ -42,6 +41,8 @@ export async function evaluateFolder(
   }
 }
 
+/** Files that are read as a whole are texts and kernels; FLUX.1-dev's largest is below 10 MB. */
+const MOST_WHOLE_BYTES = 1 << 28;
 /** Bytes up to which a file is hashed in one piece; larger ones stream. */
 const SMALL_FILE = 1 << 20;
 
@@ -49,21 +50,16 @@ function folderFiles(folder: string): BundleFiles {
   return {
     async read(path) {
       try {
-        return new Uint8Array(await readFile(join(folder, path)));
+        return await readRegular(join(folder, path), MOST_WHOLE_BYTES);
       } catch (error) {
         return absent(error, join(folder, path));
       }
     },
     async readRange(path, offset, length) {
-      const file = await open(join(folder, path), "r");
+      const file = await openRegular(join(folder, path));
       try {
         const bytes = new Uint8Array(length);
-        let done = 0;
-        while (done < length) {
-          const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-          if (bytesRead === 0) throw truncated(join(folder, path));
-          done += bytesRead;
-        }
+        if ((await readInto(file, bytes, offset)) < length) throw truncated(join(folder, path));
         return bytes;
       } finally {
         await file.close();
@@ -72,12 +68,18 @@ function folderFiles(folder: string): BundleFiles {
     async digest(path) {
       const full = join(folder, path);
       try {
-        const info = await stat(full);
-        if (!info.isFile()) return undefined;
-        const hash = createHash("sha256");
-        if (info.size <= SMALL_FILE) hash.update(await readFile(full));
-        else await pipeline(createReadStream(full), hash);
-        return { bytes: info.size, sha256: hash.digest("hex") };
+        const file = await openRegular(full);
+        try {
+          const { size } = await file.stat();
+          const hash = createHash("sha256");
+          if (size <= SMALL_FILE) {
+            const bytes = new Uint8Array(size);
+            hash.update(bytes.subarray(0, await readInto(file, bytes, 0)));
+          } else await pipeline(file.createReadStream({ autoClose: false, end: size - 1 }), hash);
+          return { bytes: size, sha256: hash.digest("hex") };
+        } finally {
+          await file.close();
+        }
       } catch (error) {
         return absent(error, full);
       }
@@ -89,6 +91,7 @@ function folderFiles(folder: string): BundleFiles {
 function absent(error: unknown, path: string): undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
+  if (error instanceof TritcError) throw error;
   throw new TritcError({
     code: "TRITC_E_FILE_READ",
     message: "the file cannot be read",

@@ -1,6 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
+import { readRegular } from "./regular-file.js";
+
+/** The largest of them is T5's tokenizer, 2.4 MB. */
+const MOST_BYTES = 1 << 26;
 
 export type JsonObject = ReadonlyMap<string, unknown>;
 
@@ -17,7 +20,7 @@ export function asObject(value: unknown): JsonObject | undefined {
  */
 export async function readPipelineFile(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return new TextDecoder().decode(await readRegular(path, MOST_BYTES));
   } catch (cause) {
     throw missingFile(path, cause);
   }

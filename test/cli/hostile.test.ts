@@ -12,6 +12,7 @@ import { BUNDLE_CASES } from "./cases/bundles.js";
 import type { CliCase, Fixture } from "./cases/case.js";
 import { MODEL_CASES, WEIGHT_CASES } from "./cases/models.js";
 import { OUTPUT_CASES } from "./cases/outputs.js";
+import { SPECIAL_FILE_CASES } from "./cases/special-files.js";
 import { INPUT_CASES, SAFETENSORS_CASES } from "./cases/tensors.js";
 import { USAGE_CASES } from "./cases/usage.js";
 import { makeFixture } from "./fixture.js";
@@ -31,6 +32,7 @@ const ALL: Readonly<Record<string, readonly CliCase[]>> = {
   "wrong inputs": INPUT_CASES,
   "damaged bundles": BUNDLE_CASES,
   "outputs that must not be overwritten": OUTPUT_CASES,
+  "pipes, devices and what never ends": SPECIAL_FILE_CASES,
 };
 
 it("has distinct cases", () => {

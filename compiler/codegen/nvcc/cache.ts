@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../atomic-file.js";
+import { makeFolder } from "../../make-folder.js";
 
 /** Part of every key: raised when what an entry holds changes its meaning. */
 const CACHE_FORMAT = 1;
@@ -47,7 +48,7 @@ export class BuildCache {
     const text = Buffer.from(log, "utf8");
     const body = Buffer.concat([text, binary]);
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder);
       await writeFileAtomic(this.#path(key), async (file) => {
         await file.write(`${text.length} ${sha256(body)}\n`);
         await file.write(body);

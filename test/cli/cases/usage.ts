@@ -17,6 +17,9 @@ export const USAGE_CASES: readonly CliCase[] = [
     /unknown command 'compil'[\s\S]*did you mean tritc compile\?/,
   ),
   usage("a command with escape codes", ["\x1b[31mred"], /unknown command '\\u\{1b\}\[31mred'/),
+  usage("more threads than can share a launch", [...RUN, "--threads", "100000"], /from 1 to 512/),
+  usage("more steps than any schedule has", [...RUN, "--steps", "1000000000"], /from 1 to 10000/),
+  usage("a picture beyond measure", [...RUN, "--resolution", "20000x64"], /at most 16384/),
   usage("an unknown flag", ["inspect", "m.onnx", "--speed"], /unknown option '--speed'/),
   usage(
     "a misspelled flag",
