@@ -5,12 +5,14 @@ import { verifyGraph } from "../ir/graph/verify.js";
 import { importModel } from "./import-model.js";
 import { type PassContext, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
+import { canonicalize } from "./passes/canonicalize.js";
 import { whyNotFlux } from "./passes/describe-model.js";
 import { foldConstants } from "./passes/fold-constants.js";
 import { FRONT_PASSES } from "./passes/index.js";
 import { runPasses } from "./passes/runner.js";
 import { agreedShapes, shapeKey, shapeReadings, withShapes } from "./recognize/input-shapes.js";
 import { NotFlux } from "./recognize/not-flux.js";
+import { fixedBatch, oneSample } from "./recognize/one-sample.js";
 
 /** What recognition makes of a model. */
 export interface Recognition {
@@ -49,7 +51,7 @@ export function recognition(imported: Graph, reader: ByteReader): Recognition {
       const key = shapeKey(unified);
       if (tried.has(key)) continue;
       tried.add(key);
-      const graph = front(unified, reader, batchBindings(unified));
+      const graph = front(singleSample(unified, reader), reader, batchBindings(unified));
       if (graph.model !== undefined) return { graph, stopped: undefined };
       stopped ??= whyNotFlux(graph);
     } catch (error) {
@@ -63,6 +65,14 @@ export function recognition(imported: Graph, reader: ByteReader): Recognition {
     }
   }
   return { graph: front(imported, reader, {}), stopped };
+}
+
+/** A model that was exported for a fixed number of samples, as it is for one of them, if they do not mix. */
+function singleSample(graph: Graph, reader: ByteReader): Graph {
+  const count = fixedBatch(graph);
+  if (count === undefined) return graph;
+  const canonical = runPasses(graph, [foldConstants, canonicalize], context(reader, {}));
+  return oneSample(canonical, count, reader) ?? graph;
 }
 
 function context(reader: ByteReader, bindings: PassContext["options"]["bindings"]): PassContext {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { summarizeRecognition } from "../../compiler/passes/recognize.js";
+import { countOf } from "../../ir/tensor.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { randomStyle } from "../support/flux-random-style.js";
-import { type FluxSize, type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
+import { type FluxSize, type FluxStyle, STYLES, TINY, TORCHSCRIPT } from "../support/flux-style.js";
 import { uniform } from "../support/random.js";
-import { CONDITIONINGS, deviation, importBytes, recognized, run, runOrt } from "./models.js";
+import { CONDITIONINGS, deviation, importBytes, type NamedInput, recognized, run, runOrt } from "./models.js";
 
 async function check(style: FluxStyle, size: FluxSize, seed: number): Promise<void> {
   const bytes = buildFlux(style, size, seed);
@@ -76,6 +77,42 @@ describe("exporter styles", () => {
     await check({ ...(STYLES.torchscript as FluxStyle), tokens: null, batch: null }, size, 4);
   });
 });
+
+describe("exports for a fixed number of samples", () => {
+  const styles = Object.entries({
+    torchscript: { ...TORCHSCRIPT, batch: 2 },
+    static: { ...TORCHSCRIPT, tokens: null, weightType: "f16", chunk: "slice", layout: "bhsd", batch: 3 },
+    original: { ...(STYLES["original implementation"] as FluxStyle), batch: 2 },
+    gemm: { ...(STYLES["dynamo opset 23"] as FluxStyle), batch: 2, residuals: "stacked" },
+  } satisfies Record<string, FluxStyle>);
+  it.each(styles)("%s", async (_, style) => {
+    const bytes = buildFlux(style, TINY, 1);
+    const graph = recognized(importBytes(bytes));
+    expect(graph.model).toMatchObject({ doubleBlocks: TINY.doubles, singleBlocks: TINY.singles });
+    const conditioning = { timestep: 0.03, guidance: 0.02 };
+    const samples = Array.from({ length: style.batch }, (_, i) => {
+      return fluxInputs(style, TINY, TINY, { ...conditioning, timestep: 0.03 * (i + 1) }, 7 + i);
+    });
+    const whole = await runOrt(bytes, stacked(samples));
+    const each = samples.flatMap((inputs) => [...run(graph, inputs)]);
+    expect(deviation(whole, Float64Array.from(each))).toBeLessThan(1e-5);
+  });
+});
+
+/** Inputs of samples as those of a batch: one after the other along the axis of size 1 that comes first. */
+function stacked(samples: readonly ReturnType<typeof fluxInputs>[]): Record<string, NamedInput> {
+  const [first = {}] = samples;
+  return Object.fromEntries(
+    Object.entries(first).map(([name, input]) => {
+      const axis = input.dims.indexOf(1);
+      if (axis < 0) return [name, input];
+      const run = countOf(input.dims.slice(axis));
+      const outer = Array.from({ length: input.values.length / run }, (_, i) => i * run);
+      const values = outer.flatMap((at) => samples.flatMap((s) => s[name]?.values.slice(at, at + run) ?? []));
+      return [name, { ...input, dims: input.dims.with(axis, samples.length), values }];
+    }),
+  );
+}
 
 describe("random combinations of styles", () => {
   const count = Number(process.env.TRITC_RANDOM_STYLES ?? 10);

@@ -12,7 +12,8 @@ export interface FluxStyle {
     readonly imgIds: string;
     readonly txtIds: string;
   } | null;
-  readonly batch: string | null;
+  /** Symbol of the batch axes, or the number of samples; null for one. */
+  readonly batch: string | number | null;
   /** How axes that vary are named: by `tokens` and `batch`, each for itself, not at all; or only ids have a shape. */
   readonly axes: "named" | "own" | "unnamed" | "no-shape";
   /** What a ControlNet adds behind the blocks: an input per block, scaled, all in one input, or added to the text as well. */
