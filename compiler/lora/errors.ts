@@ -19,15 +19,15 @@ export function loraError(problem: LoraProblem): TritcError {
   });
 }
 
-/** The first of several problems, with the others named. */
-export function withOthers(problems: readonly TritcError[]): TritcError {
+/** The first of several problems with a file's tensors, with the others named. */
+export function withOthers(problems: readonly TritcError[], file: string): TritcError {
   const [first, ...others] = problems;
   if (first === undefined) throw new Error("there is no problem");
   if (others.length === 0) return first;
   return new TritcError({
     ...first.details,
-    others: others.map(({ details: { place, message } }) =>
-      place === undefined ? message : `${place}: ${message}`,
+    others: others.map(
+      ({ details: { place = file, message } }) => `${place.replace(`${file}: `, "")}: ${message}`,
     ),
   });
 }

@@ -18,7 +18,7 @@ export type Resolved =
 
 /** What trainers and tools put before the names of a transformer's modules, in any order and number. */
 const PREFIX =
-  /^(?:base_model|model|transformer(?![._]blocks)|diffusion_model|unet|lora|lycoris|module|_orig_mod|dit|flux)[._]+/;
+  /^(?:base_model|model|transformer(?![._]blocks)|diffusion_model|unet|lora|lycoris|module|_orig_mod|dit|net|flux)(?:\.|_+)/;
 const ELSEWHERE =
   /^(?:te\d*|text_encoders?(?:_?\d)?|text_model|text_projection|logit_scale|clip(?:_?[lg\d])?|t5(?:_?xxl)?|vae|first_stage_model|cond_stage_model|conditioner|image_encoder|vision_model|controlnet|bundle_emb|emb_params|(?:en|de)coder|shared|final_layer_norm)(?:[._]|$)/i;
 const BLOCK = /^((?:single_)?transformer_blocks|double_blocks|single_blocks)_\d+_/;

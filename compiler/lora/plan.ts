@@ -114,7 +114,7 @@ class Planner {
         problems.push(error);
       }
     }
-    if (problems.length > 0) throw withOthers(problems);
+    if (problems.length > 0) throw withOthers(problems, adapter.weights);
     return {
       file: adapter.file,
       scale: adapter.scale,

@@ -283,6 +283,7 @@ describe("strength", () => {
     ["transformer.transformer_blocks.0.attn.processor.to_q_lora", ["down", "up"]],
     [Q, ["lora_linear_layer.down", "lora_linear_layer.up"]],
     ["double_blocks.0.processor.proj_lora1", ["down", "up"]],
+    [Q.replace("transformer.", "transformer._orig_mod."), PEFT],
   ] as const)("finds %s (%s)", (name, names) => {
     expect(merge(factors(name, names)).reports[0]).toMatchObject({ merged: 1, leftOut: [] });
   });
