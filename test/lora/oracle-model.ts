@@ -13,6 +13,9 @@ import { modelFiles } from "../support/model-files.js";
 /** A FLUX of sizes that Diffusers' own class has too: four times the width in its MLPs, 256 frequencies. */
 const SIZE: FluxSize = { ...TINY, singles: 1, mlp: 128, frequencies: 256 };
 
+/** Adapters by case; see `oracles/make.py`. */
+export const ORACLES = join(import.meta.dirname, "oracles");
+
 const files = modelFiles();
 
 /** The model that the adapters in `oracles/` were made for, as the folder of a transformer. */

@@ -11,10 +11,9 @@ import type { Tensor } from "../../ir/tensor.js";
 import { reader } from "../recognize/models.js";
 import { type FluxStyle, STYLES, TORCHSCRIPT } from "../support/flux-style.js";
 import { relativeError } from "../support/run-compiled.js";
-import { oracleFolder, oracleInputs, styledModel } from "./oracle-model.js";
+import { ORACLES, oracleFolder, oracleInputs, styledModel } from "./oracle-model.js";
 
-const FOLDER = join(import.meta.dirname, "oracles");
-const CASES = readdirSync(FOLDER, { withFileTypes: true })
+const CASES = readdirSync(ORACLES, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
@@ -52,13 +51,13 @@ const FORMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
 };
 
 function load(name: string, file: string): ReadonlyMap<string, Tensor> | undefined {
-  const path = join(FOLDER, name, file);
+  const path = join(ORACLES, name, file);
   return existsSync(path) ? parseSafetensors(readFileSync(path)) : undefined;
 }
 
 /** The adapter as a user would give it: a file, or the folder of PEFT or Diffusers. */
 function requestOf(name: string) {
-  const path = join(FOLDER, name);
+  const path = join(ORACLES, name);
   const single = ["lora.safetensors", "pytorch_lora_weights.safetensors"].find((f) =>
     existsSync(join(path, f)),
   );
