@@ -157,7 +157,8 @@ async function compileInto(
     const { resolutions, textLength } = options;
     const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
     const drawing = drawingOf(recognized, { resolutions, textLength, pipeline: config });
-    if (drawing !== null) for (const text of runNeeds(drawing.sampling, pipeline)) options.onNotice?.(text);
+    if (drawing !== null)
+      for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(recognized, reader, {

@@ -1,7 +1,13 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { type Graph, shapeOf } from "../ir/graph/graph.js";
-import { conditionOf, DEFAULT_VAE_SCALE, PACKING, type Sampling } from "../ir/sampling/sampling.js";
+import {
+  conditionOf,
+  DEFAULT_VAE_SCALE,
+  PACKING,
+  type Sampling,
+  scaleOfMask,
+} from "../ir/sampling/sampling.js";
 import type { PipelineConfig } from "./bundle/pipeline-config.js";
 import { imageTokens, printResolution, type Resolution } from "./resolutions.js";
 
@@ -33,13 +39,13 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
   const { model } = graph;
   if (model === undefined) return null;
   const { pipeline } = request;
-  const vaeScale = pipeline?.vae?.vaeScale ?? DEFAULT_VAE_SCALE;
+  const vaeScale = pipeline?.vae?.vaeScale ?? scaleOfMask(model) ?? DEFAULT_VAE_SCALE;
   const pixelsPerToken = vaeScale * PACKING;
   const resolutions = resolutionsOf(graph, request, pixelsPerToken);
   const sampling: Sampling = {
     pixelsPerToken,
     textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)),
-    ...stepsAndGuidance(graph, vaeScale, pipeline),
+    ...stepsAndGuidance(graph, vaeScale),
     condition: conditionOf(model, vaeScale),
     scheduler: pipeline?.scheduler ?? null,
   };
@@ -48,15 +54,8 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
 }
 
 /** The defaults of the pipelines that the model may belong to: schnell; Fill, Canny and Depth; dev. */
-function stepsAndGuidance(
-  { model }: Graph,
-  vaeScale: number,
-  pipeline: PipelineConfig | undefined,
-): Pick<Sampling, "steps" | "guidance"> {
-  if (model?.guidance !== true) {
-    // A model without guidance was distilled to few steps, unless its schedule is that of many.
-    return { steps: pipeline?.scheduler?.useDynamicShifting === true ? 50 : 4, guidance: null };
-  }
+function stepsAndGuidance({ model }: Graph, vaeScale: number): Pick<Sampling, "steps" | "guidance"> {
+  if (model?.guidance !== true) return { steps: 4, guidance: null };
   switch (conditionOf(model, vaeScale)) {
     case "fill":
       return { steps: 50, guidance: 30 };

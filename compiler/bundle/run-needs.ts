@@ -1,11 +1,22 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Graph } from "../../ir/graph/graph.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
 
 const VAE_ENCODER = "vae_encoder/model.onnx";
 
 /** Remarks on what `tritc run` needs for a model besides a prompt. `pipeline`: what the bundle includes. */
-export function runNeeds({ condition }: Sampling, pipeline: string | undefined): readonly string[] {
+export function runNeeds(
+  { inputs, model }: Graph,
+  { condition }: Sampling,
+  pipeline: string | undefined,
+): readonly string[] {
+  const foreign = inputs.filter((id) => !Object.hasOwn(model?.roles ?? {}, id));
+  if (foreign.length > 0) {
+    return [
+      `\`tritc run\` cannot draw with this model, it has no values for ${foreign.join(", ")}: tritc eval takes them`,
+    ];
+  }
   if (condition === "none") return [];
   if (condition === null) {
     return ["`tritc run` cannot draw with this model: the channels of its latents fit no known kind of FLUX"];

@@ -26,6 +26,8 @@ export interface Sampling {
 /** Each image token is 2x2 latents. */
 export const PACKING = 2;
 export const DEFAULT_VAE_SCALE = 8;
+/** A VAE halves a picture's sides at each level. */
+const VAE_SCALES = [1, 2, 4, 8, 16, 32, 64] as const;
 
 /**
  * The condition that the channels of the latents speak of. Behind the sample's own channels lie those of an encoded
@@ -42,8 +44,16 @@ export function conditionOf(
 }
 
 /** Channels of a packed mask. */
-export function maskChannels(vaeScale: number): number {
+function maskChannels(vaeScale: number): number {
   return (PACKING * vaeScale) ** 2;
+}
+
+/** The VAE's factor that the channels of a model's mask speak of; undefined where they speak of no mask. */
+export function scaleOfMask({
+  inChannels,
+  outChannels,
+}: Pick<ModelDescription, "inChannels" | "outChannels">): number | undefined {
+  return VAE_SCALES.find((scale) => inChannels === 2 * outChannels + maskChannels(scale));
 }
 
 export const sampling: Decoder<Sampling> = object<Sampling>({

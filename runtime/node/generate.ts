@@ -90,7 +90,10 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
     );
   }
   const pipeline = options.pipeline ?? join(folder, "pipeline");
-  const models = await openPipelineModels(pipeline, { threads: options.threads });
+  const models = await openPipelineModels(pipeline, {
+    threads: options.threads,
+    pictures: condition !== "none",
+  });
   try {
     const device = await openDevice(bundle.program.target, options);
     try {

@@ -51,7 +51,7 @@ export function missingFile(path: string, cause?: unknown): TritcError {
     message: "this file of the pipeline cannot be read",
     place: path,
     expected:
-      "a pipeline folder with scheduler/, tokenizer/, tokenizer_2/, text_encoder/, text_encoder_2/, vae_decoder/",
+      "a pipeline folder with scheduler/, tokenizer/, tokenizer_2/, text_encoder/, text_encoder_2/, vae_decoder/, and vae_encoder/ for models that are given pictures",
     found: cause instanceof Error ? cause.message : "no such file",
     remedy:
       "export the whole pipeline, not the transformer alone: optimum-cli export onnx --model <FLUX.1 repository> <folder>",

@@ -54,15 +54,18 @@ export interface PipelineModels {
 export interface PipelineModelsOptions {
   /** Threads of ONNX Runtime; its own choice if absent. */
   readonly threads?: number | undefined;
+  /** Whether pictures go in: the VAE's encoder must be there then. */
+  readonly pictures?: boolean;
 }
 
 const CLIP_LENGTH = 77;
 const T5_LENGTH = 512;
 /** Encoded prompts kept, in values: 32 of FLUX's size (512x4096), any number of small ones. */
 const CACHE_VALUES = 2 ** 26;
-/** What every picture takes; the VAE's encoder is looked for when a picture goes in. */
+/** What every picture takes. */
 const NETWORKS = ["text_encoder", "text_encoder_2", "vae_decoder"] as const;
-type NetworkName = (typeof NETWORKS)[number] | "vae_encoder";
+const ENCODER = "vae_encoder";
+type NetworkName = (typeof NETWORKS)[number] | typeof ENCODER;
 
 /**
  * Opens an exported pipeline folder. All files are looked for now, networks are loaded on first use: T5 alone
@@ -75,7 +78,7 @@ export async function openPipelineModels(
   options: PipelineModelsOptions = {},
 ): Promise<PipelineModels> {
   await checkModelIndex(directory);
-  for (const network of NETWORKS) {
+  for (const network of options.pictures === true ? [...NETWORKS, ENCODER] : NETWORKS) {
     const path = modelPath(directory, network);
     if (!existsSync(path)) throw missingFile(path);
   }
@@ -144,7 +147,7 @@ export async function openPipelineModels(
     decode: (latents, height, width) =>
       decodeLatents(network("vae_decoder"), vaeConfig, latents, { height, width }),
     encodePicture: (planes, height, width) =>
-      encodePlanes(network("vae_encoder"), vaeConfig, planes, { height, width }),
+      encodePlanes(network(ENCODER), vaeConfig, planes, { height, width }),
     close: () =>
       turns.close(async () => {
         cache.clear();

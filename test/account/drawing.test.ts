@@ -117,16 +117,13 @@ describe("how a model is sampled by default", () => {
     expect(drawn(graph).sampling).toMatchObject(expected);
   });
 
-  it("takes many steps where the schedule is one of many", () => {
-    const graph = withModel(dynamic, { guidance: false });
-    expect(drawn(graph, { pipeline: shapes }).sampling).toMatchObject({ steps: 50, guidance: null });
-  });
-
   it("finds the mask's channels by the VAE's factor", () => {
     const pipeline = pipelineWith({ vaeScale: 4, latentChannels: 16 });
     const graph = withModel(dynamic, { inChannels: 64 + 64 + 4 * 4 * 4 });
     expect(drawn(graph, { pipeline }).sampling.condition).toBe("fill");
-    expect(drawn(graph).sampling.condition).toBeNull();
+    expect(drawn(graph, { pipeline: shapes }).sampling.condition).toBeNull();
+    // Without a VAE the mask itself says how many pixels a latent has.
+    expect(drawn(graph).sampling).toMatchObject({ condition: "fill", pixelsPerToken: 8 });
   });
 
   it("has the text length of the model, else of the request, the pipeline, FLUX", () => {

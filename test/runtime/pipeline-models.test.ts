@@ -126,6 +126,10 @@ describe("openPipelineModels", () => {
     await expect(opening).rejects.toThrow(/try: .*optimum-cli/);
   });
 
+  it("looks for the VAE's encoder where pictures go in", async () => {
+    await expect(openPipelineModels(SHAPES, { pictures: true })).rejects.toThrow(/vae_encoder\/model\.onnx/);
+  });
+
   it("refuses another pipeline, broken JSON, and a damaged network when it is used", async () => {
     const path = await copyOfShapes("broken");
     const index = await readFile(join(path, "model_index.json"), "utf8");

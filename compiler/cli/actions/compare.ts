@@ -34,7 +34,6 @@ export async function compareModels(
     ...options,
     steps: options.steps ?? planned?.steps,
     guidance: options.guidance ?? planned?.guidance ?? undefined,
-    textLength: options.textLength ?? planned?.textLength,
     resolution: options.resolution ?? manifest.resolutions[0],
   };
   const left = await withBundle(reference, bundle, compiled.target, sampling, signal, (path) =>
