@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { convertData } from "../../ir/constant/convert.js";
 import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
@@ -6,10 +5,15 @@ import { serialize } from "../../ir/format/safetensors.js";
 import { requireConditions } from "../../runtime/node/conditions.js";
 import type { GenerateOptions } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
+import { readRegular } from "../../runtime/node/regular-file.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import type { RunOptions } from "./commands/run.js";
 import { isBundle } from "./is-bundle.js";
 import { readTensors } from "./safetensors-file.js";
 import { usageError } from "./usage-error.js";
+
+/** Of a picture file. */
+export const MOST_PICTURE_BYTES = 1 << 28;
 
 /** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
 export async function readRequest(
@@ -18,7 +22,7 @@ export async function readRequest(
 ): Promise<Omit<GenerateOptions, "prompt">> {
   const { steps, guidance, textLength, resolution, control, image, mask, latents } = options;
   // Without a manifest the generator says what the folder is not.
-  const { sampling, model } = isBundle(bundle) ? await readManifest(bundle) : { sampling: null, model: null };
+  const { sampling, model } = isBundle(bundle) ? readManifest(bundle) : { sampling: null, model: null };
   if (sampling !== null && sampling.condition !== null) {
     requireConditions(sampling.condition, { control, image, mask }, bundle);
   }
@@ -34,13 +38,15 @@ export async function readRequest(
   };
 }
 
-async function readManifest(bundle: string) {
+function readManifest(bundle: string) {
   const place = join(bundle, MANIFEST_FILE);
-  return parseManifest(await readFile(place, "utf8"), place);
+  return parseManifest(readRegularText(place, MOST_METADATA_BYTES), place);
 }
 
 async function readPicture(path: string | undefined) {
-  return path === undefined ? undefined : decodePng(await readFile(path), path, "ignored");
+  return path === undefined
+    ? undefined
+    : decodePng(await readRegular(path, MOST_PICTURE_BYTES), path, "ignored");
 }
 
 /** Tensor `latents`: [1, tokens, channels], as Diffusers' pipelines take it, or without the batch. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
+import { outOfRange } from "../bounds.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents, latentGeometry, requireLatents } from "../latents.js";
 import { checkRequest } from "../request.js";
@@ -117,7 +118,11 @@ function sha256(bytes: Uint8Array | Float32Array): string {
 
 /** A picture that is given as such, or as a PNG file. */
 function pictureOf(name: string, given: Picture | Uint8Array | undefined): Picture | undefined {
-  return given instanceof Uint8Array ? decodePng(given, name, "ignored") : given;
+  if (given === undefined) return undefined;
+  const picture = given instanceof Uint8Array ? decodePng(given, name, "ignored") : given;
+  const { rgb, width, height } = picture;
+  if (rgb.length === 3 * width * height && rgb.length > 0) return picture;
+  throw outOfRange(name, `3 bytes of RGB for each of ${width}x${height} pixels`, `${rgb.length} bytes`);
 }
 
 /** Text tokens of a model that was exported for one number of them. */

@@ -49,6 +49,8 @@ const CHUNK_OVERHEAD = 12;
 const HEAD_BYTES = SIGNATURE_BYTES + CHUNK_OVERHEAD + 13;
 /** Where IHDR says whether the picture is interlaced. */
 const INTERLACE_AT = HEAD_BYTES - 5;
+/** A picture of 16,384 x 8,192, which takes 400 MB as RGB. */
+const MOST_PIXELS = 1 << 27;
 const PLAIN_TEXT = /^[\x20-\x7e\n\xa1-\xff]*$/;
 const KEYWORD = /^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/;
 
@@ -72,6 +74,11 @@ export type Transparency = "white" | "ignored";
  * @throws TritcError `TRITC_E_PNG` if it is not a PNG or is damaged
  */
 export function decodePng(bytes: Uint8Array, place = "PNG", behind: Transparency = "white"): DecodedPicture {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length > HEAD_BYTES && head.readUInt32BE(16) * head.readUInt32BE(20) > MOST_PIXELS) {
+    const found = `${head.readUInt32BE(16)}x${head.readUInt32BE(20)}`;
+    throw pngError("the picture is too large", `at most ${MOST_PIXELS} pixels`, found, place);
+  }
   let png: ReturnType<typeof decode>;
   try {
     png = decode(bytes, { checkCrc: true });

@@ -164,6 +164,8 @@ describe.each([
   it("says when it is compiled what it needs, and draws nothing without", async () => {
     expect(notices.join("\n")).toMatch("control" in pictures ? /--control/ : /--image[\s\S]*--mask/);
     await expect(generator.generate({ prompt: PROMPT })).rejects.toMatchObject({ code: "TRITC_E_CONDITION" });
+    const torn = Object.fromEntries(Object.keys(pictures).map((name) => [name, { ...picture, width: 5 }]));
+    await expect(generator.generate({ prompt: PROMPT, ...torn })).rejects.toThrow(/5x32 pixels/);
     const types = readFileSync(join(bundle, "index.d.ts"), "utf8");
     for (const name of Object.keys(pictures))
       expect(types).toContain(`readonly ${name}: Picture | Uint8Array`);

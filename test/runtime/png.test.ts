@@ -97,6 +97,13 @@ describe("PNG", () => {
     expect(read(indexed)).toEqual([250, 9, 8, 1, 2, 3]);
   });
 
+  it("refuses more pixels than there is memory for, before it makes room for them", () => {
+    const huge = Buffer.from(encodePng(gradient(1, 1, 1)));
+    huge.writeUInt32BE(60_000, 16);
+    huge.writeUInt32BE(60_000, 20);
+    expect(() => decodePng(huge)).toThrow(/too large[\s\S]*60000x60000/);
+  });
+
   it("names files that are pictures of another kind", () => {
     const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46);
     expect(() => decodePng(jpeg, "a.jpg")).toThrow(/^a\.jpg[\s\S]*a JPEG: convert it to PNG/);

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Manifest } from "../../../ir/format/manifest.js";
 import type { GenerateOptions, Generator } from "../../../runtime/node/generate.js";
 import { printResolution } from "../../resolutions.js";
@@ -63,15 +62,14 @@ interface Drawn extends Omit<Job, "output"> {
 
 /** Whether a file is the picture that would be drawn: its metadata say all that made it. */
 async function isDrawn(generator: Generator, wanted: GenerateOptions, out: string): Promise<boolean> {
-  const bytes = await readFile(out).catch(() => undefined);
-  if (bytes === undefined) return false;
   const { decodePng } = await import("../../../runtime/node/png.js");
+  const { readRegular } = await import("../../../runtime/node/regular-file.js");
   try {
-    const { metadata } = decodePng(bytes, out);
+    const { metadata } = decodePng(await readRegular(out, 1 << 28), out);
     const expected = Object.entries(generator.metadata(wanted));
     return expected.length === Object.keys(metadata).length && expected.every(([k, v]) => metadata[k] === v);
   } catch {
-    // A file that is no picture is written anew.
+    // What is no picture, or not there, is drawn.
     return false;
   }
 }
