@@ -3,6 +3,7 @@ import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promi
 import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../ir/errors.js";
 import { describeSystemError } from "./system-errors.js";
+import { removeOnExit } from "./temporary.js";
 
 /**
  * Writes a file so that its path holds either what it held before or all of the new bytes: a temporary file
@@ -17,6 +18,7 @@ export async function writeFileAtomic(
   const folder = dirname(path);
   // A random name: process ids come back in containers, and a killed process leaves its file.
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const isGone = removeOnExit(temporary);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -31,6 +33,8 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true });
     // Errors of an open file name no path.
     throw describeSystemError(error, path) ?? error;
+  } finally {
+    isGone();
   }
 }
 

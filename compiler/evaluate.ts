@@ -6,6 +6,7 @@ import { TritcError } from "../ir/errors.js";
 import { type Graph, typeOf, type ValueId } from "../ir/graph/graph.js";
 import { type InterpretOptions, interpret } from "../ir/interpret/index.js";
 import type { Tensor } from "../ir/tensor.js";
+import { interruptible } from "./interruptible.js";
 
 /**
  * Runs a graph in the reference interpreter on named inputs, after checking that their names, dtypes and shapes
@@ -16,7 +17,7 @@ export function evaluateModel(
   inputs: ReadonlyMap<string, Tensor>,
   options: InterpretOptions,
 ): Map<ValueId, Tensor> {
-  return interpret(graph, checkInputs(graph, inputs), options);
+  return interruptible(() => interpret(graph, checkInputs(graph, inputs), options));
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   isIndex,
 } from "./diffusers/index.js";
 import { fileKind, refuseKind } from "./file-kind.js";
+import { interruptible } from "./interruptible.js";
 import { findOnnx, importOnnx } from "./onnx/index.js";
 
 /** Files that are called so are read as such, whatever they begin with: the reader says what is wrong with them. */
@@ -20,6 +21,10 @@ const SAFETENSORS_NAME = /\.(safetensors|sft)$/i;
  * Throws TRITC_E_FILE_KIND and the errors of `importOnnx` and `importDiffusers`.
  */
 export function importModel(path: string): Graph {
+  return interruptible(() => importAny(path));
+}
+
+function importAny(path: string): Graph {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() === true) return importFile(path);
   if (found?.isDirectory() === true && findOnnx(path) === undefined) {

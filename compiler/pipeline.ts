@@ -10,6 +10,7 @@ import type { TernaryStorage } from "../ir/ternary/storage.js";
 import type { Activations, Target } from "../targets/index.js";
 import type { FloatStorage } from "../templates/signature.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/kernels.js";
+import { interruptible } from "./interruptible.js";
 import { type LoraReport, planLora } from "./lora/plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
 import { type LoweredProgram, lower } from "./lower/index.js";
@@ -100,6 +101,15 @@ export function planGraph(
   reader: ByteReader,
   stages: Omit<CompileStages, "codegen" | "onPlan">,
   runner: RunnerOptions = environmentOptions(),
+): Planned {
+  return interruptible(() => plan(recognized, reader, stages, runner));
+}
+
+function plan(
+  recognized: Graph,
+  reader: ByteReader,
+  stages: Omit<CompileStages, "codegen" | "onPlan">,
+  runner: RunnerOptions,
 ): Planned {
   const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention, codes } = stages;
   const options: PassOptions = {

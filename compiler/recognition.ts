@@ -3,6 +3,7 @@ import { TritcError } from "../ir/errors.js";
 import { type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js";
 import { verifyGraph } from "../ir/graph/verify.js";
 import { importModel } from "./import-model.js";
+import { interruptible } from "./interruptible.js";
 import { type PassContext, UNLIMITED } from "./pass.js";
 import { batchBindings } from "./passes/batch-bindings.js";
 import { canonicalize } from "./passes/canonicalize.js";
@@ -39,6 +40,10 @@ export function recognize(imported: Graph, reader: ByteReader): Graph {
  * Which axes are the batch follows from the graph: symbols that it needs to be equal are one, whatever they are called.
  */
 export function recognition(imported: Graph, reader: ByteReader): Recognition {
+  return interruptible(() => recognizeReadings(imported, reader));
+}
+
+function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
   verifyGraph(imported);
   let stopped: NotFlux | undefined;
   const tried = new Set<string>();

@@ -19,6 +19,7 @@ import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
 import type { KernelArtifact } from "../codegen/kernels.js";
 import type { Drawing } from "../drawing.js";
+import { interruptible } from "../interruptible.js";
 import type { LoweredProgram } from "../lower/index.js";
 import { Journal } from "../pack/journal.js";
 import { PackSource } from "../pack/source-files.js";
@@ -73,8 +74,12 @@ export async function writeBundle(
   const write = (path: string, data: string | Uint8Array) =>
     writeFile(join(folder, path), data, { flush: true });
   const packing = await resumeWeights(work, layout, options);
-  await write(PROGRAM_FILE, printProgram(lowered.program));
-  await write(GRAPH_FILE, `${printGraph(storedGraph(graph, layout, options.reader))}\n`);
+  await write(
+    PROGRAM_FILE,
+    interruptible(() => printProgram(lowered.program)),
+  );
+  const stored = interruptible(() => printGraph(storedGraph(graph, layout, options.reader)));
+  await write(GRAPH_FILE, `${stored}\n`);
   await mkdir(join(folder, "kernels"));
   for (const kernel of kernels) {
     await write(sourcePath(kernel), kernel.source);

@@ -3,10 +3,7 @@ export interface CliIo {
   readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean | undefined };
   readonly stdout: CliSink;
   readonly stderr: CliSink;
-  /**
-   * A signal that Ctrl-C aborts from now on. Only commands that have something to put back in order ask for
-   * it; all others end the way the system ends a process.
-   */
+  /** What Ctrl-C aborts. Work that does not stop in a moment ends with the process, and its temporary files with it. */
   interruptSignal(): AbortSignal;
 }
 

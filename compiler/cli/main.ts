@@ -1,34 +1,37 @@
 #!/usr/bin/env node
 import { TritcError } from "../../ir/errors.js";
+import { stopOnInterrupt } from "../interruptible.js";
 import { runCli } from "./cli.js";
 import type { CliIo } from "./io.js";
+import { reportError } from "./report-error.js";
 
-/** How long work may take to stop in order after Ctrl-C, in milliseconds. */
-const GRACE = 3000;
+/** How long work may take to stop in order after Ctrl-C, in milliseconds: an answer comes within half a second. */
+const GRACE = 250;
+/** What the process exits with, as shells expect it: 128 + the signal's number. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** What the process exits with once a signal has stopped the work, as shells expect it: 128 + its number. */
-let stoppedBy: number | undefined;
+const interrupted = new AbortController();
+let stoppedBy: keyof typeof EXIT_CODES | undefined;
 
-/** Aborted by Ctrl-C and by a polite kill. A second Ctrl-C, or work that does not stop, ends the process. */
-function interruptSignal(): AbortSignal {
-  const interrupted = new AbortController();
-  const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
-  for (const [name, exitCode] of Object.entries(exitCodes)) {
-    process.once(name, () => {
-      stoppedBy = exitCode;
-      interrupted.abort(
-        new TritcError({
-          code: "TRITC_E_INTERRUPTED",
-          message: "interrupted",
-          found: `${name} before the work was done`,
-          remedy: "run the command again; nothing half-written is in place of the result",
-        }),
-      );
-      setTimeout(() => process.exit(exitCode), GRACE).unref();
-    });
-  }
-  return interrupted.signal;
+/** Asks the work to stop, and ends the process where it does not; a second Ctrl-C ends it at once, as by default. */
+function stop(name: keyof typeof EXIT_CODES): TritcError {
+  const error = new TritcError({
+    code: "TRITC_E_INTERRUPTED",
+    message: "interrupted",
+    found: `${name} before the work was done`,
+    remedy: "run the command again; nothing half-written is in place of the result",
+  });
+  stoppedBy = name;
+  interrupted.abort(error);
+  setTimeout(() => {
+    reportError(error, argv, io);
+    process.exit(EXIT_CODES[name]);
+  }, GRACE).unref();
+  return error;
 }
+process.once("SIGINT", () => stop("SIGINT"));
+process.once("SIGTERM", () => stop("SIGTERM"));
+stopOnInterrupt(() => stop("SIGINT"));
 
 // Whoever reads our output may stop early, as `head` does: that is no failure of ours.
 for (const stream of [process.stdout, process.stderr]) {
@@ -39,6 +42,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const { stdin, stdout, stderr } = process;
-const io: CliIo = { stdin, stdout, stderr, interruptSignal };
-const exitCode = await runCli(process.argv.slice(2), io);
-process.exitCode = exitCode === 0 ? 0 : (stoppedBy ?? exitCode);
+const io: CliIo = { stdin, stdout, stderr, interruptSignal: () => interrupted.signal };
+const argv = process.argv.slice(2);
+const exitCode = await runCli(argv, io);
+process.exitCode = exitCode === 0 || stoppedBy === undefined ? exitCode : EXIT_CODES[stoppedBy];

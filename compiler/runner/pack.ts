@@ -9,6 +9,7 @@ import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { SAMPLE_MODEL } from "../sample-model.js";
+import { removeOnExit } from "../temporary.js";
 import { packageRoot, runnerPackages } from "./packages.js";
 
 export interface RunnerOptions {
@@ -51,6 +52,7 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     cuda: folders.some(isCudaBundle),
   });
   const stage = await mkdtemp(join(tmpdir(), "tritc-runner-"));
+  const isGone = removeOnExit(stage);
   try {
     const home = join(stage, "tritc-runner");
     const app = join(home, "tritc");
@@ -78,6 +80,7 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     );
   } finally {
     await rm(stage, { recursive: true, force: true });
+    isGone();
   }
   return { packages: packages.map(({ name }) => name), folders };
 }

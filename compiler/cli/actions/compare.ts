@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { TritcError } from "../../../ir/errors.js";
 import type { GeneratedPicture } from "../../../runtime/node/generate.js";
 import type { Picture } from "../../../runtime/node/pipeline-models.js";
+import { removeOnExit } from "../../temporary.js";
 import type { CompareOptions } from "../commands/compare.js";
 import type { SamplingOptions } from "../commands/run.js";
 import { isBundle } from "../is-bundle.js";
@@ -67,6 +68,7 @@ async function withBundle<T>(
   if (isBundle(reference)) return use(reference);
   const { compileModel } = await import("../../compile.js");
   const folder = await mkdtemp(join(tmpdir(), "tritc-compare-"));
+  const isGone = removeOnExit(folder);
   try {
     const out = join(folder, "reference");
     const { pipeline = join(other, "pipeline"), resolution, textLength } = options;
@@ -84,6 +86,7 @@ async function withBundle<T>(
     return await use(out);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    isGone();
   }
 }
 

@@ -9,6 +9,7 @@ import { Terminal, table } from "../terminal.js";
 
 export async function runBundle(bundle: string, options: RunOptions): Promise<void> {
   const terminal = new Terminal(options);
+  const signal = options.io.interruptSignal();
   const started = performance.now();
   const batch = isBatch(options);
   const jobs = await jobsOf(options);
@@ -28,7 +29,7 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
     const pictures: Drawn[] = [];
     try {
       for (const [i, { prompt, seed, out, output }] of jobs.entries()) {
-        const wanted: GenerateOptions = { ...request, prompt, seed };
+        const wanted: GenerateOptions = { ...request, prompt, seed, signal };
         // What an interrupted run has drawn stays; of a pipeline beside the bundle a picture does not tell.
         if (batch && options.pipeline === undefined && (await isDrawn(generator, wanted, out))) {
           pictures.push({ out, prompt, seed, kept: true });

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeOnExit } from "../../temporary.js";
 
 /** What a run of nvcc printed, on either stream, and whether it succeeded. */
 export interface NvccRun {
@@ -11,10 +12,12 @@ export interface NvccRun {
 /** Calls `work` with a new folder of its own, and removes it. */
 export async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "tritc-nvcc-"));
+  const isGone = removeOnExit(folder);
   try {
     return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    isGone();
   }
 }
 
