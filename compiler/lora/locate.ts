@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { someOf } from "../diffusers/errors.js";
+import { fileKind, refuseKind } from "../file-kind.js";
 import { loraError } from "./errors.js";
 
 export interface AdapterFiles {
@@ -13,7 +14,7 @@ export interface AdapterFiles {
 const USUAL = ["adapter_model.safetensors", "pytorch_lora_weights.safetensors"];
 const CONFIG = "adapter_config.json";
 
-/** The files of an adapter that was given as a file or as a folder. Throws TRITC_E_LORA. */
+/** The files of an adapter that was given as a file or as a folder. Throws TRITC_E_LORA, TRITC_E_FILE_KIND. */
 export function locateAdapter(path: string): AdapterFiles {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile() === true) return withConfig(path);
@@ -43,6 +44,7 @@ export function locateAdapter(path: string): AdapterFiles {
 }
 
 function withConfig(weights: string): AdapterFiles {
+  refuseKind(weights, fileKind(weights), "an adapter as safetensors");
   const config = join(dirname(weights), CONFIG);
   return { weights, config: existsSync(config) ? config : undefined };
 }

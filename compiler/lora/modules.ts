@@ -78,7 +78,10 @@ function modulesOf(counts: BlockCounts): ReadonlyMap<string, AdaptedModule> {
       const [, block, leaf] = IN_PROCESSOR.exec(name) ?? [];
       if (leaf !== undefined) add(`${block}.attn.processor.${leaf.replace(".0", "")}`, "linear", roles);
     }
-    for (const { name, role } of vectors) add(name.replace(/\.(?:weight|scale)$/, ""), "norm", [role]);
+    for (const { name, role } of vectors) {
+      add(name.replace(/\.(?:weight|scale)$/, ""), "norm", [role]);
+      add(name, "norm", [role]);
+    }
   }
   for (const [folder, leaf, roles] of JOINED) {
     const [kind, count] = /single/.test(folder)

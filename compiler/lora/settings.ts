@@ -15,6 +15,8 @@ export interface LoraSettings {
   readonly rank: number | undefined;
   /** The scale is alpha / √rank instead of alpha / rank. */
   readonly rankStabilized: boolean;
+  /** Every LoRA has magnitudes beside its factors. */
+  readonly dora: boolean;
   readonly alphaPatterns: ReadonlyMap<string, number>;
   readonly rankPatterns: ReadonlyMap<string, number>;
   /** OFT: whether rotations are the first terms of a series, and how many of them; exact if undefined. */
@@ -99,6 +101,7 @@ function settingsOf(fields: Fields, place: string): LoraSettings {
     alpha: numberOf(fields, method === "LORA" ? "lora_alpha" : "alpha", place) ?? DEFAULT_ALPHA,
     rank: numberOf(fields, "r", place),
     rankStabilized: isSet(fields.get("use_rslora")),
+    dora: isSet(fields.get("use_dora")),
     alphaPatterns: patternsOf(fields, "alpha_pattern", place),
     rankPatterns: patternsOf(fields, "rank_pattern", place),
     neumannTerms: neumann === true ? (numberOf(fields, "num_cayley_neumann_terms", place) ?? 5) : undefined,

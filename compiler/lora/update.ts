@@ -37,7 +37,10 @@ export function linearUpdate(module: AdapterModule, target: Target, context: Upd
   const change = form?.read({ slots, target, settings, strength });
   // ComfyUI's note of the shape that a control adapter gives the embedder.
   if (target.input) slots.tensor("reshape_weight");
-  const weight = change === undefined ? undefined : normed(change, slots, target, scale);
+  const weight =
+    change === undefined
+      ? undefined
+      : normed(change, slots, target, { scale, dora: settings?.dora === true });
   const bias = biasOf(slots, target, scale, strength);
   checkUnused(slots, weights, form?.name);
   const isDora = slots.has("dora_scale") || slots.has("lora_magnitude_vector");
@@ -71,13 +74,20 @@ export function normUpdate(module: AdapterModule, length: number, context: Updat
 }
 
 /** DoRA: the rows of PEFT's W + s·ΔW get new norms; LyCORIS' has them at full strength, of which s parts are taken. */
-function normed(change: Change, slots: Slots, target: Target, scale: number): (of: Constant) => Constant {
+function normed(
+  change: Change,
+  slots: Slots,
+  target: Target,
+  { scale, dora }: { readonly scale: number; readonly dora: boolean },
+): (of: Constant) => Constant {
   const { rows, columns } = target;
   const magnitude = slots.tensor("lora_magnitude_vector");
   if (magnitude !== undefined) {
     const norms = slots.values(magnitude, magnitude.shape.length === 1 ? [rows] : [rows, 1]);
     return (of) => renormalized(change(of, scale), norms, 0);
   }
+  if (dora && slots.has("down"))
+    slots.needed("dora_scale", "lora_magnitude_vector, as the settings say use_dora");
   const tensor = slots.tensor("dora_scale");
   if (tensor === undefined) return (of) => change(of, scale);
   const byColumns = tensor.shape[0] !== rows && tensor.shape.length === 2;
@@ -163,7 +173,6 @@ function checkWhole(slots: Slots, adapter: LoraAdapter, { base }: AdapterModule)
     place: slots.place(slots.has("weight") ? "weight" : "bias"),
     message: "this is a module's whole weight, as a model has it and no adapter",
     expected: "an update such as lora_A and lora_B, or PEFT's adapter_config.json beside the file",
-    found: slots.place(slots.has("weight") ? "weight" : "bias"),
   });
 }
 

@@ -206,6 +206,10 @@ describe("TRITC_E_LORA", () => {
   it("a file that is no safetensors", () => {
     const file = join(files.root, "pickle.safetensors");
     writeFileSync(file, "PK\u0003\u0004 not one of ours, but long enough");
+    expect(() => readLora({ file, scale: 1 })).toThrow(
+      /of a kind that is not read[\s\S]*found: {4}zip archive/,
+    );
+    writeFileSync(file, "no header, but long enough for one");
     expect(() => readLora({ file, scale: 1 })).toThrow(/the header/);
   });
 });
@@ -262,6 +266,9 @@ describe("strength", () => {
     expect(refused({ lora_alpha: "16" })).toThrow(/lora_alpha: this is no finite number/);
     expect(refused({ lora_alpha: 4, r: 8 })).toThrow(
       /does not have the rank[\s\S]*expected: 8, by .*\n {2}found: {4}4/,
+    );
+    expect(refused({ use_dora: true, lora_alpha: 4 })).toThrow(
+      /a part of the update is missing[\s\S]*lora_magnitude_vector/,
     );
     expect(refused({ peft_type: "VERA" })).toThrow(/cannot be merged[\s\S]*found: {4}VERA/);
     expect(refused({ init_lora_weights: "pissa" })).toThrow(/found: {4}init_lora_weights pissa/);
