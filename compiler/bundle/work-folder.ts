@@ -61,10 +61,10 @@ export class WorkFolder {
     }
   }
 
-  /** Leaves it for a later run; what holds nothing goes. */
+  /** Leaves it for a later run; what holds nothing goes. Once it is gone there is nothing to do. */
   async leave(): Promise<void> {
     await rmdir(this.bundle).catch(() => undefined);
-    for (const name of await readdir(this.path)) {
+    for (const name of await readdir(this.path).catch(() => [])) {
       // Of processes that were killed while they tried to get the lock.
       if (name.startsWith(`${LOCK}.`)) await rm(join(this.path, name), { force: true });
     }

@@ -51,7 +51,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(root, { recursive: true }), 120_000);
 
-const compile = (folder: string) => ["compile", fixture.model, "--target", "cpu", "-o", join(folder, "out")];
+const compile = (folder: string) => [
+  ...["compile", fixture.model, "--target", "cpu", "--ternarize", "none", "-o", join(folder, "out")],
+];
 const evaluate = (folder: string) => [
   ...["eval", fixture.model, "--inputs", fixture.inputs, "-o", join(folder, "out.safetensors")],
 ];
@@ -66,7 +68,7 @@ it.each([
   ["compile to a new path", compile, () => undefined],
   [
     "compile over a bundle",
-    (folder: string) => [...compile(folder), "--ternarize", "none", "--activations", "f32"],
+    (folder: string) => [...compile(folder), "--activations", "f32"],
     (folder: string) => cpSync(fixture.generic, join(folder, "out"), { recursive: true }),
   ],
   ["eval", evaluate, () => undefined],

@@ -66,11 +66,11 @@ export async function makeFixture(folder: string): Promise<Fixture> {
   const flux = join(folder, "flux.onnx");
   writeFileSync(flux, buildFlux(STYLE, TINY));
   writeFileSync(fixture.bundleInputs, serialize(fluxTensors()));
-  for (const [source, out] of [
+  for (const [source, out, ...more] of [
     [flux, fixture.bundle],
-    [fixture.model, fixture.generic],
+    [fixture.model, fixture.generic, "--ternarize", "none"],
   ] as const) {
-    const { code, stderr } = await cli(["compile", source, "--target", "cpu", "-o", out]);
+    const { code, stderr } = await cli(["compile", source, "--target", "cpu", "-o", out, ...more]);
     if (code !== 0) throw new Error(stderr);
   }
   return fixture;

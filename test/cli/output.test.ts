@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Terminal, table } from "../../compiler/cli/terminal.js";
 import { cli } from "../support/cli.js";
+import { documentedKeys } from "../support/cli-docs.js";
 import { snapshot } from "../support/tree.js";
 import type { Fixture } from "./cases/case.js";
 import { USAGE_CASES } from "./cases/usage.js";
@@ -54,6 +55,30 @@ describe("--json", () => {
     }
   });
 
+  it("prints what docs/cli.md says it does", async () => {
+    const [model, bundle] = [fixture.model, fixture.bundle];
+    const out = (name: string) => ["-o", join(root, `json-${name}`)];
+    const documents = [
+      ["inspect", model, "--target", "cpu"],
+      ["compile", model, "--target", "cpu", "--ternarize", "none", ...out("bundle")],
+      ["eval", model, "--inputs", fixture.inputs, ...out("out.safetensors")],
+      ["verify", bundle],
+      ["report", bundle, ...out("report.html")],
+      ["targets"],
+      ["export-onnx", model, "--ternarize", "none", ...out("model.onnx")],
+      ["sample-model", ...out("sample")],
+    ];
+    for (const [command = "", ...argv] of documents) {
+      const { code, stdout, stderr } = await cli([command, ...argv, "--json"]);
+      expect([code, stderr], command).toEqual([0, ""]);
+      const said = documentedKeys(command);
+      for (const key of new Set([JSON.parse(stdout)].flat().flatMap((item: object) => Object.keys(item)))) {
+        expect(said, `${command} --json`).toContain(key);
+        expect(key).not.toBe("error");
+      }
+    }
+  });
+
   it("says nothing is wrong with a key of that name", async () => {
     const { stdout } = await cli(["verify", fixture.generic, "--json"]);
     expect(JSON.parse(stdout)).toEqual({
@@ -71,7 +96,18 @@ describe("--json", () => {
 describe("--progress json", () => {
   it("writes events to standard error, one a line, that end at the total", async () => {
     const out = join(root, "events");
-    const argv = ["compile", fixture.model, "--target", "cpu", "-o", out, "--progress", "json"];
+    const argv = [
+      "compile",
+      fixture.model,
+      "--target",
+      "cpu",
+      "--ternarize",
+      "none",
+      "-o",
+      out,
+      "--progress",
+      "json",
+    ];
     const { code, stdout, stderr } = await cli(argv);
     expect(code).toBe(0);
     expect(stdout).toContain(out);
@@ -119,10 +155,10 @@ describe("--quiet", () => {
   it("says nothing about files that were written", async () => {
     const file = join(root, "quiet");
     for (const argv of [
-      ["compile", fixture.model, "--target", "cpu", "-o", join(root, "quiet-bundle")],
+      ["compile", fixture.model, "--target", "cpu", "--ternarize", "none", "-o", join(root, "quiet-bundle")],
       ["eval", fixture.model, "--inputs", fixture.inputs, "-o", `${file}.safetensors`],
       ["report", fixture.generic, "-o", `${file}.html`],
-      ["export-onnx", fixture.model, "-o", `${file}.onnx`],
+      ["export-onnx", fixture.model, "--ternarize", "none", "-o", `${file}.onnx`],
       ["verify", fixture.generic],
     ]) {
       expect(await cli([...argv, "--quiet"])).toMatchObject({ code: 0, stdout: "", stderr: "" });

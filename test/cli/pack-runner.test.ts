@@ -27,7 +27,16 @@ beforeAll(async () => {
   await builtCli();
   const fixture = await makeFixture(join(root, "fixture"));
   inputs = fixture.inputs;
-  const compiled = await cli(["compile", fixture.model, "--target", "cpu", "-o", bundle]);
+  const compiled = await cli([
+    "compile",
+    fixture.model,
+    "--target",
+    "cpu",
+    "--ternarize",
+    "none",
+    "-o",
+    bundle,
+  ]);
   expect(compiled.code, compiled.stderr).toBe(0);
   const packed = await cli(["pack-runner", bundle, "-o", archive, "--json"]);
   expect(packed.code, packed.stderr).toBe(0);

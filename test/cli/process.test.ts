@@ -87,7 +87,7 @@ it("--json is one document", async () => {
   for (const argv of [
     ["targets"],
     ["inspect", fixture.model],
-    ["compile", fixture.model, "--target", "cpu", "-o", out],
+    ["compile", fixture.model, "--target", "cpu", "-o", out, "--ternarize", "none"],
     ["verify", fixture.generic],
   ]) {
     const { stdout, stderr, code } = await cli([...argv, "--json"]);
@@ -181,10 +181,10 @@ it("SIGINT ends eval in the middle of the interpreter's loops, where no event co
 it("SIGKILL leaves the old bundle or the new, and the next compile cleans up", async () => {
   const folder = emptyFolder();
   const out = join(folder, "out");
-  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out];
+  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out, "--ternarize", "none"];
   expect((await cli(argv)).code).toBe(0);
   const old = snapshot(out);
-  const other = [...argv, "--ternarize", "none", "--activations", "f32"];
+  const other = [...argv, "--activations", "f32"];
   const copy = join(folder, "new");
   expect((await cli([...other.slice(0, 5), copy, ...other.slice(6)])).code).toBe(0);
   const fresh = snapshot(copy);
@@ -212,7 +212,7 @@ it("a bundle whose replacement was cut between its renames comes back", async ()
   const stale = join(folder, ".out.4194305.0a1b2c3d.tmp");
   mkdirSync(stale);
   copyFileSync(fixture.model, join(stale, "weights.safetensors"));
-  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out];
+  const argv = ["compile", fixture.model, "--target", "cpu", "-o", out, "--ternarize", "none"];
   expect((await cli(argv)).code).toBe(0);
   expect(readdirSync(folder)).toEqual(["out"]);
 });

@@ -13,7 +13,7 @@ function occupied(name: string, found: RegExp, occupy: (out: string, fixture: Fi
     setup(folder, fixture) {
       const out = join(folder, "out");
       occupy(out, fixture);
-      return ["compile", fixture.model, "--target", "cpu", "-o", out];
+      return ["compile", fixture.model, "--target", "cpu", "--ternarize", "none", "-o", out];
     },
   };
 }
