@@ -51,6 +51,7 @@ export async function makeFixture(folder: string): Promise<Fixture> {
   mkdirSync(folder, { recursive: true });
   const fixture: Fixture = {
     model: join(folder, "small.onnx"),
+    flux: join(folder, "flux.onnx"),
     inputs: join(folder, "inputs.safetensors"),
     bundle: join(folder, "flux-bundle"),
     bundleInputs: join(folder, "flux-inputs.safetensors"),
@@ -63,11 +64,10 @@ export async function makeFixture(folder: string): Promise<Fixture> {
     ["i", { dtype: "i64", shape: [2], data: BigInt64Array.of(1n, 0n) }],
   ]);
   writeFileSync(fixture.inputs, serialize(inputs));
-  const flux = join(folder, "flux.onnx");
-  writeFileSync(flux, buildFlux(STYLE, TINY));
+  writeFileSync(fixture.flux, buildFlux(STYLE, TINY));
   writeFileSync(fixture.bundleInputs, serialize(fluxTensors()));
   for (const [source, out, ...more] of [
-    [flux, fixture.bundle],
+    [fixture.flux, fixture.bundle],
     [fixture.model, fixture.generic, "--ternarize", "none"],
   ] as const) {
     const { code, stderr } = await cli(["compile", source, "--target", "cpu", "-o", out, ...more]);

@@ -4,7 +4,9 @@ export interface Fixture {
   readonly model: string;
   /** Safetensors that fit the model. */
   readonly inputs: string;
-  /** A bundle of a tiny FLUX transformer for the cpu target. */
+  /** A tiny FLUX transformer. */
+  readonly flux: string;
+  /** The transformer's bundle for the cpu target. */
   readonly bundle: string;
   /** Safetensors that fit the bundle. */
   readonly bundleInputs: string;

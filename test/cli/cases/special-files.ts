@@ -80,8 +80,8 @@ export const SPECIAL_FILE_CASES: readonly CliCase[] = [
     modelFile(kind, "a model", "TRITC_E_MODEL_NOT_FOUND", (file, folder) => [
       ...["compile", file, "--target", "cpu", "-o", join(folder, "out")],
     ]),
-    modelFile(kind, "a LoRA", "TRITC_E_LORA", (file, folder, { model }) => [
-      ...["compile", model, "--target", "cpu", "--lora", file, "-o", join(folder, "out")],
+    modelFile(kind, "a LoRA", "TRITC_E_LORA", (file, folder, { flux }) => [
+      ...["compile", flux, "--target", "cpu", "--lora", file, "-o", join(folder, "out")],
     ]),
     modelFile(kind, "inputs", "TRITC_E_FILE_READ", (file, folder, { generic }) => [
       ...["eval", generic, "--inputs", file, "-o", join(folder, "o.safetensors")],
