@@ -48,7 +48,7 @@ export function runnerPackages(root: string, needs: RunnerNeeds): readonly Runne
         remedy:
           range === undefined
             ? "run `npm ci` in tritc's folder, or install tritc again"
-            : `npm install ${name}@${range}`,
+            : `npm install --ignore-scripts ${name}@${range}`,
       });
     }
     found.set(name, { name, folder });

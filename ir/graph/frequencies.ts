@@ -30,11 +30,16 @@ export interface RopePair {
 /** The D/2 channel pairs: the given frequencies, or theta^(−2j/axisDim). Throws RangeError on another count. */
 export function ropePairs({ axesDims, theta, frequencies }: RopeFrequencies): readonly RopePair[] {
   const pairs = axesDims.flatMap((dim, axis) =>
-    Array.from({ length: dim / 2 }, (_, j) => ({ axis, frequency: theta ** ((-2 * j) / dim) })),
+    Array.from({ length: dim / 2 }, (_, j) => ({ axis, frequency: power(theta, (-2 * j) / dim) })),
   );
   if (frequencies === null) return pairs;
   expectCount(frequencies, pairs.length, "channel pairs");
   return pairs.map(({ axis }, i) => ({ axis, frequency: frequencies[i] ?? Number.NaN }));
+}
+
+/** base^exponent to 15 digits: engines differ in the last bits of theirs, and bundles must not. */
+function power(base: number, exponent: number): number {
+  return Number((base ** exponent).toPrecision(15));
 }
 
 /** The dim/2 frequencies: those given, or exp(−ln(maxPeriod)·j/(dim/2 − shift)). Throws RangeError on another count. */

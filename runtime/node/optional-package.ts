@@ -9,9 +9,12 @@ export const OPTIONAL_PACKAGES = {
 
 export type OptionalPackage = keyof typeof OPTIONAL_PACKAGES;
 
-/** What installs a package in a version that tritc works with. */
-export function installCommand(name: OptionalPackage): string {
-  return `npm install ${name}@${OPTIONAL_PACKAGES[name].range}`;
+/**
+ * What installs a package in a version that tritc works with, and others beside it. They hold their binaries; of their
+ * install scripts, that of ONNX Runtime downloads GPU libraries that tritc does not use, and fails where it cannot.
+ */
+export function installCommand(name: OptionalPackage, ...others: readonly string[]): string {
+  return ["npm install --ignore-scripts", `${name}@${OPTIONAL_PACKAGES[name].range}`, ...others].join(" ");
 }
 
 /**

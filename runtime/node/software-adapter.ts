@@ -140,7 +140,7 @@ export async function prepareSoftwareVulkan(home: string = cacheDir()): Promise<
       code: "TRITC_E_SWIFTSHADER_MISSING",
       message: "the software WebGPU adapter (SwiftShader) is not installed",
       expected: `the package ${PACKAGE}`,
-      remedy: `${installCommand("koffi")} ${PACKAGE}@143, or compile for the cpu target, which needs no GPU`,
+      remedy: `${installCommand("koffi", `${PACKAGE}@143`)}, or compile for the cpu target, which needs no GPU`,
     });
   }
   const packed = await readFile(archive);

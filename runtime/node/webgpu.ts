@@ -147,7 +147,7 @@ function noAdapter(expected: string, found: GPUAdapter | null): TritcError {
     found: found === null ? "none" : found.info.description || found.info.device || "an adapter with no name",
     remedy:
       process.platform === "linux"
-        ? `install the GPU's Vulkan driver, or for a software adapter: ${installCommand("koffi")} @sparticuz/chromium@143`
+        ? `install the GPU's Vulkan driver, or for a software adapter: ${installCommand("koffi", "@sparticuz/chromium@143")}`
         : "update the GPU driver, or compile for the cpu target, which needs no GPU",
   });
 }

@@ -36,7 +36,7 @@ it.each(names)("says what installs %s", async (name) => {
     message: expect.stringMatching(new RegExp(`^the package ${name}, which .+, is not installed$`)),
     remedy: installCommand(name),
   });
-  expect(installCommand(name)).toBe(`npm install ${name}@${OPTIONAL_PACKAGES[name].range}`);
+  expect(installCommand(name)).toBe(`npm install --ignore-scripts ${name}@${OPTIONAL_PACKAGES[name].range}`);
 });
 
 it("gives the reason where an installed package does not load, a package of its own that is missing too", async () => {

@@ -15,7 +15,7 @@ static_assert(sizeof(Arguments) == 64, "Arguments is laid out as the runtime fil
 
 constexpr int PAIRS = 16;
 constexpr int ROWS = 8;
-__device__ const double FREQUENCIES[PAIRS] = { 1, 0.1, 0.01, 0.001, 1, 0.2154434690031884, 0.046415888336127795, 0.01, 0.0021544346900318843, 0.00046415888336127773, 1, 0.2154434690031884, 0.046415888336127795, 0.01, 0.0021544346900318843, 0.00046415888336127773,  };
+__device__ const double FREQUENCIES[PAIRS] = { 1, 0.1, 0.01, 0.001, 1, 0.215443469003188, 0.0464158883361278, 0.01, 0.00215443469003188, 0.000464158883361278, 1, 0.215443469003188, 0.0464158883361278, 0.01, 0.00215443469003188, 0.000464158883361278,  };
 __device__ const unsigned AXES[PAIRS] = { 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2,  };
 
 extern "C" __global__ void __launch_bounds__(128, 8)
