@@ -10,6 +10,7 @@ import {
 import { headerLength, parseHeader, type SafetensorsEntry } from "../ir/format/safetensors.js";
 import { parseProgram } from "../ir/program/json.js";
 import type { Program } from "../ir/program/program.js";
+import { checkAgreement } from "./bundle-agreement.js";
 import type { KernelCode, WeightSource } from "./device.js";
 
 /** Where a bundle's files come from: a folder, or a server. Paths are the manifest's. */
@@ -77,18 +78,9 @@ export async function loadBundle(
   };
   const text = new TextDecoder().decode(await readListed(PROGRAM_FILE));
   const program = parseProgram(text, `${place}/${PROGRAM_FILE}`);
-  if (program.target !== manifest.target) {
-    throw new TritcError({
-      code: "TRITC_E_BUNDLE_FORMAT",
-      message: "the manifest and the program are for different targets",
-      place: `${place}/${MANIFEST_FILE}`,
-      expected: program.target,
-      found: manifest.target,
-      remedy: "compile the model again; if the bundle was downloaded, download it again",
-    });
-  }
-  const code = await readKernels(manifest, program, readListed, place);
-  const weights = await openWeights(files, listed.get(WEIGHTS_FILE), program, place);
+  const code = await readKernels(manifest, readListed, place);
+  const { entries, weights } = await openWeights(files, listed.get(WEIGHTS_FILE), place);
+  checkAgreement(manifest, program, entries, place);
   const hash = await sha256Hex(manifestBytes);
   return { manifest, program, code, weights, readFile: readListed, hash };
 }
@@ -101,7 +93,6 @@ export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string>
 
 async function readKernels(
   manifest: Manifest,
-  program: Program,
   read: (path: string) => Promise<Uint8Array<ArrayBuffer>>,
   place: string,
 ): Promise<KernelCode> {
@@ -114,8 +105,6 @@ async function readKernels(
       else binaries.set(id, await read(binary));
     }),
   );
-  const missing = program.kernels.find(({ id }) => !sources.has(id) && !binaries.has(id));
-  if (missing !== undefined) throw fileError(place, `kernels/${missing.id}`, "is not in the manifest", {});
   const found = <T>(map: ReadonlyMap<string, T>, id: string, form: string): T => {
     const value = map.get(id);
     if (value === undefined) throw fileError(place, `kernels/${id}`, `has no ${form}`, {});
@@ -144,26 +133,21 @@ function sourceOnly(place: string, id: string): TritcError {
 async function openWeights(
   files: BundleFiles,
   listed: ManifestFile | undefined,
-  program: Program,
   place: string,
-): Promise<WeightSource> {
+): Promise<{ readonly entries: ReadonlyMap<string, SafetensorsEntry>; readonly weights: WeightSource }> {
   const path = `${place}/${WEIGHTS_FILE}`;
   if (listed === undefined) throw fileError(place, WEIGHTS_FILE, "is not in the manifest", {});
   const head = await files.readRange(WEIGHTS_FILE, 0, Math.min(8, listed.bytes));
   const end = 8 + headerLength(head, listed.bytes, path);
   const { entries } = parseHeader(await files.readRange(WEIGHTS_FILE, 0, end), listed.bytes, path);
-  for (const { storage } of program.buffers) {
-    if ("tensor" in storage && !entries.has(storage.tensor)) {
-      throw fileError(place, WEIGHTS_FILE, `lacks the tensor ${storage.tensor}`, {});
-    }
-  }
-  return {
+  const weights: WeightSource = {
     async bytes(tensor) {
-      const entry: SafetensorsEntry | undefined = entries.get(tensor);
+      const entry = entries.get(tensor);
       if (entry === undefined) throw fileError(place, WEIGHTS_FILE, `lacks the tensor ${tensor}`, {});
       return files.readRange(WEIGHTS_FILE, entry.offset, entry.length);
     },
   };
+  return { entries, weights };
 }
 
 function checkDigest(

@@ -1,5 +1,6 @@
 import { codeRowBytes, isTernaryStorage } from "../ternary/storage.js";
-import { programError } from "./error.js";
+import { weightLayout } from "./families/layout.js";
+import { Params } from "./families/params.js";
 import type { Kernel } from "./program.js";
 
 /** A launch with its symbols replaced by numbers. */
@@ -15,25 +16,30 @@ type Size = (launch: LaunchNumbers) => number;
 export interface Footprint {
   /** By argument: elements from its offset to the end of what the launch reads or writes there; 0 for nothing. */
   readonly extents: readonly Size[];
-  /** By argument: how many different elements of it the launch touches. A device layout counts as one element. */
+  /** By argument: how many different elements of it the launch touches. */
   readonly elements: readonly Size[];
+  /** By argument: the axes along which its elements lie. */
+  readonly axes: readonly (readonly Axis[])[];
   /** Sizes in x, y, z that the grid has to cover; null for a family that is not known here. */
   readonly grid: readonly [Size, Size, Size] | null;
+  /** The rows that a launch must have, where they follow from its scalars or its kernel. */
+  readonly rows: Size | null;
 }
 
 /** One axis of the index space of an argument. */
-interface Axis {
+export interface Axis {
   readonly size: Size;
   readonly stride: Size;
 }
 
 /** A family whose arguments are matrices of rows. */
 interface RowFamily {
-  /** Elements of a row, by argument name. Arguments in a device layout are left out: their kernels know its size. */
+  /** Elements of a row, by argument name; weights in a device layout are one row. */
   readonly widths: Readonly<Record<string, number | Size>>;
   /** Rows of arguments that each row of the launch sees as a whole, where there are several. */
   readonly tables?: Readonly<Record<string, Size>>;
   readonly grid?: readonly [Size, Size, Size];
+  readonly rows?: number;
 }
 
 const one: Size = () => 1;
@@ -90,10 +96,12 @@ const ROW_FAMILIES: Readonly<Record<string, (p: Params) => RowFamily>> = {
   "unpack-trits": (p) => ({
     widths: { trits: p.size("n") * storedRowBytes(p) },
     grid: [rows, one, one],
+    rows: p.size("n"),
   }),
   "unpack-dense": (p) => ({
     widths: { source: p.size("n") * p.size("k") * (PLAIN_BYTES[p.text("source")] ?? Number.NaN) },
     grid: [rows, one, one],
+    rows: p.size("n"),
   }),
 };
 
@@ -143,8 +151,9 @@ export function footprintOf(kernel: Kernel): Footprint {
   if (kernel.family === "matmul") return matmul(kernel);
   const known = Object.hasOwn(ROW_FAMILIES, kernel.family) ? ROW_FAMILIES[kernel.family] : undefined;
   const family = known?.(params) ?? { widths: {} };
+  const widths = { ...family.widths, weights: weightLayout(kernel)?.words ?? Number.NaN };
   const axes = kernel.args.map(({ name, byRow }, i): readonly Axis[] => {
-    const width = (Object.hasOwn(family.widths, name) ? family.widths[name] : undefined) ?? 1;
+    const width = (Object.hasOwn(widths, name) ? widths[name as keyof typeof widths] : undefined) ?? 1;
     const table = family.tables !== undefined && Object.hasOwn(family.tables, name);
     const count = table ? (family.tables?.[name] ?? one) : byRow ? rows : one;
     const stride: Size = (launch) => launch.rowStrides[i] ?? Number.NaN;
@@ -153,7 +162,11 @@ export function footprintOf(kernel: Kernel): Footprint {
       { size: typeof width === "number" ? fixed(width) : width, stride: one },
     ];
   });
-  return { ...touched(axes), grid: known === undefined ? null : (family.grid ?? [one, rows, one]) };
+  return {
+    ...touched(axes),
+    grid: known === undefined ? null : (family.grid ?? [one, rows, one]),
+    rows: family.rows === undefined ? null : fixed(family.rows),
+  };
 }
 
 /** Scalars: the size of each axis, then one stride per axis for each argument. */
@@ -163,7 +176,7 @@ function elementwise(kernel: Kernel, rank: number): Footprint {
   const args = kernel.args.map((_, i) =>
     axes.map((axis) => ({ size: scalar(axis), stride: scalar(rank * (i + 1) + axis) })),
   );
-  return { ...touched(args), grid: [total, one, one] };
+  return { ...touched(args), grid: [total, one, one], rows: total };
 }
 
 /** Scalars: batch, m, n, k, strides of a (batch, row, column), of b (batch, row, column), of out (batch, row). */
@@ -179,11 +192,11 @@ function matmul(kernel: Kernel): Footprint {
     const stride = (axis: number) => (i === 2 && axis === 2 ? one : scalar(4 + 3 * i + axis));
     return sizes.map((size, axis) => ({ size, stride: stride(axis) }));
   });
-  return { ...touched(axes), grid: [n, m, batch] };
+  return { ...touched(axes), grid: [n, m, batch], rows: (launch) => batch(launch) * m(launch) };
 }
 
-function touched(args: readonly (readonly Axis[])[]): Pick<Footprint, "extents" | "elements"> {
-  return { extents: args.map(extentOf), elements: args.map(elementsOf) };
+function touched(axes: readonly (readonly Axis[])[]): Pick<Footprint, "extents" | "elements" | "axes"> {
+  return { extents: axes.map(extentOf), elements: axes.map(elementsOf), axes };
 }
 
 /** An axis of stride 0 repeats the same elements. */
@@ -205,49 +218,4 @@ function extentOf(axes: readonly Axis[]): Size {
     }
     return last + 1;
   };
-}
-
-/** Parameters of a kernel, read by a name that must be there. */
-class Params {
-  constructor(private readonly kernel: Kernel) {}
-
-  size(name: string): number {
-    const value = this.#value(name);
-    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
-      ? value
-      : this.#fail(name, "a size");
-  }
-
-  has(name: string): boolean {
-    return this.#value(name) !== undefined;
-  }
-
-  text(name: string): string {
-    const value = this.#value(name);
-    return typeof value === "string" ? value : this.#fail(name, "a word");
-  }
-
-  sizes(name: string): readonly number[] {
-    const text = this.text(name);
-    return /^\[\d{1,9}(,\d{1,9})*\]$/.test(text)
-      ? text.slice(1, -1).split(",").map(Number)
-      : this.#fail(name, "a list of sizes");
-  }
-
-  /** A size in a parameter that is an object. */
-  member(name: string, member: string): number {
-    const found = new RegExp(`"${member}":(\\d{1,9})[,}]`).exec(this.text(name))?.[1];
-    return found === undefined ? this.#fail(name, `an object with ${member}`) : Number(found);
-  }
-
-  #value(name: string): string | number | boolean | undefined {
-    return Object.hasOwn(this.kernel.params, name) ? this.kernel.params[name] : undefined;
-  }
-
-  #fail(name: string, expected: string): never {
-    throw programError(`kernel ${this.kernel.id}`, `the parameter ${name} is not what its family needs`, {
-      expected,
-      found: String(this.#value(name)),
-    });
-  }
 }

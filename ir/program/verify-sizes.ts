@@ -1,6 +1,7 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
 import { STEPS } from "../graph/graph.js";
 import { programError } from "./error.js";
+import { weightLayout } from "./families/layout.js";
 import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
 import {
   type Kernel,
@@ -11,6 +12,7 @@ import {
   type ProgramBuffer,
   type ProgramPort,
 } from "./program.js";
+import { type Region, type RegionAxis, WrittenElements } from "./region.js";
 
 const WORDS = 2 ** 32;
 const TILES = 2 ** 31;
@@ -20,8 +22,10 @@ const TILES = 2 ** 31;
  * On a device with one address space this is what keeps launches inside their buffers. Throws TRITC_E_PROGRAM:
  *
  *  - every dimension is a whole number, not negative
- *  - an input fills its buffer, an output lies inside its own
+ *  - an input fills its buffer, and so does an output
  *  - a launch covers the rows and columns of its arguments, no more
+ *  - every element that a launch reads was written: it belongs to a weight or an input, or an earlier launch covered it;
+ *    so was every element of an output. Weights are read in the layout that `load` gave them
  *  - from the offset on, at the last step, what a launch touches of an argument lies inside the buffer;
  *    i8 rows start at whole words
  *  - the words of a launch and the number of its tiles fit into 32 and 31 bits
@@ -48,6 +52,10 @@ class SizeCheck {
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #kernels: ReadonlyMap<string, Kernel>;
   readonly #steps: number;
+  /** What was written of each buffer so far; weights and inputs from the start. */
+  readonly #written = new Map<string, WrittenElements>();
+  /** The layouts of resident buffers. */
+  readonly #layouts = new Map<string, string>();
   /** What is being checked; text only when there is something to say about it. */
   #place: () => string = () => "program";
 
@@ -78,6 +86,7 @@ class SizeCheck {
     }
     for (const port of this.program.inputs) this.#port(port, "input");
     for (const port of this.program.outputs) this.#port(port, "output");
+    this.#given();
     for (const phase of PHASES) {
       for (const [i, launch] of this.program.phases[phase].entries()) {
         const place = () => placeOf(phase, i, launch);
@@ -87,15 +96,65 @@ class SizeCheck {
         const numbers = this.#numbers(launch, kernel);
         const grid = launch.grid.map(({ size }) => this.#size(size, "the grid"));
         if (words) this.#words(launch, kernel, numbers, grid);
+        this.#grid(kernel, numbers, grid);
         // A kernel without rows or tiles touches nothing.
         const idle = numbers.rows === 0 || grid.includes(0);
-        if (!idle) this.#grid(kernel, numbers, grid);
-        for (let j = 0; j < launch.args.length; j++) {
+        const regions = launch.args.map((_, j) => {
           this.#place = () => `${place()}, argument ${kernel.args[j]?.name}`;
-          this.#argument(launch, kernel, j, idle ? null : numbers);
-        }
+          return this.#argument(launch, kernel, j, idle ? null : numbers);
+        });
+        this.#contents(launch, kernel, regions, place);
       }
     }
+    for (const port of this.program.outputs) {
+      this.#place = () => `output ${port.name}`;
+      this.#read(port.buffer, { start: 0, axes: [{ size: this.#count(port), stride: 1 }] });
+    }
+  }
+
+  /** Weights, and what the host writes, are there before the first launch. */
+  #given(): void {
+    for (const { id, elements, storage } of this.program.buffers) {
+      const written = new WrittenElements();
+      this.#written.set(id, written);
+      if (!("tensor" in storage) && storage.kind !== "host") continue;
+      written.write({ start: 0, axes: [{ size: this.value(elements), stride: 1 }] });
+    }
+  }
+
+  /** What a launch reads must be there, and is after it what it writes. */
+  #contents(launch: Launch, kernel: Kernel, regions: readonly (Region | null)[], place: () => string): void {
+    const layout = weightLayout(kernel)?.name;
+    for (const [i, { buffer }] of launch.args.entries()) {
+      const [arg, region] = [kernel.args[i], regions[i]];
+      this.#place = () => `${place()}, argument ${arg?.name}`;
+      if (arg?.name === "weights" && layout !== undefined)
+        this.#layout(buffer, layout, arg.access === "write");
+      if (arg?.access !== "write" && region != null) this.#read(buffer, region);
+    }
+    for (const [i, { buffer }] of launch.args.entries()) {
+      const region = regions[i];
+      if (kernel.args[i]?.access !== "read" && region != null) this.#written.get(buffer)?.write(region);
+    }
+  }
+
+  #read(buffer: string, region: Region): void {
+    if (this.#written.get(buffer)?.covers(region) !== false) return;
+    const axes = region.axes.map(({ size, stride }) => `${size} every ${stride}`).join(", ");
+    this.#fail("it reads elements that nothing wrote", {
+      expected: "elements that a weight, an input or an earlier launch fills",
+      found: `buffer ${buffer} from ${region.start}: ${axes}${this.#sizes()}`,
+    });
+  }
+
+  #layout(buffer: string, layout: string, writes: boolean): void {
+    if (writes) this.#layouts.set(buffer, layout);
+    const found = this.#layouts.get(buffer);
+    if (found === layout) return;
+    this.#fail("these weights are in another layout", {
+      expected: layout,
+      found: found ?? `none in ${buffer}`,
+    });
   }
 
   #fail(message: string, details: { readonly expected?: string; readonly found?: string } = {}): never {
@@ -112,12 +171,17 @@ class SizeCheck {
     });
   }
 
-  #port({ name, buffer, shape }: ProgramPort, kind: "input" | "output"): void {
+  #count({ shape }: ProgramPort): number {
+    return shape.reduce<number>((n, dim) => n * this.#size(dim, "an axis"), 1);
+  }
+
+  #port(port: ProgramPort, kind: string): void {
+    const { name, buffer, shape } = port;
     this.#place = () => `${kind} ${name}`;
-    const count = shape.reduce<number>((n, dim) => n * this.#size(dim, "an axis"), 1);
+    const count = this.#count(port);
     const elements = this.value(this.#buffers.get(buffer)?.elements ?? 0);
-    if (kind === "input" ? count === elements : count <= elements) return;
-    this.#fail(`its buffer ${kind === "input" ? "has another size" : "is too small"}`, {
+    if (count === elements) return;
+    this.#fail("its buffer has another size", {
       expected: `${count} elements for [${shape.join(", ")}]${this.#sizes()}`,
       found: `${elements} in buffer ${buffer}`,
     });
@@ -145,7 +209,15 @@ class SizeCheck {
   }
 
   #grid(kernel: Kernel, numbers: LaunchNumbers, grid: readonly number[]): void {
-    const covered = this.#footprint(kernel).grid?.map((size) => size(numbers));
+    const footprint = this.#footprint(kernel);
+    const rows = footprint.rows?.(numbers) ?? numbers.rows;
+    if (rows !== numbers.rows) {
+      this.#fail("the launch has other rows than what it computes", {
+        expected: `${rows}`,
+        found: `${numbers.rows}${this.#sizes()}`,
+      });
+    }
+    const covered = footprint.grid?.map((size) => size(numbers));
     if (covered === undefined || covered.every((size, axis) => size === (grid[axis] ?? 1))) return;
     this.#fail("the grid does not cover what the launch computes", {
       expected: covered.join(" × "),
@@ -153,15 +225,20 @@ class SizeCheck {
     });
   }
 
-  /** @param numbers null: the launch touches nothing */
-  #argument(launch: Launch, kernel: Kernel, index: number, numbers: LaunchNumbers | null): void {
+  /**
+   * The region of an argument that a launch touches, which must lie inside the buffer.
+   * @param numbers null: the launch touches nothing
+   */
+  #argument(launch: Launch, kernel: Kernel, index: number, numbers: LaunchNumbers | null): Region | null {
     const arg = launch.args[index];
     const buffer = this.#buffers.get(arg?.buffer ?? "");
     if (arg === undefined || buffer === undefined) this.#fail("its buffer does not exist");
     const step = this.#size(arg.stepStride, "the step stride");
-    const start = this.#size(arg.offset, "the offset") + Math.max(0, this.#steps - 1) * step;
-    if (numbers === null) return;
-    const end = start + (this.#footprint(kernel).extents[index]?.(numbers) ?? 0);
+    const start = this.#size(arg.offset, "the offset");
+    if (numbers === null) return null;
+    const footprint = this.#footprint(kernel);
+    const last = start + Math.max(0, this.#steps - 1) * step;
+    const end = last + (footprint.extents[index]?.(numbers) ?? 0);
     const elements = this.value(buffer.elements);
     // Written so that NaN, which a missing scalar gives, is refused too.
     if (!(end <= elements)) {
@@ -171,12 +248,16 @@ class SizeCheck {
       });
     }
     const rowStride = numbers.rowStrides[index] ?? 0;
-    if (buffer.dtype === "i8" && (start % 4 !== 0 || rowStride % 4 !== 0 || step % 4 !== 0)) {
+    if (buffer.dtype === "i8" && (last % 4 !== 0 || rowStride % 4 !== 0 || step % 4 !== 0)) {
       this.#fail("int8 rows do not start at whole words", {
         expected: "multiples of 4",
-        found: `offset ${start}, row stride ${rowStride}, step stride ${step}${this.#sizes()}`,
+        found: `offset ${last}, row stride ${rowStride}, step stride ${step}${this.#sizes()}`,
       });
     }
+    const axes = (footprint.axes[index] ?? []).map(
+      ({ size, stride }): RegionAxis => ({ size: size(numbers), stride: stride(numbers) }),
+    );
+    return { start, axes: [{ size: this.#steps, stride: step }, ...axes] };
   }
 
   #footprint(kernel: Kernel): Footprint {

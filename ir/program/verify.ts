@@ -2,6 +2,9 @@ import { type Bindings, type Dim, symbolsOf } from "../dim.js";
 import { printable, TritcError } from "../errors.js";
 import { STEPS } from "../graph/graph.js";
 import { type Place, programError } from "./error.js";
+import { languageOfTarget } from "./families/layout.js";
+import { tileOf } from "./families/tile.js";
+import { verifyKernel } from "./families/verify-kernel.js";
 import {
   type BufferStorage,
   type Kernel,
@@ -22,7 +25,9 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *  - symbols, buffers, kernels, inputs and outputs have names of their own; every dimension uses the symbols only
  *  - a launch names a kernel and buffers that exist, and has the kernel's arguments in its dtypes and its scalars;
  *    f32 scalars are numbers
- *  - tiles and workgroups are at least 1 along each axis
+ *  - a kernel is of a known family and of the target's language, and what its record says of arguments, scalars and
+ *    launching is what code of that family with these parameters takes
+ *  - tiles of a grid are those of the kernel's code
  *  - a fallback exists, is the same function, and chains of fallbacks end
  *  - `load` has no symbols and touches weight, staging and resident buffers only, whose sizes are numbers; only it
  *    touches staging buffers and writes resident ones
@@ -32,7 +37,7 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *  - order and lifetimes: see `verifyOrder`
  *  - sizes at the samples: see `verifyProgramSizes`, which devices call again for the sizes of each run
  *
- * Kernels are taken at their word: what their code touches is what `footprintOf` says.
+ * Kernels are taken at their word: what their code touches is what `footprintOf` says of their family and parameters.
  *
  * @param samples values of the symbols to check sizes at; default: `sampleBindings`
  * @param file goes in front of the place in messages
@@ -148,6 +153,7 @@ class StructureCheck {
     if (!kernel.workgroup.every(isCount)) {
       throw programError(place, "a workgroup without invocations", { found: kernel.workgroup.join(" × ") });
     }
+    verifyKernel(kernel, languageOfTarget(this.program.target));
     const signature = ({ family, params, args, scalars }: Kernel) =>
       JSON.stringify([family, params, args, scalars]);
     const seen = new Set([kernel.id]);
@@ -206,6 +212,13 @@ class StructureCheck {
       throw programError(place, "this is no grid", {
         expected: "at most three axes with tiles of at least 1",
         found: `tiles of ${launch.grid.map(({ tile }) => tile).join(" × ")}`,
+      });
+    }
+    const tiles = tileOf(kernel);
+    if (tiles === undefined || !launch.grid.every(({ tile }, axis) => tile === tiles[axis])) {
+      throw programError(place, "its grid has other tiles than its kernel", {
+        expected: tiles?.join(" × ") ?? "a kernel that exists",
+        found: launch.grid.map(({ tile }) => tile).join(" × "),
       });
     }
     const sizes = [launch.rows, ...launch.grid.map(({ size }) => size)];

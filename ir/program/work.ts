@@ -120,9 +120,7 @@ class WorkCounter {
       const buffer = this.#buffers.get(arg.buffer);
       const access = kernel.args[i]?.access;
       if (buffer === undefined) continue;
-      // What `load` fills is in a layout of its own, and read or written as a whole.
-      const whole = buffer.storage.kind === "resident" ? value(buffer.elements) - value(arg.offset) : 0;
-      const elements = Math.max(whole, footprint.elements[i]?.(numbers) ?? 0);
+      const elements = footprint.elements[i]?.(numbers) ?? 0;
       const bytes = elements * DEVICE_BYTES[buffer.dtype];
       if (access !== "write") readBytes += bytes;
       if (access !== "read") {

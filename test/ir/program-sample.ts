@@ -58,7 +58,10 @@ const gemmArgs = [
 const gemmParams = { n: N, k: K, activations: "i8", activation: "none", bias: false, gated: true };
 
 export const KERNELS: readonly Kernel[] = [
-  kernel("unpack", "unpack-trits", { n: N, k: K }, [whole("trits", "u8"), whole("weights", "u32", "write")]),
+  kernel("unpack", "unpack-trits", { n: N, k: K, activations: "i8" }, [
+    whole("trits", "u8"),
+    whole("weights", "u32", "write"),
+  ]),
   kernel(
     "embed",
     "timestep-embedding",
@@ -72,7 +75,6 @@ export const KERNELS: readonly Kernel[] = [
     byRow("rowSum", "i32", "write"),
   ]),
   kernel("gemm", "ternary-gemm", gemmParams, gemmArgs, {
-    workgroup: [8, 8, 1],
     features: ["relaxed-simd", "subgroups"],
     fallback: "gemm-plain",
   }),
@@ -91,8 +93,8 @@ export const KERNELS: readonly Kernel[] = [
     [byRow("q", "f32"), whole("k", "f32"), whole("v", "f32"), byRow("out", "f32", "write")],
     { scalars: ["u32"] },
   ),
-  kernel("soften", "made-by-hand", {}, [byRow("x", "f32"), byRow("out", "f32", "write")], {
-    scalars: ["f32", "u32"],
+  kernel("soften", "softmax", { log: false }, [byRow("x", "f32"), byRow("out", "f32", "write")], {
+    scalars: ["u32"],
   }),
   kernel("euler", "euler-step", { c: N }, [
     byRow("x", "f32", "read-write"),
@@ -130,7 +132,7 @@ export const arg = (
 const rows = { rows: "img_tokens", scalars: [] } as const;
 const rowGrid: Launch["grid"] = [
   { size: 1, tile: 1 },
-  { size: "img_tokens", tile: 4 },
+  { size: "img_tokens", tile: 64 },
   { size: 1, tile: 1 },
 ];
 
@@ -185,8 +187,8 @@ export const SAMPLE: Program = {
           arg("joined", 8, 2 * N),
         ],
         grid: [
-          { size: N, tile: 32 },
-          { size: "img_tokens", tile: 4 },
+          { size: N, tile: 8 },
+          { size: "img_tokens", tile: 32 },
         ],
         label: "block",
       },
@@ -195,15 +197,18 @@ export const SAMPLE: Program = {
         rows: "8*img_tokens",
         args: [arg("joined", 8), arg("mixed")],
         scalars: ["img_tokens", N, 2 * N, 1, N, 1],
-        grid: [{ size: "8*img_tokens", tile: 256 }],
+        grid: [{ size: "8*img_tokens", tile: 4096 }],
         label: "scale",
       },
       {
         ...rows,
         kernel: "soften",
         args: [arg("mixed", 0, N), arg("soft", 0, N)],
-        scalars: [-1.5e-7, 8],
-        grid: [],
+        scalars: [8],
+        grid: [
+          { size: 1, tile: 1 },
+          { size: "img_tokens", tile: 8 },
+        ],
         label: "soften",
       },
       {

@@ -55,7 +55,7 @@ describe("program text", () => {
     expect(parseProgramText(text)).toEqual(SAMPLE);
     expect(parseProgram(printProgram(SAMPLE))).toEqual(SAMPLE);
     expect(text).toContain(
-      '"block": %gemm(%q[0; 32; 0], %row_scale[0; 1; 0], %row_sum[0; 1; 0], %weights[0; 0; 0], %scales[0; 0; 0], %"odd name\\n"[0; 0; 8], %x[0; 20; 0], %joined[8; 16; 0]) rows img_tokens grid 8/32, img_tokens/4',
+      '"block": %gemm(%q[0; 32; 0], %row_scale[0; 1; 0], %row_sum[0; 1; 0], %weights[0; 0; 0], %scales[0; 0; 0], %"odd name\\n"[0; 0; 8], %x[0; 20; 0], %joined[8; 16; 0]) rows img_tokens grid 8/8, img_tokens/32',
     );
   });
 

@@ -32,7 +32,7 @@ describe("the work of a launch", () => {
       family: "ternary-gemm",
       operations: { int8: 2 * t * 48 * 20, bf16: 0, f32: 0 },
       // Rows of 20 codes are padded to 32.
-      readBytes: 32 * t + 4 * t + 4 * t + 4 * 100 + 4 * 48,
+      readBytes: 32 * t + 4 * t + 4 * t + 4 * 96 + 4 * 48,
       writtenBytes: 2 * 48 * t,
     });
   });

@@ -178,7 +178,6 @@ describe("cpu device", () => {
       kernels: [kernel("add"), kernel("trap")],
       phases: {
         ...ARENA.phases,
-        load: [],
         advance: [launch("trap", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0)],
       },
     });

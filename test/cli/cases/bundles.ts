@@ -236,7 +236,13 @@ const CONTENTS: readonly CliCase[] = [
     '{"kernel":"ghost"',
     "PROGRAM",
   ),
-  program("an unknown target", /for different targets/, '"target": "cpu"', '"target": "abacus"'),
+  program(
+    "an unknown target",
+    /another language than the target's/,
+    '"target": "cpu"',
+    '"target": "abacus"',
+    "PROGRAM",
+  ),
   program("an unknown symbol", /depends on ghost/, '"rows":"n"', '"rows":"ghost"', "PROGRAM"),
   program(
     "a size that is no formula",
@@ -260,9 +266,9 @@ const CONTENTS: readonly CliCase[] = [
   ),
   damaged(
     "weights without tensors",
-    /lacks the tensor/,
+    /do not agree on the tensors/,
     (b) => writeFileSync(join(b, "weights.safetensors"), rawSafetensors("{}", 0)),
-    { hidden: true },
+    { hidden: true, code: FORMAT },
   ),
   damaged(
     "weights with bytes behind them",

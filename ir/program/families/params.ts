@@ -1,0 +1,74 @@
+import { programError } from "../error.js";
+import type { DeviceDType, Kernel } from "../program.js";
+
+/** Parameters of a kernel as its record holds them, read by a name that must be there. Throws TRITC_E_PROGRAM. */
+export class Params {
+  constructor(private readonly kernel: Pick<Kernel, "id" | "params">) {}
+
+  has(name: string): boolean {
+    return this.#value(name) !== undefined;
+  }
+
+  size(name: string): number {
+    const value = this.#value(name);
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : this.#fail(name, "a size");
+  }
+
+  text(name: string): string {
+    const value = this.#value(name);
+    return typeof value === "string" ? value : this.#fail(name, "a word");
+  }
+
+  /** Whether a parameter that may be absent says true. */
+  flag(name: string): boolean {
+    const value = this.#value(name) ?? false;
+    return typeof value === "boolean" ? value : this.#fail(name, "true or false");
+  }
+
+  /** One of these words; the first one if it is absent. */
+  word<const T extends string>(name: string, ...words: readonly [T, ...(readonly T[])]): T {
+    const text = this.has(name) ? this.text(name) : words[0];
+    return words.find((word) => word === text) ?? this.#fail(name, words.join(" or "));
+  }
+
+  /** What rows of floats are stored in. */
+  storage(name: string): DeviceDType {
+    return this.word(name, "f32", "bf16");
+  }
+
+  sizes(name: string): readonly number[] {
+    const text = this.text(name);
+    return /^\[\d{1,9}(,\d{1,9})*\]$/.test(text)
+      ? text.slice(1, -1).split(",").map(Number)
+      : this.#fail(name, "a list of sizes");
+  }
+
+  words<const T extends string>(name: string, ...words: readonly T[]): readonly T[] {
+    const text = this.text(name);
+    const items = text === "[]" ? [] : text.slice(1, -1).split(",");
+    return items.map(
+      (item) =>
+        words.find((word) => JSON.stringify(word) === item) ??
+        this.#fail(name, `a list of ${words.join(" or ")}`),
+    );
+  }
+
+  /** A size in a parameter that is an object. */
+  member(name: string, member: string): number {
+    const found = new RegExp(`"${member}":(\\d{1,9})[,}]`).exec(this.text(name))?.[1];
+    return found === undefined ? this.#fail(name, `an object with ${member}`) : Number(found);
+  }
+
+  #value(name: string): string | number | boolean | undefined {
+    return Object.hasOwn(this.kernel.params, name) ? this.kernel.params[name] : undefined;
+  }
+
+  #fail(name: string, expected: string): never {
+    throw programError(`kernel ${this.kernel.id}`, `the parameter ${name} is not what its family needs`, {
+      expected,
+      found: String(this.#value(name)),
+    });
+  }
+}
