@@ -14,7 +14,7 @@ export function checkAgreement(
   place: string,
 ): void {
   const agree = (what: string, expected: unknown, found: unknown, file: string = MANIFEST_FILE): void => {
-    const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
+    const [a, b] = [textOf(expected), textOf(found)];
     if (a === b) return;
     throw new TritcError({
       code: "TRITC_E_BUNDLE_FORMAT",
@@ -63,7 +63,10 @@ export function checkAgreement(
   agree("the tensors that are used", [], [...unused], WEIGHTS_FILE);
 }
 
-function shortened(text: string | undefined): string {
-  const shown = text ?? "nothing";
-  return shown.length <= 200 ? shown : `${shown.slice(0, 200)}…`;
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+}
+
+function shortened(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
 }
