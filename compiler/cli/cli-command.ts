@@ -20,6 +20,7 @@ export class CliCommand extends Command {
 
   override addOption(option: Option): this {
     const { parseArg, argChoices } = option;
+    const isPath = /<(file|folder|path|png|model)\b/.test(option.flags);
     if (argChoices !== undefined) option.argParser((text: string) => choice(option, argChoices, text));
     else if (parseArg !== undefined) {
       option.argParser((text: string, before: unknown) => {
@@ -29,7 +30,7 @@ export class CliCommand extends Command {
           throw error instanceof InvalidArgumentError ? invalidValue(option, text, error.message) : error;
         }
       });
-    }
+    } else if (isPath) option.argParser((text: string) => path(option, text));
     return super.addOption(option);
   }
 
@@ -37,6 +38,7 @@ export class CliCommand extends Command {
     if (this.commands.length === 0) this.#checkValues(args);
     const parsed = super.parseOptions(args);
     const { operands, unknown } = parsed;
+    if (operands.includes("")) throw emptyArgument(this);
     if (this.commands.length > 0) {
       const name = operands[0] === "help" ? operands[1] : operands[0];
       if (
@@ -77,6 +79,20 @@ export class CliCommand extends Command {
 function choice(option: Option, choices: readonly string[], text: string): string {
   if (choices.includes(text)) return text;
   throw invalidValue(option, text, choices.join(", "), nearest(text, choices));
+}
+
+function path(option: Option, text: string): string {
+  if (text !== "") return text;
+  throw invalidValue(option, text, "a path");
+}
+
+function emptyArgument(command: Command): TritcError {
+  return usageError({
+    message: "an argument is empty",
+    expected: command.registeredArguments.map((argument) => `<${argument.name()}>`).join(" "),
+    found: "''",
+    remedy: "check the variable or the quotes that it came from",
+  });
 }
 
 function invalidValue(option: Option, text: string, expected: string, meant?: string): TritcError {

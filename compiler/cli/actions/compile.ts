@@ -6,6 +6,7 @@ import { printResolution } from "../../resolutions.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import type { CompileOptions } from "../commands/compile.js";
 import { describeLora } from "../describe-lora.js";
+import { refuseBundle } from "../is-bundle.js";
 import { checkFolderPath } from "../output.js";
 import { describePlans } from "../plan-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
@@ -13,6 +14,7 @@ import { type Progress, Terminal, table } from "../terminal.js";
 export async function compileModelFile(input: string, options: CompileOptions): Promise<void> {
   const terminal = new Terminal(options);
   checkFolderPath(options.out);
+  refuseBundle(input, "compile");
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);

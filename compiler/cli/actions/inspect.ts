@@ -3,10 +3,12 @@ import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
 import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
 import type { InspectOptions } from "../commands/inspect.js";
+import { refuseBundle } from "../is-bundle.js";
 import { describeFit, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
 
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
+  refuseBundle(path, "inspect");
   const target = options.target === undefined ? undefined : targetByName(options.target);
   const [{ inspectGraph }, { importModel }, { recognition }] = await Promise.all([
     import("../../inspect.js"),

@@ -72,6 +72,14 @@ export const USAGE_CASES: readonly CliCase[] = [
     /a folder cannot/,
   ),
   usage("an export on standard output", ["export-onnx", "m.onnx", "-o", "-"], /a folder cannot/),
+  usage("an empty argument", ["inspect", ""], /an argument is empty/),
+  usage("an empty argument among others", ["compare", "a", "", "--prompts", "p", "-o", "g.png"], /is empty/),
+  usage(
+    "an empty output",
+    ["compile", "m.onnx", "--target", "cpu", "-o", ""],
+    /--out: '' is invalid[\s\S]*a path/,
+  ),
+  usage("empty inputs", ["eval", "m.onnx", "--inputs", "", "-o", "o"], /--inputs: '' is invalid/),
   usage("no model", ["inspect"], /missing required argument 'model'/),
   usage("two models", ["inspect", "a.onnx", "b.onnx"], /too many arguments/),
   usage("no target", ["compile", "m.onnx", "-o", "b"], /required option '--target <name>' not specified/),
@@ -165,4 +173,16 @@ export const USAGE_CASES: readonly CliCase[] = [
       return ["compare", bundle, bundle, "--prompts", prompts, "-o", join(folder, "grid.png")];
     },
   },
+  ...["compile", "inspect"].map(
+    (command): CliCase => ({
+      name: `a bundle for ${command}, which takes a model`,
+      exit: 2,
+      code: "TRITC_E_USAGE",
+      message: /this is a bundle, and tritc (compile|inspect) takes a model[\s\S]*tritc run/,
+      setup: (folder, { bundle }) => [
+        ...[command, bundle, "--target", "cpu"],
+        ...(command === "compile" ? ["-o", join(folder, "out")] : []),
+      ],
+    }),
+  ),
 ];
