@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { TritcError } from "../../ir/errors.js";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
@@ -125,10 +126,20 @@ function pictureOf(name: string, given: Picture | Uint8Array | undefined): Pictu
   throw outOfRange(name, `3 bytes of RGB for each of ${width}x${height} pixels`, `${rgb.length} bytes`);
 }
 
-/** Text tokens of a model that was exported for one number of them. */
-function fixedTextLength(program: Program): number | undefined {
-  const tokens = program.inputs.find(({ role }) => role === "context")?.shape.at(-2);
-  return typeof tokens === "number" ? tokens : undefined;
+/** The only number of text tokens that will do: the model's own where it was exported for one, else what was asked for. */
+function exactTextLength(program: Program, wanted: number | undefined): number | undefined {
+  const own = program.inputs.find(({ role }) => role === "context")?.shape.at(-2);
+  if (typeof own !== "number" || wanted === undefined || wanted === own) {
+    return typeof own === "number" ? own : wanted;
+  }
+  throw new TritcError({
+    code: "TRITC_E_TEXT_LENGTH",
+    message: "the model was exported for one text length alone",
+    place: `text length ${wanted}`,
+    expected: `${own} tokens`,
+    found: `${wanted} tokens`,
+    remedy: "leave --text-length out, or export the model with dynamic axes",
+  });
 }
 
 interface GeneratorParts {
@@ -177,7 +188,7 @@ class BundleGenerator implements Generator {
       imageTokens: geometry.imageTokens,
     });
     const textLength = {
-      exactly: options.textLength ?? fixedTextLength(program),
+      exactly: exactTextLength(program, options.textLength),
       preferably: own?.textLength,
     };
     const pictures = {

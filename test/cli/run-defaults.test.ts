@@ -1,0 +1,72 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { decodePng } from "../../runtime/node/png.js";
+import { cli } from "../support/cli.js";
+import { dynamicEncoder, writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
+import { TINY } from "../support/flux-style.js";
+
+const folder = mkdtempSync(join(tmpdir(), "tritc-defaults-"));
+const at = (...path: readonly string[]) => join(folder, ...path);
+const pipeline = at("pipeline");
+
+async function compile(model: string, name: string, ...argv: readonly string[]) {
+  const options = ["--target", "cpu", "--ternarize", "none", "--activations", "f32", "--pipeline", pipeline];
+  const { code, stderr } = await cli(["compile", model, ...options, ...argv, "-o", at(name)]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** The pixels of a picture of two steps. */
+async function draw(bundle: string, ...argv: readonly string[]) {
+  const options = ["--prompt", "a red ring", "--steps", "2", "--threads", "1", "-o", at("out.png")];
+  const { code, stderr } = await cli(["run", at(bundle), ...options, ...argv]);
+  if (code !== 0) throw new Error(stderr);
+  return decodePng(readFileSync(at("out.png")));
+}
+
+beforeAll(async () => {
+  writePipeline(pipeline);
+  writeFileSync(join(pipeline, "text_encoder_2", "model.onnx"), dynamicEncoder());
+  await compile(writeTransformer(at("dynamic.onnx"), 64), "seven", "--text-length", "7");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the text's length", () => {
+  it("is the one that a bundle was compiled for, where the encoder takes any", async () => {
+    const { rgb } = await draw("seven");
+    expect((await draw("seven", "--text-length", "7")).rgb).toEqual(rgb);
+    expect((await draw("seven", "--text-length", "9")).rgb).not.toEqual(rgb);
+  });
+
+  it("is the model's own number where it was exported for one, and the picture its own too", async () => {
+    await compile(writeTransformer(at("static.onnx"), 64, true), "static");
+    const { width, height, rgb } = await draw("static");
+    expect((width / 16) * (height / 16)).toBe(TINY.img);
+    expect((await draw("static", "--text-length", String(TINY.txt))).rgb).toEqual(rgb);
+    await expect(draw("static", "--text-length", String(TINY.txt + 1))).rejects.toThrow(
+      /one text length alone[\s\S]*TRITC_E_TEXT_LENGTH/,
+    );
+  });
+});
+
+describe("the schedule", () => {
+  it("is the one that was compiled in, or that of a pipeline given later", async () => {
+    const { rgb } = await draw("seven");
+    const other = at("other");
+    cpSync(pipeline, other, { recursive: true });
+    expect((await draw("seven", "--pipeline", other, "--text-length", "7")).rgb).toEqual(rgb);
+    writeFileSync(join(other, "scheduler", "scheduler_config.json"), '{"shift": 9}');
+    expect((await draw("seven", "--pipeline", other, "--text-length", "7")).rgb).not.toEqual(rgb);
+  });
+
+  it("is refused at compile time where it is broken", async () => {
+    const broken = at("broken");
+    cpSync(pipeline, broken, { recursive: true });
+    writeFileSync(join(broken, "scheduler", "scheduler_config.json"), '{"use_karras_sigmas": true}');
+    const argv = ["compile", at("dynamic.onnx"), "--target", "cpu", "--pipeline", broken, "-o", at("none")];
+    const { code, stderr } = await cli(argv);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/scheduler_config\.json[\s\S]*use_karras_sigmas[\s\S]*TRITC_E_SCHEDULER/);
+  });
+});
