@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
@@ -22,6 +23,12 @@ export class WorkFolder {
   /** Set when there is something that a later run can use. */
   isWorthKeeping = false;
   #lock: FileLock | undefined;
+  /** The process ends in the middle: what nobody can go on with goes. */
+  readonly #onExit = () => {
+    if (existsSync(this.journal)) return;
+    if (this.hasBegun) rmSync(this.bundle, { recursive: true, force: true });
+    if (readdirSync(this.path).length === 0) rmdirSync(this.path);
+  };
 
   private constructor(path: string) {
     this.path = path;
@@ -36,6 +43,7 @@ export class WorkFolder {
       await makeFolder(work.path);
       try {
         work.#lock = await FileLock.take(join(work.path, LOCK));
+        process.once("exit", work.#onExit);
         return work;
       } catch (error) {
         // Whoever had it has removed the folder in between.
@@ -69,6 +77,7 @@ export class WorkFolder {
       if (name.startsWith(`${LOCK}.`)) await rm(join(this.path, name), { force: true });
     }
     // The lock goes last: from then on the folder is another's, whose lock keeps it from being removed.
+    process.removeListener("exit", this.#onExit);
     await this.#lock?.release();
     await rmdir(this.path).catch(() => undefined);
   }

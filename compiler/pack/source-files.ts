@@ -10,7 +10,7 @@ import type { PackedLayout } from "./weights-file.js";
 interface SourceFile {
   readonly path: string;
   readonly bytes: number;
-  /** Time of the last change, in nanoseconds: a decimal number. */
+  /** Which file it is, when it was written to, and when anything of it was changed last, which nobody can set back. */
   readonly changed: string;
 }
 
@@ -56,8 +56,8 @@ export class PackSource {
 /** Sizes below zero stand for a file that is gone. */
 async function lookAt(path: string): Promise<SourceFile> {
   try {
-    const { size, mtimeNs } = await stat(path, { bigint: true });
-    return { path, bytes: Number(size), changed: String(mtimeNs) };
+    const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return { path, bytes: Number(size), changed: `${ino} ${mtimeNs} ${ctimeNs}` };
   } catch {
     return { path, bytes: -1, changed: "" };
   }

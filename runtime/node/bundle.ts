@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { TritcError } from "../../ir/errors.js";
@@ -11,11 +13,48 @@ import { openRegular, readInto, readRegular } from "./regular-file.js";
 /** A verified bundle and the folder it lies in. */
 export interface OpenedBundle extends Bundle {
   readonly folder: string;
+  /**
+   * Looks once more at the files below a folder of the bundle, before they go to somebody who opens them by path: throws
+   * TRITC_E_BUNDLE_FILE for one that the manifest does not list, and for one that was written to since it was hashed.
+   */
+  checkBelow(path: string): Promise<void>;
 }
 
 /** Opens a bundle folder; every file's size and hash is checked first. See `loadBundle` for the errors. */
 export async function openBundle(folder: string): Promise<OpenedBundle> {
-  return { ...(await loadBundle(folderFiles(folder), folder)), folder };
+  const hashed = new Map<string, string>();
+  const bundle = await loadBundle(folderFiles(folder, hashed), folder);
+  return { ...bundle, folder, checkBelow: (path) => checkBelow(folder, path, hashed) };
+}
+
+async function checkBelow(folder: string, path: string, hashed: ReadonlyMap<string, string>): Promise<void> {
+  for (const entry of await readdir(join(folder, path))) {
+    const below = `${path}/${entry}`;
+    const info = await stat(join(folder, below), { bigint: true });
+    if (info.isDirectory()) {
+      await checkBelow(folder, below, hashed);
+      continue;
+    }
+    const known = hashed.get(below);
+    if (known === lookOf(info)) continue;
+    throw new TritcError({
+      code: "TRITC_E_BUNDLE_FILE",
+      message:
+        known === undefined
+          ? "the bundle's file is not in the manifest"
+          : "the bundle's file was changed after it was opened",
+      place: join(folder, below),
+      remedy:
+        known === undefined
+          ? "move the file out of the bundle"
+          : "make sure that nothing writes to the bundle, and open it again",
+    });
+  }
+}
+
+/** What tells whether a file was written to: its time of change cannot be set back. */
+function lookOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 /** One forward pass through a bundle's kernels; opens and frees the device. */
@@ -46,7 +85,8 @@ const MOST_WHOLE_BYTES = 1 << 28;
 /** Bytes up to which a file is hashed in one piece; larger ones stream. */
 const SMALL_FILE = 1 << 20;
 
-function folderFiles(folder: string): BundleFiles {
+/** `hashed` takes what each file that is hashed looks like. */
+function folderFiles(folder: string, hashed: Map<string, string>): BundleFiles {
   return {
     async read(path) {
       try {
@@ -70,7 +110,9 @@ function folderFiles(folder: string): BundleFiles {
       try {
         const file = await openRegular(full);
         try {
-          const { size } = await file.stat();
+          const info = await file.stat({ bigint: true });
+          const size = Number(info.size);
+          hashed.set(path, lookOf(info));
           const hash = createHash("sha256");
           if (size <= SMALL_FILE) {
             const bytes = new Uint8Array(size);

@@ -94,6 +94,7 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
   const pipeline = options.pipeline ?? join(folder, "pipeline");
   const models = await openPipelineModels(pipeline, {
     threads: options.threads,
+    check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
     pictures: condition !== "none",
   });
   try {

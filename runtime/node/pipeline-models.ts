@@ -52,6 +52,8 @@ export interface PipelineModels {
 }
 
 export interface PipelineModelsOptions {
+  /** Called before files go to ONNX Runtime, which opens them, and others that they name, by itself; may throw. */
+  readonly check?: (() => Promise<void>) | undefined;
   /** Threads of ONNX Runtime; its own choice if absent. */
   readonly threads?: number | undefined;
   /** Whether pictures go in: the VAE's encoder must be there then. */
@@ -91,13 +93,17 @@ export async function openPipelineModels(
 
   const sessions = new Map<string, Promise<OrtSession>>();
   const turns = new Turns("pipeline");
+  const openChecked = async (place: string) => {
+    await options.check?.();
+    return openOrtSession(place, { threads: options.threads });
+  };
   const network = (name: NetworkName): Network => {
     const place = modelPath(directory, name);
     return {
       place,
       async open() {
         turns.throwIfClosed();
-        const opened = sessions.get(name) ?? openOrtSession(place, { threads: options.threads });
+        const opened = sessions.get(name) ?? openChecked(place);
         sessions.set(name, opened);
         return opened;
       },

@@ -1,10 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { initialLatents, latentGeometry } from "../../runtime/latents.js";
+import { openGenerator } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
 import { cli } from "../support/cli.js";
 import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
@@ -40,6 +50,34 @@ beforeAll(async () => {
   if (code !== 0) throw new Error(stderr);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the pipeline of a bundle", () => {
+  const encoder = () => join(bundle, "pipeline", "text_encoder", "model.onnx");
+
+  it("has no files beside those that the manifest lists: they would be read without their hash", async () => {
+    const stranger = join(encoder(), "..", "model.onnx_data");
+    writeFileSync(stranger, "weights of somebody");
+    const { code, stderr } = await refusal("--prompt", "p", "-o", at("stranger.png"));
+    rmSync(stranger);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /model\.onnx_data: the bundle's file is not in the manifest[\s\S]*TRITC_E_BUNDLE_FILE/,
+    );
+    expect(existsSync(at("stranger.png"))).toBe(false);
+  });
+
+  it("is what was hashed when the bundle was opened", async () => {
+    const generator = await openGenerator(bundle, { threads: 1 });
+    const { atime, mtime } = statSync(encoder());
+    writeFileSync(encoder(), readFileSync(encoder()));
+    utimesSync(encoder(), atime, mtime);
+    await expect(generator.generate({ prompt: "p", steps: 1 })).rejects.toMatchObject({
+      code: "TRITC_E_BUNDLE_FILE",
+      message: expect.stringMatching(/changed after it was opened/),
+    });
+    await generator.close();
+  });
+});
 
 describe("run", () => {
   it("draws at the pipeline's size, and counts in its steps", async () => {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -159,19 +160,27 @@ it("not with other options or another source: it starts anew and says so", async
   }
 });
 
-it("not after the source has changed in the middle: nothing of it is kept", async () => {
-  const folder = emptyFolder();
-  let isTouched = false;
-  const touch = compile(folder, {
-    onProgress: ({ phase, done, total }) => {
-      if (phase !== "weights" || isTouched || done < total / 2) return;
-      isTouched = true;
-      utimesSync(external, new Date(), new Date());
-    },
-  });
-  await expect(touch).rejects.toMatchObject({ code: "TRITC_E_SOURCE_CHANGED" });
-  expect(readdirSync(folder)).toEqual([]);
-});
+it.each(["touched", "overwritten, with its time put back"])(
+  "not after the source was %s in the middle: nothing of it is kept",
+  async (how) => {
+    const folder = emptyFolder();
+    let isTouched = false;
+    const touch = compile(folder, {
+      onProgress: ({ phase, done, total }) => {
+        if (phase !== "weights" || isTouched || done < total / 2) return;
+        isTouched = true;
+        const { atime, mtime } = statSync(external);
+        if (how === "touched") utimesSync(external, new Date(), new Date());
+        else {
+          writeFileSync(external, readFileSync(external));
+          utimesSync(external, atime, mtime);
+        }
+      },
+    });
+    await expect(touch).rejects.toMatchObject({ code: "TRITC_E_SOURCE_CHANGED" });
+    expect(readdirSync(folder)).toEqual([]);
+  },
+);
 
 it("not where that is not wanted: what is there is removed, and nothing is left", async () => {
   const folder = emptyFolder();
