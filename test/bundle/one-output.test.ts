@@ -64,8 +64,9 @@ it("a link to a bundle stays a link, and its bundle is replaced", async () => {
   await compile(link, "none");
   expect(snapshot(out)).toEqual(alone.none);
   expect(readdirSync(place).sort()).toEqual(["link", "out"]);
-  expect(await outcomes([compile(out), compile(link, "none")])).toEqual(["done", "TRITC_E_OUT_BUSY"]);
-  expect(snapshot(out)).toEqual(alone.exact);
+  const found = await outcomes([compile(out), compile(link, "none")]);
+  expect([...found].sort()).toEqual(["TRITC_E_OUT_BUSY", "done"]);
+  expect(snapshot(out)).toEqual(found[0] === "done" ? alone.exact : alone.none);
 });
 
 it("nothing is written into a bundle, nor into what is being written", async () => {
