@@ -64,7 +64,7 @@ it.each([
   expect(packages).toEqual(["commander"]);
   expect(folders).toContain("compiler/cli/commands");
   expect(folders).not.toContain("compiler/cli/actions");
-  expect(folders.filter((folder) => folder.startsWith("runtime"))).toEqual([]);
+  expect(folders.filter((folder) => /^(runtime|templates|targets)\//.test(folder))).toEqual([]);
 });
 
 it("targets and a missing model are answered without the packages that compute", async () => {
