@@ -25,6 +25,11 @@ export function plus(of: Constant, delta: Constant, scale: number): Constant {
   return { ...of, source: { kind: "sum", of, delta, scale } };
 }
 
+/** (1 − s)·first + s·second */
+export function between(first: Constant, second: Constant, scale: number): Constant {
+  return plus(plus(first, second, scale), first, -scale);
+}
+
 /** of ⊙ by */
 export function times(of: Constant, by: Constant): Constant {
   return matrix(of.shape, { kind: "product", of, by });

@@ -1,7 +1,8 @@
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
-import { filled, plus, reshaped, times } from "./algebra.js";
+import { between, filled, plus, reshaped, times } from "./algebra.js";
 import { loraError } from "./errors.js";
-import { between, type Change, FORMS, renormalized, type Target } from "./forms.js";
+import type { Change, Target } from "./form.js";
+import { FORMS, renormalized } from "./forms.js";
 import type { AdapterModule, LoraAdapter } from "./read.js";
 import { Slots } from "./slots.js";
 

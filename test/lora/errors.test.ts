@@ -176,6 +176,24 @@ describe("TRITC_E_LORA", () => {
     expect(() => merge(tensors)).toThrow(expect.objectContaining({ code: "TRITC_E_LORA" }) as TritcError);
   });
 
+  it("lists every tensor that cannot be merged", () => {
+    const names = Array.from({ length: 7 }, (_, i) => `${Q}.lora_${"CDEFGHI"[i]}.weight`);
+    const tensors = Object.fromEntries(names.map((name) => [name, matrix(2, 32)]));
+    const plain = { [`${Q}.lora_A.weight`]: matrix(2, 32), [`${Q}.lora_B.weight`]: matrix(32, 2) };
+    try {
+      merge({ ...plain, ...tensors });
+      expect.unreachable();
+    } catch (error) {
+      const { message, details } = error as TritcError;
+      const listed = [
+        details.place?.split(": ")[1],
+        ...(details.others ?? []).map((other) => other.split(": ")[0]),
+      ];
+      expect(listed.sort()).toEqual(names);
+      expect(message).toMatch(/ {2}also: {5}.*lora_D\.weight[\s\S]*and 2 more \(--json has all\)\n {2}try:/);
+    }
+  });
+
   it("a scale that overflows", () => {
     const tensors = {
       [`${Q}.lora_A.weight`]: matrix(1, 32),
