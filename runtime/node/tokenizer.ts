@@ -6,6 +6,7 @@ import { TritcError } from "../../ir/errors.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { clipTokenizerJson } from "./clip-tokenizer.js";
 import { asObject, type JsonObject, readJsonObject, readPipelineFile } from "./json-file.js";
+import { withinSeconds } from "./time-limit.js";
 
 export interface PromptTokenizer {
   /** Ids per prompt that the tokenizer's own files ask for, at most the limit it was opened with. */
@@ -20,8 +21,9 @@ export interface PromptTokenizer {
  *
  * @param limit the most ids the model takes (77 for CLIP, 512 for T5); a larger `model_max_length` (some
  *   files say 10^30 for "no limit") is cut to it
+ * @param seconds the most that a prompt may take: the patterns of a `tokenizer.json` may be made to take forever
  */
-export async function openTokenizer(folder: string, limit: number): Promise<PromptTokenizer> {
+export async function openTokenizer(folder: string, limit: number, seconds = 10): Promise<PromptTokenizer> {
   const configPath = join(folder, "tokenizer_config.json");
   const config = await readJsonObject(configPath);
   const jsonPath = join(folder, "tokenizer.json");
@@ -53,13 +55,22 @@ export async function openTokenizer(folder: string, limit: number): Promise<Prom
         return known;
       });
 
+  const tooLong = () =>
+    new TritcError({
+      code: "TRITC_E_TOKENIZER",
+      message: "the tokenizer does not come to an end with this prompt",
+      place: jsonPath,
+      expected: `token ids within ${seconds} s`,
+      remedy: "use the tokenizer of the model's own repository, or another prompt",
+    });
+  const encode = (prompt: string, length: number): readonly number[] => {
+    const full = ids(prompt, true);
+    const kept = full.length <= length ? full : truncate(full, ids(prompt, false), length);
+    return kept.concat(new Array<number>(length - kept.length).fill(padId));
+  };
   return {
     maxLength,
-    encode(prompt, length = maxLength) {
-      const full = ids(prompt, true);
-      const kept = full.length <= length ? full : truncate(full, ids(prompt, false), length);
-      return kept.concat(new Array<number>(length - kept.length).fill(padId));
-    },
+    encode: (prompt, length = maxLength) => withinSeconds(seconds, () => encode(prompt, length), tooLong),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -165,4 +165,20 @@ describe("a T5-like tokenizer", () => {
     const bare = await folder("t5-bare", files);
     await expect(openTokenizer(bare, 512)).rejects.toThrow(/which token pads/);
   });
+});
+
+it("a pattern that takes forever is stopped, and named", async () => {
+  const source = "test/models/shapes/tokenizer";
+  const read = async (file: string) => JSON.parse(await readFile(join(source, file), "utf8")) as object;
+  const pattern = { Regex: "^(([a-z ])+)+$" };
+  const path = await folder("catastrophic", {
+    "tokenizer_config.json": await read("tokenizer_config.json"),
+    "tokenizer.json": {
+      ...(await read("tokenizer.json")),
+      pre_tokenizer: { type: "Split", pattern, behavior: "Isolated", invert: false },
+    },
+  });
+  const tokenizer = await openTokenizer(path, 77, 0.3);
+  expect(tokenizer.encode("a red circle").length).toBe(tokenizer.maxLength);
+  expect(() => tokenizer.encode(`${"a".repeat(60)}!`)).toThrow(/tokenizer\.json.*does not come to an end/);
 });
