@@ -64,7 +64,7 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
         : { place: stopped.place, expected: stopped.expected, found: stopped.found },
     inputs: graph.inputs.map((name) => ({
       name,
-      role: graph.model?.roles[name] ?? null,
+      role: new Map(Object.entries(graph.model?.roles ?? {})).get(name) ?? null,
       type: `${graph.types.get(name)?.dtype}[${shapeOf(graph, name).join(", ")}]`,
     })),
     counts,

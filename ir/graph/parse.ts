@@ -100,6 +100,7 @@ function readNode(r: TextReader, define: (id: string, type: ValueType) => void):
     r.list(() => {
       const key = r.string();
       r.expect(":");
+      if (key === "__proto__") r.fail("no attribute has this name");
       attrs[key] = r.peek("graph") ? readGraph(r) : r.json();
     });
     r.expect("}");

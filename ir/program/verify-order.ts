@@ -24,7 +24,7 @@ const RUN = ["prompt", "step", "advance"] as const;
  * Checks when the buffers of a well-formed program are written and read. Throws TRITC_E_PROGRAM:
  *
  *  - what a launch reads was written: a weight, an input, or by an earlier launch in the order load, prompt, step,
- *    advance; so is every output
+ *    advance; so is every output. Weights are read
  *  - buffers of one arena slot do not live at the same time. A buffer lives from the first launch that touches it to
  *    the last one; what prompt writes and a step touches, and every output, lives to the end of the run
  */
@@ -54,6 +54,17 @@ export function verifyOrder(program: Program): void {
     for (const [i, { access }] of args.entries()) {
       if (access !== "read") written.add(launch.args[i]?.buffer ?? "");
     }
+  }
+  const read = new Set<string>();
+  for (const { launch } of [...moments(["load"]), ...run]) {
+    for (const [i, { access }] of (kernels.get(launch.kernel)?.args ?? []).entries()) {
+      if (access !== "write") read.add(launch.args[i]?.buffer ?? "");
+    }
+  }
+  for (const { buffer } of program.outputs) read.add(buffer);
+  for (const { id, storage } of program.buffers) {
+    if (storage.kind === "arena" || storage.kind === "host" || read.has(id)) continue;
+    throw programError(`buffer ${id}`, "it holds weights that nothing reads", { found: storage.kind });
   }
   for (const { name, buffer } of program.outputs) {
     if (!written.has(buffer)) {

@@ -16,6 +16,8 @@ import { type Region, type RegionAxis, WrittenElements } from "./region.js";
 
 const WORDS = 2 ** 32;
 const TILES = 2 ** 31;
+/** Arguments by row of which one row may serve all rows: vectors of a modulation. */
+const REPEATABLE: ReadonlySet<string> = new Set(["gate", "shift", "scale"]);
 
 /**
  * Checks a well-formed program (see `verifyProgram`) at the sizes of one run, before memory is allocated for it.
@@ -28,6 +30,7 @@ const TILES = 2 ** 31;
  *    so was every element of an output. Weights are read in the layout that `load` gave them
  *  - from the offset on, at the last step, what a launch touches of an argument lies inside the buffer;
  *    i8 rows start at whole words
+ *  - rows of an argument do not overlap
  *  - the words of a launch and the number of its tiles fit into 32 and 31 bits
  */
 export function verifyProgramSizes(program: Program, bindings: Bindings): void {
@@ -257,7 +260,21 @@ class SizeCheck {
     const axes = (footprint.axes[index] ?? []).map(
       ({ size, stride }): RegionAxis => ({ size: size(numbers), stride: stride(numbers) }),
     );
+    this.#rowsApart(kernel, index, axes);
     return { start, axes: [{ size: this.#steps, stride: step }, ...axes] };
+  }
+
+  /** Rows do not overlap; one row stands for all only where a launch may have it so. */
+  #rowsApart(kernel: Kernel, index: number, axes: readonly RegionAxis[]): void {
+    const arg = kernel.args[index];
+    const [rows, columns, ...others] = axes;
+    if (arg?.byRow !== true || rows === undefined || columns === undefined || others.length > 0) return;
+    const { size, stride } = rows;
+    if (size <= 1 || stride >= columns.size || (stride === 0 && REPEATABLE.has(arg.name))) return;
+    this.#fail("its rows overlap", {
+      expected: `a row stride of at least ${columns.size}`,
+      found: `${stride}${this.#sizes()}`,
+    });
   }
 
   #footprint(kernel: Kernel): Footprint {

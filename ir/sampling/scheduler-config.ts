@@ -60,7 +60,7 @@ export function readSchedulerConfig(json: unknown, place = "scheduler_config.jso
   }
   for (const [name, value] of record) {
     if (name.startsWith("_") || KNOWN.has(name)) continue;
-    const harmless = UNSUPPORTED[name] ?? [false, null];
+    const harmless = (Object.hasOwn(UNSUPPORTED, name) ? UNSUPPORTED[name] : undefined) ?? [false, null];
     if (!harmless.includes(value)) {
       throw schedulerError(
         place,

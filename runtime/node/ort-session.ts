@@ -72,9 +72,10 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
     outputNames: session.outputNames,
     run: (feeds) =>
       turns.take(async () => {
-        const tensors: Record<string, Tensor> = {};
+        // Names are the file's, `__proto__` too.
+        const tensors: Record<string, Tensor> = Object.create(null);
         for (const input of inputs) {
-          const feed = feeds[input.name];
+          const feed = Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined;
           if (feed === undefined) throw unknownInput(path, input.name, Object.keys(feeds));
           tensors[input.name] = toOrtTensor(ort.Tensor, path, input, feed);
         }

@@ -202,6 +202,27 @@ const CONTENTS: Broken = [
     /^step launch 2 \(scale\), argument in0: it reads elements that nothing wrote/,
   ],
   [
+    "one row sum for all rows",
+    launchArg("step", 1, 2, { rowStride: 0 }),
+    /^step launch 1 \(block\), argument rowSum: its rows overlap\n.*at least 1\n.*0/,
+  ],
+  [
+    "result rows that overlap",
+    launchArg("step", 4, 3, { rowStride: 7 }),
+    /^step launch 4 \(attend\), argument out: its rows overlap\n.*at least 8/,
+  ],
+  [
+    "weights that nothing reads",
+    {
+      ...SAMPLE,
+      buffers: [
+        ...SAMPLE.buffers,
+        { id: "more", dtype: "f32", elements: 8, storage: { kind: "weight", tensor: "more" } },
+      ],
+    },
+    /^buffer more: it holds weights that nothing reads/,
+  ],
+  [
     "an output that is computed in part",
     {
       ...SAMPLE,

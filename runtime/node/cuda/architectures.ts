@@ -40,9 +40,11 @@ export function targetForDevice(name: string, major: number, minor: number): str
 
 /** Whether a target has a binary that loads on a device: of the same major version, and this minor one or an earlier. */
 function hasBinaryFor(target: string, major: number, minor: number): boolean {
-  return (CUDA_TARGETS[target] ?? []).some((architecture) => {
-    const number = Number.parseInt(architecture.slice(3), 10);
-    if (architecture.endsWith("a")) return number === 10 * major + minor;
-    return Math.floor(number / 10) === major && number % 10 <= minor;
-  });
+  return ((Object.hasOwn(CUDA_TARGETS, target) ? CUDA_TARGETS[target] : undefined) ?? []).some(
+    (architecture) => {
+      const number = Number.parseInt(architecture.slice(3), 10);
+      if (architecture.endsWith("a")) return number === 10 * major + minor;
+      return Math.floor(number / 10) === major && number % 10 <= minor;
+    },
+  );
 }
