@@ -17,11 +17,12 @@ export function deviceError(place: string, error: GPUError | Error, remedy?: str
   });
 }
 
-/** TRITC_E_WEBGPU_LOST, with what the device gave as the reason. */
-export function lostError(reason: string): TritcError {
+/** TRITC_E_WEBGPU_LOST, with what the device gave as the reason, and what it was doing if that is known. */
+export function lostError(reason: string, place?: string): TritcError {
   return new TritcError({
     code: "TRITC_E_WEBGPU_LOST",
     message: "the WebGPU device was lost",
+    ...(place === undefined ? {} : { place }),
     found: reason,
     remedy: "load the bundle again; if it happens again, use a smaller resolution or the cpu target",
   });

@@ -134,7 +134,8 @@ export class WebGpuProgram implements LoadedProgram {
       for (const turn of this.schedule.turns) await this.runTurn(turn, step);
     }
     const parts = phases.map((phase) => [phase, this.submissions.get(phase)] as const);
-    await scoped(device, `phases ${phases.join(", ")}`, async () => {
+    const place = `phases ${phases.join(", ")}`;
+    await scoped(device, place, async () => {
       const encoder = device.createCommandEncoder();
       for (const [phase, submission] of parts) {
         submission?.writeWords(step);
@@ -143,7 +144,7 @@ export class WebGpuProgram implements LoadedProgram {
       device.queue.submit([encoder.finish()]);
     });
     await device.queue.onSubmittedWorkDone();
-    await this.alive();
+    await this.alive(place);
   }
 
   async read(buffer: string): Promise<HostArray> {
@@ -273,10 +274,10 @@ export class WebGpuProgram implements LoadedProgram {
   }
 
   /** Throws where the device is gone. Its promise settles in a later turn, so give it one. */
-  private async alive(): Promise<void> {
+  private async alive(place?: string): Promise<void> {
     await Promise.resolve();
     const reason = this.host.lost();
-    if (reason !== undefined) throw lostError(reason);
+    if (reason !== undefined) throw lostError(reason, place);
   }
 }
 
