@@ -1,5 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, Node, ValueId, ValueType } from "../../ir/graph/graph.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import { pruneGraph } from "./order.js";
 
 /**
@@ -13,10 +14,12 @@ export class ForwardEditor {
   readonly #types: Map<ValueId, ValueType>;
   readonly #constants: Map<ValueId, Constant>;
   readonly #nodes: Node[] = [];
+  readonly #names: UniqueNames;
 
   constructor(graph: Graph) {
     this.#graph = graph;
     this.#types = new Map(graph.types);
+    this.#names = new UniqueNames(graph.types.keys());
     this.#constants = new Map(graph.constants);
   }
 
@@ -27,7 +30,7 @@ export class ForwardEditor {
 
   /** A new value whose id starts with `base`. */
   value(base: string, type: ValueType): ValueId {
-    const id = this.#fresh(base);
+    const id = this.#names.claim(base);
     this.#types.set(id, type);
     return id;
   }
@@ -37,14 +40,6 @@ export class ForwardEditor {
     const id = this.value(base, { dtype: constant.dtype, shape: constant.shape });
     this.#constants.set(id, constant);
     return id;
-  }
-
-  #fresh(base: string): ValueId {
-    if (!this.#types.has(base)) return base;
-    for (let i = 1; ; i++) {
-      const id = `${base}.${i}`;
-      if (!this.#types.has(id)) return id;
-    }
   }
 
   /** The finished graph, without the nodes, constants and types that no output needs. */

@@ -156,7 +156,7 @@ function refuse(graph: Graph, problems: readonly Problem[]): void {
 function outputOperand(lowering: Lowering, id: ValueId): Operand {
   const operand = lowering.operand(id);
   const { graph } = lowering;
-  if (!graph.inputs.includes(id) && !graph.constants.has(id)) return operand;
+  if (!lowering.isInput(id) && !graph.constants.has(id)) return operand;
   const out = lowering.temporary(operand.dtype, operand.shape);
   lowering.during("step", id, () => copy(lowering, operand, out));
   return out;

@@ -1,4 +1,5 @@
 import type { Kernel } from "../../ir/program/program.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
 import {
   defineKernel,
@@ -20,7 +21,7 @@ export interface SelectedKernel {
 export class KernelTable {
   readonly #target: Target;
   readonly #byKey = new Map<string, SelectedKernel>();
-  readonly #ids = new Set<string>();
+  readonly #ids = new UniqueNames();
   readonly #all: SelectedKernel[] = [];
 
   constructor(target: Target) {
@@ -42,9 +43,7 @@ export class KernelTable {
   }
 
   #add(wanted: string, definition: KernelDefinition): SelectedKernel {
-    let id = wanted;
-    for (let i = 2; this.#ids.has(id); i++) id = `${wanted}-${i}`;
-    this.#ids.add(id);
+    const id = this.#ids.claim(wanted, (i) => `${wanted}-${i}`, 2);
     const fallback =
       definition.fallback === null ? null : this.#add(`${id}-fallback`, definition.fallback).kernel.id;
     const selected = { kernel: { ...definition.kernel, id, fallback }, definition };

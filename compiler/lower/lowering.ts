@@ -3,6 +3,7 @@ import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "..
 import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
 import { DEVICE_BYTES } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
 import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
 import { type FloatStorage, paddedK } from "../../templates/signature.js";
@@ -45,6 +46,9 @@ export class Lowering {
   readonly launches: Record<Phase, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
   readonly #operands = new Map<ValueId, Operand>();
   readonly #unpacked = new Map<string, string>();
+  readonly #names = new UniqueNames();
+  readonly #inputs: ReadonlySet<ValueId>;
+  readonly #outputs: ReadonlySet<ValueId>;
   /** Phase and label of the launches being made. */
   #phase: Phase = "step";
   #label = "";
@@ -65,6 +69,8 @@ export class Lowering {
     /** How the weight file holds ternary codes. */
     codes: TernaryStorage,
   ) {
+    this.#inputs = new Set(graph.inputs);
+    this.#outputs = new Set(graph.outputs);
     this.weights = new WeightTable(codes);
     this.kernels = new KernelTable(target);
   }
@@ -82,6 +88,14 @@ export class Lowering {
     this.#label = label;
     make();
     [this.#phase, this.#label] = before;
+  }
+
+  isInput(id: ValueId): boolean {
+    return this.#inputs.has(id);
+  }
+
+  isOutput(id: ValueId): boolean {
+    return this.#outputs.has(id);
   }
 
   /** A node's operand by position; throws where it is absent. */
@@ -146,7 +160,7 @@ export class Lowering {
       return contiguous(buffer, deviceDType(constant.dtype), shape);
     }
     const placement = this.placements.get(id);
-    const kind = this.graph.inputs.includes(id) ? "host" : "arena";
+    const kind = this.isInput(id) ? "host" : "arena";
     return this.#allocate(
       id,
       this.#storedDType(id),
@@ -188,8 +202,7 @@ export class Lowering {
     label: string,
     storage: DraftBuffer["storage"],
   ): string {
-    let id = wanted;
-    for (let i = 1; this.buffers.has(id); i++) id = `${wanted}.${i}`;
+    const id = this.#names.claim(wanted);
     this.buffers.set(id, { id, dtype, elements, storage, label });
     return id;
   }

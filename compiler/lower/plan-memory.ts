@@ -87,17 +87,37 @@ function assignSlots(lifetimes: readonly Lifetime[]): ReadonlyMap<string, number
   for (const life of bySize) {
     let best = -1;
     for (const [i, slot] of slots.entries()) {
-      const free = slot.members.every((m) => m.last < life.first || life.last < m.first);
-      if (free && (best < 0 || slot.bytes < (slots[best]?.bytes ?? 0))) best = i;
+      const smaller = best < 0 || slot.bytes < (slots[best]?.bytes ?? 0);
+      if (smaller && isFree(slot.members, life)) best = i;
     }
     if (best < 0) {
       best = slots.length;
       slots.push({ bytes: life.bytes, members: [] });
     }
-    slots[best]?.members.push(life);
+    const members = slots[best]?.members;
+    members?.splice(after(members, life), 0, life);
     assigned.set(life.buffer.id, best);
   }
   return assigned;
+}
+
+/** Whether no member of a slot lives at the same time. `members` are in the order of their lives. */
+function isFree(members: readonly Lifetime[], life: Lifetime): boolean {
+  const at = after(members, life);
+  const [before, next] = [members[at - 1], members[at]];
+  return (before === undefined || before.last < life.first) && (next === undefined || life.last < next.first);
+}
+
+/** How many members begin no later: most lives are looked at in the order in which they begin. */
+function after(members: readonly Lifetime[], { first }: Lifetime): number {
+  let [low, high] = [0, members.length];
+  if (high > 0 && (members[high - 1]?.first ?? 0) <= first) return high;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((members[middle]?.first ?? 0) <= first) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function report(

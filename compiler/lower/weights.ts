@@ -2,6 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { isNarrowFloat } from "../../ir/constant/float8.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import { deviceDType } from "./operand.js";
 
 export type StoredDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
@@ -23,7 +24,7 @@ export interface WeightTensor {
 /** The tensors a program loads, each constant once per form it is stored in. */
 export class WeightTable {
   readonly #byForm = new Map<string, WeightTensor>();
-  readonly #names = new Set<string>(["__metadata__"]);
+  readonly #names = new UniqueNames(["__metadata__"]);
   readonly #suggested = new Map<ValueId, string>();
 
   /** @param storage of ternary codes */
@@ -67,9 +68,7 @@ export class WeightTable {
     const known = this.#byForm.get(form);
     if (known !== undefined) return known;
     const wanted = this.#suggested.get(id) ?? id;
-    let name = wanted;
-    for (let i = 1; this.#names.has(name); i++) name = `${wanted}.${tensor.dtype}.${i}`;
-    this.#names.add(name);
+    const name = this.#names.claim(wanted, (i) => `${wanted}.${tensor.dtype}.${i}`);
     const added = { ...tensor, name, id };
     this.#byForm.set(form, added);
     return added;
