@@ -1,5 +1,13 @@
 import { type Constant, operandsOf } from "../ir/constant/constant.js";
-import { type Graph, type ModelDescription, type NodeOf, shapeOf } from "../ir/graph/graph.js";
+import {
+  type Graph,
+  type InputRole,
+  type ModelDescription,
+  type NodeOf,
+  shapeOf,
+  typeOf,
+  type ValueType,
+} from "../ir/graph/graph.js";
 import { countOf } from "../ir/tensor.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
 import { summarizeRecognition } from "./passes/recognize.js";
@@ -64,8 +72,8 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
         : { place: stopped.place, expected: stopped.expected, found: stopped.found },
     inputs: graph.inputs.map((name) => ({
       name,
-      role: new Map(Object.entries(graph.model?.roles ?? {})).get(name) ?? null,
-      type: `${graph.types.get(name)?.dtype}[${shapeOf(graph, name).join(", ")}]`,
+      role: roleOf(graph, name),
+      type: printInput(typeOf(graph, name)),
     })),
     counts,
     linears,
@@ -80,6 +88,15 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
       twoBit: packed("2bit"),
     },
   };
+}
+
+function roleOf({ model }: Graph, name: string): InputRole | null {
+  return model !== undefined && Object.hasOwn(model.roles, name) ? (model.roles[name] ?? null) : null;
+}
+
+/** An input without a shape says so: the format allows it, and the model runs in the interpreter. */
+function printInput({ dtype, shape }: ValueType): string {
+  return shape === null ? `${dtype}, shape unknown` : `${dtype}[${shape.join(", ")}]`;
 }
 
 function groupLinears(graph: Graph): LinearGroup[] {

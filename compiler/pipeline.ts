@@ -13,7 +13,7 @@ import { type GenerateOptions, generateKernels, type KernelArtifact } from "./co
 import { interruptible } from "./interruptible.js";
 import { type LoraReport, planLora } from "./lora/plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
-import { type LoweredProgram, lower } from "./lower/index.js";
+import { type LoweredProgram, lower, requireShapes } from "./lower/index.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { describeModel } from "./passes/describe-model.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
@@ -119,6 +119,7 @@ function plan(
     limits: target.limits,
     fuseHeads: target.language === "cuda",
   };
+  requireShapes(recognized);
   const graph = optimize(recognized, { reader, options }, runner);
   const lowered = lower(graph, {
     target,

@@ -1,6 +1,6 @@
 import type { ByteReader } from "../ir/constant/constant.js";
 import { TritcError } from "../ir/errors.js";
-import { type Graph, shapeOf, type ValueId } from "../ir/graph/graph.js";
+import { type Graph, typeOf, type ValueId } from "../ir/graph/graph.js";
 import { verifyGraph } from "../ir/graph/verify.js";
 import { importModel } from "./import-model.js";
 import { interruptible } from "./interruptible.js";
@@ -108,7 +108,8 @@ export function batchAxesOf(imported: Graph, recognized: Graph): ReadonlyMap<Val
 }
 
 function batchAxisOf(imported: Graph, recognized: Graph, id: ValueId): number | null {
-  const shape = shapeOf(recognized, id);
+  const { shape } = typeOf(recognized, id);
+  if (shape === null) return null;
   if (recognized.model === undefined) return null;
   const role = Object.hasOwn(recognized.model.roles, id) ? recognized.model.roles[id] : undefined;
   if (role === undefined && recognized.inputs.includes(id)) {

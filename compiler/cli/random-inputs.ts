@@ -13,7 +13,9 @@ export function randomInputs(program: Program): ReadonlyMap<string, Tensor> {
   for (const [index, port] of program.inputs.entries()) {
     if (port.role === "sigma-delta") continue;
     const shape = port.shape.map((dim) => {
-      const bindings = Object.fromEntries(symbolsOf(dim).map((name, i) => [name, SIZES[name] ?? 5 + 2 * i]));
+      const bindings = Object.fromEntries(
+        symbolsOf(dim).map((name, i) => [name, Object.hasOwn(SIZES, name) ? (SIZES[name] ?? 1) : 5 + 2 * i]),
+      );
       return evaluateDim(dim, bindings);
     });
     const count = countOf(shape);

@@ -12,7 +12,6 @@ export function largestBytes(dtype: DType, shape: Shape, sizes: Bindings): numbe
 /** A dimension as a number, with 1 for symbols without a size. */
 export function sizeOf(dim: Shape[number], sizes: Bindings): number {
   if (typeof dim === "number") return dim;
-  const known: Record<string, number> = {};
-  for (const name of symbolsOf(dim)) known[name] = Object.hasOwn(sizes, name) ? (sizes[name] ?? 1) : 1;
-  return evaluateDim(dim, known);
+  const known = symbolsOf(dim).map((name) => [name, Object.hasOwn(sizes, name) ? (sizes[name] ?? 1) : 1]);
+  return evaluateDim(dim, Object.fromEntries(known));
 }

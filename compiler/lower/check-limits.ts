@@ -76,7 +76,7 @@ function fitting(
   sizes: Bindings,
 ): string {
   const checks = buffers.map((buffer) => ({ size: bufferBytes(buffer), limit: limitOf(buffer) }));
-  const known: Record<string, number> = { ...sizes };
+  const known: Record<string, number> = Object.assign(Object.create(null), sizes);
   for (const { size } of checks) for (const name of symbolsOf(size)) known[name] = sizeOf(name, sizes);
   if (!Object.hasOwn(known, "img_tokens")) return "compile for a smaller size or another target";
   for (let side = Math.floor(Math.sqrt(known.img_tokens ?? 1)); side >= 1; side--) {

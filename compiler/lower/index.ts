@@ -118,10 +118,36 @@ interface Problem {
 /** What can be told of a node before anything is placed. */
 function problemOf(graph: Graph, node: Node): readonly Problem[] {
   if (ruleFor(node) === undefined) return [{ node, reason: "no kernel family computes it" }];
+  return shapeProblemOf(graph, node);
+}
+
+function shapeProblemOf(graph: Graph, node: Node): readonly Problem[] {
   const unknown = [...node.inputs, ...node.outputs].some(
     (id) => id !== null && graph.types.get(id)?.shape == null,
   );
   return unknown ? [{ node, reason: "a shape that depends on values computed at run time" }] : [];
+}
+
+/**
+ * What passes and lowering take for granted. Throws TRITC_E_SHAPE for an input without a shape, and
+ * TRITC_E_UNSUPPORTED_OP for the nodes whose shapes do not follow from those of the inputs.
+ */
+export function requireShapes(graph: Graph): void {
+  const input = graph.inputs.find((id) => graph.types.get(id)?.shape == null);
+  if (input !== undefined) {
+    throw new TritcError({
+      code: "TRITC_E_SHAPE",
+      message: "the model does not say the shape of this input, and kernels are made for known ranks",
+      place: `input ${input}`,
+      expected: "a number or a name for each axis",
+      found: "no shape",
+      remedy: "export the model with shapes (axes may be dynamic); `tritc eval` runs the model as it is",
+    });
+  }
+  refuse(
+    graph,
+    graph.nodes.flatMap((node) => shapeProblemOf(graph, node)),
+  );
 }
 
 function lowerNodes(lowering: Lowering): void {

@@ -1,4 +1,4 @@
-import { type Dim, substituteDim, symbolsOf } from "../../ir/dim.js";
+import { substituteDim, symbolsOf } from "../../ir/dim.js";
 import type { Graph, ValueType } from "../../ir/graph/graph.js";
 import { pruneGraph } from "../graph/order.js";
 import type { Pass, PassContext } from "../pass.js";
@@ -31,9 +31,8 @@ export const foldConstants: Pass = {
       const { result, equations } = sweep(graph, replacements, context);
       const solved = solveAll(equations, symbols, (line) => context.log?.(`fold-constants: ${line}`));
       if (solved === undefined) return settled(pruneGraph(result), context);
-      const next: Record<string, Dim> = {};
-      for (const [name, dim] of Object.entries(replacements)) next[name] = substituteDim(dim, solved);
-      replacements = { ...next, ...solved };
+      const next = Object.entries(replacements).map(([name, dim]) => [name, substituteDim(dim, solved)]);
+      replacements = { ...Object.fromEntries(next), ...solved };
     }
     return settled(pruneGraph(sweep(graph, replacements, context).result), context);
   },

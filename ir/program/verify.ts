@@ -100,8 +100,7 @@ class StructureCheck {
   run(): void {
     const { symbols, buffers, kernels, phases, inputs, outputs } = this.program;
     for (const name of symbols) {
-      // Bindings are plain objects, so names that every object has would seem to be bound.
-      if (!SYMBOL.test(name) || name in {}) {
+      if (!SYMBOL.test(name)) {
         throw programError("symbols", "this cannot be a symbol's name", { found: name });
       }
     }
