@@ -1,7 +1,6 @@
 import { statSync } from "node:fs";
 import * as path from "node:path";
 import onnxProto, { type onnx as Onnx } from "onnx-proto";
-import { canonicalDim, type Dim, symbol } from "../../ir/dim.js";
 import { decodeAttribute } from "./attributes.js";
 import { dtypeOfOnnx } from "./dtypes.js";
 import { invalid, undecodable, unsupported } from "./errors.js";
@@ -200,8 +199,8 @@ function decodeType(proto: Onnx.ITypeProto, place: string): OnnxType | null {
   return { dtype, shape, sequence: false };
 }
 
-function decodeDim(proto: Onnx.TensorShapeProto.IDimension, place: string): Dim | null {
-  if (proto.dimParam) return canonicalDim(symbol(proto.dimParam));
+function decodeDim(proto: Onnx.TensorShapeProto.IDimension, place: string): number | string | null {
+  if (proto.dimParam) return proto.dimParam;
   if (proto.dimValue === null || proto.dimValue === undefined) return null;
   const value = toBigInt(proto.dimValue);
   // Some exporters write -1 for a dimension that varies.

@@ -1,5 +1,6 @@
-import { canonicalDim, type Dim, symbol } from "../../ir/dim.js";
-import type { Graph, ValueId, ValueType } from "../../ir/graph/graph.js";
+import { type Dim, symbol } from "../../ir/dim.js";
+import { type Graph, STEPS, type ValueId, type ValueType } from "../../ir/graph/graph.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import { GraphBuilder, Scope, ValueNames } from "./builder.js";
 import { decodeModel, functionKey } from "./decode.js";
 import { invalid, unsupported } from "./errors.js";
@@ -55,6 +56,10 @@ class ModelImporter {
   importMain(): Graph {
     const { graph, opsets } = this.model;
     for (const name of definedNames(graph)) this.names.reserve(name);
+    // Names first, so that an axis without one takes none of theirs.
+    for (const { name, type } of graph.inputs) {
+      for (const [axis, dim] of (type?.shape ?? []).entries()) if (dim !== null) this.dimOf(dim, name, axis);
+    }
     const frame: Frame = {
       builder: new GraphBuilder(this.names, null),
       scope: new Scope(null),
@@ -125,26 +130,23 @@ class ModelImporter {
     if (type === null) throw invalid(`input "${name}"`, "the input has no type");
     if (type.sequence) throw unsupported(`input "${name}"`, "sequences as model inputs are not supported");
     if (type.shape === null) return { dtype: type.dtype, shape: null };
-    const shape = type.shape.map(
-      (dim, axis): Dim => dim ?? canonicalDim(symbol(this.freshSymbol(name, axis))),
-    );
+    const shape = type.shape.map((dim, axis) => this.dimOf(dim, name, axis));
     return { dtype: type.dtype, shape };
   }
 
-  private readonly symbols = new Set<string>();
+  /** Symbols of the names that the file gives to axes: different names are different sizes, however they are written. */
+  private readonly symbols = new Map<string, Dim>();
+  /** What the sampler binds is not for graphs to name. */
+  private readonly symbolNames = new UniqueNames([String(STEPS)]);
 
-  private freshSymbol(input: string, axis: number): string {
-    const used = this.symbols;
-    if (used.size === 0) {
-      for (const { type } of this.model.graph.inputs) {
-        for (const dim of type?.shape ?? []) if (typeof dim === "string") used.add(dim);
-      }
-    }
-    const base = String(symbol(`${input}_dim${axis}`));
-    let name = base;
-    for (let n = 1; used.has(name); n++) name = `${base}_${n}`;
-    used.add(name);
-    return name;
+  private dimOf(given: number | string | null, input: string, axis: number): Dim {
+    if (typeof given === "number") return given;
+    const name = given ?? `${input}_dim${axis}`;
+    const known = given === null ? undefined : this.symbols.get(name);
+    if (known !== undefined) return known;
+    const dim = this.symbolNames.claim(String(symbol(name)), (n) => `${symbol(name)}_${n}`);
+    if (given !== null) this.symbols.set(name, dim);
+    return dim;
   }
 
   private importNode(node: OnnxNode, frame: Frame): void {

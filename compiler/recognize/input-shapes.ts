@@ -1,5 +1,6 @@
 import { type Dim, type Shape, substituteDim, symbol, symbolsOf } from "../../ir/dim.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
+import { type Uses, usesOf } from "../graph/uses.js";
 
 /** Shapes of a graph's inputs. */
 export type InputShapes = ReadonlyMap<ValueId, Shape>;
@@ -25,36 +26,51 @@ function ownSymbols(id: ValueId, shape: Shape): Shape {
 }
 
 function rankReadings(graph: Graph): readonly InputShapes[] {
-  let readings: InputShapes[] = [new Map()];
+  const known = new Map<ValueId, Shape>();
   for (const id of graph.inputs) {
-    const known = graph.types.get(id)?.shape;
-    const shapes = known
-      ? [known]
-      : ranksOf(graph, id).map((rank) => ownSymbols(id, new Array(rank).fill("?")));
-    readings = shapes.flatMap((shape) => readings.map((reading) => new Map(reading).set(id, shape)));
+    const shape = graph.types.get(id)?.shape;
+    if (shape) known.set(id, shape);
   }
-  return readings.slice(0, MOST_RANKS);
+  let readings: InputShapes[] = [known];
+  if (known.size === graph.inputs.length) return readings;
+  const uses = usesOf(graph);
+  for (const id of graph.inputs) {
+    if (known.has(id)) continue;
+    const shapes = ranksOf(graph, uses, id).map((rank) => ownSymbols(id, new Array(rank).fill("?")));
+    const next = shapes.flatMap((shape) => readings.map((reading) => new Map(reading).set(id, shape)));
+    readings = next.slice(0, MOST_RANKS);
+  }
+  return readings;
 }
 
+/** Operations gone through from an input to one that says its rank. */
+const MOST_STEPS = 16;
+
 /** Ranks that a value may have, the likeliest first. */
-function ranksOf(graph: Graph, id: ValueId): readonly number[] {
-  for (const node of graph.nodes.filter((n) => n.inputs.includes(id))) {
-    const found = ranksIn(graph, node, id);
+function ranksOf(graph: Graph, uses: Uses, id: ValueId, steps = MOST_STEPS): readonly number[] {
+  for (const node of steps === 0 ? [] : (uses.nodes.get(id) ?? [])) {
+    const found = ranksIn(graph, uses, node, id, steps - 1);
     if (found !== undefined) return found;
   }
   return [1, 2, 3];
 }
 
-function ranksIn(graph: Graph, node: Node, id: ValueId): readonly number[] | undefined {
+function ranksIn(
+  graph: Graph,
+  uses: Uses,
+  node: Node,
+  id: ValueId,
+  steps: number,
+): readonly number[] | undefined {
   switch (node.op) {
     // Layouts do not change in these.
     case "cast":
     case "unary":
-      return ranksOf(graph, node.outputs[0] ?? "");
+      return ranksOf(graph, uses, node.outputs[0] ?? "", steps);
     case "binary": {
       const other = node.inputs.find((input) => input !== id);
       const rank = graph.constants.get(other ?? "")?.shape.length;
-      return rank === 0 || rank === 1 ? ranksOf(graph, node.outputs[0] ?? "") : undefined;
+      return rank === 0 || rank === 1 ? ranksOf(graph, uses, node.outputs[0] ?? "", steps) : undefined;
     }
     case "unsqueeze":
       return [1, 2];
@@ -95,10 +111,11 @@ export function agreedShapes(graph: Graph, folded: Graph): InputShapes {
 
 /** Equal for graphs whose input shapes differ in the names of symbols alone. */
 export function shapeKey(graph: Graph): string {
-  const names: Record<string, Dim> = {};
+  const names = new Map<string, Dim>();
   const shapes = graph.inputs.map((id) => graph.types.get(id)?.shape ?? null);
   for (const name of shapes.flatMap((shape) => shape?.flatMap(symbolsOf) ?? [])) {
-    names[name] ??= symbol(`s${Object.keys(names).length}`);
+    if (!names.has(name)) names.set(name, symbol(`s${names.size}`));
   }
-  return JSON.stringify(shapes.map((shape) => shape?.map((dim) => substituteDim(dim, names)) ?? null));
+  const replacements = Object.fromEntries(names);
+  return JSON.stringify(shapes.map((shape) => shape?.map((dim) => substituteDim(dim, replacements)) ?? null));
 }

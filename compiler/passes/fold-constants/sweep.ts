@@ -23,7 +23,7 @@ const MOST_EVALUATED = 1 << 20;
 export const MOST_INLINE = 4096;
 
 /** Elements that all evaluations together may read and write, beyond those of small constants. */
-const MOST_WORK = 1 << 28;
+const MOST_WORK = 1 << 26;
 
 /** Nested loops multiply; a model needs nowhere near as many operations. */
 const MOST_UNROLLED = 100_000;
