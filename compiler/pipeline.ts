@@ -3,8 +3,10 @@ import { join } from "node:path";
 import type { ByteReader } from "../ir/constant/constant.js";
 import type { Bindings } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
+import { TritcError } from "../ir/errors.js";
 import { dtypeOf, type Graph, type ValueId } from "../ir/graph/graph.js";
 import { printProgramText } from "../ir/program/print.js";
+import type { Program } from "../ir/program/program.js";
 import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import type { Activations, Target } from "../targets/index.js";
@@ -132,8 +134,24 @@ function plan(
   });
   const { dump } = runner;
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
-  verifyProgram(lowered.program);
+  checkSizes(lowered.program);
   return { graph, lowered };
+}
+
+/** A graph whose shapes contradict each other at some sizes gives a program that reaches beyond its buffers there. */
+function checkSizes(program: Program): void {
+  try {
+    verifyProgram(program);
+  } catch (error) {
+    if (!(error instanceof TritcError) || error.code !== "TRITC_E_PROGRAM") throw error;
+    throw new TritcError({
+      ...error.details,
+      code: "TRITC_E_SHAPE",
+      message: `the shapes of this graph do not hold at every size: ${error.details.message}`,
+      remedy: "export the model again with consistent shapes; `tritc eval` runs it as it is",
+      cause: error,
+    });
+  }
 }
 
 /** CUDA kernels keep the activations of a transformer in bf16, unless all is to be computed in f32. */

@@ -64,11 +64,6 @@ const NAMES: Broken = [
     { ...SAMPLE, symbols: ["img_tokens", "steps", "steps"] },
     /^symbols: two have one name\n.*steps/,
   ],
-  [
-    "a symbol that every object has",
-    { ...SAMPLE, symbols: ["constructor", "img_tokens", "steps"] },
-    /cannot be a symbol's name\n.*constructor/,
-  ],
   ["an unprintable symbol", { ...SAMPLE, symbols: ["a\u001b"] }, /cannot be a symbol's name\n.*\\u\{1b\}/],
   ["two buffers of one name", buffer("q", { id: "x" }), /^buffers: two have one name\n.*x/],
   ["two kernels of one name", kernel("embed", { id: "gemm" }), /^kernels: two have one name/],
