@@ -12,11 +12,20 @@ export function batchBindings(graph: Graph): Readonly<Record<string, Dim>> {
   for (const id of graph.inputs) {
     const shape = graph.types.get(id)?.shape ?? [];
     for (const [axis, dim] of shape.entries()) {
-      for (const name of symbolsOf(dim)) {
-        if (axis > 0 && shape.length < 4) inner.add(name);
-        else if (axis === 0 && shape.length !== 2 && name === dim) leading.add(name);
-      }
+      if (axis > 0 && shape.length < 4) for (const name of summands(dim)) inner.add(name);
+      else if (axis === 0 && shape.length !== 2 && symbolsOf(dim)[0] === dim) leading.add(dim as string);
     }
   }
   return Object.fromEntries([...leading].filter((name) => !inner.has(name)).map((name) => [name, 1]));
+}
+
+/** Symbols that count by themselves in a size, as n does in n + m, and not as how often others do, as b does in b·n. */
+function summands(dim: Dim): readonly string[] {
+  const terms = String(dim)
+    .split(/[+-]/)
+    .filter((term) => term !== "");
+  return terms.flatMap((term) => {
+    const names = symbolsOf(term);
+    return names.length === 1 ? names : [];
+  });
 }

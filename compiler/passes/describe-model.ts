@@ -99,6 +99,8 @@ function describe(graph: Graph): Description {
     contextDim: widthOf(graph, context),
     pooledDim: conditioning.pooledDim,
     guidance: conditioning.guidance,
+    timestepScale: conditioning.scales[0] ?? 1,
+    guidanceScale: conditioning.scales[1] ?? 1,
     ropeAxes: rotation.axes,
     ropeTheta: rotation.theta,
     roles: Object.fromEntries(

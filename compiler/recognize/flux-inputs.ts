@@ -3,6 +3,9 @@ import { shapeOf } from "../../ir/graph/graph.js";
 import type { Block, Roles, Streams } from "./flux-roles.js";
 import type { FluxWalk, Linear } from "./flux-walk.js";
 
+/** FLUX embeds 1000 times sigma, and 1000 times the guidance scale; some exports leave the multiplication to the caller. */
+const SINUSOID_FACTOR = 1000;
+
 /** The ends of the two streams of tokens. */
 export interface Ends {
   readonly streams: Streams;
@@ -53,6 +56,8 @@ export interface Conditioning {
   readonly roles: Map<ValueId, InputRole>;
   readonly pooledDim: number;
   readonly guidance: boolean;
+  /** What the timestep and the guidance are to be multiplied with before they go in. */
+  readonly scales: readonly number[];
 }
 
 /**
@@ -64,6 +69,7 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
   const inputs = new Map<ValueId, InputRole>();
   let pooledDim: number | undefined;
   const sinusoids: ValueId[] = [];
+  const scales: number[] = [];
   const name = (prefix: string, first: Linear, second: Linear) => {
     roles.set(first.outputs[0] ?? "", `${prefix}.0`);
     roles.set(second.outputs[0] ?? "", `${prefix}.1`);
@@ -87,13 +93,15 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
       continue;
     }
     sinusoids.push(input);
+    const scale = SINUSOID_FACTOR / sinusoid.attrs.factor;
+    scales.push(Math.abs(scale - 1) < 0.01 ? 1 : scale);
     inputs.set(input, sinusoids.length === 1 ? "timestep" : "guidance");
     name(sinusoids.length === 1 ? "time_in" : "guidance_in", first, second);
   }
   if (pooledDim === undefined || sinusoids.length < 1 || sinusoids.length > 2) {
     throw walk.stop(activated.inputs[0], "embedders of the timestep, pooled text and perhaps guidance");
   }
-  return { roles: inputs, pooledDim, guidance: sinusoids.length === 2 };
+  return { roles: inputs, pooledDim, guidance: sinusoids.length === 2, scales };
 }
 
 /** Values summed into a value, in order. */

@@ -9,8 +9,9 @@ export type InputShapes = ReadonlyMap<ValueId, Shape>;
 const MOST_RANKS = 12;
 
 /**
- * What the input types of an export may mean: as they are written; and with a size of its own for every axis that has a
- * name, since exporters name axes as their users tell them, alike or apart. Inputs without a shape get the ranks
+ * What the input types of an export may mean: as they are written; and with names of our own, since exporters name axes as
+ * their users tell them, alike or apart: one for the leading axes of rows and of vectors, where a transformer has its batch, and
+ * one for each other axis. Inputs without a shape get the ranks
  * that what reads them suggests. What has to be equal, the graph says (`fold-constants`).
  */
 export function* shapeReadings(graph: Graph): Generator<InputShapes> {
@@ -22,7 +23,11 @@ export function* shapeReadings(graph: Graph): Generator<InputShapes> {
 }
 
 function ownSymbols(id: ValueId, shape: Shape): Shape {
-  return shape.map((dim, axis) => (typeof dim === "number" ? dim : symbol(`${id}_axis${axis}`)));
+  return shape.map((dim, axis) => {
+    if (typeof dim === "number") return dim;
+    const isBatch = axis === 0 && (shape.length === 1 || shape.length === 3);
+    return symbol(isBatch ? "samples" : `${id}_axis${axis}`);
+  });
 }
 
 function rankReadings(graph: Graph): readonly InputShapes[] {

@@ -130,6 +130,8 @@ export const modelDescription: Decoder<ModelDescription> = object<ModelDescripti
   contextDim: index,
   pooledDim: index,
   guidance: boolean,
+  timestepScale: number,
+  guidanceScale: number,
   ropeAxes: list(index),
   ropeTheta: number,
   roles: record(role),

@@ -67,6 +67,9 @@ export interface ModelDescription {
   readonly contextDim: number;
   readonly pooledDim: number;
   readonly guidance: boolean;
+  /** What sigma and the guidance scale are multiplied with for the model: 1, or 1000 where the graph leaves that to its caller. */
+  readonly timestepScale: number;
+  readonly guidanceScale: number;
   /** Channels of a head that each id axis rotates; sums to headDim. */
   readonly ropeAxes: readonly number[];
   readonly ropeTheta: number;

@@ -260,6 +260,8 @@ export const SAMPLE: Program = {
     contextDim: 8,
     pooledDim: 8,
     guidance: false,
+    timestepScale: 1,
+    guidanceScale: 1,
     ropeAxes: [2, 2],
     ropeTheta: 1e4,
     roles: { latents: "latents" },

@@ -100,6 +100,8 @@ describe("hoist-step-invariant", () => {
       contextDim: 4,
       pooledDim: 4,
       guidance: true,
+      timestepScale: 1,
+      guidanceScale: 1,
       ropeAxes: [4],
       ropeTheta: 10000,
       roles: { x: "latents", context: "context", t: "timestep", g: "guidance" },

@@ -48,6 +48,11 @@ const MODELS: readonly Expected[] = [
     counts: [7, 8, 4, 3, 36],
   },
   {
+    path: "import/optimum-dev",
+    model: { doubleBlocks: 1, singleBlocks: 2, hidden: 64, guidance: true, ropeAxes: [8, 12, 12] },
+    counts: [7, 8, 4, 3, 36],
+  },
+  {
     path: "import/ts17-schnell-static",
     model: { doubleBlocks: 2, singleBlocks: 2, guidance: false },
     counts: [11, 12, 6, 4, 48],
@@ -134,7 +139,12 @@ describe("the given exports", () => {
 });
 
 describe("against the original PyTorch module", () => {
-  for (const path of ["import/ts14-decomposed", "import/ts17-optimum", "import/ts17-schnell-static"]) {
+  for (const path of [
+    "import/optimum-dev",
+    "import/ts14-decomposed",
+    "import/ts17-optimum",
+    "import/ts17-schnell-static",
+  ]) {
     it(path, () => {
       const graph = recognized(importOnnx(`${folder}/${path}`));
       const inputs = parseSafetensors(readFileSync(`${folder}/${path}/inputs.safetensors`));

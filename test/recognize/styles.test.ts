@@ -37,6 +37,8 @@ async function check(style: FluxStyle, size: FluxSize, seed: number): Promise<vo
     contextDim: size.contextDim,
     pooledDim: size.pooledDim,
     guidance: style.guidance,
+    timestepScale: style.sinusoid === "outside" ? 1000 : 1,
+    guidanceScale: style.sinusoid === "outside" && style.guidance ? 1000 : 1,
     ropeAxes: size.axes,
     ropeTheta: size.theta,
     roles: Object.fromEntries(

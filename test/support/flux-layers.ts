@@ -138,7 +138,7 @@ export class FluxLayers extends OnnxWriter {
     const late = this.style.sinusoid === "factor-late";
     const round = this.style.table === "half" ? roundToHalf : (v: number) => v;
     const table = Array.from({ length: half }, (_, j) => round(Math.exp((-Math.log(10000) * j) / half)));
-    const scaled = late ? t : this.mul(t, this.f(1000));
+    const scaled = late || this.style.sinusoid === "outside" ? t : this.mul(t, this.f(1000));
     const rows = this.cast(this.unsqueeze(scaled, 1), 1);
     const freqs = this.constant("f32", [1, half], table);
     const product = this.mul(rows, freqs);

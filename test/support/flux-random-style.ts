@@ -44,7 +44,7 @@ const CHOICES = {
   chunk: ["split", "slice", "shape-slice"],
   rowAxis: ["after", "before"],
   modulate: ["one-plus", "plus-one", "sum"],
-  sinusoid: ["cos-first", "sin-first", "factor-late"],
+  sinusoid: ["cos-first", "sin-first", "factor-late", "outside"],
   halfGuard: [false, true],
   idDrop: [false, true],
   casts: [false, true],

@@ -67,7 +67,8 @@ export interface FluxStyle {
   /** Axes are added to the modulation's parts, or to the whole before it is split. */
   readonly rowAxis: "after" | "before";
   readonly modulate: "one-plus" | "plus-one" | "sum";
-  readonly sinusoid: "cos-first" | "sin-first" | "factor-late";
+  /** "outside": of inputs that are multiplied by 1000 already. */
+  readonly sinusoid: "cos-first" | "sin-first" | "factor-late" | "outside";
   readonly halfGuard: boolean;
   /** Casts to double and back around norms, rotations and activations. */
   readonly casts: boolean;
