@@ -26,7 +26,7 @@ export const MOST_INLINE = 4096;
 const MOST_WORK = 1 << 26;
 
 /** Nested loops multiply; a model needs nowhere near as many operations. */
-const MOST_UNROLLED = 100_000;
+const MOST_UNROLLED = 20_000;
 
 /**
  * One forward sweep: visits nodes in order and emits those that have to run. What is known of a value is
