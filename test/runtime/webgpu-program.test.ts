@@ -158,8 +158,8 @@ describe("WebGPU programs", () => {
       load: [doubling("stored", "kept", C)],
       prompt: [doubling("kept", "b", C)],
       step: [softening("tokens", [arg("x", C), arg("a", C)])],
-      // Every row moves by dt[step] times row 0 of b, which holds four times the weight.
-      advance: [stepping("tokens", [arg("x", C), arg("b", 0), arg("dt", 0, 0, 1)])],
+      // The first row moves by dt[step] times row 0 of b, which holds four times the weight.
+      advance: [stepping(1, [arg("x", C), arg("b", C), arg("dt", 0, 0, 1)])],
     });
     const loaded = await device.load(of, CODE, {
       bytes: async (tensor) => {
@@ -177,7 +177,7 @@ describe("WebGPU programs", () => {
       for (let step = 0; step < 3; step++) {
         await loaded.run(["step", "advance"], step);
         expectNear(await loaded.read("a"), softmaxRows(x));
-        for (let i = 0; i < x.length; i++) x[i] = x[i]! + dt[step]! * 4 * weight[i % C]!;
+        for (let i = 0; i < C; i++) x[i] = x[i]! + dt[step]! * 4 * weight[i]!;
         expectNear(await loaded.read("x"), x);
       }
     }
