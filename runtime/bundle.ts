@@ -1,4 +1,5 @@
 import { TritcError } from "../ir/errors.js";
+import { bundleFileError, checkBundleFile, type FileDigest } from "../ir/format/bundle-file.js";
 import {
   MANIFEST_FILE,
   type Manifest,
@@ -20,7 +21,7 @@ export interface BundleFiles {
   /** A byte range of a file. */
   readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Size and SHA-256 (lower-case hex) of a file, or undefined if there is none. */
-  digest(path: string): Promise<{ readonly bytes: number; readonly sha256: string } | undefined>;
+  digest(path: string): Promise<FileDigest | undefined>;
 }
 
 /** A bundle whose files are what its manifest says. */
@@ -63,7 +64,7 @@ export async function loadBundle(
   for (const file of manifest.files) {
     // The program and the kernels are checked as they are read.
     if (extent === "all" || file.path === WEIGHTS_FILE) {
-      checkDigest(await files.digest(file.path), file, place);
+      checkBundleFile(await files.digest(file.path), file, place);
     }
   }
   const listed = new Map(manifest.files.map((f) => [f.path, f]));
@@ -72,8 +73,8 @@ export async function loadBundle(
   const readListed = async (path: string): Promise<Uint8Array<ArrayBuffer>> => {
     const entry = listed.get(path);
     const bytes = await files.read(path);
-    if (entry === undefined || bytes === undefined) throw fileError(place, path, "is missing", {});
-    checkDigest({ bytes: bytes.length, sha256: await sha256Hex(bytes) }, entry, place);
+    if (entry === undefined || bytes === undefined) throw bundleFileError(place, path, "is missing", {});
+    checkBundleFile({ bytes: bytes.length, sha256: await sha256Hex(bytes) }, entry, place);
     return bytes;
   };
   const text = new TextDecoder().decode(await readListed(PROGRAM_FILE));
@@ -107,7 +108,7 @@ async function readKernels(
   );
   const found = <T>(map: ReadonlyMap<string, T>, id: string, form: string): T => {
     const value = map.get(id);
-    if (value === undefined) throw fileError(place, `kernels/${id}`, `has no ${form}`, {});
+    if (value === undefined) throw bundleFileError(place, `kernels/${id}`, `has no ${form}`, {});
     return value;
   };
   return {
@@ -136,47 +137,16 @@ async function openWeights(
   place: string,
 ): Promise<{ readonly entries: ReadonlyMap<string, SafetensorsEntry>; readonly weights: WeightSource }> {
   const path = `${place}/${WEIGHTS_FILE}`;
-  if (listed === undefined) throw fileError(place, WEIGHTS_FILE, "is not in the manifest", {});
+  if (listed === undefined) throw bundleFileError(place, WEIGHTS_FILE, "is not in the manifest", {});
   const head = await files.readRange(WEIGHTS_FILE, 0, Math.min(8, listed.bytes));
   const end = 8 + headerLength(head, listed.bytes, path);
   const { entries } = parseHeader(await files.readRange(WEIGHTS_FILE, 0, end), listed.bytes, path);
   const weights: WeightSource = {
     async bytes(tensor) {
       const entry = entries.get(tensor);
-      if (entry === undefined) throw fileError(place, WEIGHTS_FILE, `lacks the tensor ${tensor}`, {});
+      if (entry === undefined) throw bundleFileError(place, WEIGHTS_FILE, `lacks the tensor ${tensor}`, {});
       return files.readRange(WEIGHTS_FILE, entry.offset, entry.length);
     },
   };
   return { entries, weights };
-}
-
-function checkDigest(
-  found: { readonly bytes: number; readonly sha256: string } | undefined,
-  file: ManifestFile,
-  place: string,
-): void {
-  if (found === undefined) throw fileError(place, file.path, "is missing", {});
-  if (found.bytes !== file.bytes) {
-    const sizes = { expected: `${file.bytes} bytes`, found: `${found.bytes} bytes` };
-    throw fileError(place, file.path, "does not have its size", sizes);
-  }
-  if (found.sha256 !== file.sha256) {
-    const hashes = { expected: `SHA-256 ${file.sha256}`, found: `SHA-256 ${found.sha256}` };
-    throw fileError(place, file.path, "was changed after it was written", hashes);
-  }
-}
-
-function fileError(
-  place: string,
-  path: string,
-  what: string,
-  details: { readonly expected?: string; readonly found?: string },
-): TritcError {
-  return new TritcError({
-    code: "TRITC_E_BUNDLE_FILE",
-    message: `the bundle's file ${what}`,
-    place: `${place}/${path}`,
-    ...details,
-    remedy: "copy or download the bundle again, or compile the model again",
-  });
 }

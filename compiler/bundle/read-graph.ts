@@ -5,18 +5,20 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
 import { type FileReader, fileReader } from "../file-reader.js";
-import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
+import { ListedFiles } from "./listed-files.js";
 
 /**
- * The graph that a bundle's kernels compute, for the interpreter. Its constants are read from the bundle's
+ * The graph that a bundle's kernels compute, as the manifest lists it. Its constants are read from the bundle's
  * weight file and nothing else, whatever the graph's text says.
  */
 export async function readBundleGraph(
   folder: string,
+  listed = new ListedFiles(folder),
 ): Promise<{ readonly graph: Graph; readonly reader: FileReader }> {
   const path = join(folder, GRAPH_FILE);
-  const graph = parseGraph(readRegularText(path, MOST_METADATA_BYTES), path);
+  const graph = parseGraph(listed.text(GRAPH_FILE), path);
   verifyGraph(graph);
+  await listed.check([WEIGHTS_FILE]);
   const files = fileReader();
   const reader: FileReader = {
     read(file, offset, length) {

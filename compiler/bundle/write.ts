@@ -1,8 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline as pipe } from "node:stream/promises";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import {
   BUNDLE_FORMAT,
@@ -28,6 +25,7 @@ import { layoutWeights, type PackedLayout } from "../pack/weights-file.js";
 import { type PackReport, writeWeights } from "../pack/write-weights.js";
 import { packageVersion } from "../version.js";
 import { entryModule } from "./entry.js";
+import { digestFile } from "./listed-files.js";
 import { copyPipeline } from "./pipeline-files.js";
 import type { WorkFolder } from "./work-folder.js";
 
@@ -174,10 +172,7 @@ async function hashFiles(folder: string): Promise<readonly ManifestFile[]> {
   paths.sort((a, b) => (a < b ? -1 : 1));
   const files: ManifestFile[] = [];
   for (const path of paths) {
-    const full = join(folder, path);
-    const hash = createHash("sha256");
-    await pipe(createReadStream(full), hash);
-    files.push({ path, bytes: (await stat(full)).size, sha256: hash.digest("hex") });
+    files.push({ path, ...(await digestFile(join(folder, path))) });
   }
   return files;
 }

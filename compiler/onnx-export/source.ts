@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PROGRAM_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseProgram } from "../../ir/program/json.js";
+import { ListedFiles } from "../bundle/listed-files.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
@@ -9,7 +10,6 @@ import { type Ternarize, UNLIMITED } from "../pass.js";
 import { runPasses } from "../passes/runner.js";
 import { ternarize } from "../passes/ternarize.js";
 import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
-import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { type Ports, portsOfModel, portsOfProgram } from "./ports.js";
 
 /** A graph with ternary weights, and how its source names what goes in and out. */
@@ -44,9 +44,10 @@ export function readModelSource(input: string, name: string, method: Ternarize):
 
 /** The graph that a bundle's kernels compute. */
 export async function readBundleSource(folder: string): Promise<ExportSource> {
-  const { graph, reader } = await readBundleGraph(folder);
+  const listed = new ListedFiles(folder);
+  const { graph, reader } = await readBundleGraph(folder, listed);
   try {
-    const program = parseProgram(readRegularText(join(folder, PROGRAM_FILE), MOST_METADATA_BYTES));
+    const program = parseProgram(listed.text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
     return { graph, reader, ports: portsOfProgram(graph, program) };
   } catch (error) {
     reader.close();

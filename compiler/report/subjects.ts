@@ -1,24 +1,25 @@
 import { join } from "node:path";
 import type { ByteReader } from "../../ir/constant/constant.js";
-import { MANIFEST_FILE, PROGRAM_FILE, parseManifest } from "../../ir/format/manifest.js";
+import { PROGRAM_FILE } from "../../ir/format/manifest.js";
 import { parseProgram } from "../../ir/program/json.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { planSize } from "../account/plan.js";
 import { type PlanRequest, planModel } from "../account/plan-model.js";
+import { ListedFiles } from "../bundle/listed-files.js";
 import { pipelineConfigOf } from "../bundle/pipeline-files.js";
 import { importModel } from "../import-model.js";
 import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
-import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { imageTokens } from "../resolutions.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 
-/** A bundle as it was planned when it was compiled. Its metadata are read, not its weights, and no hashes checked. */
-export async function bundleSubject(
-  folder: string,
-): Promise<{ readonly subject: ReportSubject; readonly options: Omit<ReportOptions, "name"> }> {
-  const text = (file: string) => readRegularText(join(folder, file), MOST_METADATA_BYTES);
-  const manifest = parseManifest(await text(MANIFEST_FILE), join(folder, MANIFEST_FILE));
-  const program = parseProgram(await text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
+/** A bundle as it was planned when it was compiled. Its metadata are read and checked, not its weights. */
+export function bundleSubject(folder: string): {
+  readonly subject: ReportSubject;
+  readonly options: Omit<ReportOptions, "name">;
+} {
+  const listed = new ListedFiles(folder);
+  const { manifest } = listed;
+  const program = parseProgram(listed.text(PROGRAM_FILE), join(folder, PROGRAM_FILE));
   const { sampling } = manifest;
   const target = targetByName(manifest.target);
   const plans = manifest.memory.plans.map(({ width, height, textTokens, steps, bf16 }) => {

@@ -5,9 +5,9 @@ import { basename, join, relative, resolve } from "node:path";
 import { execa } from "execa";
 import { create } from "tar";
 import { printable, TritcError } from "../../ir/errors.js";
-import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
+import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
-import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
+import { ListedFiles } from "../bundle/listed-files.js";
 import { SAMPLE_MODEL } from "../sample-model.js";
 import { removeOnExit } from "../temporary.js";
 import { packageRoot, runnerPackages } from "./packages.js";
@@ -47,9 +47,13 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
   const { folders } = options;
   for (const folder of folders) await checkFolder(folder);
   checkNames(folders);
+  const bundles = folders
+    .filter((folder) => existsSync(join(folder, MANIFEST_FILE)))
+    .map((folder) => new ListedFiles(folder));
+  for (const bundle of bundles) await bundle.check();
   const packages = runnerPackages(root, {
     pipeline: folders.some((folder) => existsSync(join(folder, "pipeline"))),
-    cuda: folders.some(isCudaBundle),
+    cuda: bundles.some(({ manifest }) => targetByName(manifest.target).cuda !== undefined),
   });
   const stage = await mkdtemp(join(tmpdir(), "tritc-runner-"));
   const isGone = removeOnExit(stage);
@@ -131,13 +135,6 @@ function checkNames(folders: readonly string[]): void {
     }
     taken.set(name.toLowerCase().normalize("NFC"), folder);
   }
-}
-
-function isCudaBundle(folder: string): boolean {
-  const manifest = join(folder, MANIFEST_FILE);
-  if (!existsSync(manifest)) return false;
-  const { target } = parseManifest(readRegularText(manifest, MOST_METADATA_BYTES), manifest);
-  return targetByName(target)?.cuda !== undefined;
 }
 
 /** Sources of native code, maps and declarations are for people who read or build on the code. */

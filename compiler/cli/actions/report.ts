@@ -15,7 +15,7 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
   const name = basename(resolve(path));
   let html: string;
   if (targets === null) {
-    const { subject, options: compiled } = await bundleSubject(path);
+    const { subject, options: compiled } = bundleSubject(path);
     html = renderReport([subject], { name, ...compiled });
   } else {
     const { ternarize, activations, resolution: resolutions, textLength } = options;
