@@ -38,7 +38,7 @@ function kernel(id: string, features: readonly string[] = [], fallback: string |
     params: {},
     args: [
       { ...arg, name: "a" },
-      { ...arg, name: "scale" },
+      { ...arg, name: "b" },
       { ...arg, name: "out", access: "write" },
     ],
     scalars: ["f32"],

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const path = join(folder, "model.onnx");
   writeFileSync(path, smallModel());
   writeFileSync(inputs(), serialize(new Map([["x", x]])));
-  const options = ["--target", "a10", "--emit", "source", "-o", bundle()];
+  const options = ["--target", "a10", "--ternarize", "none", "--emit", "source", "-o", bundle()];
   expect((await cli(["compile", path, ...options])).stderr).toBe("");
 });
 afterAll(() => rmSync(folder, { recursive: true }));
