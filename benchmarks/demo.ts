@@ -13,7 +13,7 @@ import { openGenerator } from "../runtime/node/generate.js";
 import { composeGrid } from "../runtime/node/grid.js";
 import { encodePng } from "../runtime/node/png.js";
 import { openAdapter } from "../runtime/node/webgpu.js";
-import { unpackModels } from "../tools/models.js";
+import { unpackModels } from "./build/models.js";
 
 const PROMPTS = [
   "a photo of a ring",

@@ -21,7 +21,7 @@ import { evaluateBundle } from "../runtime/evaluate.js";
 import { openBundle } from "../runtime/node/bundle.js";
 import { openDevice } from "../runtime/node/open-device.js";
 import { loadVulkanLoader, prepareSoftwareVulkan } from "../runtime/node/software-adapter.js";
-import { unpackModels } from "../tools/models.js";
+import { unpackModels } from "./build/models.js";
 
 const STEPS = 50;
 const SIZE = { width: 64, height: 64 } as const;

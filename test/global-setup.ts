@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { unpackModels } from "../tools/models.js";
+import { unpackModels } from "../benchmarks/build/models.js";
 
 /** Runs once before all test files. */
 export async function setup(): Promise<void> {

@@ -11,7 +11,7 @@ import { findToolkit } from "../../compiler/codegen/nvcc/toolkit.js";
 import { TritcError } from "../../ir/errors.js";
 import { cacheDir } from "../../runtime/node/cache-dir.js";
 import { type Activations, ARCHITECTURES, type Architecture, cudaPortable } from "../../targets/index.js";
-import { unpackModels } from "../../tools/models.js";
+import { unpackModels } from "../build/models.js";
 import { type CheckResult, checkKernels, cudaKernels } from "./kernels.js";
 
 const ACTIVATIONS: readonly Activations[] = ["int8", "bf16", "f32"];

@@ -1,9 +1,15 @@
 /**
- * `npm run fuzz -- models <file.onnx...> [--cases 3000] [--seed 1]`: changes the structure of models at random, from fixed
- * seeds, and runs each through inspect, eval and compile. Exit code 1 if any case ends in a defect, a wrong result or late.
+ * More of a fuzz than the suite runs, from fixed seeds. Exit code 1 if any case ends in a defect, a wrong result or late.
+ *
+ *     npm run fuzz -- models <file.onnx...> [--cases 3000] [--seed 1]
+ *     npm run fuzz -- bundles [--cases 10000] [--seed 1]
+ *
+ * models: the structure of models is changed; each goes through inspect, eval and compile. bundles: manifest, program and
+ * weights are changed; each is opened, and what is accepted runs between guard areas (`test/fuzz/bundles.test.ts`).
  */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { execa } from "execa";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
 import { fuzzModels } from "./models.js";
 
@@ -24,5 +30,15 @@ program
     } finally {
       await device.close();
     }
+  });
+program
+  .command("bundles")
+  .option("--cases <n>", "how many", "10000")
+  .option("--seed <n>", "seed of the first case", "1")
+  .action(async ({ cases, seed }: { cases: string; seed: string }) => {
+    const argv = ["vitest", "run", "test/fuzz/bundles.test.ts", "--disable-console-intercept"];
+    const env = { FUZZ_CASES: cases, FUZZ_SEED: seed };
+    const { exitCode } = await execa("npx", argv, { stdio: "inherit", env, reject: false });
+    process.exitCode = exitCode ?? 1;
   });
 await program.parseAsync();

@@ -10,7 +10,7 @@ const SOURCES = ["ir", "targets", "templates", "compiler", "runtime"];
 export async function builtCli(): Promise<string> {
   if (!isFresh()) {
     await execa("npx", ["tsc", "-p", "tsconfig.build.json"], { cwd: root, reject: false });
-    await execa("node", ["dist/tools/finish-build.js"], { cwd: root });
+    await execa("node", ["dist/benchmarks/build/finish-build.js"], { cwd: root });
     if (statSync(main, { throwIfNoEntry: false }) === undefined) throw new Error("the build failed");
   }
   return main;
