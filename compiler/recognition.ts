@@ -1,7 +1,9 @@
 import type { ByteReader } from "../ir/constant/constant.js";
 import { TritcError } from "../ir/errors.js";
 import { type Graph, typeOf, type ValueId } from "../ir/graph/graph.js";
+import type { OpName } from "../ir/graph/ops.js";
 import { verifyGraph } from "../ir/graph/verify.js";
+import { subgraphsOf } from "./graph/subgraphs.js";
 import { importModel } from "./import-model.js";
 import { interruptible } from "./interruptible.js";
 import { type PassContext, UNLIMITED } from "./pass.js";
@@ -45,6 +47,10 @@ export function recognition(imported: Graph, reader: ByteReader): Recognition {
 
 function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
   verifyGraph(imported);
+  if (!holdsAttention(imported)) {
+    const graph = front(imported, reader, {});
+    return { graph, stopped: whyNotFlux(graph) };
+  }
   let stopped: NotFlux | undefined;
   const tried = new Set<string>();
   for (const reading of shapeReadings(imported)) {
@@ -71,6 +77,14 @@ function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
   }
   return { graph: front(imported, reader, {}), stopped };
 }
+
+/** Whether there is anything to find blocks by: no reading of the inputs brings attention into a graph. */
+function holdsAttention({ nodes }: Graph): boolean {
+  return nodes.some((node) => ATTENTION.has(node.op) || subgraphsOf(node).some(holdsAttention));
+}
+
+/** What every form of attention is imported as. */
+const ATTENTION: ReadonlySet<OpName> = new Set<OpName>(["softmax", "softmax-flat", "attention"]);
 
 /** A model that was exported for a fixed number of samples, as it is for one of them, if they do not mix. */
 function singleSample(graph: Graph, reader: ByteReader): Graph {

@@ -70,7 +70,8 @@ describe("thousands of", () => {
         { axis: { i: 1 } },
       ),
     ];
-    const { graph: folded } = recognized({ inputs: [x], outputs: [y], nodes });
+    const { graph: folded, stopped } = recognized({ inputs: [x], outputs: [y], nodes });
+    expect(stopped?.expected).toBe("a result of blocks with attention");
     expect(folded.nodes.map((n) => n.op)).toEqual(["unary", "concat"]);
     expect(folded.types.get("y")?.shape).toEqual(["n", 2 * N]);
   });
