@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ByteReader } from "../ir/constant/constant.js";
 import type { Bindings } from "../ir/dim.js";
@@ -16,6 +16,7 @@ import { interruptible } from "./interruptible.js";
 import { type LoraReport, planLora } from "./lora/plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
 import { type LoweredProgram, lower, requireShapes } from "./lower/index.js";
+import { makeFolderSync } from "./make-folder.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { describeModel } from "./passes/describe-model.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
@@ -166,7 +167,7 @@ export function portTypesOf(graph: Graph): ReadonlyMap<ValueId, DType> {
 }
 
 function dumpText(folder: string, file: string, text: string): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolderSync(folder);
   writeFileSync(join(folder, file), text);
 }
 

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../make-folder.js";
 import type { RunOptions } from "./commands/run.js";
 import { Output, STANDARD } from "./output.js";
 import { readPrompt, readPrompts } from "./prompts.js";
@@ -63,7 +63,7 @@ export async function jobsOf(options: RunOptions): Promise<readonly Job[]> {
   const isFile = /^[^{]*\.png$/i.test(out);
   const jobs: Job[] = [];
   for (const picture of pictures) {
-    if (!isFile) await mkdir(dirname(picture.out), { recursive: true });
+    if (!isFile) await makeFolder(dirname(picture.out));
     jobs.push({ ...picture, output: await Output.open({ ...options, out: picture.out }, "PNG") });
   }
   return jobs;

@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
+import { makeFolderSync } from "../make-folder.js";
 import type { Pass, PassContext } from "../pass.js";
 
 /** How a run reports what it does; read from the environment unless given. */
@@ -40,7 +41,7 @@ export function runPasses(
       options.report?.(`${milliseconds} ms  ${pass.name.padEnd(26)} ${nodes}`);
     }
     if (options.dump !== undefined && next !== current) {
-      mkdirSync(options.dump, { recursive: true });
+      makeFolderSync(options.dump);
       const file = `${String((options.first ?? 0) + i).padStart(2, "0")}-${pass.name}.txt`;
       writeFileSync(join(options.dump, file), `${printGraph(next)}\n`);
     }
@@ -90,7 +91,7 @@ function writeReproducer(graph: Graph, passes: readonly Pass[], options: RunnerO
   const file = join(folder, `tritc-reproducer-${passes[0]?.name ?? "pass"}-${process.pid}.txt`);
   const text = `# passes: ${passes.map((p) => p.name).join(", ")}\n${printGraph(graph)}\n`;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolderSync(folder);
     writeFileSync(file, text);
     return file;
   } catch {

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { TritcError } from "../../ir/errors.js";
 import { cacheDir } from "./cache-dir.js";
+import { makeFolder } from "./make-folder.js";
 import { installCommand } from "./optional-package.js";
 import { readTar } from "./tar.js";
 
@@ -82,7 +83,7 @@ async function unpack(archive: string, packed: Uint8Array, folder: string): Prom
   const files = readTar(tar, archive);
   const temporary = `${folder}.${process.pid}-${randomUUID()}`;
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     const sizes: Record<string, number> = {};
     for (const name of NEEDED) {
       const content = files.get(name);
