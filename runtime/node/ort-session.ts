@@ -5,6 +5,7 @@ import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
 import { checkWhole, MAX_THREADS } from "../bounds.js";
 import { Turns } from "../turns.js";
+import { checkExternalData } from "./external-data.js";
 import { missingFile } from "./json-file.js";
 import { importOptional } from "./optional-package.js";
 
@@ -39,13 +40,14 @@ export interface OrtOptions {
  * Opens an ONNX file in ONNX Runtime.
  *
  * @throws TritcError `TRITC_E_PIPELINE_FILE` if the file is absent, `TRITC_E_PACKAGE` if the runtime is not
- *   installed, `TRITC_E_ORT` if it refuses the file
+ *   installed, `TRITC_E_ORT` if it refuses the file, and what `checkExternalData` throws
  */
 export async function openOrtSession(path: string, options: OrtOptions = {}): Promise<OrtSession> {
   if (options.threads !== undefined) checkWhole("threads", options.threads, 1, MAX_THREADS);
   await access(path).catch((cause: unknown) => {
     throw missingFile(path, cause);
   });
+  await checkExternalData(path);
   const ort = await importOptional("onnxruntime-node", () => import("onnxruntime-node"));
   const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
