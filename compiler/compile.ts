@@ -26,6 +26,7 @@ import { type Emit, toolkitFor } from "./codegen/kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { type Drawing, drawingOf, largestSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
+import { withFirstLooks } from "./first-looks.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/plan.js";
@@ -132,7 +133,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   await whatIsThere(options.out);
   const { signal, onNotice, resume = true } = options;
   return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
-    compileInto(work, options, target),
+    withFirstLooks(() => compileInto(work, options, target)),
   );
 }
 

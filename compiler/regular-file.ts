@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { TritcError } from "../ir/errors.js";
+import { noteLook } from "./first-looks.js";
 
 /** Manifest, program and graph of a bundle: FLUX.1-dev's are below 10 MB. */
 export const MOST_METADATA_BYTES = 1 << 28;
@@ -11,8 +12,11 @@ export const MOST_METADATA_BYTES = 1 << 28;
 export function openRegular(path: string): number {
   // Waits for nobody at the other end of a pipe. Windows has neither.
   const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  const info = fstatSync(descriptor);
-  if (info.isFile()) return descriptor;
+  const info = fstatSync(descriptor, { bigint: true });
+  if (info.isFile()) {
+    noteLook(path, info);
+    return descriptor;
+  }
   closeSync(descriptor);
   if (info.isDirectory()) throw Object.assign(new Error("EISDIR: a folder"), { code: "EISDIR", path });
   throw new TritcError({

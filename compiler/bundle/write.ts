@@ -109,7 +109,7 @@ async function resumeWeights(
   layout: PackedLayout,
   options: BundleOptions,
 ): Promise<PackReport> {
-  const source = await PackSource.of(layout);
+  const source = PackSource.of(layout);
   const { journal, records, isOther } = await Journal.open(work.journal, source.identity);
   if (isOther)
     options.onNotice?.("the model or the options are not those of the unfinished work: starting anew");

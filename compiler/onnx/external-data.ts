@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import * as path from "node:path";
+import { noteLook } from "../first-looks.js";
 import { badExternalData } from "./errors.js";
 
 /** What a `TensorProto` says of where its bytes are. */
@@ -82,14 +83,15 @@ function contain(location: string, directory: string, place: string): string {
 }
 
 function sizeOf(file: string, location: string, place: string): number {
-  const stat = statSync(file, { throwIfNoEntry: false });
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
   if (stat === undefined) {
     throw badExternalData(place, `the external data file "${location}" does not exist`, {
       remedy: "download all files of the model into one folder",
     });
   }
   if (!stat.isFile()) throw badExternalData(place, `the external data "${location}" is not a regular file`);
-  return stat.size;
+  noteLook(file, stat);
+  return Number(stat.size);
 }
 
 function number(key: string, text: string | undefined, place: string): number | undefined {

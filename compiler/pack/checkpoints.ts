@@ -54,7 +54,7 @@ export class Checkpoints {
     this.#last = performance.now();
     await this.#file.datasync();
     // Rows that were read from a file that changed must never count as done.
-    await this.#source.check();
+    this.#source.check();
     await this.#journal?.append(records);
   }
 }

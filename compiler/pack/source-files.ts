@@ -1,17 +1,14 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Constant } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
+import { type FileLook, firstLook, lookAt } from "../first-looks.js";
 import { packageVersion } from "../version.js";
 import type { PackedLayout } from "./weights-file.js";
 
 /** A file that weights are read from, as it was when the work began. */
-interface SourceFile {
+interface SourceFile extends FileLook {
   readonly path: string;
-  readonly bytes: number;
-  /** Which file it is, when it was written to, and when anything of it was changed last, which nobody can set back. */
-  readonly changed: string;
 }
 
 /** What a weight file is made from. */
@@ -25,21 +22,24 @@ export class PackSource {
     this.identity = identity;
   }
 
-  static async of(layout: PackedLayout): Promise<PackSource> {
+  /** Throws TRITC_E_SOURCE_CHANGED if a file is not what it was when the model was imported. */
+  static of(layout: PackedLayout): PackSource {
     const paths = new Set<string>();
     const hash = createHash("sha256").update(packageVersion()).update(layout.header);
     for (const { tensor } of layout.tensors) {
       hash.update(tensor.encoding).update(recipeText(tensor.constant, paths));
     }
-    const files = await Promise.all([...paths].sort().map(lookAt));
+    const files = [...paths].sort().map((path) => ({ path, ...firstLook(path) }));
     hash.update(JSON.stringify(files));
-    return new PackSource(files, hash.digest("hex"));
+    const source = new PackSource(files, hash.digest("hex"));
+    source.check();
+    return source;
   }
 
   /** Throws TRITC_E_SOURCE_CHANGED if a file is not what it was. */
-  async check(): Promise<void> {
+  check(): void {
     for (const file of this.#files) {
-      const now = await lookAt(file.path);
+      const now = lookAt(file.path);
       if (now.bytes === file.bytes && now.changed === file.changed) continue;
       throw new TritcError({
         code: "TRITC_E_SOURCE_CHANGED",
@@ -50,16 +50,6 @@ export class PackSource {
         remedy: "wait until nothing writes to the file any more, then run the command again",
       });
     }
-  }
-}
-
-/** Sizes below zero stand for a file that is gone. */
-async function lookAt(path: string): Promise<SourceFile> {
-  try {
-    const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return { path, bytes: Number(size), changed: `${ino} ${mtimeNs} ${ctimeNs}` };
-  } catch {
-    return { path, bytes: -1, changed: "" };
   }
 }
 

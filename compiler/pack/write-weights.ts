@@ -60,7 +60,7 @@ export async function writeWeights(
   layout: PackedLayout,
   options: PackOptions,
 ): Promise<PackReport> {
-  const source = options.source ?? (await PackSource.of(layout));
+  const source = options.source ?? PackSource.of(layout);
   const records = options.records ?? [];
   try {
     const file = await openFile(path, records.length > 0);
@@ -132,7 +132,7 @@ class Packing {
     }
     await this.#writeOthers(plan.others);
     await this.#file.sync();
-    await this.#source.check();
+    this.#source.check();
     return {
       bytesRead: this.#bytesRead,
       bytesKept: kept.bytes,
@@ -199,7 +199,7 @@ class Packing {
     result: Exclude<RowResult, { readonly kind: "packed" }>,
   ): Promise<never> {
     const { name } = packed.tensor;
-    await this.#source.check();
+    this.#source.check();
     switch (result.kind) {
       case "not-finite": {
         const row = weightRow + result.row;
