@@ -42,11 +42,14 @@ export function pruneGraph(graph: Graph): Graph {
     nodes.push(node);
   }
   nodes.reverse();
-  const keep = new Set<ValueId>([...live, ...graph.inputs, ...nodes.flatMap((n) => n.outputs)]);
-  return {
-    ...graph,
-    nodes,
-    types: new Map([...graph.types].filter(([id]) => keep.has(id))),
-    constants: new Map([...graph.constants].filter(([id]) => live.has(id))),
-  };
+  const constants = only(graph.constants, live);
+  for (const id of graph.inputs) live.add(id);
+  for (const node of nodes) for (const id of node.outputs) live.add(id);
+  return { ...graph, nodes, types: only(graph.types, live), constants };
+}
+
+function only<V>(entries: ReadonlyMap<ValueId, V>, ids: ReadonlySet<ValueId>): Map<ValueId, V> {
+  const found = new Map<ValueId, V>();
+  for (const [id, value] of entries) if (ids.has(id)) found.set(id, value);
+  return found;
 }

@@ -26,9 +26,14 @@ export function usedOnce(uses: Uses, id: ValueId): boolean {
   return uses.nodes.get(id)?.length === 1 && !uses.outputs.has(id);
 }
 
-/** The node that computes each value; inputs and constants have none. */
+/** The node that computes each value; inputs and constants have none. Passes ask this of one graph again and again. */
 export function producersOf(graph: Graph): ReadonlyMap<ValueId, Node> {
+  const known = PRODUCERS.get(graph);
+  if (known !== undefined) return known;
   const producers = new Map<ValueId, Node>();
   for (const node of graph.nodes) for (const id of node.outputs) producers.set(id, node);
+  PRODUCERS.set(graph, producers);
   return producers;
 }
+
+const PRODUCERS = new WeakMap<Graph, ReadonlyMap<ValueId, Node>>();

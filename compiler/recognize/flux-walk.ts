@@ -1,5 +1,6 @@
 import { addDims, type Dim } from "../../ir/dim.js";
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { producersOf } from "../graph/uses.js";
 import { describeOp } from "./known-ops.js";
 import { NotFlux } from "./not-flux.js";
 
@@ -8,14 +9,14 @@ export type Linear = NodeOf<"linear">;
 /** Read-only dataflow over a recognized graph: who makes a value, who reads it, where a stream comes from. */
 export class FluxWalk {
   readonly graph: Graph;
-  readonly #producers = new Map<ValueId, Node>();
+  readonly #producers: ReadonlyMap<ValueId, Node>;
   readonly #consumers = new Map<ValueId, Node[]>();
   readonly #starts = new Map<string, Linear | undefined>();
 
   constructor(graph: Graph) {
     this.graph = graph;
+    this.#producers = producersOf(graph);
     for (const node of graph.nodes) {
-      for (const output of node.outputs) this.#producers.set(output, node);
       for (const input of new Set(node.inputs)) {
         if (input === null) continue;
         const list = this.#consumers.get(input);

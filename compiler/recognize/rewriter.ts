@@ -5,7 +5,9 @@ import type { Graph, Node, ValueId, ValueType } from "../../ir/graph/graph.js";
 import type { BinaryFn, OpAttrs, OpName, UnaryFn } from "../../ir/graph/ops.js";
 import { countOf } from "../../ir/tensor.js";
 import { dependenciesFirst, pruneGraph } from "../graph/order.js";
+import { Overlay } from "../graph/overlay.js";
 import { renameAll } from "../graph/subgraphs.js";
+import { producersOf } from "../graph/uses.js";
 import { isFilledWith, numbersOf } from "./constants.js";
 
 /** An operation to add: what a node is before it has outputs. */
@@ -20,9 +22,9 @@ export type NodeSpec = {
 export class Rewriter {
   readonly #graph: Graph;
   readonly #reader: ByteReader;
-  readonly #types: Map<ValueId, ValueType>;
-  readonly #constants: Map<ValueId, Constant>;
-  readonly #producers = new Map<ValueId, Node>();
+  readonly #types: Overlay<ValueId, ValueType>;
+  readonly #constants: Overlay<ValueId, Constant>;
+  readonly #producers: Overlay<ValueId, Node>;
   readonly #replaced = new Map<ValueId, ValueId>();
   readonly #scalars = new Map<ValueId, number | undefined>();
   readonly #emitted = new Map<string, readonly ValueId[]>();
@@ -35,9 +37,9 @@ export class Rewriter {
   constructor(graph: Graph, reader: ByteReader) {
     this.#graph = graph;
     this.#reader = reader;
-    this.#types = new Map(graph.types);
-    this.#constants = new Map(graph.constants);
-    for (const node of graph.nodes) for (const output of node.outputs) this.#producers.set(output, node);
+    this.#types = new Overlay(graph.types);
+    this.#constants = new Overlay(graph.constants);
+    this.#producers = new Overlay(producersOf(graph));
   }
 
   /** The nodes the graph had at first, in order. */
@@ -239,12 +241,12 @@ export class Rewriter {
     const producer = (id: ValueId) => this.#producers.get(this.resolve(id));
     const roots = this.#graph.outputs.map(producer).filter((node) => node !== undefined);
     const nodes = dependenciesFirst(roots, producer).map((node) => renameAll(node, name));
-    const types = new Map(this.#types);
+    const types = this.#types.merged();
     for (const [from, to] of renamed) {
       const type = this.#types.get(from);
       if (type !== undefined) types.set(to, type);
     }
-    return pruneGraph({ ...this.#graph, types, constants: this.#constants, nodes });
+    return pruneGraph({ ...this.#graph, types, constants: this.#constants.merged(), nodes });
   }
 
   /** A replaced graph output keeps its name: the new value takes it over. */

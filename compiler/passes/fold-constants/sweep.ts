@@ -6,7 +6,7 @@ import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js
 import { type InferSource, inferNode } from "../../../ir/graph/infer/index.js";
 import type { OpName } from "../../../ir/graph/ops.js";
 import { countOf } from "../../../ir/tensor.js";
-import { renameValues, subgraphsOf, valuesReadBy } from "../../graph/subgraphs.js";
+import { renameValues, subgraphsOf } from "../../graph/subgraphs.js";
 import { dimsOf, elementsOf, intsConstant } from "../../graph/values.js";
 import { dissolveIf, unrollLoop } from "./control.js";
 import type { Equation } from "./equations.js";
@@ -304,7 +304,7 @@ export class Sweep {
     return id32;
   }
 
-  /** The graph that the sweep leaves, with the names of the original's outputs. */
+  /** The graph that the sweep leaves, with the names of the original's outputs; not pruned. */
   result(graph: Graph, inputs: readonly ValueId[]): Graph {
     const outputs: ValueId[] = [];
     const taken = new Set<ValueId>();
@@ -322,14 +322,7 @@ export class Sweep {
       } else outputs.push(value);
       taken.add(id);
     }
-    const used = new Set<ValueId>([...outputs, ...this.nodes.flatMap(valuesReadBy)]);
-    const constants = new Map([...this.constants].filter(([id]) => used.has(id)));
-    const types = new Map<ValueId, ValueType>();
-    for (const id of [...inputs, ...constants.keys(), ...this.nodes.flatMap((n) => n.outputs)]) {
-      const type = this.types.get(id);
-      if (type !== undefined) types.set(id, type);
-    }
-    return { ...graph, inputs, outputs, types, constants, nodes: this.nodes };
+    return { ...graph, inputs, outputs, types: this.types, constants: this.constants, nodes: this.nodes };
   }
 }
 

@@ -1,4 +1,4 @@
-import { addDims, type Dim, divDims, type Shape, subDims, symbolsOf } from "../../dim.js";
+import { addDims, type Dim, divDims, type Shape, sameShape, subDims, symbolsOf } from "../../dim.js";
 import type { DType } from "../../dtype.js";
 import { TritcError } from "../../errors.js";
 import type { Node, ValueId, ValueType } from "../graph.js";
@@ -101,6 +101,7 @@ export class Operands {
   }
 
   #broadcastPair(a: Shape, b: Shape): Shape {
+    if (a.length === 0 || sameShape(a, b)) return b;
     const rank = Math.max(a.length, b.length);
     return Array.from({ length: rank }, (_, i) => {
       const x = a[i - rank + a.length] ?? 1;
