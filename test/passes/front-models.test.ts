@@ -88,7 +88,9 @@ describe("fold-constants and canonicalize", () => {
     ]);
   });
 
-  it.each(Object.keys(STYLES))("bring a FLUX transformer in the style of %s to the same form", (name) => {
+  // Without the shapes of its inputs, which recognition reads from the graph, a model keeps its shape arithmetic.
+  const shaped = Object.keys(STYLES).filter((name) => STYLES[name]?.axes !== "no-shape");
+  it.each(shaped)("bring a FLUX transformer in the style of %s to the same form", (name) => {
     const style = STYLES[name];
     if (style === undefined) throw new Error(name);
     const path = join(folder, `${Object.keys(STYLES).indexOf(name)}.onnx`);
