@@ -26,7 +26,9 @@ export function importOptional<T>(name: OptionalPackage, load: () => Promise<T>)
   const { range, use } = OPTIONAL_PACKAGES[name];
   return load().catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const missing = reason.includes(`Cannot find package '${name}'`);
+    const missing = [`Cannot find package '${name}'`, `Cannot find module '${name}'`].some((text) =>
+      reason.includes(text),
+    );
     throw new TritcError({
       code: "TRITC_E_PACKAGE",
       message: `the package ${name}, which ${use}, ${missing ? "is not installed" : "cannot be loaded"}`,

@@ -1,6 +1,5 @@
 /** ONNX Runtime on the CPU behind one small, typed interface: the text encoders and the VAE run on it. */
 import { access } from "node:fs/promises";
-import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
 import { checkWhole, MAX_THREADS } from "../bounds.js";
@@ -8,6 +7,7 @@ import { Turns } from "../turns.js";
 import { checkExternalData } from "./external-data.js";
 import { missingFile } from "./json-file.js";
 import { importOptional } from "./optional-package.js";
+import { OrtProcess, type OrtValue } from "./ort-process.js";
 
 /** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
 export interface HostTensor {
@@ -48,13 +48,14 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
     throw missingFile(path, cause);
   });
   await checkExternalData(path);
-  const ort = await importOptional("onnxruntime-node", () => import("onnxruntime-node"));
-  const sessionOptions: InferenceSession.SessionOptions = {
+  const ort = await importOptional("onnxruntime-node", () => OrtProcess.start());
+  const sessionOptions = {
     executionProviders: ["cpu"],
     logSeverityLevel: 3,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads, interOpNumThreads: 1 }),
   };
-  const session = await ort.InferenceSession.create(path, sessionOptions).catch((cause: unknown) => {
+  const session = await ort.call("open", path, sessionOptions).catch((cause: unknown) => {
+    ort.close();
     throw ortError(
       path,
       "ONNX Runtime cannot load this model",
@@ -62,11 +63,8 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
       "check that the file and its external data are complete, or export the model again",
     );
   });
-  const inputs = session.inputMetadata.map(
-    (meta): OrtInput =>
-      meta.isTensor
-        ? { name: meta.name, type: meta.type, shape: meta.shape }
-        : { name: meta.name, type: "non-tensor", shape: [] },
+  const inputs = session.inputs.map(
+    ({ name, type = "non-tensor", shape = [] }): OrtInput => ({ name, type, shape }),
   );
   const turns = new Turns("ONNX Runtime session");
   return {
@@ -74,14 +72,12 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
     outputNames: session.outputNames,
     run: (feeds) =>
       turns.take(async () => {
-        // Names are the file's, `__proto__` too.
-        const tensors: Record<string, Tensor> = Object.create(null);
-        for (const input of inputs) {
+        const values = inputs.map((input): OrtValue => {
           const feed = Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined;
           if (feed === undefined) throw unknownInput(path, input.name, Object.keys(feeds));
-          tensors[input.name] = toOrtTensor(ort.Tensor, path, input, feed);
-        }
-        const results = await session.run(tensors).catch((cause: unknown) => {
+          return [input.name, input.type, toOrtData(path, input, feed.data), feed.shape];
+        });
+        const results = await ort.call("run", values).catch((cause: unknown) => {
           throw ortError(
             path,
             "ONNX Runtime failed in this model",
@@ -89,52 +85,39 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
             "check the sizes of what it was given",
           );
         });
-        const outputs = new Map<string, HostTensor>();
-        for (const [name, tensor] of Object.entries(results))
-          outputs.set(name, fromOrtTensor(path, name, tensor));
-        return outputs;
+        return new Map(
+          results.map(([name, type, data, shape]) => [
+            name,
+            { data: fromOrtData(path, name, type, data), shape },
+          ]),
+        );
       }),
-    close: () => turns.close(() => session.release()),
+    close: () => turns.close(async () => ort.close()),
   };
 }
 
-function toOrtTensor(
-  TensorClass: typeof Tensor,
-  path: string,
-  input: OrtInput,
-  { data, shape }: HostTensor,
-): Tensor {
-  switch (input.type) {
+function toOrtData(path: string, { name, type }: OrtInput, data: Float32Array): unknown {
+  switch (type) {
     case "float32":
-      return new TensorClass("float32", data, shape);
+      return data;
     case "float16":
-      return new TensorClass("float16", encodeHalf(data), shape);
+      return encodeHalf(data);
     case "float64":
-      return new TensorClass("float64", Float64Array.from(data), shape);
+      return Float64Array.from(data);
     case "int32":
-      return new TensorClass("int32", Int32Array.from(data), shape);
+      return Int32Array.from(data);
     case "int64":
-      return new TensorClass(
-        "int64",
-        BigInt64Array.from(data, (v) => BigInt(v)),
-        shape,
-      );
+      return BigInt64Array.from(data, (v) => BigInt(v));
     default:
-      throw unsupportedType(path, input.name, input.type);
+      throw unsupportedType(path, name, type);
   }
 }
 
-function fromOrtTensor(path: string, name: string, tensor: Tensor): HostTensor {
-  const shape = tensor.dims;
-  // On an engine with Float16Array the runtime hands out numbers, elsewhere the bits.
-  const data: unknown = tensor.data;
-  if (data instanceof Float32Array) return { data, shape };
-  if (data instanceof Float64Array) return { data: Float32Array.from(data), shape };
-  if (tensor.type === "float16" && data instanceof Uint16Array) return { data: decodeHalf(data), shape };
-  if (tensor.type === "float16" && ArrayBuffer.isView(data)) {
-    return { data: decodeHalf(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)), shape };
-  }
-  throw unsupportedType(path, name, tensor.type);
+function fromOrtData(path: string, name: string, type: string, data: unknown): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (type === "float16" && data instanceof Uint16Array) return decodeHalf(data);
+  throw unsupportedType(path, name, type);
 }
 
 function ortError(path: string, message: string, cause: unknown, remedy: string): TritcError {
