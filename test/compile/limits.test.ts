@@ -58,7 +58,10 @@ function inputsOf(style: FluxStyle): Map<string, Tensor> {
   );
 }
 
-const dynamic = Object.keys(STYLES).filter((name) => STYLES[name]?.tokens !== null);
+/** Residuals of all blocks in one input are larger than a binding here. */
+const dynamic = Object.keys(STYLES).filter(
+  (name) => STYLES[name]?.tokens !== null && STYLES[name]?.residuals !== "stacked",
+);
 
 describe.each([
   { target: cpu, names: dynamic, open: () => createNodeCpuDevice({ threads: 2 }) },
