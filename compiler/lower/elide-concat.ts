@@ -59,13 +59,14 @@ export function elideConcat(
   for (const node of graph.nodes.toReversed()) {
     const [output = ""] = node.outputs;
     if (node.op !== "concat" || scattered.has(output)) continue;
+    const seen = new Set<ValueId | null>();
+    const twice = new Set(node.inputs.filter((id) => seen.size === seen.add(id).size));
     let start: Dim = 0;
-    for (const [i, id] of node.inputs.entries()) {
+    for (const id of node.inputs) {
       if (id === null) continue;
       const at = windowAt(shapeOf(graph, output), node.attrs.axis, start, perStep(output));
-      const once = node.inputs.indexOf(id) === i && node.inputs.lastIndexOf(id) === i;
       const sameType = dtypeOf(graph, id) === dtypeOf(graph, output);
-      if (at !== undefined && once && sameType) place(id, { of: output, ...at });
+      if (at !== undefined && !twice.has(id) && sameType) place(id, { of: output, ...at });
       start = addDims(start, shapeOf(graph, id)[node.attrs.axis] ?? 1);
     }
   }
