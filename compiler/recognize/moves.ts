@@ -1,10 +1,11 @@
 import type { Shape } from "../../ir/dim.js";
 import type { Node, NodeOf } from "../../ir/graph/graph.js";
-import { type Channels, MAX_CHANNELS, pickChannels, reshapeChannels } from "./channels.js";
+import { type Channels, channelSizes, MAX_CHANNELS, pickChannels, reshapeChannels } from "./channels.js";
 import type { Rewriter } from "./rewriter.js";
 
 /** Repeats whole channel axes until they have the sizes of `shape`. */
 export function tileChannels(value: Channels, shape: Shape): Channels | undefined {
+  if (channelSizes(shape, value.token) === undefined) return undefined;
   let result = value;
   for (const [axis, dim] of shape.entries()) {
     const size = result.shape[axis];
@@ -74,6 +75,7 @@ export function gatherEntries(
   const axis = node.attrs.axis < 0 ? node.attrs.axis + value.shape.length : node.attrs.axis;
   const size = value.shape[axis];
   if (axis === value.token || typeof size !== "number") return undefined;
+  if (value.channels.length * picks.length > size * MAX_CHANNELS) return undefined;
   const picked = pickChannels(
     value,
     axis,

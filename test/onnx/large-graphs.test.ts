@@ -168,6 +168,33 @@ describe("what multiplies is bounded", () => {
     expect(run({ inputs: [x], outputs: [y], nodes, initializers })).toEqual([100, 200]);
   });
 
+  it("tiles, gathers and sequences of very many entries stay in the graph", () => {
+    const many = 1e9;
+    const { graph: folded } = recognized({
+      inputs: [x, value("wide", "f32", [many]), value("row", "f32", [1, 2])],
+      outputs: ["tiled", "gathered", "last"].map((name) => value(name, "f32")),
+      initializers: [
+        tensor("repeats", "i64", [2], [1, many]),
+        tensor("picks", "i64", [100_000], new Array(100_000).fill(0)),
+        tensor("zero", "i64", [], [0]),
+        tensor("one", "i64", [], [1]),
+      ],
+      nodes: [
+        node("Tile", ["x", "repeats"], ["t"]),
+        node("Neg", ["t"], ["tiled"]),
+        node("Gather", ["row", "picks"], ["wider"], { axis: { i: 1 } }),
+        node("Gather", ["wider", "picks"], ["g"], { axis: { i: 0 } }),
+        node("Neg", ["g"], ["gathered"]),
+        node("SplitToSequence", ["wide", "one"], ["parts"]),
+        node("SequenceAt", ["parts", "zero"], ["last"]),
+      ],
+    });
+    expect(folded.nodes.map((n) => n.op)).toEqual(
+      expect.arrayContaining(["tile", "gather", "split-to-sequence"]),
+    );
+    expect(folded.types.get("tiled")?.shape).toEqual(["n", 2 * many]);
+  });
+
   it("sizes that are long formulas are refused", () => {
     const count = 24;
     const pairs = Array.from({ length: count }, (_, i) => i);

@@ -114,6 +114,9 @@ function isScalar(sweep: Sweep, id: ValueId): boolean {
   return sweep.types.get(id)?.shape?.length === 0;
 }
 
+/** Sequences of more members stay in the graph. */
+const MOST_PARTS = 20_000;
+
 /** One size for all parts (the last may be shorter), or a size for each. */
 function partSizes(
   size: Dim,
@@ -123,8 +126,11 @@ function partSizes(
   if (given === undefined || !uniform) return given;
   const chunk = given[0] ?? 1;
   if (typeof size === "number" && typeof chunk === "number") {
-    return Array.from({ length: Math.ceil(size / chunk) }, (_, i) => Math.min(chunk, size - i * chunk));
+    const length = Math.ceil(size / chunk);
+    if (!(length <= MOST_PARTS)) return undefined;
+    return Array.from({ length }, (_, i) => Math.min(chunk, size - i * chunk));
   }
   const count = divDims(size, chunk);
-  return typeof count === "number" ? new Array<Dim>(count).fill(chunk) : undefined;
+  if (typeof count !== "number" || !(count <= MOST_PARTS)) return undefined;
+  return new Array<Dim>(count).fill(chunk);
 }
