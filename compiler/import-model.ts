@@ -39,6 +39,7 @@ function importAny(path: string): Graph {
 function importFile(file: string): Graph {
   if (isIndex(file)) return importCheckpoint(file);
   const kind = fileKind(file);
-  refuseKind(file, kind, "ONNX or safetensors");
-  return kind === "safetensors" || SAFETENSORS_NAME.test(file) ? importCheckpoint(file) : importOnnx(file);
+  if (kind !== "safetensors" && !SAFETENSORS_NAME.test(file)) return importOnnx(file);
+  refuseKind(file, kind, "safetensors");
+  return importCheckpoint(file);
 }

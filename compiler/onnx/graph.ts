@@ -1,6 +1,7 @@
 import { type Dim, symbol } from "../../ir/dim.js";
 import { type Graph, STEPS, type ValueId, type ValueType } from "../../ir/graph/graph.js";
 import { UniqueNames } from "../../ir/unique-names.js";
+import { fileKind, refuseKind } from "../file-kind.js";
 import { GraphBuilder, Scope, ValueNames } from "./builder.js";
 import { decodeModel, functionKey } from "./decode.js";
 import { invalid, unsupported } from "./errors.js";
@@ -28,11 +29,13 @@ const MAX_CALL_DEPTH = 32;
  * model's files. Graph inputs and outputs keep their ONNX names; dimensions with a name become symbols,
  * those without get symbols of their own. Shapes of other values than inputs and constants stay unknown.
  * @param path an `.onnx` file, or a folder that holds a model (`transformer/model.onnx`, `model.onnx`)
- * @throws TritcError TRITC_E_MODEL_NOT_FOUND, TRITC_E_ONNX_DECODE, TRITC_E_ONNX_INVALID, TRITC_E_ONNX_TENSOR,
+ * @throws TritcError TRITC_E_MODEL_NOT_FOUND, TRITC_E_FILE_KIND, TRITC_E_ONNX_DECODE, TRITC_E_ONNX_INVALID, TRITC_E_ONNX_TENSOR,
  *   TRITC_E_ONNX_EXTERNAL_DATA, TRITC_E_ONNX_UNSUPPORTED, TRITC_E_QUANTIZED_EXPORT
  */
 export function importOnnx(path: string): Graph {
-  const model = decodeModel(locateModel(path));
+  const file = locateModel(path);
+  refuseKind(file, fileKind(file), "an ONNX model");
+  const model = decodeModel(file);
   surveyOperators(model);
   return new ModelImporter(model).importMain();
 }

@@ -213,5 +213,7 @@ describe("files of other kinds", () => {
       expect(() => importModel(file)).toThrow(message);
       expect(() => importModel(file)).toThrow(expect.objectContaining({ code: "TRITC_E_FILE_KIND" }));
     }
+    const inFolder = join(saved(content as Uint8Array, "model.onnx"), "..");
+    expect(() => importModel(inFolder)).toThrow(expect.objectContaining({ code: "TRITC_E_FILE_KIND" }));
   });
 });
