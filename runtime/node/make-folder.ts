@@ -6,15 +6,13 @@ import { dirname } from "node:path";
  * place for a folder, as in /proc.
  */
 export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") return;
-    const parent = dirname(path);
-    if (code !== "ENOENT" || (await isThere(parent))) throw error;
-    await makeFolder(parent);
-    await makeFolder(path);
+  const missing: string[] = [];
+  for (let at = path; !(await isThere(at)) && at !== dirname(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) {
+    await mkdir(folder).catch((error: unknown) => {
+      // Somebody else was faster.
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    });
   }
 }
 
