@@ -16,14 +16,14 @@ export function mutateWeights(files: Map<string, Uint8Array<ArrayBuffer>>, roll:
     files.set(FILE, cut);
     return { file: FILE, path: [], what: `${bytes.length} bytes → ${cut.length}` };
   }
-  if (kind === 1) {
-    const at = roll(8 + length);
+  const header = kind === 1 ? undefined : headerOf(bytes, length);
+  if (header === undefined) {
+    const at = roll(Math.min(8 + length, bytes.length));
     const flipped = bytes.slice();
     flipped[at] = (flipped[at] ?? 0) ^ (1 << roll(8));
     files.set(FILE, flipped);
     return { file: FILE, path: [at], what: "a bit of the header" };
   }
-  const header: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
   const mutation = mutateDocument(header, roll, FILE);
   const text = new TextEncoder().encode(JSON.stringify(header));
   const out = new Uint8Array(8 + text.length + bytes.length - 8 - length);
@@ -32,4 +32,13 @@ export function mutateWeights(files: Map<string, Uint8Array<ArrayBuffer>>, roll:
   out.set(bytes.subarray(8 + length), 8 + text.length);
   files.set(FILE, out);
   return mutation;
+}
+
+/** The header as JSON; undefined where an earlier change has made something else of it. */
+function headerOf(bytes: Uint8Array, length: number): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  } catch {
+    return undefined;
+  }
 }
