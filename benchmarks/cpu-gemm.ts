@@ -10,13 +10,13 @@ import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Bench } from "tinybench";
 import { assembleWat } from "../compiler/codegen/assemble-wat.js";
+import { paddedK } from "../ir/families/contract/arguments.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../ir/program/program.js";
 import type { LoadedProgram } from "../runtime/device.js";
 import { createNodeCpuDevice } from "../runtime/node/cpu.js";
 import { cpu } from "../targets/index.js";
 import { defineKernel, deviceWeightWords, gridOf, type KernelDefinition } from "../templates/index.js";
 import { renderTemplate } from "../templates/render.js";
-import { paddedK } from "../templates/signature.js";
 import { matMulModel } from "./matmul-model.js";
 
 interface Shape {

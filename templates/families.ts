@@ -1,25 +1,25 @@
 import type { Dim } from "../ir/dim.js";
+import type { AdalnParams } from "../ir/families/adaln.js";
+import type { AdalnQuantizeParams } from "../ir/families/adaln-quantize.js";
+import type { AttentionParams } from "../ir/families/attention.js";
+import type { DenseGemmParams, DenseLayout } from "../ir/families/dense-gemm.js";
+import type { ElementwiseParams } from "../ir/families/elementwise.js";
+import type { EulerStepParams } from "../ir/families/euler-step.js";
+import type { GatherParams } from "../ir/families/gather.js";
+import type { LayerNormParams } from "../ir/families/layer-norm.js";
+import type { MatmulParams } from "../ir/families/matmul.js";
+import type { QkNormRopeParams } from "../ir/families/qk-norm-rope.js";
+import type { QuantizeRowsParams } from "../ir/families/quantize-rows.js";
+import type { ReduceParams } from "../ir/families/reduce.js";
+import type { RopeTableParams } from "../ir/families/rope-table.js";
+import type { SoftmaxParams } from "../ir/families/softmax.js";
+import type { TernaryGemmParams, TernaryLayout } from "../ir/families/ternary-gemm.js";
+import type { TimestepEmbeddingParams } from "../ir/families/timestep-embedding.js";
+import type { UnpackDenseParams } from "../ir/families/unpack-dense.js";
+import type { UnpackTritsParams } from "../ir/families/unpack-trits.js";
 import type { GridAxis } from "../ir/program/program.js";
 import type { Target } from "../targets/target.js";
-import type { AdalnParams } from "./adaln/params.js";
-import type { AdalnQuantizeParams } from "./adaln-quantize/params.js";
-import type { AttentionParams } from "./attention/params.js";
-import type { DenseGemmParams, DenseLayout } from "./dense-gemm/params.js";
-import type { ElementwiseParams } from "./elementwise/params.js";
-import type { EulerStepParams } from "./euler-step/params.js";
 import type { KernelDefinition } from "./family.js";
-import type { GatherParams } from "./gather/params.js";
-import type { LayerNormParams } from "./layer-norm/params.js";
-import type { MatmulParams } from "./matmul/params.js";
-import type { QkNormRopeParams } from "./qk-norm-rope/params.js";
-import type { QuantizeRowsParams } from "./quantize-rows/params.js";
-import type { ReduceParams } from "./reduce/params.js";
-import type { RopeTableParams } from "./rope-table/params.js";
-import type { SoftmaxParams } from "./softmax/params.js";
-import type { TernaryGemmParams, TernaryLayout } from "./ternary-gemm/params.js";
-import type { TimestepEmbeddingParams } from "./timestep-embedding/params.js";
-import type { UnpackDenseParams } from "./unpack-dense/params.js";
-import type { UnpackTritsParams } from "./unpack-trits/params.js";
 
 /** Kernel families and the parameters that a kernel of each is specialized to, the same for every target. */
 export interface FamilyParams {

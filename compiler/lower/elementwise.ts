@@ -1,6 +1,6 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
+import { type ElementType, type Expression, input } from "../../ir/families/expression.js";
 import type { LaunchArg } from "../../ir/program/program.js";
-import { type ElementType, type Expression, input } from "../../templates/elementwise/expression.js";
 import { type Lowering, UnsupportedOp } from "./lowering.js";
 import { type Operand, rowsArg, stridesOf } from "./operand.js";
 

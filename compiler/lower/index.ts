@@ -2,6 +2,7 @@ import type { Bindings } from "../../ir/dim.js";
 import { symbolsOf } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
+import type { FloatStorage } from "../../ir/families/contract/arguments.js";
 import {
   dtypeOf,
   type Graph,
@@ -14,7 +15,6 @@ import {
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
-import type { FloatStorage } from "../../templates/signature.js";
 import { hoistStepInvariant } from "../passes/hoist-step-invariant.js";
 import { checkLimits } from "./check-limits.js";
 import { copy } from "./elementwise.js";

@@ -1,4 +1,5 @@
 import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
+import { type FloatStorage, paddedK } from "../../ir/families/contract/arguments.js";
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
 import { DEVICE_BYTES } from "../../ir/program/program.js";
@@ -6,7 +7,6 @@ import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
 import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
-import { type FloatStorage, paddedK } from "../../templates/signature.js";
 import type { Placement } from "../passes/hoist-step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable } from "./kernels.js";

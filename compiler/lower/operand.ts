@@ -1,7 +1,7 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
+import type { FloatStorage } from "../../ir/families/contract/arguments.js";
 import type { DeviceDType, LaunchArg } from "../../ir/program/program.js";
-import type { FloatStorage } from "../../templates/signature.js";
 
 /**
  * A value as a kernel sees it: rows of its last axis in a buffer, `rowStride` elements apart. Earlier axes

@@ -1,6 +1,6 @@
+import { weightLayout } from "../families/layout.js";
+import { Params } from "../families/params.js";
 import { codeRowBytes, isTernaryStorage } from "../ternary/storage.js";
-import { weightLayout } from "./families/layout.js";
-import { Params } from "./families/params.js";
 import type { Kernel } from "./program.js";
 
 /** A launch with its symbols replaced by numbers. */
@@ -56,7 +56,7 @@ const scalar =
 
 const PLAIN_BYTES: Readonly<Record<string, number>> = { f32: 4, f16: 2, bf16: 2 };
 
-/** What each family's `templates/<family>/params.ts` documents, as sizes. */
+/** What each family's `ir/families/<family>.ts` documents, as sizes. */
 const ROW_FAMILIES: Readonly<Record<string, (p: Params) => RowFamily>> = {
   "ternary-gemm": (p) => ({
     ...gemm(p),

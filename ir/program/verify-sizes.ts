@@ -1,7 +1,7 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
+import { weightLayout } from "../families/layout.js";
 import { STEPS } from "../graph/graph.js";
 import { programError } from "./error.js";
-import { weightLayout } from "./families/layout.js";
 import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
 import {
   type Kernel,

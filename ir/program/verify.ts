@@ -1,10 +1,10 @@
 import { type Bindings, type Dim, symbolsOf } from "../dim.js";
 import { printable, TritcError } from "../errors.js";
+import { languageOfTarget } from "../families/layout.js";
+import { tileOf } from "../families/tile.js";
+import { verifyKernel } from "../families/verify-kernel.js";
 import { STEPS } from "../graph/graph.js";
 import { type Place, programError } from "./error.js";
-import { languageOfTarget } from "./families/layout.js";
-import { tileOf } from "./families/tile.js";
-import { verifyKernel } from "./families/verify-kernel.js";
 import {
   type BufferStorage,
   type Kernel,

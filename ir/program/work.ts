@@ -22,7 +22,7 @@ export interface LaunchWork extends Work {
 
 /**
  * Operations per element of the result of kernels that multiply no matrices, from the definitions in their
- * `templates/<family>/params.ts`; a root or an exponential counts as one. Epilogues of matrix products are not counted.
+ * `ir/families/<family>.ts`; a root or an exponential counts as one. Epilogues of matrix products are not counted.
  */
 const PER_ELEMENT: Readonly<Record<string, number>> = {
   // mean 1, variance 3, normalize 2, modulate 3

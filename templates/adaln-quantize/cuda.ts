@@ -1,8 +1,8 @@
+import { type AdalnQuantizeParams, adalnQuantizeSignature } from "../../ir/families/adaln-quantize.js";
+import { paddedK } from "../../ir/families/contract/arguments.js";
 import type { Target } from "../../targets/target.js";
 import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { paddedK } from "../signature.js";
-import { type AdalnQuantizeParams, adalnQuantizeSignature } from "./params.js";
 
 export function adalnQuantizeCuda(params: AdalnQuantizeParams, target: Target): KernelDefinition {
   const { c, epsilon } = params;

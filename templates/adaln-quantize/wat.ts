@@ -1,7 +1,7 @@
+import { type AdalnQuantizeParams, adalnQuantizeSignature } from "../../ir/families/adaln-quantize.js";
 import type { KernelDefinition } from "../family.js";
 import { quantizeValues } from "../quantize-rows/wat.js";
 import { checkScratchRow, defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
-import { type AdalnQuantizeParams, adalnQuantizeSignature } from "./params.js";
 
 export function adalnQuantizeWat(params: AdalnQuantizeParams): KernelDefinition {
   const { c, epsilon } = params;

@@ -1,7 +1,7 @@
+import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
 import type { Target } from "../../targets/target.js";
 import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type AdalnParams, adalnSignature } from "./params.js";
 
 export function adalnCuda(params: AdalnParams, target: Target): KernelDefinition {
   const { c, epsilon } = params;

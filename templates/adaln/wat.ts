@@ -1,6 +1,6 @@
+import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
-import { type AdalnParams, adalnSignature } from "./params.js";
 
 export function adalnWat(params: AdalnParams): KernelDefinition {
   const { c, epsilon } = params;

@@ -1,7 +1,7 @@
+import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type AdalnParams, adalnSignature } from "./params.js";
 
 export function adalnWgsl(params: AdalnParams, target: Target): KernelDefinition {
   return defineRowKernel(

@@ -1,10 +1,10 @@
 import { TritcError } from "../../ir/errors.js";
+import { type AttentionParams, attentionSignature } from "../../ir/families/attention.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import type { Target } from "../../targets/target.js";
 import { type CudaKernel, defineCuda } from "../cuda/define.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
 import type { KernelDefinition } from "../family.js";
-import { type AttentionParams, attentionSignature } from "./params.js";
 
 /** Output channels of a row stay in registers: what 16 threads of the SIMT kernel have room for. */
 const MAX_HEAD_DIM = 2048;

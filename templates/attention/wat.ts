@@ -1,8 +1,8 @@
 import { TritcError } from "../../ir/errors.js";
+import { type AttentionParams, attentionSignature } from "../../ir/families/attention.js";
 import { WASM_SCRATCH_BYTES } from "../../ir/program/wasm-abi.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs, watFloat } from "../wat/define.js";
-import { type AttentionParams, attentionSignature } from "./params.js";
 
 const TILE_QUERIES = 16;
 const KEY_BLOCK = 64;

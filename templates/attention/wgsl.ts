@@ -1,8 +1,8 @@
+import { type AttentionParams, attentionSignature } from "../../ir/families/attention.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl, exactly } from "../wgsl/define.js";
 import { HARDWARE } from "../wgsl/gemm-tile.js";
-import { type AttentionParams, attentionSignature } from "./params.js";
 
 /** Channels of q, k and v in workgroup memory at a time: 8 invocations of 4. */
 const CHUNK = 32;

@@ -1,10 +1,10 @@
 import { TritcError } from "../../ir/errors.js";
+import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
 import { cudaRunsOn } from "../../ir/program/cuda-abi.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import type { Architecture, Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
-import { type KernelSignature, kernelRecord } from "../signature.js";
 import { cudaHeader, entryName } from "./header.js";
 
 /** One way to compute a family's function, for the architectures that can. */

@@ -1,7 +1,7 @@
+import type { KernelSignature } from "../../ir/families/contract/arguments.js";
 import { cudaArgumentBytes, cudaEntry } from "../../ir/program/cuda-abi.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
 import type { Family } from "../families.js";
-import type { KernelSignature } from "../signature.js";
 
 const TYPES: Readonly<Record<DeviceDType, string>> = {
   f32: "float",

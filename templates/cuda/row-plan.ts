@@ -1,8 +1,8 @@
-import type { RowPlan } from "../../ir/program/families/cuda-rows.js";
+import type { KernelSignature } from "../../ir/families/contract/arguments.js";
+import type { RowPlan } from "../../ir/families/cuda-rows.js";
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
-import type { KernelSignature } from "../signature.js";
 import { defineCuda } from "./define.js";
 
 export {
@@ -10,7 +10,7 @@ export {
   normalizationPlan,
   quantizationPlan,
   tileRowsOf,
-} from "../../ir/program/families/cuda-rows.js";
+} from "../../ir/families/cuda-rows.js";
 
 export interface CudaRowKernel {
   readonly family: Family;

@@ -1,9 +1,9 @@
+import { roundUp } from "../../ir/families/contract/arguments.js";
+import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "../../ir/families/dense-gemm.js";
 import type { Target } from "../../targets/target.js";
 import { type CudaKernel, defineCuda } from "../cuda/define.js";
 import { cudaType } from "../cuda/header.js";
 import type { KernelDefinition } from "../family.js";
-import { roundUp } from "../signature.js";
-import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "./params.js";
 
 /** Columns of a panel of the weight layout. */
 export const DENSE_PANEL = 64;

@@ -1,8 +1,8 @@
+import { roundUp } from "../../ir/families/contract/arguments.js";
+import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "../../ir/families/dense-gemm.js";
 import type { KernelDefinition } from "../family.js";
-import { roundUp } from "../signature.js";
 import { defineWat } from "../wat/define.js";
 import { gemmValues } from "../wat/epilogue.js";
-import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "./params.js";
 
 /** Channels of a weight panel. */
 export const DENSE_PANEL = 8;

@@ -1,9 +1,9 @@
+import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "../../ir/families/dense-gemm.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl, exactly } from "../wgsl/define.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, HARDWARE, paddedColumns, tileColumns, tileRows } from "../wgsl/gemm-tile.js";
-import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "./params.js";
 
 /** Elements of k in workgroup memory at a time. */
 const STAGE = 16;

@@ -1,11 +1,11 @@
-import type { BinaryFn } from "../../ir/graph/ops.js";
 import {
   type ElementFn,
   type ElementType,
   type Expression,
   printExpression,
   typeOfExpression,
-} from "./expression.js";
+} from "../../ir/families/expression.js";
+import type { BinaryFn } from "../../ir/graph/ops.js";
 
 /** An element type in CUDA. */
 export const CUDA_ELEMENT: Readonly<Record<ElementType, string>> = {

@@ -1,10 +1,10 @@
+import { type ElementwiseParams, elementwiseSignature } from "../../ir/families/elementwise.js";
+import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
 import type { Target } from "../../targets/target.js";
 import { defineCuda } from "../cuda/define.js";
 import { cudaType } from "../cuda/header.js";
 import type { KernelDefinition } from "../family.js";
 import { CUDA_ELEMENT, cudaExpression } from "./cuda-expression.js";
-import { printExpression, typeOfExpression } from "./expression.js";
-import { type ElementwiseParams, elementwiseSignature } from "./params.js";
 
 const THREADS = 256;
 

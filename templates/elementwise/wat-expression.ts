@@ -1,13 +1,13 @@
 import { TritcError } from "../../ir/errors.js";
-import type { BinaryFn } from "../../ir/graph/ops.js";
-import { watFloat } from "../wat/define.js";
 import {
   type ElementFn,
   type ElementType,
   type Expression,
   printExpression,
   typeOfExpression,
-} from "./expression.js";
+} from "../../ir/families/expression.js";
+import type { BinaryFn } from "../../ir/graph/ops.js";
+import { watFloat } from "../wat/define.js";
 
 /** An expression as WebAssembly text over (local.get $v0), …, and what it needs around it. */
 export interface WatExpression {

@@ -1,7 +1,7 @@
+import { type ElementwiseParams, elementwiseSignature } from "../../ir/families/elementwise.js";
+import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
-import { printExpression, typeOfExpression } from "./expression.js";
-import { type ElementwiseParams, elementwiseSignature } from "./params.js";
 import { watExpression } from "./wat-expression.js";
 
 const TILE = 4096;

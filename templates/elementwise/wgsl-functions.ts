@@ -1,6 +1,6 @@
+import type { ElementFn, ElementType } from "../../ir/families/expression.js";
 import type { BinaryFn } from "../../ir/graph/ops.js";
 import { activationFunction, ERF } from "../wgsl/functions.js";
-import type { ElementFn, ElementType } from "./expression.js";
 
 /** A function as a WGSL expression of its operand, and the declarations that it calls, by name. */
 export interface WgslFunction {

@@ -1,8 +1,13 @@
+import { type ElementwiseParams, elementwiseSignature } from "../../ir/families/elementwise.js";
+import {
+  type ElementType,
+  type Expression,
+  printExpression,
+  typeOfExpression,
+} from "../../ir/families/expression.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl } from "../wgsl/define.js";
-import { type ElementType, type Expression, printExpression, typeOfExpression } from "./expression.js";
-import { type ElementwiseParams, elementwiseSignature } from "./params.js";
 import { binaryWgsl, LIBRARY, type Library, unaryWgsl } from "./wgsl-functions.js";
 
 const THREADS = 64;

@@ -1,7 +1,7 @@
+import { type EulerStepParams, eulerStepSignature } from "../../ir/families/euler-step.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type EulerStepParams, eulerStepSignature } from "./params.js";
 
 const THREADS = 256;
 

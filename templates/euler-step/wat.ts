@@ -1,6 +1,6 @@
+import { type EulerStepParams, eulerStepSignature } from "../../ir/families/euler-step.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, rowTile, watArgs } from "../wat/define.js";
-import { type EulerStepParams, eulerStepSignature } from "./params.js";
 
 export function eulerStepWat(params: EulerStepParams): KernelDefinition {
   const { c } = params;

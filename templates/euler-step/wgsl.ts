@@ -1,7 +1,7 @@
+import { type EulerStepParams, eulerStepSignature } from "../../ir/families/euler-step.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type EulerStepParams, eulerStepSignature } from "./params.js";
 
 export function eulerStepWgsl(params: EulerStepParams, target: Target): KernelDefinition {
   return defineRowKernel(

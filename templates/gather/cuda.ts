@@ -1,7 +1,7 @@
+import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type GatherParams, gatherSignature } from "./params.js";
 
 const THREADS = 256;
 

@@ -1,6 +1,6 @@
+import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, rowTile, scalarOffset, watArgs } from "../wat/define.js";
-import { type GatherParams, gatherSignature } from "./params.js";
 
 export function gatherWat(params: GatherParams): KernelDefinition {
   const { c } = params;

@@ -1,7 +1,7 @@
+import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type GatherParams, gatherSignature } from "./params.js";
 
 export function gatherWgsl(params: GatherParams, target: Target): KernelDefinition {
   return defineRowKernel(

@@ -1,7 +1,7 @@
+import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
 import type { Target } from "../../targets/target.js";
 import { definePlannedRows, normalizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type LayerNormParams, layerNormSignature } from "./params.js";
 
 export function layerNormCuda(params: LayerNormParams, target: Target): KernelDefinition {
   const { c, epsilon, scale, bias } = params;

@@ -1,6 +1,6 @@
+import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
-import { type LayerNormParams, layerNormSignature } from "./params.js";
 
 export function layerNormWat(params: LayerNormParams): KernelDefinition {
   const { c, epsilon, scale, bias } = params;

@@ -1,7 +1,7 @@
+import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type LayerNormParams, layerNormSignature } from "./params.js";
 
 export function layerNormWgsl(params: LayerNormParams, target: Target): KernelDefinition {
   return defineRowKernel(

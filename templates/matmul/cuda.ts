@@ -1,7 +1,7 @@
+import { type MatmulParams, matmulSignature } from "../../ir/families/matmul.js";
 import type { Target } from "../../targets/target.js";
 import { defineCuda } from "../cuda/define.js";
 import type { KernelDefinition } from "../family.js";
-import { type MatmulParams, matmulSignature } from "./params.js";
 
 export function matmulCuda(params: MatmulParams, target: Target): KernelDefinition {
   return defineCuda("matmul", params, matmulSignature(params), target, [

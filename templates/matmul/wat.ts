@@ -1,6 +1,6 @@
+import { type MatmulParams, matmulSignature } from "../../ir/families/matmul.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
-import { type MatmulParams, matmulSignature } from "./params.js";
 
 const TILE_N = 32;
 const TILE_M = 8;

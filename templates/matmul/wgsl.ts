@@ -1,7 +1,7 @@
+import { type MatmulParams, matmulSignature } from "../../ir/families/matmul.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl } from "../wgsl/define.js";
-import { type MatmulParams, matmulSignature } from "./params.js";
 
 export function matmulWgsl(params: MatmulParams, target: Target): KernelDefinition {
   return defineWgsl(

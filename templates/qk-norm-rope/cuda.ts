@@ -1,7 +1,7 @@
+import { type QkNormRopeParams, qkNormRopeSignature } from "../../ir/families/qk-norm-rope.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows, normalizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type QkNormRopeParams, qkNormRopeSignature } from "./params.js";
 
 export function qkNormRopeCuda(params: QkNormRopeParams, target: Target): KernelDefinition {
   const { heads, headDim, norm, epsilon, weight, rope, x = "f32" } = params;

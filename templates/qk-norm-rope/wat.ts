@@ -1,6 +1,6 @@
+import { type QkNormRopeParams, qkNormRopeSignature } from "../../ir/families/qk-norm-rope.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
-import { type QkNormRopeParams, qkNormRopeSignature } from "./params.js";
 
 export function qkNormRopeWat(params: QkNormRopeParams): KernelDefinition {
   const { heads, headDim, norm, epsilon, weight, rope } = params;

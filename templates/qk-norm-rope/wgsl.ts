@@ -1,7 +1,7 @@
+import { type QkNormRopeParams, qkNormRopeSignature } from "../../ir/families/qk-norm-rope.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type QkNormRopeParams, qkNormRopeSignature } from "./params.js";
 
 export function qkNormRopeWgsl(params: QkNormRopeParams, target: Target): KernelDefinition {
   const { heads, headDim, norm, epsilon, weight, rope } = params;

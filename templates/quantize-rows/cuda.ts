@@ -1,8 +1,8 @@
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "../../ir/families/quantize-rows.js";
 import type { Target } from "../../targets/target.js";
 import { definePlannedRows, quantizationPlan } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { paddedK } from "../signature.js";
-import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "./params.js";
 
 export function quantizeRowsCuda(params: QuantizeRowsParams, target: Target): KernelDefinition {
   const { c, parts, x = "f32" } = params;

@@ -1,6 +1,6 @@
+import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "../../ir/families/quantize-rows.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
 import { checkScratchRow, defineWat, rowTile, watArgs } from "../wat/define.js";
-import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "./params.js";
 
 /** Values of `quantize-rows/row.wat.hbs`: how a row of c channels divides into groups of 16 and vectors of 4. */
 export function quantizeValues(c: number): TemplateValues {

@@ -1,8 +1,8 @@
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "../../ir/families/quantize-rows.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
-import { paddedK } from "../signature.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "./params.js";
 
 export function quantizeRowsWgsl(params: QuantizeRowsParams, target: Target): KernelDefinition {
   const { c, parts } = params;

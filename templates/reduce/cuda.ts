@@ -1,8 +1,8 @@
+import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/graph/ops.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type ReduceParams, reduceSignature } from "./params.js";
 
 interface Reduction {
   readonly start: string;

@@ -1,7 +1,7 @@
+import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/graph/ops.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
-import { type ReduceParams, reduceSignature } from "./params.js";
 
 const START: Partial<Record<ReduceFn, string>> = { max: "-inf", min: "inf", prod: "1" };
 

@@ -1,8 +1,8 @@
+import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/graph/ops.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type ReduceParams, reduceSignature } from "./params.js";
 
 interface Reduction {
   readonly start: string;

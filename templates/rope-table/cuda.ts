@@ -1,8 +1,8 @@
+import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/graph/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type RopeTableParams, ropeTableSignature } from "./params.js";
 
 const THREADS = 128;
 

@@ -1,7 +1,7 @@
+import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/graph/frequencies.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, watArgs } from "../wat/define.js";
-import { type RopeTableParams, ropeTableSignature } from "./params.js";
 
 export function ropeTableWat(params: RopeTableParams): KernelDefinition {
   const signature = ropeTableSignature(params);

@@ -1,8 +1,8 @@
+import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/graph/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type RopeTableParams, ropeTableSignature } from "./params.js";
 
 export function ropeTableWgsl(params: RopeTableParams, target: Target): KernelDefinition {
   const pairs = ropePairs(params);

@@ -1,7 +1,7 @@
+import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type SoftmaxParams, softmaxSignature } from "./params.js";
 
 export function softmaxCuda(params: SoftmaxParams, target: Target): KernelDefinition {
   return defineCudaRows(

@@ -1,6 +1,6 @@
+import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
-import { type SoftmaxParams, softmaxSignature } from "./params.js";
 
 export function softmaxWat(params: SoftmaxParams): KernelDefinition {
   const signature = softmaxSignature(params);

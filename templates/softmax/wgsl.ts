@@ -1,7 +1,7 @@
+import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type SoftmaxParams, softmaxSignature } from "./params.js";
 
 export function softmaxWgsl(params: SoftmaxParams, target: Target): KernelDefinition {
   return defineRowKernel(

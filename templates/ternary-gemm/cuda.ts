@@ -1,11 +1,15 @@
+import { roundUp } from "../../ir/families/contract/arguments.js";
+import {
+  type TernaryGemmParams,
+  type TernaryLayout,
+  ternaryGemmSignature,
+} from "../../ir/families/ternary-gemm.js";
 import type { Target } from "../../targets/target.js";
 import { type CudaKernel, defineCuda } from "../cuda/define.js";
 import type { KernelDefinition } from "../family.js";
-import { roundUp } from "../signature.js";
 import { epilogueValues } from "./epilogue.js";
 import { hopperTernaryGemm } from "./hopper.js";
 import { ampereTile, type MmaPlan, turingTile } from "./mma-tile.js";
-import { type TernaryGemmParams, type TernaryLayout, ternaryGemmSignature } from "./params.js";
 
 /** Channels and k of a block of the weights' layout. */
 const WEIGHT_BLOCK = { channels: 64, k: 128 } as const;

@@ -1,7 +1,7 @@
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import type { TernaryGemmParams, TernaryHeads } from "../../ir/families/ternary-gemm.js";
 import type { CudaKernel } from "../cuda/define.js";
-import { paddedK } from "../signature.js";
 import { epilogueValues } from "./epilogue.js";
-import type { TernaryGemmParams, TernaryHeads } from "./params.js";
 
 /** A block's channels and tokens, its threads: two consumer warpgroups and a producer. */
 const CHANNELS = 256;

@@ -1,9 +1,13 @@
+import { paddedK, roundUp } from "../../ir/families/contract/arguments.js";
+import {
+  type TernaryGemmParams,
+  type TernaryLayout,
+  ternaryGemmSignature,
+} from "../../ir/families/ternary-gemm.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
-import { paddedK, roundUp } from "../signature.js";
 import { defineWat } from "../wat/define.js";
 import { gemmValues } from "../wat/epilogue.js";
-import { type TernaryGemmParams, type TernaryLayout, ternaryGemmSignature } from "./params.js";
 
 /** Channels of a block in the int8 layout and in the f32 layout. */
 const INT8_BLOCK = 8;

@@ -1,9 +1,13 @@
+import {
+  type TernaryGemmParams,
+  type TernaryLayout,
+  ternaryGemmSignature,
+} from "../../ir/families/ternary-gemm.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl } from "../wgsl/define.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, HARDWARE, paddedColumns, tileColumns, tileRows } from "../wgsl/gemm-tile.js";
-import { type TernaryGemmParams, type TernaryLayout, ternaryGemmSignature } from "./params.js";
 
 /** Codes of one word. */
 export const GROUP = 16;

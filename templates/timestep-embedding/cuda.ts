@@ -1,8 +1,11 @@
+import {
+  type TimestepEmbeddingParams,
+  timestepEmbeddingSignature,
+} from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";
-import { type TimestepEmbeddingParams, timestepEmbeddingSignature } from "./params.js";
 
 export function timestepEmbeddingCuda(params: TimestepEmbeddingParams, target: Target): KernelDefinition {
   const { factor, sinFirst } = params;

@@ -1,7 +1,10 @@
+import {
+  type TimestepEmbeddingParams,
+  timestepEmbeddingSignature,
+} from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, watArgs } from "../wat/define.js";
-import { type TimestepEmbeddingParams, timestepEmbeddingSignature } from "./params.js";
 
 export function timestepEmbeddingWat(params: TimestepEmbeddingParams): KernelDefinition {
   const { dim, factor, sinFirst } = params;

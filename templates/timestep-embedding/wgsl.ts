@@ -1,9 +1,12 @@
+import {
+  type TimestepEmbeddingParams,
+  timestepEmbeddingSignature,
+} from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { exactly } from "../wgsl/define.js";
 import { defineRowKernel } from "../wgsl/row-kernel.js";
-import { type TimestepEmbeddingParams, timestepEmbeddingSignature } from "./params.js";
 
 export function timestepEmbeddingWgsl(params: TimestepEmbeddingParams, target: Target): KernelDefinition {
   const { dim, factor, sinFirst } = params;

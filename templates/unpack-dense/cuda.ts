@@ -1,8 +1,8 @@
+import { type UnpackDenseParams, unpackDenseSignature } from "../../ir/families/unpack-dense.js";
 import type { Target } from "../../targets/target.js";
 import { defineCuda } from "../cuda/define.js";
 import { DENSE_PANEL } from "../dense-gemm/cuda.js";
 import type { KernelDefinition } from "../family.js";
-import { type UnpackDenseParams, unpackDenseSignature } from "./params.js";
 
 const THREADS = 256;
 /** Columns of a block: 64 bytes of a row of a panel. */

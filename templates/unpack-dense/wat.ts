@@ -1,7 +1,7 @@
+import { type UnpackDenseParams, unpackDenseSignature } from "../../ir/families/unpack-dense.js";
 import { DENSE_PANEL } from "../dense-gemm/wat.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, watArgs } from "../wat/define.js";
-import { type UnpackDenseParams, unpackDenseSignature } from "./params.js";
 
 export function unpackDenseWat(params: UnpackDenseParams): KernelDefinition {
   const signature = unpackDenseSignature(params);

@@ -1,8 +1,8 @@
+import { type UnpackDenseParams, unpackDenseSignature } from "../../ir/families/unpack-dense.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWgsl } from "../wgsl/define.js";
 import { paddedColumns } from "../wgsl/gemm-tile.js";
-import { type UnpackDenseParams, unpackDenseSignature } from "./params.js";
 
 /** Divides every padded column count, so that a grid over n columns reaches the padding too. */
 const THREADS = 64;

@@ -1,7 +1,11 @@
+import {
+  storedValues,
+  type UnpackTritsParams,
+  unpackTritsSignature,
+} from "../../ir/families/unpack-trits.js";
 import type { Target } from "../../targets/target.js";
 import { defineCuda } from "../cuda/define.js";
 import type { KernelDefinition } from "../family.js";
-import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
 /** Channels of a block: a matrix fragment's. */
 const CHANNELS = 16;

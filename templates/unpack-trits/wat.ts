@@ -1,7 +1,11 @@
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import {
+  storedValues,
+  type UnpackTritsParams,
+  unpackTritsSignature,
+} from "../../ir/families/unpack-trits.js";
 import type { KernelDefinition } from "../family.js";
-import { paddedK } from "../signature.js";
 import { defineWat, watArgs } from "../wat/define.js";
-import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
 export function unpackTritsWat(params: UnpackTritsParams): KernelDefinition {
   const signature = unpackTritsSignature(params);

@@ -1,9 +1,13 @@
+import {
+  storedValues,
+  type UnpackTritsParams,
+  unpackTritsSignature,
+} from "../../ir/families/unpack-trits.js";
 import type { Target } from "../../targets/target.js";
 import type { KernelDefinition } from "../family.js";
 import { GROUP } from "../ternary-gemm/wgsl.js";
 import { defineWgsl } from "../wgsl/define.js";
 import { paddedColumns } from "../wgsl/gemm-tile.js";
-import { storedValues, type UnpackTritsParams, unpackTritsSignature } from "./params.js";
 
 /** Divides every padded column count, so that a grid over n columns reaches the padding too. */
 const THREADS = 64;

@@ -1,6 +1,6 @@
+import type { KernelSignature } from "../../ir/families/contract/arguments.js";
 import type { Activation } from "../../ir/graph/ops.js";
 import type { TemplateValues } from "../family.js";
-import type { KernelSignature } from "../signature.js";
 import { watArgs } from "./define.js";
 
 const EPILOGUE_ARGS: ReadonlySet<string> = new Set(["bias", "gate", "residual", "out"]);

@@ -1,8 +1,8 @@
 import { TritcError } from "../../ir/errors.js";
+import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
-import { type KernelSignature, kernelRecord } from "../signature.js";
 import { type HeaderOptions, wgslHeader } from "./header.js";
 
 export interface WgslKernel {

@@ -1,4 +1,4 @@
-import { roundUp } from "../signature.js";
+import { roundUp } from "../../ir/families/contract/arguments.js";
 
 /** The tile of a workgroup: threadsY·blockM rows and threadsX·blockN columns, blockM x blockN per invocation. */
 export interface GemmTile {

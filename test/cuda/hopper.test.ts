@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { wholeArg } from "../../ir/families/contract/arguments.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
-import { wholeArg } from "../../templates/signature.js";
 import { bfloatBytes } from "../support/bfloat.js";
 import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";

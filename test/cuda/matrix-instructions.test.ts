@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { rowArg, wholeArg } from "../../ir/families/contract/arguments.js";
 import type { DeviceDType } from "../../ir/program/program.js";
 import type { Architecture } from "../../targets/index.js";
-import { rowArg, wholeArg } from "../../templates/signature.js";
 import { bfloatBytes } from "../support/bfloat.js";
 import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";

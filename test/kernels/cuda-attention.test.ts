@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { FloatStorage } from "../../ir/families/contract/arguments.js";
 import type { Architecture, Target } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
-import type { FloatStorage } from "../../templates/signature.js";
 import { type AttentionProblem, attentionOf, growing, relativeError } from "../support/attention.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "../support/bfloat.js";
 import { expectClose } from "../support/compare.js";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { type TernaryGemmParams, ternaryGemmSignature } from "../../ir/families/ternary-gemm.js";
 import { defineCuda } from "../../templates/cuda/define.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { hopperTernaryGemm } from "../../templates/ternary-gemm/hopper.js";
-import { type TernaryGemmParams, ternaryGemmSignature } from "../../templates/ternary-gemm/params.js";
 import { cudaGemmSuite } from "../support/cuda-gemm-suite.js";
 import { packTrits, product } from "../support/gemm.js";
 import { cudaDevices } from "../support/kernel-devices.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { binary, constant, input, unary, where } from "../../templates/elementwise/expression.js";
+import { binary, constant, input, unary, where } from "../../ir/families/expression.js";
 import { defineKernel } from "../../templates/index.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "../support/bfloat.js";
 import { expectClose } from "../support/compare.js";

@@ -1,7 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { COMPARISONS } from "../../ir/graph/ops.js";
-import { countOf } from "../../ir/tensor.js";
-import { cpu } from "../../targets/index.js";
 import {
   binary,
   cast,
@@ -14,7 +11,10 @@ import {
   typeOfExpression,
   unary,
   where,
-} from "../../templates/elementwise/expression.js";
+} from "../../ir/families/expression.js";
+import { COMPARISONS } from "../../ir/graph/ops.js";
+import { countOf } from "../../ir/tensor.js";
+import { cpu } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 import { expectClose } from "../support/compare.js";
 import { activate, erfc } from "../support/gemm.js";

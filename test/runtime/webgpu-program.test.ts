@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Bindings, Dim } from "../../ir/dim.js";
+import { binary, constant, input } from "../../ir/families/expression.js";
 import type {
   BufferStorage,
   DeviceDType,
@@ -13,7 +14,6 @@ import { openAdapter } from "../../runtime/node/webgpu.js";
 import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
 import { createWebGpuDevice } from "../../runtime/webgpu/device.js";
 import { webgpu } from "../../targets/index.js";
-import { binary, constant, input } from "../../templates/elementwise/expression.js";
 import { defineKernel, gridOf, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { randomFloats } from "../support/random.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { TernaryActivations, TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
-import type { TernaryActivations, TernaryGemmParams } from "../../templates/ternary-gemm/params.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "./bfloat.js";
 import { expectClose, type Tolerance } from "./compare.js";
 import { activate, packTrits, product } from "./gemm.js";

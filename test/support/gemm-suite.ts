@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { UnpackTritsParams } from "../../ir/families/unpack-trits.js";
 import type { Activation } from "../../ir/graph/ops.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import type { Device } from "../../runtime/device.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
-import type { UnpackTritsParams } from "../../templates/unpack-trits/params.js";
 import type { Tolerance } from "./compare.js";
 import { expectOut as expectOutOn } from "./expect-out.js";
 import { activate, GEMM_SHAPES, product, storedCodes } from "./gemm.js";

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { BinaryFn } from "../../ir/graph/ops.js";
 import {
   binary,
   cast,
@@ -10,7 +9,8 @@ import {
   input,
   unary,
   where,
-} from "../../templates/elementwise/expression.js";
+} from "../../ir/families/expression.js";
+import type { BinaryFn } from "../../ir/graph/ops.js";
 import { defineKernel } from "../../templates/index.js";
 import { expectClose } from "./compare.js";
 import { expectOut } from "./expect-out.js";

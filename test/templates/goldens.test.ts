@@ -6,8 +6,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { binary, input, unary } from "../../ir/families/expression.js";
 import { cpu, cudaPortable, type Target, v100, webgpu } from "../../targets/index.js";
-import { binary, input, unary } from "../../templates/elementwise/expression.js";
 import {
   defineKernel,
   type Family,

@@ -1,7 +1,7 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../../ir/dim.js";
+import { input } from "../../../ir/families/expression.js";
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
-import { input } from "../../../templates/elementwise/expression.js";
 import { plainIntsOf } from "../../graph/values.js";
 import { intoPacked, packed, reinterpret } from "../alias.js";
 import { copy, launchStrided, strideOperand } from "../elementwise.js";

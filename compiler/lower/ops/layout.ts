@@ -1,6 +1,6 @@
 import { addDims, type Dim, divDims, mulDims, type Shape } from "../../../ir/dim.js";
+import { constant, input } from "../../../ir/families/expression.js";
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
-import { constant, input } from "../../../templates/elementwise/expression.js";
 import { intsOf, plainIntsOf, scalarOf } from "../../graph/values.js";
 import { aliasOrCopy, reinterpret } from "../alias.js";
 import { copy, launchElementwise, launchStrided, strideOperand } from "../elementwise.js";

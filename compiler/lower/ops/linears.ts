@@ -1,9 +1,9 @@
 import { byteLength } from "../../../ir/dtype.js";
+import type { TernaryGemmParams } from "../../../ir/families/ternary-gemm.js";
 import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
 import { deviceWeightWords } from "../../../templates/index.js";
-import type { TernaryGemmParams } from "../../../templates/ternary-gemm/params.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";

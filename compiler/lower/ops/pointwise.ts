@@ -1,4 +1,3 @@
-import { dtypeOf, type Node, type NodeOf } from "../../../ir/graph/graph.js";
 import {
   binary,
   cast,
@@ -8,7 +7,8 @@ import {
   input,
   unary,
   where,
-} from "../../../templates/elementwise/expression.js";
+} from "../../../ir/families/expression.js";
+import { dtypeOf, type Node, type NodeOf } from "../../../ir/graph/graph.js";
 import { scalarOf } from "../../graph/values.js";
 import { aliasOrCopy } from "../alias.js";
 import { launchElementwise } from "../elementwise.js";

@@ -1,6 +1,6 @@
 import { type Dim, divDims, elementCount } from "../../../ir/dim.js";
+import { cast, input } from "../../../ir/families/expression.js";
 import type { NodeOf } from "../../../ir/graph/graph.js";
-import { cast, input } from "../../../templates/elementwise/expression.js";
 import { reinterpret } from "../alias.js";
 import { launchElementwise } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";

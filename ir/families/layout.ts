@@ -1,4 +1,4 @@
-import type { Kernel } from "../program.js";
+import type { Kernel } from "../program/program.js";
 import { Params } from "./params.js";
 
 /** The language that a kernel is written in; a program's kernels are all in that of its target. */

@@ -1,4 +1,4 @@
-import { type KernelSignature, rowArg } from "../signature.js";
+import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** x[M, c] → softmax (or its logarithm) over each row. Scalar: c, which may be a token count. */
 export interface SoftmaxParams {

@@ -1,5 +1,5 @@
-import { programError } from "../error.js";
-import type { DeviceDType, Kernel } from "../program.js";
+import { programError } from "../program/error.js";
+import type { DeviceDType, Kernel } from "../program/program.js";
 
 /** Parameters of a kernel as its record holds them, read by a name that must be there. Throws TRITC_E_PROGRAM. */
 export class Params {

@@ -1,4 +1,4 @@
-import { type KernelSignature, rowArg, wholeArg } from "../signature.js";
+import { type KernelSignature, rowArg, wholeArg } from "./contract/arguments.js";
 
 /**
  * out[m] = table[indices[m]], rows of `c` 32-bit elements. A negative index counts from the end. Scalar: the rows

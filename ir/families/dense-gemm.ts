@@ -1,5 +1,5 @@
-import type { Activation } from "../../ir/graph/ops.js";
-import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import type { Activation } from "../graph/ops.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; all f32. */
 export interface DenseGemmParams {

@@ -1,5 +1,5 @@
-import { STORED_CODES } from "../../ternary/storage.js";
-import type { CudaLaunch, CudaTensorMap, Kernel } from "../program.js";
+import type { CudaLaunch, CudaTensorMap, Kernel } from "../program/program.js";
+import { STORED_CODES } from "../ternary/storage.js";
 import {
   modulationPlan,
   normalizationPlan,

@@ -1,4 +1,4 @@
-import { type KernelSignature, rowArg } from "../signature.js";
+import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** adaln, then quantize-rows of its result, without the result in memory. */
 export interface AdalnQuantizeParams {

@@ -1,6 +1,6 @@
-import { codeRowBytes, STORED_CODES, type TernaryStorage } from "../../ir/ternary/storage.js";
-import { type KernelSignature, wholeArg } from "../signature.js";
-import type { TernaryLayout } from "../ternary-gemm/params.js";
+import { codeRowBytes, STORED_CODES, type TernaryStorage } from "../ternary/storage.js";
+import { type KernelSignature, wholeArg } from "./contract/arguments.js";
+import type { TernaryLayout } from "./ternary-gemm.js";
 
 /**
  * Stored codes, each row padded to whole bytes → 2-bit codes u = t + 1 in the layout that the target's ternary-gemm

@@ -1,4 +1,4 @@
-import { type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import { type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** out = (x − mean)·rsqrt(variance + epsilon)·scale + bias over rows of `c` channels. */
 export interface LayerNormParams {

@@ -1,5 +1,5 @@
-import { programError } from "../error.js";
-import type { Kernel } from "../program.js";
+import { programError } from "../program/error.js";
+import type { Kernel } from "../program/program.js";
 import { cudaLaunchOf } from "./cuda-launch.js";
 import { type Language, languageOf } from "./layout.js";
 import { isFamily, signatureOf } from "./signature.js";

@@ -1,4 +1,4 @@
-import { type KernelSignature, rowArg, wholeArg } from "../signature.js";
+import { type KernelSignature, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** x += dt·v over rows of `c` channels in f32; dt[1] is sigma[i+1] − sigma[i], selected by the step. */
 export interface EulerStepParams {

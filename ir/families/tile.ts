@@ -1,4 +1,4 @@
-import type { Kernel } from "../program.js";
+import type { Kernel } from "../program/program.js";
 import { cudaLaunchOf } from "./cuda-launch.js";
 import { languageOf, roundUp } from "./layout.js";
 import { Params } from "./params.js";

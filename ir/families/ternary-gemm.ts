@@ -1,5 +1,5 @@
-import type { Activation } from "../../ir/graph/ops.js";
-import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import type { Activation } from "../graph/ops.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
 export type TernaryActivations = "i8" | "bf16" | "f32";

@@ -1,5 +1,5 @@
-import type { ScalarType } from "../../ir/program/program.js";
-import { type KernelSignature, wholeArg } from "../signature.js";
+import type { ScalarType } from "../program/program.js";
+import { type KernelSignature, wholeArg } from "./contract/arguments.js";
 import type { ElementType, Expression } from "./expression.js";
 
 /**

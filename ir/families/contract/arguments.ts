@@ -1,4 +1,4 @@
-import type { CudaLaunch, DeviceDType, Kernel, KernelArg, ScalarType } from "../ir/program/program.js";
+import type { CudaLaunch, DeviceDType, Kernel, KernelArg, ScalarType } from "../../program/program.js";
 
 /** What a launch passes, the same for every language: arguments in order, then scalars. */
 export interface KernelSignature {

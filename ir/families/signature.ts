@@ -1,4 +1,4 @@
-import type { DeviceDType, Kernel, KernelArg, ScalarType } from "../program.js";
+import type { DeviceDType, Kernel, KernelArg, ScalarType } from "../program/program.js";
 import { Params } from "./params.js";
 
 /** What launches of a kernel pass. */
@@ -27,7 +27,7 @@ const CODES = [written(row("q", "i8")), written(row("rowScale")), written(row("r
 const gated = (p: Params) => where(p.flag("gated"), row("gate"), row("residual"));
 const bias = (p: Params) => where(p.flag("bias"), whole("bias"));
 
-/** The signatures that `templates/<family>/params.ts` documents, by family. */
+/** The signatures that `ir/families/<family>.ts` documents, by family. */
 const SIGNATURES: Readonly<Record<string, (p: Params) => Signature>> = {
   "ternary-gemm"(p) {
     const activations = p.word("activations", "i8", "bf16", "f32");

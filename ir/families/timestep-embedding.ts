@@ -1,5 +1,5 @@
-import type { SinusoidFrequencies } from "../../ir/graph/frequencies.js";
-import { type KernelSignature, rowArg } from "../signature.js";
+import type { SinusoidFrequencies } from "../graph/frequencies.js";
+import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** t[M] → out[M, dim]: cos and sin of factor·t·frequency j, j < dim/2; cos first unless sinFirst. */
 export interface TimestepEmbeddingParams extends SinusoidFrequencies {

@@ -1,4 +1,4 @@
-import { type FloatStorage, type KernelSignature, rowArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /**
  * x[M, c] → q[M, paddedK(c)] with zeros in the pad, rowScale[M], rowSum[M], as `ir/ternary/quantize.ts` to the bit.

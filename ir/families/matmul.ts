@@ -1,5 +1,5 @@
-import type { ScalarType } from "../../ir/program/program.js";
-import { type KernelSignature, wholeArg } from "../signature.js";
+import type { ScalarType } from "../program/program.js";
+import { type KernelSignature, wholeArg } from "./contract/arguments.js";
 
 /**
  * out[batch, m, n] = a[batch, m, k] · b[batch, k, n] in f32, all sizes and strides at run time. Row strides of the

@@ -1,4 +1,4 @@
-import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /**
  * Per head of `headDim` channels: x·rsqrt(mean(x²) + epsilon)·weight (where `norm`), then pairs (2j, 2j+1) are

@@ -1,5 +1,5 @@
-import type { DenseLayout } from "../dense-gemm/params.js";
-import { type KernelSignature, wholeArg } from "../signature.js";
+import { type KernelSignature, wholeArg } from "./contract/arguments.js";
+import type { DenseLayout } from "./dense-gemm.js";
 
 /** Bytes of [n, k] in `source` → f32 in the layout that the target's dense-gemm of the same n and k reads. rows = n. */
 export interface UnpackDenseParams extends DenseLayout {

@@ -1,4 +1,4 @@
-import { type FloatStorage, type KernelSignature, rowArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** out = (x − mean)·rsqrt(variance + epsilon)·(1 + scale) + shift over rows of `c` channels. */
 export interface AdalnParams {

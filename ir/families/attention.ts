@@ -1,4 +1,4 @@
-import { type FloatStorage, type KernelSignature, rowArg, wholeArg } from "../signature.js";
+import { type FloatStorage, type KernelSignature, rowArg, wholeArg } from "./contract/arguments.js";
 
 /**
  * out[T, H·D] = softmax(scale · q · kᵀ) · v per head, over all `keys` rows of k and v.

@@ -1,5 +1,5 @@
-import type { RopeFrequencies } from "../../ir/graph/frequencies.js";
-import { type KernelSignature, rowArg } from "../signature.js";
+import type { RopeFrequencies } from "../graph/frequencies.js";
+import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** ids[T, axes] → cos, sin [T, D/2], D = Σ axesDims; angle = id·frequency of the channel pair, axes side by side. */
 export type RopeTableParams = RopeFrequencies;

@@ -1,5 +1,5 @@
-import type { ReduceFn } from "../../ir/graph/ops.js";
-import { type KernelSignature, rowArg } from "../signature.js";
+import type { ReduceFn } from "../graph/ops.js";
+import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** x[M, c] → out[M], reduced over the row. Scalar: c, so that a reduction over tokens is one kernel too. */
 export interface ReduceParams {
