@@ -8,10 +8,11 @@ export {
   compileModel,
   type Resolution,
 } from "./compile.js";
+export { importAndRecognize } from "./compile-graph.js";
 export { type FileReader, fileReader } from "./file-reader.js";
 export { importModel } from "./import-model.js";
 export { type Inspection, inspectGraph, type LinearGroup } from "./inspect.js";
-export type { LoraReport } from "./lora/plan.js";
+export type { LoraReport } from "./lora/merge-plan.js";
 export type { LoraRequest } from "./lora/read.js";
 export {
   type ExportOptions,
@@ -21,5 +22,4 @@ export {
   type WeightType,
 } from "./onnx-export/index.js";
 export type { Ternarize } from "./pass.js";
-export { importAndRecognize } from "./pipeline.js";
 export { type SampleModelReport, writeSampleModel } from "./sample-model.js";

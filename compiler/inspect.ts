@@ -10,9 +10,9 @@ import {
 } from "../ir/graph/graph.js";
 import { countOf } from "../ir/tensor.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
-import { summarizeRecognition } from "./passes/recognize.js";
-import type { Recognition } from "./recognition.js";
-import { isBlockRole } from "./recognize/flux-roles.js";
+import { isBlockRole } from "./models/flux1/blocks.js";
+import { summarizeRecognition } from "./recognize/index.js";
+import type { Recognition } from "./recognize/recognition.js";
 
 /** Linears of one role: `double.*.img.q` stands for that linear in every double block. */
 export interface LinearGroup {

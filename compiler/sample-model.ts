@@ -5,7 +5,7 @@ import { brotliDecompress } from "node:zlib";
 import { TritcError } from "../ir/errors.js";
 import { filesBelow, type Occupant, whatIsThere } from "./bundle/occupant.js";
 import { writeFolder } from "./bundle/staging.js";
-import { packageRoot } from "./runner/packages.js";
+import { packageRoot } from "./deploy/packages.js";
 
 /** Where the package holds the sample model. */
 export const SAMPLE_MODEL = join("dist", "sample-model");

@@ -16,7 +16,7 @@ import { describe, expect, it } from "vitest";
 import type { PassContext } from "../compiler/pass.js";
 import { UNLIMITED } from "../compiler/pass.js";
 import { passNamed } from "../compiler/passes/index.js";
-import { runPasses } from "../compiler/passes/runner.js";
+import { runPasses } from "../compiler/passes/run-passes.js";
 import { evaluateDim, symbolsOf } from "../ir/dim.js";
 import { type Graph, shapeOf } from "../ir/graph/graph.js";
 import { parseGraph } from "../ir/graph/parse.js";

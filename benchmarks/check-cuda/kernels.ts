@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { cudaSource } from "../../compiler/codegen/kernels.js";
+import { cudaSource } from "../../compiler/codegen/generate-kernels.js";
 import { type CudaSource, compileCuda } from "../../compiler/codegen/nvcc/compile.js";
 import type { KernelResources } from "../../compiler/codegen/nvcc/resources.js";
 import type { Toolkit } from "../../compiler/codegen/nvcc/toolkit.js";
 import { mapParallel } from "../../compiler/codegen/parallel.js";
+import { compileGraph, importAndRecognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import { compileGraph, importAndRecognize } from "../../compiler/pipeline.js";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";

@@ -7,7 +7,7 @@ import { relativeError } from "../../compiler/cli/relative-error.js";
 import { compileModel } from "../../compiler/compile.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { recognize } from "../../compiler/recognition.js";
+import { recognize } from "../../compiler/recognize/recognition.js";
 import { isFloat } from "../../ir/dtype.js";
 import { parseSafetensors } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";

@@ -1,13 +1,13 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import { evaluateModel } from "../../compiler/evaluate.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { inspectGraph } from "../../compiler/inspect.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
-import { compileGraph, portTypesOf } from "../../compiler/pipeline.js";
-import { recognition } from "../../compiler/recognition.js";
+import { recognition } from "../../compiler/recognize/recognition.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import { typeOf } from "../../ir/graph/graph.js";

@@ -6,11 +6,11 @@ import { planRun } from "../../ir/program/memory/cuda.js";
 import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import { cudaPortable, type Target } from "../../targets/index.js";
+import { planGraph } from "../compile-graph.js";
 import { type Drawing, largestSizes } from "../drawing.js";
-import { planGraph } from "../pipeline.js";
 import { type Fit, fitOf } from "./fit.js";
 import { memoryLimit } from "./limits.js";
-import { type Bf16Memory, planSizes, type SizePlan } from "./plan.js";
+import { type Bf16Memory, planSizes, type SizePlan } from "./size-plan.js";
 
 export interface AccountOptions {
   readonly target: Target;

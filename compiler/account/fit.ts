@@ -6,7 +6,7 @@ import type { Drawing } from "../drawing.js";
 import { printResolution, type Resolution, squareOf } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import { memoryRules } from "./limits.js";
-import type { SizePlan } from "./plan.js";
+import type { SizePlan } from "./size-plan.js";
 
 const POLICIES = ["keep", "stream"] as const;
 

@@ -8,9 +8,9 @@ import {
   checkAttention,
   type Target,
 } from "../../targets/index.js";
+import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import { type DrawingRequest, drawingOf, largestSizes } from "../drawing.js";
 import type { Ternarize } from "../pass.js";
-import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../pipeline.js";
 import { type Account, type AccountOptions, accountFor } from "./account.js";
 
 export interface PlanRequest extends Omit<AccountOptions, "drawing">, DrawingRequest {

@@ -14,7 +14,8 @@ import {
 import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
-import type { KernelArtifact } from "../codegen/kernels.js";
+import type { KernelArtifact } from "../codegen/generate-kernels.js";
+import { entryModule } from "../deploy/module.js";
 import type { Drawing } from "../drawing.js";
 import { interruptible } from "../interruptible.js";
 import type { LoweredProgram } from "../lower/index.js";
@@ -24,7 +25,6 @@ import { storedGraph } from "../pack/stored-graph.js";
 import { layoutWeights, type PackedLayout } from "../pack/weights-file.js";
 import { type PackReport, writeWeights } from "../pack/write-weights.js";
 import { packageVersion } from "../version.js";
-import { entryModule } from "./entry.js";
 import { digestFile } from "./listed-files.js";
 import { copyPipeline } from "./pipeline-files.js";
 import type { WorkFolder } from "./work-folder.js";

@@ -1,5 +1,5 @@
 import { someOf } from "../diffusers/errors.js";
-import type { LoraReport } from "../lora/plan.js";
+import type { LoraReport } from "../lora/merge-plan.js";
 import { formatCount, formatQuantity } from "../units.js";
 
 /** What became of an adapter in one line, with the first of the tensors that were left out; `--json` has all. */

@@ -6,7 +6,7 @@ import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
 import { fileReader } from "../file-reader.js";
-import type { LoraReport } from "../lora/plan.js";
+import type { LoraReport } from "../lora/merge-plan.js";
 import type { LoraRequest } from "../lora/read.js";
 import { isBundle } from "./is-bundle.js";
 import type { DeviceOptions } from "./options.js";

@@ -1,10 +1,10 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import { withAdapters } from "../compile-graph.js";
 import { importModel } from "../import-model.js";
-import type { LoraReport } from "../lora/plan.js";
+import type { LoraReport } from "../lora/merge-plan.js";
 import type { LoraRequest } from "../lora/read.js";
-import { withAdapters } from "../pipeline.js";
-import { LORA_NEEDS_FLUX, recognition, requireFlux } from "../recognition.js";
+import { LORA_NEEDS_FLUX, recognition, requireFlux } from "../recognize/recognition.js";
 
 /**
  * A model file as a graph to interpret. Adapters are merged by role, so into a recognized model, which takes one sample

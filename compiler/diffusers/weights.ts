@@ -1,7 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { isFloat } from "../../ir/dtype.js";
 import { unreadType } from "../../ir/format/safetensors.js";
-import { rowsOf } from "../graph/rows-of.js";
+import { rowsOf } from "../analysis/rows-of.js";
 import { checkpointError, someOf } from "./errors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, linearShape } from "./sizes.js";

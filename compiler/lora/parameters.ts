@@ -1,6 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { rowsOf } from "../graph/rows-of.js";
+import { rowsOf } from "../analysis/rows-of.js";
 import { filled, joined } from "./algebra.js";
 import type { RowRange } from "./targets.js";
 

@@ -1,4 +1,4 @@
-import { rowsOf } from "../graph/rows-of.js";
+import { rowsOf } from "../analysis/rows-of.js";
 import { between, inline, joined, matmul, spread, times, transposed } from "./algebra.js";
 import { loraError } from "./errors.js";
 import type { Form } from "./form.js";

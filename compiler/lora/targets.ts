@@ -1,5 +1,5 @@
 import { type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { FluxWalk, type Linear } from "../recognize/flux-walk.js";
+import { FluxWalk, type Linear } from "../models/flux1/walk.js";
 
 /** Rows of a linear's weight and bias, or the scale of a norm, that have a role of their own. */
 export interface RowRange {

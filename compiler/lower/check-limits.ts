@@ -1,7 +1,7 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import { type Kernel, type Launch, PHASES, type Phase } from "../../ir/program/program.js";
-import { sizeOf } from "../graph/sizes.js";
+import { sizeOf } from "../analysis/sizes.js";
 import type { MemoryLimits } from "../pass.js";
 import { bufferBytes, type DraftBuffer } from "./lowering.js";
 

@@ -1,7 +1,7 @@
 import { addDims, type Dim, mulDims, type Shape } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { producersOf } from "../graph/uses.js";
-import type { Placement } from "../passes/hoist-step-invariant.js";
+import type { Placement } from "../analysis/step-invariant.js";
+import { producersOf } from "../analysis/uses.js";
 import { columnsOf, rowsOf } from "./operand.js";
 
 /** A value that is a window of another value's memory, with that value's row stride. */

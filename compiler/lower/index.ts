@@ -15,11 +15,11 @@ import {
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
-import { hoistStepInvariant } from "../passes/hoist-step-invariant.js";
+import { hoistStepInvariant } from "../analysis/step-invariant.js";
 import { checkLimits } from "./check-limits.js";
 import { copy } from "./elementwise.js";
 import { elideConcat } from "./elide-concat.js";
-import type { SelectedKernel } from "./kernels.js";
+import type { SelectedKernel } from "./kernel-table.js";
 import { Lowering, UnsupportedOp } from "./lowering.js";
 import { columnsOf, type Operand, rowsArg, rowsOf } from "./operand.js";
 import { ruleFor } from "./ops/index.js";
@@ -28,7 +28,7 @@ import { scatteredRows } from "./scattered-rows.js";
 import { narrowValues } from "./storage.js";
 import type { WeightTensor } from "./weights.js";
 
-export type { SelectedKernel } from "./kernels.js";
+export type { SelectedKernel } from "./kernel-table.js";
 export type { MemoryReport } from "./plan-memory.js";
 export type { StoredDType, WeightTensor } from "./weights.js";
 

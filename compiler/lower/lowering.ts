@@ -7,9 +7,9 @@ import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
 import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
-import type { Placement } from "../passes/hoist-step-invariant.js";
+import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
-import { KernelTable } from "./kernels.js";
+import { KernelTable } from "./kernel-table.js";
 import { columnsOf, deviceDType, type Operand, rowsOf } from "./operand.js";
 import { WeightTable } from "./weights.js";
 

@@ -1,6 +1,6 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { BufferStorage, Launch, Phase, ProgramBuffer } from "../../ir/program/program.js";
-import { sizeOf } from "../graph/sizes.js";
+import { sizeOf } from "../analysis/sizes.js";
 import { bufferBytes, type DraftBuffer } from "./lowering.js";
 
 /** Where memory goes at the planned sizes, in bytes. */

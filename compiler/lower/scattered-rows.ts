@@ -1,8 +1,8 @@
 import { dtypeOf, type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { Target } from "../../targets/target.js";
-import { largestBytes } from "../graph/sizes.js";
-import { usesOf } from "../graph/uses.js";
-import type { Placement } from "../passes/hoist-step-invariant.js";
+import { largestBytes } from "../analysis/sizes.js";
+import type { Placement } from "../analysis/step-invariant.js";
+import { usesOf } from "../analysis/uses.js";
 import type { LoweringOptions } from "./index.js";
 
 /** Arguments of `quantize-rows` besides the parts of its rows. */

@@ -7,9 +7,9 @@ import { readBundleGraph } from "../bundle/read-graph.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
 import { type Ternarize, UNLIMITED } from "../pass.js";
-import { runPasses } from "../passes/runner.js";
+import { runPasses } from "../passes/run-passes.js";
 import { ternarize } from "../passes/ternarize.js";
-import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
+import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
 import { type Ports, portsOfModel, portsOfProgram } from "./ports.js";
 
 /** A graph with ternary weights, and how its source names what goes in and out. */

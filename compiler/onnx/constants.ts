@@ -1,7 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { DType } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
-import { elementsOf } from "../graph/values.js";
+import { elementsOf } from "../rewrite/values.js";
 
 /** An i64 vector: axes, shapes, starts. */
 export function i64Constant(values: readonly bigint[]): Constant {

@@ -1,8 +1,8 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Node, ValueId } from "../../ir/graph/graph.js";
 import type { OpName } from "../../ir/graph/ops.js";
-import { GraphEditor } from "../graph/editor.js";
 import type { Pass } from "../pass.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 import { ARITHMETIC_RULES } from "./canonicalize/arithmetic-rules.js";
 import { ATTRIBUTE_RULES, constantRules } from "./canonicalize/attribute-rules.js";
 import { EINSUM_RULES } from "./canonicalize/einsum-rules.js";

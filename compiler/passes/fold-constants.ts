@@ -1,7 +1,7 @@
 import { substituteDim, symbolsOf } from "../../ir/dim.js";
 import type { Graph, ValueType } from "../../ir/graph/graph.js";
-import { pruneGraph } from "../graph/order.js";
 import type { Pass, PassContext } from "../pass.js";
+import { pruneGraph } from "../rewrite/order.js";
 import { type Replacements, solveAll } from "./fold-constants/equations.js";
 import { Sweep } from "./fold-constants/sweep.js";
 

@@ -1,7 +1,7 @@
 import { type Graph, type Node, type NodeOf, shapeOf } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { producersOf, usedOnce, usesOf } from "../graph/uses.js";
+import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 /**
  *   %n = layer-norm(%x, _, _)       %y = modulate(%n, %shift, %scale)

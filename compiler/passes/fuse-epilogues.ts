@@ -1,8 +1,8 @@
 import type { Graph, Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import type { Activation } from "../../ir/graph/ops.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { producersOf, usedOnce, usesOf } from "../graph/uses.js";
+import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 

@@ -1,9 +1,9 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { dependenciesFirst } from "../graph/order.js";
-import { producersOf, type Uses, usedOnce, usesOf } from "../graph/uses.js";
+import { producersOf, type Uses, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { dependenciesFirst } from "../rewrite/order.js";
 
 /** Channels of the tiles that kernels finish at a time: heads must not straddle them. */
 const TILE = 128;

@@ -1,8 +1,8 @@
 import { addDims, type Dim } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { producersOf, usedOnce, usesOf } from "../graph/uses.js";
+import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 /**
  *   %n = rms-norm(%x, %w) {group: D}      %y = rope(%n, %cos, %sin)

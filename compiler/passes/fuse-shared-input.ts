@@ -1,10 +1,10 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { byteLength } from "../../ir/dtype.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { fitsJointly } from "../graph/row-reads.js";
-import { type Uses, usesOf } from "../graph/uses.js";
+import { fitsJointly } from "../analysis/row-reads.js";
+import { type Uses, usesOf } from "../analysis/uses.js";
 import type { Pass, PassContext } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 

@@ -1,4 +1,5 @@
 import type { Pass } from "../pass.js";
+import { RECOGNIZE_PASSES } from "../recognize/index.js";
 import { canonicalize } from "./canonicalize.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuseAdaln } from "./fuse-adaln.js";
@@ -7,7 +8,6 @@ import { fuseHeads } from "./fuse-heads.js";
 import { fuseQkNormRope } from "./fuse-qk-norm-rope.js";
 import { fuseSharedInput } from "./fuse-shared-input.js";
 import { quantizeActivations } from "./quantize-activations.js";
-import { RECOGNIZE_PASSES } from "./recognize.js";
 import { splitJoint } from "./split-joint.js";
 import { splitWeights } from "./split-weights.js";
 import { ternarize } from "./ternarize.js";

@@ -1,9 +1,9 @@
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
 import { loraError } from "../lora/errors.js";
+import type { LoraPlan } from "../lora/merge-plan.js";
 import type { Operand } from "../lora/parameters.js";
-import type { LoraPlan } from "../lora/plan.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 /**
  *   %y = linear(%x, %w, %b) {role: "double.0.img.q"}

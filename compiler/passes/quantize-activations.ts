@@ -1,7 +1,7 @@
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { usesOf } from "../graph/uses.js";
+import { usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 /**
  *   %a = adaln(%x, %shift, %scale)   %y = ternary-linear(%a, %codes, %scales, %b)

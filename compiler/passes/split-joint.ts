@@ -1,8 +1,8 @@
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
-import { fitsJointly } from "../graph/row-reads.js";
-import { type Uses, usedOnce, usesOf } from "../graph/uses.js";
+import { fitsJointly } from "../analysis/row-reads.js";
+import { type Uses, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass, PassOptions } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 import { cutRows } from "./split-weights.js";
 
 type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;

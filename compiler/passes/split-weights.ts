@@ -1,7 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
 import type { Pass } from "../pass.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 

@@ -1,8 +1,8 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf } from "../../ir/graph/graph.js";
-import { ForwardEditor } from "../graph/forward-editor.js";
+import { isBlockRole } from "../models/flux1/blocks.js";
 import type { Pass } from "../pass.js";
-import { isBlockRole } from "../recognize/flux-roles.js";
+import { ForwardEditor } from "../rewrite/forward-editor.js";
 
 /**
  *   %y = linear(%x, %w, %b) {role: "double.0.img.q"}

@@ -1,6 +1,6 @@
 import { type Dim, type Shape, substituteDim, symbol, symbolsOf } from "../../ir/dim.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
-import { type Uses, usesOf } from "../graph/uses.js";
+import { type Uses, usesOf } from "../analysis/uses.js";
 
 /** Shapes of a graph's inputs. */
 export type InputShapes = ReadonlyMap<ValueId, Shape>;

@@ -2,9 +2,9 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import { type Dim, divDims, elementCount } from "../../ir/dim.js";
 import type { Graph, Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import { shapeOf } from "../../ir/graph/graph.js";
-import { producersOf } from "../graph/uses.js";
-import { plainIntsOf } from "../graph/values.js";
-import { numbersOf } from "./constants.js";
+import { producersOf } from "../analysis/uses.js";
+import { plainIntsOf } from "../rewrite/values.js";
+import { numbersOf } from "./match/constants.js";
 
 /** An axis that holds samples one after the other, `inner` entries of each. */
 interface Samples {

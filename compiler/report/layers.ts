@@ -1,5 +1,5 @@
 import { DEVICE_BYTES, type Program } from "../../ir/program/program.js";
-import type { TensorStorage } from "../account/storage.js";
+import type { TensorStorage } from "../account/tensor-bytes.js";
 
 /** A matrix of a linear layer, or of several that share their input. */
 export interface Layer {

@@ -4,8 +4,8 @@ import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
 import { launchWork, totalWork, type Work } from "../../ir/program/work.js";
 import type { Target } from "../../targets/index.js";
-import type { SizePlan } from "../account/plan.js";
-import { type StoredTensor, storageOf } from "../account/storage.js";
+import type { SizePlan } from "../account/size-plan.js";
+import { type StoredTensor, storageOf } from "../account/tensor-bytes.js";
 import { stepTimeline } from "../account/timeline.js";
 import { printResolution } from "../resolutions.js";
 import {

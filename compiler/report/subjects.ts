@@ -3,12 +3,12 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import { PROGRAM_FILE } from "../../ir/format/manifest.js";
 import { parseProgram } from "../../ir/program/json.js";
 import { type Target, targetByName } from "../../targets/index.js";
-import { planSize } from "../account/plan.js";
 import { type PlanRequest, planModel } from "../account/plan-model.js";
+import { planSize } from "../account/size-plan.js";
 import { ListedFiles } from "../bundle/listed-files.js";
 import { pipelineConfigOf } from "../bundle/pipeline-files.js";
 import { importModel } from "../import-model.js";
-import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognition.js";
+import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
 import { imageTokens } from "../resolutions.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 

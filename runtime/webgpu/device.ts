@@ -2,9 +2,9 @@ import { TritcError } from "../../ir/errors.js";
 import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
+import { compileKernels } from "./compile-kernels.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
-import { compileKernels } from "./kernels.js";
 import { WebGpuProgram } from "./program.js";
 
 export interface WebGpuOptions {

@@ -24,8 +24,8 @@ import {
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
+import type { CompiledKernel } from "./compile-kernels.js";
 import { lostError, scoped } from "./errors.js";
-import type { CompiledKernel } from "./kernels.js";
 import { DeviceMemory, Ledger } from "./memory.js";
 import { Submission } from "./submission.js";
 

@@ -1,6 +1,6 @@
 import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../ir/program/memory/webgpu.js";
 import type { PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
-import type { CompiledKernel } from "./kernels.js";
+import type { CompiledKernel } from "./compile-kernels.js";
 import type { DeviceMemory, Ledger } from "./memory.js";
 
 interface Copy {

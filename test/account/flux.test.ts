@@ -4,7 +4,7 @@ import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { checkFit } from "../../compiler/account/fit.js";
 import { CUDA_RESERVED_BYTES } from "../../compiler/account/limits.js";
 import { type PlanRequest, planModel } from "../../compiler/account/plan-model.js";
-import { storageOf } from "../../compiler/account/storage.js";
+import { storageOf } from "../../compiler/account/tensor-bytes.js";
 import { stepTimeline } from "../../compiler/account/timeline.js";
 import { TritcError } from "../../ir/errors.js";
 import { scheduleWeights } from "../../ir/program/memory/index.js";

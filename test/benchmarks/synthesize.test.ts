@@ -13,8 +13,8 @@ import {
   WEIGHTS_NAME,
 } from "../../benchmarks/synthesize/flux.js";
 import { writeSyntheticWeights } from "../../benchmarks/synthesize/weights.js";
+import { importAndRecognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import { importAndRecognize } from "../../compiler/pipeline.js";
 import { fluxInputs } from "../support/flux-builder.js";
 import { TINY, TORCHSCRIPT } from "../support/flux-style.js";
 

@@ -1,7 +1,7 @@
 /** The given exports through the compiler, on both targets: the kernels are the model. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CompileStages } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import type { CompileStages } from "../../compiler/pipeline.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { Device } from "../../runtime/device.js";
 import { openDevice } from "../../runtime/node/open-device.js";

@@ -13,7 +13,7 @@ import {
   cudaKernels,
   targetFor,
 } from "../../benchmarks/check-cuda/kernels.js";
-import { cudaSource, generateKernels } from "../../compiler/codegen/kernels.js";
+import { cudaSource, generateKernels } from "../../compiler/codegen/generate-kernels.js";
 import { compileCuda, compileToPtx, ptxArchitecture } from "../../compiler/codegen/nvcc/compile.js";
 import { findToolkit, type Toolkit } from "../../compiler/codegen/nvcc/toolkit.js";
 import { type CompileOptions, compileModel } from "../../compiler/compile.js";

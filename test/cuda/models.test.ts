@@ -2,8 +2,8 @@
 import { availableParallelism } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { mapParallel } from "../../compiler/codegen/parallel.js";
+import type { Compiled, CompileStages } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import type { Compiled, CompileStages } from "../../compiler/pipeline.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { emulatorModule } from "../support/cuda-emulator.js";

@@ -2,10 +2,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  batchAxesOf,
+  type Compiled,
+  compileGraph,
+  portTypesOf,
+  recognize,
+} from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { inspectGraph } from "../../compiler/inspect.js";
-import { batchAxesOf, type Compiled, compileGraph, portTypesOf, recognize } from "../../compiler/pipeline.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";

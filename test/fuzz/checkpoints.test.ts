@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { recognize, withAdapters } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { recognize, withAdapters } from "../../compiler/pipeline.js";
 import { TritcError } from "../../ir/errors.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
 import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers-model.js";

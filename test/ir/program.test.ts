@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { batchAxesOf, optimize, recognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { lower } from "../../compiler/lower/index.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
-import { batchAxesOf, optimize, recognize } from "../../compiler/pipeline.js";
 import { parseProgram, printProgram } from "../../ir/program/json.js";
 import { parseProgramText } from "../../ir/program/parse.js";
 import { printProgramText } from "../../ir/program/print.js";

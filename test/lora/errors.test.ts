@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { loraRequest } from "../../compiler/cli/options.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import { planLora } from "../../compiler/lora/plan.js";
+import { planLora } from "../../compiler/lora/merge-plan.js";
 import { readLora } from "../../compiler/lora/read.js";
 import type { TritcError } from "../../ir/errors.js";
 import { serialize } from "../../ir/format/safetensors.js";

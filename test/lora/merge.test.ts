@@ -2,9 +2,15 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  batchAxesOf,
+  compileGraph,
+  portTypesOf,
+  recognize,
+  withAdapters,
+} from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { batchAxesOf, compileGraph, portTypesOf, recognize, withAdapters } from "../../compiler/pipeline.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";

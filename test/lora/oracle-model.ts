@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { recognize } from "../../compiler/compile-graph.js";
 import { importModel } from "../../compiler/import-model.js";
-import { recognize } from "../../compiler/pipeline.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { reader } from "../recognize/models.js";

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { recognize, withAdapters } from "../../compiler/compile-graph.js";
 import { importModel } from "../../compiler/import-model.js";
-import { recognize, withAdapters } from "../../compiler/pipeline.js";
 import { parseSafetensors } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
 import type { PassOptions } from "../../compiler/pass.js";
 import { BACK_PASSES } from "../../compiler/passes/index.js";
-import { runPasses } from "../../compiler/passes/runner.js";
+import { runPasses } from "../../compiler/passes/run-passes.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";

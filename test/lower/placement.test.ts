@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { hoistStepInvariant } from "../../compiler/analysis/step-invariant.js";
 import { elideConcat, rootOf } from "../../compiler/lower/elide-concat.js";
-import { hoistStepInvariant } from "../../compiler/passes/hoist-step-invariant.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 

@@ -2,11 +2,11 @@
  * Graphs of many nodes, operands or results: what is quadratic in any of these does not end within the test's time.
  */
 import { describe, expect, it } from "vitest";
+import { planGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { inspectGraph } from "../../compiler/inspect.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
-import { planGraph, portTypesOf } from "../../compiler/pipeline.js";
-import { recognition } from "../../compiler/recognition.js";
+import { recognition } from "../../compiler/recognize/recognition.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { cpu } from "../../targets/index.js";

@@ -1,10 +1,10 @@
 /** Names that a file gives to axes and values are names and nothing else. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { inspectGraph } from "../../compiler/inspect.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
-import { compileGraph, portTypesOf } from "../../compiler/pipeline.js";
-import { recognition } from "../../compiler/recognition.js";
+import { recognition } from "../../compiler/recognize/recognition.js";
 import { parseProgram, printProgram } from "../../ir/program/json.js";
 import type { Device } from "../../runtime/device.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";

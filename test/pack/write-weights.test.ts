@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import type { WeightTensor } from "../../compiler/lower/weights.js";
-import { planPacking } from "../../compiler/pack/plan.js";
+import { planPacking } from "../../compiler/pack/jobs.js";
 import { segmentsOf, sourceBytes } from "../../compiler/pack/segments.js";
 import { type KnownScales, packRows } from "../../compiler/pack/tensor-rows.js";
 import { layoutWeights } from "../../compiler/pack/weights-file.js";

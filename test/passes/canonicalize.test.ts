@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { canonicalize, canonicalRules } from "../../compiler/passes/canonicalize.js";
 import { foldConstants } from "../../compiler/passes/fold-constants.js";
-import { runPasses } from "../../compiler/passes/runner.js";
+import { runPasses } from "../../compiler/passes/run-passes.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { RULE_CASES } from "./rule-cases.js";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { canonicalize } from "../../compiler/passes/canonicalize.js";
 import { foldConstants } from "../../compiler/passes/fold-constants.js";
-import { runPasses } from "../../compiler/passes/runner.js";
+import { runPasses } from "../../compiler/passes/run-passes.js";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Dim } from "../../ir/dim.js";
 import type { Graph } from "../../ir/graph/graph.js";

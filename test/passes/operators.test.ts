@@ -6,7 +6,7 @@ import { fileReader } from "../../compiler/file-reader.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
 import { canonicalize } from "../../compiler/passes/canonicalize.js";
 import { foldConstants } from "../../compiler/passes/fold-constants.js";
-import { runPasses } from "../../compiler/passes/runner.js";
+import { runPasses } from "../../compiler/passes/run-passes.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { type Graph, typeOf, type ValueId } from "../../ir/graph/graph.js";
 import { bindSymbols, interpret } from "../../ir/interpret/index.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Pass } from "../../compiler/pass.js";
 import { canonicalize } from "../../compiler/passes/canonicalize.js";
-import { runPasses } from "../../compiler/passes/runner.js";
+import { runPasses } from "../../compiler/passes/run-passes.js";
 import { TritcError } from "../../ir/errors.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { printGraph } from "../../ir/graph/print.js";

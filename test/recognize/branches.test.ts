@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { recognition } from "../../compiler/recognition.js";
+import { recognition } from "../../compiler/recognize/recognition.js";
 import type { Graph, Node } from "../../ir/graph/graph.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";

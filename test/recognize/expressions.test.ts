@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Expressions } from "../../compiler/recognize/expressions.js";
-import { Pairs } from "../../compiler/recognize/pairs.js";
+import { Expressions } from "../../compiler/recognize/match/expressions.js";
+import { Pairs } from "../../compiler/recognize/match/pairs.js";
 
 describe("Expressions", () => {
   const e = new Expressions();

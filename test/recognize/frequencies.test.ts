@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fitRopeTable, fitSinusoid } from "../../compiler/recognize/frequencies.js";
+import { fitRopeTable, fitSinusoid } from "../../compiler/recognize/match/frequencies.js";
 import { roundToHalf } from "../../ir/constant/float16.js";
 
 const table = (dims: readonly number[], theta: number, round: (v: number) => number = Math.fround) =>

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { importOnnx } from "../../compiler/onnx/index.js";
-import { summarizeRecognition } from "../../compiler/passes/recognize.js";
+import { summarizeRecognition } from "../../compiler/recognize/index.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { parseSafetensors } from "../../ir/format/safetensors.js";
 import { dtypeOf, type Graph, type ModelDescription, shapeOf, type ValueId } from "../../ir/graph/graph.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { summarizeRecognition } from "../../compiler/passes/recognize.js";
+import { summarizeRecognition } from "../../compiler/recognize/index.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { compileModel } from "../../compiler/compile.js";
 import { exportOnnx } from "../../compiler/onnx-export/index.js";
-import { recognition } from "../../compiler/recognition.js";
+import { recognition } from "../../compiler/recognize/recognition.js";
 import { openGenerator } from "../../runtime/node/generate.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { type FluxStyle, TINY, TORCHSCRIPT } from "../support/flux-style.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { summarizeRecognition } from "../../compiler/passes/recognize.js";
+import { summarizeRecognition } from "../../compiler/recognize/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { randomStyle } from "../support/flux-random-style.js";

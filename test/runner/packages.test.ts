@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { runnerPackages } from "../../compiler/runner/packages.js";
+import { runnerPackages } from "../../compiler/deploy/packages.js";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "tritc-packages-")));
 const install = (name: string, json: object) => {

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { importOnnx } from "../../compiler/onnx/index.js";
 import {
   batchAxesOf,
   type Compiled,
   type CompileStages,
   compileGraph,
   recognize,
-} from "../../compiler/pipeline.js";
+} from "../../compiler/compile-graph.js";
+import { importOnnx } from "../../compiler/onnx/index.js";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { decodeBytes } from "../../ir/constant/convert.js";
 import { parseHeader } from "../../ir/format/safetensors.js";

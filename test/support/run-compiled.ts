@@ -1,5 +1,5 @@
+import type { Compiled } from "../../compiler/compile-graph.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
-import type { Compiled } from "../../compiler/pipeline.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../runtime/device.js";

@@ -13,7 +13,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
   const [{ inspectGraph }, { importModel }, { recognition }] = await Promise.all([
     import("../../inspect.js"),
     import("../../import-model.js"),
-    import("../../recognition.js"),
+    import("../../recognize/recognition.js"),
   ]);
   const reader = fileReader();
   try {
@@ -27,7 +27,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
     }
     const [{ planModel }, { manifestMemory }, { pipelineConfigOf }] = await Promise.all([
       import("../../account/plan-model.js"),
-      import("../../account/plan.js"),
+      import("../../account/size-plan.js"),
       import("../../bundle/pipeline-files.js"),
     ]);
     const { account } = planModel(imported, recognized, reader, {

@@ -5,7 +5,7 @@ import { table } from "../terminal.js";
 
 export async function packRunnerArchive(folders: string[], options: PackRunnerOptions): Promise<void> {
   const output = await Output.open(options, "tar.gz");
-  const { packRunner } = await import("../../runner/pack.js");
+  const { packRunner } = await import("../../deploy/runner.js");
   const { out, node } = options;
   let bytes = 0;
   const report = await packRunner({

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
-import type { Emit } from "../../codegen/kernels.js";
+import type { Emit } from "../../codegen/generate-kernels.js";
 import type { LoraRequest } from "../../lora/read.js";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { Ternarize } from "../../pass.js";

@@ -2,7 +2,7 @@ import { type Dim, elementCount, mulDims, type Shape } from "../../../ir/dim.js"
 import { input } from "../../../ir/families/expression.js";
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
-import { plainIntsOf } from "../../graph/values.js";
+import { plainIntsOf } from "../../rewrite/values.js";
 import { intoPacked, packed, reinterpret } from "../alias.js";
 import { copy, launchStrided, strideOperand } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";

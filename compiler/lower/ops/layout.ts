@@ -1,7 +1,7 @@
 import { addDims, type Dim, divDims, mulDims, type Shape } from "../../../ir/dim.js";
 import { constant, input } from "../../../ir/families/expression.js";
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
-import { intsOf, plainIntsOf, scalarOf } from "../../graph/values.js";
+import { intsOf, plainIntsOf, scalarOf } from "../../rewrite/values.js";
 import { aliasOrCopy, reinterpret } from "../alias.js";
 import { copy, launchElementwise, launchStrided, strideOperand } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";

@@ -9,7 +9,7 @@ import {
   where,
 } from "../../../ir/families/expression.js";
 import { dtypeOf, type Node, type NodeOf } from "../../../ir/graph/graph.js";
-import { scalarOf } from "../../graph/values.js";
+import { scalarOf } from "../../rewrite/values.js";
 import { aliasOrCopy } from "../alias.js";
 import { launchElementwise } from "../elementwise.js";
 import type { Lowering } from "../lowering.js";

@@ -2,8 +2,8 @@ import { sameShape } from "../../../ir/dim.js";
 import { isFloat } from "../../../ir/dtype.js";
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import type { BinaryFn } from "../../../ir/graph/ops.js";
-import type { GraphEditor } from "../../graph/editor.js";
-import { scalarOf } from "../../graph/values.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
+import { scalarOf } from "../../rewrite/values.js";
 import { becomes, operand, type Rule, resultOf, rule } from "./rule.js";
 
 const COMMUTATIVE: ReadonlySet<BinaryFn> = new Set([

@@ -2,7 +2,7 @@ import type { ByteReader } from "../../../ir/constant/constant.js";
 import type { Node } from "../../../ir/graph/graph.js";
 import type { ReduceFn } from "../../../ir/graph/ops.js";
 import { countOf } from "../../../ir/tensor.js";
-import { intsConstant, plainIntsOf } from "../../graph/values.js";
+import { intsConstant, plainIntsOf } from "../../rewrite/values.js";
 import { materialize } from "../fold-constants/evaluate.js";
 import { foldLazily } from "../fold-constants/lazy.js";
 import { MOST_INLINE } from "../fold-constants/sweep.js";

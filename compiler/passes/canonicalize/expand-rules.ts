@@ -2,8 +2,8 @@ import { type Shape, sameShape } from "../../../ir/dim.js";
 import type { Node, ValueId } from "../../../ir/graph/graph.js";
 import { inferNode } from "../../../ir/graph/infer/index.js";
 import { countOf } from "../../../ir/tensor.js";
-import type { GraphEditor } from "../../graph/editor.js";
-import { elementsOf, intsOf, numbersOf, scalarOf } from "../../graph/values.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
+import { elementsOf, intsOf, numbersOf, scalarOf } from "../../rewrite/values.js";
 import { becomes, operand, type Rule, resultOf, rule } from "./rule.js";
 
 /** x broadcast to a shape; x itself if it has that shape. */

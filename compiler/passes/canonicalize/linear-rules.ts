@@ -1,6 +1,6 @@
 import { elementCount, type Shape, sameShape } from "../../../ir/dim.js";
 import type { NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import type { GraphEditor } from "../../graph/editor.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { reshapeTo } from "./reshape-rules.js";
 import { becomes, operand, type Rule, rule } from "./rule.js";
 

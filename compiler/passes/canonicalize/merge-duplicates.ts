@@ -1,7 +1,7 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { GraphEditor } from "../../graph/editor.js";
-import { subgraphsOf } from "../../graph/subgraphs.js";
+import { subgraphsOf } from "../../analysis/subgraphs.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
 
 /** Longer inline constants are compared by identity only. */
 const MOST_COMPARED = 1 << 16;

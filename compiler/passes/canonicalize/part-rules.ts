@@ -2,8 +2,8 @@ import { addDims, type Dim, subDims } from "../../../ir/dim.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import { sliceExtent } from "../../../ir/graph/infer/slice.js";
 import { countOf } from "../../../ir/tensor.js";
-import type { GraphEditor } from "../../graph/editor.js";
-import { intsConstant, intsOf, plainIntsOf } from "../../graph/values.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
+import { intsConstant, intsOf, plainIntsOf } from "../../rewrite/values.js";
 import { reshapeTo } from "./reshape-rules.js";
 import { becomes, normalAxis, operand, type Rule, resultOf, rule } from "./rule.js";
 

@@ -1,7 +1,7 @@
 import { type Shape, sameShape } from "../../../ir/dim.js";
 import type { Node } from "../../../ir/graph/graph.js";
-import type { GraphEditor } from "../../graph/editor.js";
-import { intsOf } from "../../graph/values.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
+import { intsOf } from "../../rewrite/values.js";
 import { becomes, operand, type Rule, resultOf, rule } from "./rule.js";
 
 /** x with another shape; x itself if it has that shape. */

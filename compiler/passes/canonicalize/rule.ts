@@ -1,6 +1,6 @@
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import type { OpName } from "../../../ir/graph/ops.js";
-import type { GraphEditor } from "../../graph/editor.js";
+import type { GraphEditor } from "../../rewrite/graph-editor.js";
 
 /** One equation, read from left to right. */
 export interface Rule {

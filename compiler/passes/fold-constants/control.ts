@@ -1,6 +1,6 @@
 import type { Graph, Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import { renameValues } from "../../graph/subgraphs.js";
-import { intsConstant } from "../../graph/values.js";
+import { renameValues } from "../../analysis/subgraphs.js";
+import { intsConstant } from "../../rewrite/values.js";
 import type { Sweep } from "./sweep.js";
 
 /** Loops that would run longer stay loops. */

@@ -2,7 +2,7 @@ import type { Constant } from "../../../ir/constant/constant.js";
 import type { Node, NodeOf, ValueId, ValueType } from "../../../ir/graph/graph.js";
 import { sliceExtent } from "../../../ir/graph/infer/slice.js";
 import { countOf } from "../../../ir/tensor.js";
-import { plainIntsOf } from "../../graph/values.js";
+import { plainIntsOf } from "../../rewrite/values.js";
 
 /**
  * Operations on weights that become recipes, so that no weight is read: reshapes, casts, 2-D transposes,

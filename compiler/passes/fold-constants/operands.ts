@@ -1,7 +1,7 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import { isFloat } from "../../../ir/dtype.js";
 import type { Node } from "../../../ir/graph/graph.js";
-import { dimsOf, intsConstant } from "../../graph/values.js";
+import { dimsOf, intsConstant } from "../../rewrite/values.js";
 import type { Symbolic } from "./symbolic.js";
 
 /** Whether reading the constant needs more than its own bytes. */

@@ -1,6 +1,6 @@
 import { type Dim, divDims } from "../../../ir/dim.js";
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import { intsConstant } from "../../graph/values.js";
+import { intsConstant } from "../../rewrite/values.js";
 import type { Sweep } from "./sweep.js";
 
 /** Sequences whose members are known exist only here: what is taken out of them is used directly. */

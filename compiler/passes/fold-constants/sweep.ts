@@ -6,8 +6,8 @@ import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js
 import { type InferSource, inferNode } from "../../../ir/graph/infer/index.js";
 import type { OpName } from "../../../ir/graph/ops.js";
 import { countOf } from "../../../ir/tensor.js";
-import { renameValues, subgraphsOf } from "../../graph/subgraphs.js";
-import { dimsOf, elementsOf, intsConstant } from "../../graph/values.js";
+import { renameValues, subgraphsOf } from "../../analysis/subgraphs.js";
+import { dimsOf, elementsOf, intsConstant } from "../../rewrite/values.js";
 import { dissolveIf, unrollLoop } from "./control.js";
 import type { Equation } from "./equations.js";
 import { evaluateNode, materialize } from "./evaluate.js";

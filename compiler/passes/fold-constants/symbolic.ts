@@ -5,7 +5,7 @@ import type { Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
 import { compareDims } from "../../../ir/graph/infer/index.js";
 import type { BinaryFn, OpName, UnaryFn } from "../../../ir/graph/ops.js";
 import { countOf } from "../../../ir/tensor.js";
-import { intsConstant } from "../../graph/values.js";
+import { intsConstant } from "../../rewrite/values.js";
 import { evaluateNode } from "./evaluate.js";
 
 /** A tensor whose elements are known up to the symbols: what shape arithmetic computes with. */

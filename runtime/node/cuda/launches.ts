@@ -2,7 +2,7 @@ import { CUDA_TENSOR_MAP_BYTES } from "../../../ir/program/cuda-abi.js";
 import type { DeviceDType } from "../../../ir/program/program.js";
 import { packArguments } from "./arguments.js";
 import type { CudaDriver } from "./driver.js";
-import { launchPlace, type PlannedLaunch, type PlannedTensorMap } from "./plan.js";
+import { launchPlace, type PlannedLaunch, type PlannedTensorMap } from "./planned-launches.js";
 
 /** Tensor maps start at multiples of this; so does everything else here. */
 const ALIGNMENT = 64;

@@ -10,10 +10,10 @@ import { CUDA_SUCCESS } from "./api.js";
 import type { CudaContext } from "./context.js";
 import { cudaError, synchronous } from "./errors.js";
 import { CapturedGraph } from "./graph.js";
-import { LoadedKernels } from "./kernels.js";
 import { LaunchList } from "./launches.js";
+import { LoadedKernels } from "./loaded-kernels.js";
 import { DeviceMemory } from "./memory.js";
-import { launchPlace, type PlannedLaunch, planLaunch } from "./plan.js";
+import { launchPlace, type PlannedLaunch, planLaunch } from "./planned-launches.js";
 import { type LaunchTime, profileLaunches } from "./profile.js";
 import { Transfers } from "./transfers.js";
 
