@@ -2,8 +2,8 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/graph/graph.js";
-import type { PromptWeightsPolicy } from "../ir/program/memory/index.js";
 import type { Phase } from "../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import {
   type Activations,

@@ -1,6 +1,6 @@
 import type { Bindings } from "../ir/dim.js";
-import type { PromptWeightsPolicy } from "../ir/program/memory/allocation.js";
 import type { Phase, Program } from "../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 
 /** Sources and binaries of a bundle's kernels, by kernel id. */
 export interface KernelCode {

@@ -1,9 +1,9 @@
 import { TritcError } from "../ir/errors.js";
 import { nearest } from "../ir/nearest.js";
-import { cpu } from "./cpu.js";
+import { cpu } from "./cpu/index.js";
 import { CUDA_TARGETS } from "./cuda/index.js";
 import type { Activations, AttentionProducts, Target } from "./target.js";
-import { webgpu } from "./webgpu.js";
+import { webgpu } from "./webgpu/index.js";
 
 export * from "./cuda/architectures.js";
 export * from "./cuda/index.js";

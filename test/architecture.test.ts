@@ -15,7 +15,8 @@ interface Area {
 
 const AREAS: readonly Area[] = [
   { folder: "ir", mayImport: ["ir"], packages: false, builtins: false },
-  { folder: "targets", mayImport: ["ir", "targets"], packages: true, builtins: true },
+  // What is known of a device is plain data and arithmetic: browsers read it too.
+  { folder: "targets", mayImport: ["ir", "targets"], packages: false, builtins: false },
   { folder: "templates", mayImport: ["ir", "targets", "templates"], packages: true, builtins: true },
   {
     folder: "compiler",
@@ -32,14 +33,19 @@ const AREAS: readonly Area[] = [
   },
   // The portable runtime also runs in browsers: what needs Node is under runtime/node and builds on it.
   // No packages either: browsers load the modules as they are, by relative specifiers.
-  { folder: "runtime", mayImport: ["ir", "runtime"], packages: false, builtins: false },
+  { folder: "runtime", mayImport: ["ir", "targets", "runtime"], packages: false, builtins: false },
   {
     folder: "runtime/browser",
-    mayImport: ["ir", "runtime", "runtime/browser"],
+    mayImport: ["ir", "targets", "runtime", "runtime/browser"],
     packages: false,
     builtins: false,
   },
-  { folder: "runtime/node", mayImport: ["ir", "runtime", "runtime/node"], packages: true, builtins: true },
+  {
+    folder: "runtime/node",
+    mayImport: ["ir", "targets", "runtime", "runtime/node"],
+    packages: true,
+    builtins: true,
+  },
 ];
 
 function areaOf(path: string): Area | undefined {
@@ -118,10 +124,11 @@ describe("one-way imports", () => {
     const found = check({
       "ir/a.ts": `import type { B } from "../compiler/b.js"; export * from "./c.js"; import "handlebars";`,
       "ir/d.ts": `import { readFileSync } from "fs"; const x: import("../runtime/x.js").X = readFileSync;`,
+      "ir/e.ts": `import type { Target } from "../targets/target.js";`,
       "runtime/e.ts": `export { f } from "./node/f.js"; const g = await import("node:os");`,
       "runtime/h.ts": `const p = import("../compiler/cli/main.js");`,
       "compiler/i.ts": `import { j } from "./cli/j.js"; import { k } from "../runtime/k.js";`,
-      "targets/l.ts": `export * from "../templates/m.js";`,
+      "targets/l.ts": `import "node:fs"; import "handlebars"; export * from "../templates/m.js";`,
       "templates/n.ts": `import { o } from "../test/o.js";`,
     });
     expect(found.map((line) => line.replace(/ \(.*/, ""))).toEqual([
@@ -129,11 +136,14 @@ describe("one-way imports", () => {
       'ir/a.ts: "handlebars"',
       'ir/d.ts: "fs"',
       'ir/d.ts: "../runtime/x.js"',
+      'ir/e.ts: "../targets/target.js"',
       'runtime/e.ts: "./node/f.js"',
       'runtime/e.ts: "node:os"',
       'runtime/h.ts: "../compiler/cli/main.js"',
       'compiler/i.ts: "./cli/j.js"',
       'compiler/i.ts: "../runtime/k.js"',
+      'targets/l.ts: "node:fs"',
+      'targets/l.ts: "handlebars"',
       'targets/l.ts: "../templates/m.js"',
       'templates/n.ts: "../test/o.js"',
     ]);
@@ -146,6 +156,7 @@ describe("one-way imports", () => {
       "templates/e.ts": `import h from "handlebars"; import { t } from "../targets/t.js"; import "node:fs";`,
       "compiler/cli/f.ts": `import { r } from "../../runtime/node/index.js"; import { p } from "../p.js";`,
       "runtime/node/g.ts": `import "node:fs"; import { s } from "../s.js"; await import("webgpu");`,
+      "runtime/browser/t.ts": `import { t } from "../../targets/t.js";`,
       "benchmarks/h.ts": `import { c } from "../compiler/index.js";`,
     });
     expect(found).toEqual([]);

@@ -1,6 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
-import { type PromptWeightsPolicy, programMemory } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import { programMemory } from "../../targets/memory/index.js";
 import type { Target } from "../../targets/target.js";
 import type { Drawing } from "../drawing.js";
 import { printResolution, type Resolution, squareOf } from "../resolutions.js";

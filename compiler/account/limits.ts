@@ -1,5 +1,5 @@
-import type { MemoryRules } from "../../ir/program/memory/index.js";
 import type { DeviceRates } from "../../ir/program/work.js";
+import type { MemoryRules } from "../../targets/memory/index.js";
 import type { Target } from "../../targets/target.js";
 
 /** What WebAssembly can address. */

@@ -1,8 +1,9 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { ManifestMemory, ManifestPlan } from "../../ir/format/manifest.js";
-import { type DeviceMemory, type PromptWeightsPolicy, programMemory } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
+import { type DeviceMemory, programMemory } from "../../targets/memory/index.js";
 import type { Target } from "../../targets/target.js";
 import { type Drawing, sizesOf } from "../drawing.js";
 import type { Resolution } from "../resolutions.js";

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../runtime/bounds.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Resolution } from "../resolutions.js";

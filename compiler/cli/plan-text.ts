@@ -1,5 +1,5 @@
 import type { ManifestMemory, ManifestPlan, ManifestWork } from "../../ir/format/manifest.js";
-import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Fit } from "../account/fit.js";
 import { printResolution } from "../resolutions.js";
 import { formatBytes, formatDuration, formatFactor, formatOperations } from "../units.js";

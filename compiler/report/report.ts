@@ -1,7 +1,7 @@
 import type { ManifestMemory } from "../../ir/format/manifest.js";
 import type { ModelDescription } from "../../ir/graph/graph.js";
-import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, totalWork, type Work } from "../../ir/program/work.js";
 import type { Target } from "../../targets/index.js";
 import type { SizePlan } from "../account/size-plan.js";

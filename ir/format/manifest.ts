@@ -1,6 +1,6 @@
 import { TritcError } from "../errors.js";
 import type { InputRole, ModelDescription } from "../graph/graph.js";
-import type { PromptWeightsPolicy } from "../program/memory/allocation.js";
+import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
 import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
 import type { TernaryStorage } from "../ternary/storage.js";
 import {

@@ -93,7 +93,7 @@ export interface Kernel {
   readonly cuda: CudaLaunch | null;
 }
 
-/** What a CUDA launch needs besides its arguments; see `cuda-abi.ts`. */
+/** What a CUDA launch needs besides its arguments; see `targets/cuda/abi.ts`. */
 export interface CudaLaunch {
   /** Bytes of dynamic shared memory. */
   readonly sharedBytes: number;

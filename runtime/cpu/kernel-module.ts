@@ -1,5 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
-import { WASM_MAX_PAGES } from "../../ir/program/wasm-abi.js";
+import { WASM_MAX_PAGES } from "../../targets/cpu/abi.js";
 
 /** What a kernel may import from `env`, as its binary declares it. A memory has its smallest and largest page count. */
 const IMPORTS: ReadonlyMap<string, string> = new Map([
@@ -26,7 +26,7 @@ const VALUE_TYPES: Readonly<Record<number, string>> = {
 
 /**
  * Compiles a kernel of a bundle, which may come from anybody. Throws TRITC_E_KERNEL where it is no module that this
- * engine takes, or one that asks for anything but what `ir/program/wasm-abi.ts` gives: so it has the shared memory, the
+ * engine takes, or one that asks for anything but what `targets/cpu/abi.ts` gives: so it has the shared memory, the
  * host's sine and cosine, and nothing else.
  */
 export async function compileKernelModule(

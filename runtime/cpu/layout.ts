@@ -1,7 +1,7 @@
 import { type Bindings, type Dim, evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import { launchWordBytes } from "../../ir/program/memory/cpu.js";
 import { DEVICE_BYTES, type Launch, type ProgramBuffer } from "../../ir/program/program.js";
+import { launchWordBytes } from "../../targets/cpu/memory.js";
 
 /** A launch with its symbols replaced by numbers. */
 export interface BoundLaunch {

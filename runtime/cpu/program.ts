@@ -1,6 +1,16 @@
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import {
+  type Kernel,
+  type Launch,
+  PHASES,
+  type Phase,
+  type Program,
+  type ProgramBuffer,
+} from "../../ir/program/program.js";
+import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
+import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
+import {
   AddressSpace,
   bufferBytes,
   isPersistent,
@@ -9,21 +19,7 @@ import {
   stagedBy,
   turnBuffers,
   WASM_PAGE_BYTES,
-} from "../../ir/program/memory/cpu.js";
-import {
-  type PromptTurn,
-  scheduleWeights,
-  type WeightSchedule,
-} from "../../ir/program/memory/prompt-weights.js";
-import {
-  type Kernel,
-  type Launch,
-  PHASES,
-  type Phase,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
-import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
+} from "../../targets/cpu/memory.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import { compileKernelModule } from "./kernel-module.js";

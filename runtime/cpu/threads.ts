@@ -6,7 +6,7 @@ import {
   WASM_SCRATCH_BYTES,
   wasmFirstFree,
   wasmScratchAreas,
-} from "../../ir/program/wasm-abi.js";
+} from "../../targets/cpu/abi.js";
 import {
   chunksOf,
   createParticipant,

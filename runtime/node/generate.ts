@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
-import type { PromptWeightsPolicy } from "../../ir/program/memory/index.js";
 import type { Program } from "../../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import { outOfRange } from "../bounds.js";
 import type { Device, LoadedProgram } from "../device.js";

@@ -1,7 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
-import { wordBytes } from "../../ir/program/memory/webgpu.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
-import { uniformArgs } from "../../ir/program/wgsl-abi.js";
+import { uniformArgs } from "../../targets/webgpu/abi.js";
+import { wordBytes } from "../../targets/webgpu/memory.js";
 import type { KernelCode } from "../device.js";
 import { deviceError } from "./errors.js";
 

@@ -1,5 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
-import type { PlanLimits } from "../../ir/program/memory/wgsl-plan.js";
+import type { PlanLimits } from "../../targets/webgpu/dispatches.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
 import { compileKernels } from "./compile-kernels.js";

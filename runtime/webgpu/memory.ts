@@ -1,6 +1,6 @@
 import { TritcError } from "../../ir/errors.js";
-import { limitError } from "../../ir/program/memory/wgsl-limit.js";
 import type { ProgramBuffer } from "../../ir/program/program.js";
+import { limitError } from "../../targets/webgpu/limit-error.js";
 
 /** One upload: the queue keeps a copy of each until the device has it. */
 const UPLOAD_BYTES = 16 * 2 ** 20;

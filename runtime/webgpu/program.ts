@@ -2,18 +2,6 @@ import type { Bindings } from "../../ir/dim.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import {
-  type PromptTurn,
-  scheduleWeights,
-  type WeightSchedule,
-} from "../../ir/program/memory/prompt-weights.js";
-import { dynamicAllocations } from "../../ir/program/memory/webgpu.js";
-import {
-  bufferBytes,
-  LaunchPlanner,
-  type PlanLimits,
-  type PlannedDispatch,
-} from "../../ir/program/memory/wgsl-plan.js";
-import {
   DEVICE_BYTES,
   type Launch,
   PHASES,
@@ -21,7 +9,15 @@ import {
   type Program,
   type ProgramBuffer,
 } from "../../ir/program/program.js";
+import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
+import {
+  bufferBytes,
+  LaunchPlanner,
+  type PlanLimits,
+  type PlannedDispatch,
+} from "../../targets/webgpu/dispatches.js";
+import { dynamicAllocations } from "../../targets/webgpu/memory.js";
 import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import type { CompiledKernel } from "./compile-kernels.js";

@@ -1,5 +1,5 @@
-import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../ir/program/memory/webgpu.js";
-import type { PlannedDispatch } from "../../ir/program/memory/wgsl-plan.js";
+import type { PlannedDispatch } from "../../targets/webgpu/dispatches.js";
+import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../targets/webgpu/memory.js";
 import type { CompiledKernel } from "./compile-kernels.js";
 import type { DeviceMemory, Ledger } from "./memory.js";
 

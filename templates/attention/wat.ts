@@ -1,6 +1,6 @@
 import { TritcError } from "../../ir/errors.js";
 import { type AttentionParams, attentionSignature } from "../../ir/families/attention.js";
-import { WASM_SCRATCH_BYTES } from "../../ir/program/wasm-abi.js";
+import { WASM_SCRATCH_BYTES } from "../../targets/cpu/abi.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs, watFloat } from "../wat/define.js";
 

@@ -1,7 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
 import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
-import { cudaRunsOn } from "../../ir/program/cuda-abi.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
+import { cudaRunsOn } from "../../targets/cuda/abi.js";
 import type { Architecture, Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";

@@ -1,6 +1,6 @@
 import type { KernelSignature } from "../../ir/families/contract/arguments.js";
-import { cudaArgumentBytes, cudaEntry } from "../../ir/program/cuda-abi.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
+import { cudaArgumentBytes, cudaEntry } from "../../targets/cuda/abi.js";
 import type { Family } from "../families.js";
 
 const TYPES: Readonly<Record<DeviceDType, string>> = {
@@ -27,7 +27,7 @@ export function cudaName(arg: Pick<KernelArg, "name">): string {
 }
 
 /**
- * What every CUDA kernel starts with: `struct Arguments` as `ir/program/cuda-abi.ts` has it, with an
+ * What every CUDA kernel starts with: `struct Arguments` as `targets/cuda/abi.ts` has it, with an
  * `Operand<T> <name>` per argument, and the macro-free helpers of `cuda/operand.cuh` and `cuda/bf16.cuh`.
  */
 export function cudaHeader(signature: KernelSignature): string {

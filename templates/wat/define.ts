@@ -1,7 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
 import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
 import { DEVICE_BYTES } from "../../ir/program/program.js";
-import { WASM_SCRATCH_BYTES } from "../../ir/program/wasm-abi.js";
+import { WASM_SCRATCH_BYTES } from "../../targets/cpu/abi.js";
 import type { KernelDefinition, TemplateItem, TemplateValues } from "../family.js";
 
 /** What a WebAssembly kernel is made from, besides its signature. */

@@ -1,7 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
 import type { KernelSignature } from "../../ir/families/contract/arguments.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
-import { uniformArgs, WGSL_UNIFORM_BYTES } from "../../ir/program/wgsl-abi.js";
+import { uniformArgs, WGSL_UNIFORM_BYTES } from "../../targets/webgpu/abi.js";
 
 /** How an argument's elements lie in WGSL: bytes are packed four to a word. */
 const ELEMENTS: Readonly<Record<DeviceDType, { readonly type: string; readonly perElement: number }>> = {

@@ -7,7 +7,7 @@ import { type PlanRequest, planModel } from "../../compiler/account/plan-model.j
 import { storageOf } from "../../compiler/account/tensor-bytes.js";
 import { stepTimeline } from "../../compiler/account/timeline.js";
 import { TritcError } from "../../ir/errors.js";
-import { scheduleWeights } from "../../ir/program/memory/index.js";
+import { scheduleWeights } from "../../ir/program/prompt-weights.js";
 import { targetByName } from "../../targets/index.js";
 
 const graph = fluxGraph(FLUX_DEV);

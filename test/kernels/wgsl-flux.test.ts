@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Kernel, Program, ProgramBuffer } from "../../ir/program/program.js";
-import { uniformArgs } from "../../ir/program/wgsl-abi.js";
 import { webgpu } from "../../targets/index.js";
+import { uniformArgs } from "../../targets/webgpu/abi.js";
 import {
   defineKernel,
   deviceWeightWords,

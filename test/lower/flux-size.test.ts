@@ -11,10 +11,10 @@ import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
-import { bufferBytes, LaunchPlanner } from "../../ir/program/memory/wgsl-plan.js";
 import { DEVICE_BYTES, PHASES } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { webgpu } from "../../targets/index.js";
+import { bufferBytes, LaunchPlanner } from "../../targets/webgpu/dispatches.js";
 
 const WIDTH = 3072;
 const MLP = 4 * WIDTH;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { cudaRunsOn } from "../../ir/program/cuda-abi.js";
-import { planKept, planRun, planStaging } from "../../ir/program/memory/cuda.js";
 import type { Kernel, KernelArg, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { CUDA_TARGETS, targetForDevice } from "../../runtime/node/cuda/architectures.js";
 import { packArguments } from "../../runtime/node/cuda/arguments.js";
 import type { LoadedKernel } from "../../runtime/node/cuda/loaded-kernels.js";
 import { type PlanInputs, planLaunch } from "../../runtime/node/cuda/planned-launches.js";
+import { cudaRunsOn } from "../../targets/cuda/abi.js";
+import { planKept, planRun, planStaging } from "../../targets/cuda/memory.js";
 import { CUDA_TARGETS as TARGETS } from "../../targets/index.js";
 import { runsOn } from "../../templates/cuda/define.js";
 

@@ -1,7 +1,7 @@
 import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
-import { cudaEntry } from "../../ir/program/cuda-abi.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import type { Device } from "../../runtime/device.js";
+import { cudaEntry } from "../../targets/cuda/abi.js";
 import { cudaHeader } from "../../templates/cuda/header.js";
 import type { KernelDefinition } from "../../templates/family.js";
 import { type Data, type LaunchRequest, runLaunch } from "./launch.js";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { PromptWeightsPolicy } from "../../../ir/program/memory/index.js";
+import type { PromptWeightsPolicy } from "../../../ir/program/prompt-weights.js";
 import { MAX_STEPS } from "../../../runtime/bounds.js";
 import type { Resolution } from "../../resolutions.js";
 import {

@@ -1,5 +1,5 @@
-import { CUDA_ARGUMENT_BYTES, CUDA_HEADER_BYTES, cudaArgumentBytes } from "../../../ir/program/cuda-abi.js";
 import type { Kernel } from "../../../ir/program/program.js";
+import { CUDA_ARGUMENT_BYTES, CUDA_HEADER_BYTES, cudaArgumentBytes } from "../../../targets/cuda/abi.js";
 
 /** Rows of an argument in device memory. */
 export interface PackedArgument {
@@ -19,7 +19,7 @@ export interface LaunchArguments {
   readonly scalars: readonly number[];
 }
 
-/** The `Arguments` of a kernel as `ir/program/cuda-abi.ts` lays them out. */
+/** The `Arguments` of a kernel as `targets/cuda/abi.ts` lays them out. */
 export function packArguments(
   kernel: Pick<Kernel, "args" | "scalars">,
   launch: LaunchArguments,

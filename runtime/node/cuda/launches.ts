@@ -1,5 +1,5 @@
-import { CUDA_TENSOR_MAP_BYTES } from "../../../ir/program/cuda-abi.js";
 import type { DeviceDType } from "../../../ir/program/program.js";
+import { CUDA_TENSOR_MAP_BYTES } from "../../../targets/cuda/abi.js";
 import { packArguments } from "./arguments.js";
 import type { CudaDriver } from "./driver.js";
 import { launchPlace, type PlannedLaunch, type PlannedTensorMap } from "./planned-launches.js";

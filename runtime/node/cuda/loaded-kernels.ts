@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { TritcError } from "../../../ir/errors.js";
-import { cudaEntry, cudaRunsOn } from "../../../ir/program/cuda-abi.js";
 import type { CudaLaunch, Kernel, Program } from "../../../ir/program/program.js";
+import { cudaEntry, cudaRunsOn } from "../../../targets/cuda/abi.js";
 import type { KernelCode } from "../../device.js";
 import {
   CUDA_ERROR_INVALID_IMAGE,

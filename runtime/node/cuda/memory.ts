@@ -1,4 +1,4 @@
-import type { MemoryPlan } from "../../../ir/program/memory/cuda.js";
+import type { MemoryPlan } from "../../../targets/cuda/memory.js";
 import type { CudaContext } from "./context.js";
 
 /**

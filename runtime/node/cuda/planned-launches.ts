@@ -131,7 +131,7 @@ function gridOf(
   return [x, y, z];
 }
 
-/** Null where the kernel reads the rows by itself; see `cuda-abi.ts`. */
+/** Null where the kernel reads the rows by itself; see `targets/cuda/abi.ts`. */
 function planTensorMap(
   map: CudaTensorMap,
   { kernel }: LoadedKernel,

@@ -1,9 +1,9 @@
 import type { Bindings } from "../../../ir/dim.js";
 import { TritcError } from "../../../ir/errors.js";
-import { elementBytes, planKept, planRun, planStaging, planTurn } from "../../../ir/program/memory/cuda.js";
-import { scheduleWeights, type WeightSchedule } from "../../../ir/program/memory/prompt-weights.js";
 import type { Launch, Phase, Program, ProgramBuffer } from "../../../ir/program/program.js";
+import { scheduleWeights, type WeightSchedule } from "../../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
+import { elementBytes, planKept, planRun, planStaging, planTurn } from "../../../targets/cuda/memory.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../device.js";
 import { checkWriteSize } from "../../write-size.js";
 import { CUDA_SUCCESS } from "./api.js";

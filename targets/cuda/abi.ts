@@ -1,4 +1,4 @@
-import type { Kernel } from "./program.js";
+import type { Kernel } from "../../ir/program/program.js";
 
 /**
  * What CUDA kernels and the runtime agree on. A kernel is `extern "C" __global__ void <entry>(Arguments, TensorMap…)`

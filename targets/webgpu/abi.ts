@@ -1,4 +1,4 @@
-import type { KernelArg } from "./program.js";
+import type { KernelArg } from "../../ir/program/program.js";
 
 /** Storage buffers that a kernel may bind on any WebGPU device (`maxStorageBuffersPerShaderStage`). */
 export const WGSL_STORAGE_BUFFERS = 8;

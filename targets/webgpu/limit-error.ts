@@ -1,4 +1,4 @@
-import { TritcError } from "../../errors.js";
+import { TritcError } from "../../ir/errors.js";
 
 /** A limit of the device that a buffer or a launch exceeds. */
 export function limitError(place: string, what: string, found: number, limit: number): TritcError {

@@ -1,7 +1,13 @@
-import { type Bindings, evaluateDim } from "../../dim.js";
-import { DEVICE_BYTES, type Kernel, type Launch, type Program, type ProgramBuffer } from "../program.js";
-import { uniformArgs } from "../wgsl-abi.js";
-import { limitError } from "./wgsl-limit.js";
+import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import {
+  DEVICE_BYTES,
+  type Kernel,
+  type Launch,
+  type Program,
+  type ProgramBuffer,
+} from "../../ir/program/program.js";
+import { uniformArgs } from "./abi.js";
+import { limitError } from "./limit-error.js";
 
 /** Limits that decide how launches are cut. */
 export interface PlanLimits {

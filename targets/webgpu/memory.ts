@@ -1,14 +1,8 @@
-import type { Bindings } from "../../dim.js";
-import type { Kernel, Launch, Program, ProgramBuffer } from "../program.js";
-import {
-  type Allocation,
-  type DeviceMemory,
-  deviceMemory,
-  type PromptWeightsPolicy,
-  phaseMemory,
-} from "./allocation.js";
-import { scheduleWeights } from "./prompt-weights.js";
-import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./wgsl-plan.js";
+import type { Bindings } from "../../ir/dim.js";
+import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
+import { type PromptWeightsPolicy, scheduleWeights } from "../../ir/program/prompt-weights.js";
+import { type Allocation, type DeviceMemory, deviceMemory, phaseMemory } from "../memory/allocation.js";
+import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./dispatches.js";
 
 /** Dynamic uniform offsets are multiples of this on every device. */
 const WORDS_PITCH = 256;

@@ -1,14 +1,17 @@
-import { type Bindings, evaluateDim } from "../../dim.js";
-import { DEVICE_BYTES, type Launch, type Program, type ProgramBuffer } from "../program.js";
+import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import { DEVICE_BYTES, type Launch, type Program, type ProgramBuffer } from "../../ir/program/program.js";
+import {
+  type PromptTurn,
+  type PromptWeightsPolicy,
+  scheduleWeights,
+} from "../../ir/program/prompt-weights.js";
 import {
   type Allocation,
   type DeviceMemory,
   deviceMemory,
   type PhaseMemory,
-  type PromptWeightsPolicy,
   phaseMemory,
-} from "./allocation.js";
-import { type PromptTurn, scheduleWeights } from "./prompt-weights.js";
+} from "../memory/allocation.js";
 
 /** The step index lies before the kept buffers. */
 export const CUDA_STEP_BYTES = 4;

@@ -24,12 +24,6 @@ export interface DeviceMemory {
   readonly peak: number;
 }
 
-/**
- * Whether weights that only `prompt` reads stay on the device: kept, or read again for every prompt, each freed after
- * the launch that reads it.
- */
-export type PromptWeightsPolicy = "keep" | "stream";
-
 /** Allocations and what is left of `bytes`: alignment, launch words, scratch memory. */
 export function phaseMemory(bytes: number, allocations: readonly Allocation[]): PhaseMemory {
   const named = allocations.reduce((sum, allocation) => sum + allocation.bytes, 0);

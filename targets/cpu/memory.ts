@@ -1,16 +1,25 @@
-import { type Bindings, evaluateDim } from "../../dim.js";
-import { TritcError } from "../../errors.js";
-import { DEVICE_BYTES, type Launch, PHASES, type Program, type ProgramBuffer } from "../program.js";
-import { wasmFirstFree } from "../wasm-abi.js";
+import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
+import {
+  DEVICE_BYTES,
+  type Launch,
+  PHASES,
+  type Program,
+  type ProgramBuffer,
+} from "../../ir/program/program.js";
+import {
+  type PromptTurn,
+  type PromptWeightsPolicy,
+  scheduleWeights,
+} from "../../ir/program/prompt-weights.js";
 import {
   type Allocation,
   type DeviceMemory,
   deviceMemory,
   type PhaseMemory,
-  type PromptWeightsPolicy,
   phaseMemory,
-} from "./allocation.js";
-import { type PromptTurn, scheduleWeights } from "./prompt-weights.js";
+} from "../memory/allocation.js";
+import { wasmFirstFree } from "./abi.js";
 
 /** Cache lines do not straddle buffers, and 16-byte vector loads are aligned. */
 const ALIGNMENT = 64;

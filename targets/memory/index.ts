@@ -1,14 +1,13 @@
-import type { Bindings } from "../../dim.js";
-import type { Program } from "../program.js";
-import type { DeviceMemory, PromptWeightsPolicy } from "./allocation.js";
-import { cpuMemory } from "./cpu.js";
-import { cudaMemory } from "./cuda.js";
-import { webgpuMemory } from "./webgpu.js";
-import type { PlanLimits } from "./wgsl-plan.js";
+import type { Bindings } from "../../ir/dim.js";
+import type { Program } from "../../ir/program/program.js";
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import { cpuMemory } from "../cpu/memory.js";
+import { cudaMemory } from "../cuda/memory.js";
+import type { PlanLimits } from "../webgpu/dispatches.js";
+import { webgpuMemory } from "../webgpu/memory.js";
+import type { DeviceMemory } from "./allocation.js";
 
 export * from "./allocation.js";
-export { type PromptTurn, scheduleWeights, type WeightSchedule } from "./prompt-weights.js";
-export type { PlanLimits } from "./wgsl-plan.js";
 
 /** What decides, besides the program, how much a device allocates. */
 export type MemoryRules =

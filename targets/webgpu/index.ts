@@ -1,5 +1,5 @@
-import { WGSL_STORAGE_BUFFERS } from "../ir/program/wgsl-abi.js";
-import type { Target } from "./target.js";
+import type { Target } from "../target.js";
+import { WGSL_STORAGE_BUFFERS } from "./abi.js";
 
 /** The limits every WebGPU device has without asking for more. */
 export const webgpu: Target = {

@@ -1,5 +1,10 @@
-import type { Launch, Program } from "../program.js";
-import type { PromptWeightsPolicy } from "./allocation.js";
+import type { Launch, Program } from "./program.js";
+
+/**
+ * Whether weights that only `prompt` reads stay on the device: kept, or read again for every prompt, each freed after
+ * the launch that reads it.
+ */
+export type PromptWeightsPolicy = "keep" | "stream";
 
 /** A launch of `prompt` and what has to be on the device for it alone. */
 export interface PromptTurn {

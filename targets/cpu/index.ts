@@ -1,4 +1,4 @@
-import type { Target } from "./target.js";
+import type { Target } from "../target.js";
 
 /**
  * WebAssembly with 128-bit SIMD on worker threads. Every buffer lies in one shared 32-bit memory, hence 4 GiB.
