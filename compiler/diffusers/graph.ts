@@ -8,8 +8,8 @@ import {
   type ValueId,
   type ValueType,
 } from "../../ir/graph/graph.js";
-import { inferNode } from "../../ir/graph/infer/index.js";
-import type { OpAttrs, OpName } from "../../ir/graph/ops.js";
+import type { OpAttrs, OpName } from "../../ir/ops/index.js";
+import { inferNode } from "../../ir/ops/infer.js";
 import { type FluxSizes, ROPE_THETA } from "./sizes.js";
 import type { FluxWeights } from "./weights.js";
 

@@ -1,6 +1,6 @@
 import { type Dim, mulDims } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 import { columnsOf, rowsOf } from "./operand.js";
 
 /** Elements of 2 bytes in the 16 that kernels move at a time. */

@@ -1,5 +1,5 @@
 import { type Graph, type Node, shapeOf } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 
 /** Operations that do to every sample of a leading batch axis what they do to one. */
 const PER_SAMPLE: ReadonlySet<OpName> = new Set<OpName>([

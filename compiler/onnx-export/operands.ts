@@ -1,7 +1,7 @@
 import type { Dim, Shape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { OpAttrs, OpName } from "../../ir/graph/ops.js";
+import type { OpAttrs, OpName } from "../../ir/ops/index.js";
 import type { DimWriter } from "./dims.js";
 import { refuseExport } from "./errors.js";
 import type { Attributes, Name, OnnxWriter } from "./writer.js";

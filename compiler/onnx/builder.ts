@@ -1,7 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Node, NodeOf, ValueId, ValueType } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 
 /** Hands out value ids: unique over a graph and all its subgraphs. */
 export class ValueNames {

@@ -1,7 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Graph, NodeOf, ValueId, ValueType } from "../../ir/graph/graph.js";
-import type { OpAttrs, OpName } from "../../ir/graph/ops.js";
+import type { OpAttrs, OpName } from "../../ir/ops/index.js";
 import { AttributeReader } from "./attribute-reader.js";
 import { type GraphBuilder, type Scope, typed } from "./builder.js";
 import { f32Constant, i64Constant, scalarConstant } from "./constants.js";

@@ -1,6 +1,6 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Node, ValueId } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 import type { Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
 import { ARITHMETIC_RULES } from "./canonicalize/arithmetic-rules.js";

@@ -1,5 +1,5 @@
 import type { Node } from "../../ir/graph/graph.js";
-import { MODEL_OPS, type OpName } from "../../ir/graph/ops.js";
+import { MODEL_OPS, type OpName } from "../../ir/ops/index.js";
 
 /** Generic operations that belong to a recognized transformer. */
 const KEPT: ReadonlySet<OpName> = new Set<OpName>(["layer-norm", "rms-norm", "concat", "reshape"]);

@@ -1,5 +1,5 @@
 import type { Graph } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 import type { Pass } from "../pass.js";
 import { Rewriter } from "../rewrite/rewriter.js";
 import { Tracer } from "./match/tracer.js";

@@ -2,7 +2,7 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { type Dim, type Shape, sameShape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import type { Graph, Node, ValueId, ValueType } from "../../ir/graph/graph.js";
-import type { BinaryFn, OpAttrs, OpName, UnaryFn } from "../../ir/graph/ops.js";
+import type { BinaryFn, OpAttrs, OpName, UnaryFn } from "../../ir/ops/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { renameAll } from "../analysis/subgraphs.js";
 import { producersOf } from "../analysis/uses.js";

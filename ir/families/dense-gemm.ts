@@ -1,4 +1,4 @@
-import type { Activation } from "../graph/ops.js";
+import type { Activation } from "../ops/index.js";
 import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; all f32. */

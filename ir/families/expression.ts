@@ -1,4 +1,4 @@
-import { type Activation, type BinaryFn, COMPARISONS, type UnaryFn } from "../graph/ops.js";
+import { type Activation, type BinaryFn, COMPARISONS, type UnaryFn } from "../ops/index.js";
 
 /** Types that kernels compute in. bool is u32 0 or 1. */
 export type ElementType = "f32" | "i32" | "u32";

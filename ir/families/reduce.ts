@@ -1,4 +1,4 @@
-import type { ReduceFn } from "../graph/ops.js";
+import type { ReduceFn } from "../ops/index.js";
 import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** x[M, c] → out[M], reduced over the row. Scalar: c, so that a reduction over tokens is one kernel too. */

@@ -1,4 +1,4 @@
-import type { RopeFrequencies } from "../graph/frequencies.js";
+import type { RopeFrequencies } from "../ops/frequencies.js";
 import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** ids[T, axes] → cos, sin [T, D/2], D = Σ axesDims; angle = id·frequency of the channel pair, axes side by side. */

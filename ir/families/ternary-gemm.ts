@@ -1,4 +1,4 @@
-import type { Activation } from "../graph/ops.js";
+import type { Activation } from "../ops/index.js";
 import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
 
 /** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */

@@ -1,4 +1,4 @@
-import type { SinusoidFrequencies } from "../graph/frequencies.js";
+import type { SinusoidFrequencies } from "../ops/frequencies.js";
 import { type KernelSignature, rowArg } from "./contract/arguments.js";
 
 /** t[M] → out[M, dim]: cos and sin of factor·t·frequency j, j < dim/2; cos first unless sinFirst. */

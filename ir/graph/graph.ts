@@ -1,7 +1,7 @@
 import type { Constant } from "../constant/constant.js";
 import type { Dim, Shape } from "../dim.js";
 import type { DType } from "../dtype.js";
-import type { OpAttrs, OpName } from "./ops.js";
+import type { OpAttrs, OpName } from "../ops/index.js";
 
 /** Names a value within its graph; unique, also across subgraphs. */
 export type ValueId = string;

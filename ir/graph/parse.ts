@@ -2,8 +2,8 @@ import type { Constant, ConstantSource, TernaryMethod } from "../constant/consta
 import { canonicalDim, type Dim } from "../dim.js";
 import { DTYPES, type DType } from "../dtype.js";
 import { TextReader } from "../format/text-reader.js";
+import { attrProblem, isOpName, OP_SCHEMAS } from "../ops/form.js";
 import type { Graph, ModelDescription, Node, ValueType } from "./graph.js";
-import { attrProblem, isOpName, OP_SCHEMAS } from "./op-schema.js";
 
 /** Reads the text form that `printGraph` writes. Errors give line, column and what was expected. */
 export function parseGraph(text: string, file = "graph text"): Graph {

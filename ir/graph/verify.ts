@@ -2,10 +2,10 @@ import type { Constant } from "../constant/constant.js";
 import type { Dim } from "../dim.js";
 import { byteLength } from "../dtype.js";
 import { TritcError } from "../errors.js";
+import { attrProblem, OP_SCHEMAS } from "../ops/form.js";
+import { inferNode } from "../ops/infer.js";
 import { countOf } from "../tensor.js";
 import type { Graph, Node, ValueId, ValueType } from "./graph.js";
-import { inferNode } from "./infer/index.js";
-import { attrProblem, OP_SCHEMAS } from "./op-schema.js";
 import { printNode, printType } from "./print.js";
 import { recipeProblem } from "./verify-recipe.js";
 

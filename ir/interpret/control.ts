@@ -1,7 +1,7 @@
 import type { Graph } from "../graph/graph.js";
-import type { OpAttrs } from "../graph/ops.js";
+import type { OpAttrs } from "../ops/index.js";
 import { allocate, type Tensor } from "../tensor.js";
-import { concat, part } from "./shape.js";
+import { concat, part } from "./shapes.js";
 import {
   axisOf,
   type Context,

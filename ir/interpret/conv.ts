@@ -1,4 +1,4 @@
-import type { AutoPad, ConvAttrs, OpAttrs } from "../graph/ops.js";
+import type { AutoPad, ConvAttrs, OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
 import { type Context, floats, newFloats, OpError, type Section, stridesOf } from "./value.js";

@@ -2,7 +2,7 @@ import { countOf, type Tensor } from "../tensor.js";
 import { binary } from "./binary.js";
 import { gatherStrided } from "./copy.js";
 import { matmul } from "./linalg.js";
-import { REDUCE } from "./reduce.js";
+import { REDUCE } from "./reductions.js";
 import { type Context, i64, OpError, Operands, type Section, stridesOf, withShape } from "./value.js";
 
 /** A tensor whose axes have labels, each once. */

@@ -1,9 +1,9 @@
 import { isBig } from "../constant/convert.js";
-import { type RopeFrequencies, ropePairs, sinusoidFrequencies } from "../graph/frequencies.js";
-import type { Activation, OpAttrs } from "../graph/ops.js";
+import { type RopeFrequencies, ropePairs, sinusoidFrequencies } from "../ops/frequencies.js";
+import type { Activation, OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
-import { normalizeRows, softmaxRows } from "./norm.js";
+import { normalizeRows, softmaxRows } from "./norms.js";
 import { erf, mapFloats, sigmoid } from "./unary.js";
 import {
   type Context,

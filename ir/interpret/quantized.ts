@@ -1,5 +1,5 @@
 import { dequantize } from "../constant/dequantize.js";
-import type { OpAttrs } from "../graph/ops.js";
+import type { OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { quantizeRow } from "../ternary/quantize.js";
 import { broadcastShapes, planBroadcast } from "./broadcast.js";

@@ -1,6 +1,6 @@
 import { isBig } from "../constant/convert.js";
 import { isFloat } from "../dtype.js";
-import type { OpAttrs } from "../graph/ops.js";
+import type { OpAttrs } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { roundHalfEven } from "../ternary/quantize.js";
 import { gatherBlocks } from "./copy.js";

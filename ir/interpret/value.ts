@@ -2,7 +2,7 @@ import { isBig, type NumberData } from "../constant/convert.js";
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
 import type { Graph, ValueId, ValueType } from "../graph/graph.js";
-import type { OpAttrs, OpName } from "../graph/ops.js";
+import type { OpAttrs, OpName } from "../ops/index.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
 
 /** A value of the ONNX sequence type. */

@@ -1,5 +1,5 @@
 import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
-import { ropePairs } from "../../ir/graph/frequencies.js";
+import { ropePairs } from "../../ir/ops/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";

@@ -2,7 +2,7 @@ import {
   type TimestepEmbeddingParams,
   timestepEmbeddingSignature,
 } from "../../ir/families/timestep-embedding.js";
-import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
+import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";

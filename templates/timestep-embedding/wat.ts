@@ -2,7 +2,7 @@ import {
   type TimestepEmbeddingParams,
   timestepEmbeddingSignature,
 } from "../../ir/families/timestep-embedding.js";
-import { sinusoidFrequencies } from "../../ir/graph/frequencies.js";
+import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, watArgs } from "../wat/define.js";
 

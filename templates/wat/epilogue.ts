@@ -1,5 +1,5 @@
 import type { KernelSignature } from "../../ir/families/contract/arguments.js";
-import type { Activation } from "../../ir/graph/ops.js";
+import type { Activation } from "../../ir/ops/index.js";
 import type { TemplateValues } from "../family.js";
 import { watArgs } from "./define.js";
 

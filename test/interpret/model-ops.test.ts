@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph, NodeOf, ValueType } from "../../ir/graph/graph.js";
-import type { OpAttrs, OpName } from "../../ir/graph/ops.js";
 import { interpret } from "../../ir/interpret/index.js";
+import type { OpAttrs, OpName } from "../../ir/ops/index.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import { between, f32, i64, whole } from "./onnx-case.js";

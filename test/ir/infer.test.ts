@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Dim, Shape } from "../../ir/dim.js";
 import type { Node, ValueType } from "../../ir/graph/graph.js";
-import { compareDims, inferNode } from "../../ir/graph/infer/index.js";
-import { reshapedShape } from "../../ir/graph/infer/shapes.js";
-import { sliceExtent } from "../../ir/graph/infer/slice.js";
+import { compareDims, inferNode } from "../../ir/ops/infer.js";
+import { reshapedShape } from "../../ir/ops/shapes.js";
+import { sliceExtent } from "../../ir/ops/slice.js";
 
 const MAX = 2 ** 63;
 

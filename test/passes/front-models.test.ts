@@ -9,7 +9,7 @@ import { foldConstants } from "../../compiler/passes/fold-constants.js";
 import { runPasses } from "../../compiler/passes/run-passes.js";
 import { batchBindings } from "../../compiler/recognize/batch-bindings.js";
 import type { Graph } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/graph/ops.js";
+import type { OpName } from "../../ir/ops/index.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { STYLES, TINY } from "../support/flux-style.js";
 import { difference, passContext, randomInputs } from "./support.js";

@@ -1,11 +1,11 @@
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
-import type { OpName } from "../../../ir/graph/ops.js";
+import type { OpName } from "../../../ir/ops/index.js";
 import type { Lowering } from "../lowering.js";
-import { contractions } from "./contractions.js";
-import { layoutOps } from "./layout.js";
+import { pointwise } from "./elementwise.js";
+import { contractions } from "./linalg.js";
 import { linears } from "./linears.js";
-import { pointwise } from "./pointwise.js";
 import { rowOps } from "./rows.js";
+import { layoutOps } from "./shapes.js";
 
 type Rules = { readonly [K in OpName]?: (lowering: Lowering, node: NodeOf<K>) => void };
 

@@ -1,4 +1,4 @@
-import type { Activation } from "../../../ir/graph/ops.js";
+import type { Activation } from "../../../ir/ops/index.js";
 import type { Operands, Section } from "../operands.js";
 import type { Name } from "../writer.js";
 

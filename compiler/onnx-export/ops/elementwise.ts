@@ -1,5 +1,5 @@
 import { isFloat } from "../../../ir/dtype.js";
-import type { BinaryFn, UnaryFn } from "../../../ir/graph/ops.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
 import type { Attributes } from "../writer.js";

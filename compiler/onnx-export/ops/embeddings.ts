@@ -1,4 +1,4 @@
-import { ropePairs, sinusoidFrequencies } from "../../../ir/graph/frequencies.js";
+import { ropePairs, sinusoidFrequencies } from "../../../ir/ops/frequencies.js";
 import type { Section } from "../operands.js";
 
 export const embeddings: Section<"rope-table" | "timestep-embedding"> = {

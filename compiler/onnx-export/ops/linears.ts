@@ -1,9 +1,9 @@
 import type { DType } from "../../../ir/dtype.js";
-import type { Activation } from "../../../ir/graph/ops.js";
+import type { Activation } from "../../../ir/ops/index.js";
 import type { Operands, Section } from "../operands.js";
 import type { Name } from "../writer.js";
 import { activated } from "./activations.js";
-import { qkNormRope } from "./heads.js";
+import { qkNormRope } from "./attention.js";
 import { gated } from "./modulation.js";
 
 /** x·Wᵀ + b; weight [out, in]. */

@@ -1,4 +1,4 @@
-import type { ReduceFn } from "../../../ir/graph/ops.js";
+import type { ReduceFn } from "../../../ir/ops/index.js";
 import type { Section } from "../operands.js";
 
 const REDUCE: Readonly<Record<ReduceFn, string>> = {

@@ -1,5 +1,5 @@
 import { addDims } from "../../../ir/dim.js";
-import type { ScatterReduction } from "../../../ir/graph/ops.js";
+import type { ScatterReduction } from "../../../ir/ops/index.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
 import { scalarProto } from "../scalar-proto.js";

@@ -4,9 +4,9 @@ import { attend, resultMergedHeads, splitHeads } from "../expand/attention.js";
 import { rotate } from "../expand/rotation.js";
 import { swish } from "../expand/swish.js";
 import type { Operation } from "../operation.js";
-import { LayerNormalization, RMSNormalization } from "./norm.js";
+import { LayerNormalization, RMSNormalization } from "./norms.js";
 
-export { DequantizeLinear } from "./quant.js";
+export { DequantizeLinear } from "./quantized.js";
 export { LayerNormalization, RMSNormalization as SimplifiedLayerNormalization };
 
 export function Gelu(n: Operation) {

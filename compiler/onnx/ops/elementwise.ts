@@ -1,8 +1,8 @@
 import type { DType } from "../../../ir/dtype.js";
 import { FLOAT_DTYPES, isFloat } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { BinaryFn, UnaryFn } from "../../../ir/graph/ops.js";
-import { COMPARISONS } from "../../../ir/graph/ops.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
+import { COMPARISONS } from "../../../ir/ops/index.js";
 import { swish } from "../expand/swish.js";
 import type { Operation } from "../operation.js";
 import type { OperatorImporter } from "../registry.js";

@@ -1,6 +1,6 @@
 import type { ByteReader } from "../../../ir/constant/constant.js";
 import type { Node } from "../../../ir/graph/graph.js";
-import type { ReduceFn } from "../../../ir/graph/ops.js";
+import type { ReduceFn } from "../../../ir/ops/index.js";
 import { countOf } from "../../../ir/tensor.js";
 import { intsConstant, plainIntsOf } from "../../rewrite/values.js";
 import { materialize } from "../fold-constants/evaluate.js";

@@ -1,6 +1,6 @@
 import { type Dim, elementCount } from "../../../ir/dim.js";
 import type { NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import { parseEquation, spellEllipsis } from "../../../ir/graph/infer/linear.js";
+import { parseEquation, spellEllipsis } from "../../../ir/ops/linalg.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { reshapeTo } from "./reshape-rules.js";
 import { becomes, operand, type Rule, rule } from "./rule.js";

@@ -1,6 +1,6 @@
 import { type Shape, sameShape } from "../../../ir/dim.js";
 import type { Node, ValueId } from "../../../ir/graph/graph.js";
-import { inferNode } from "../../../ir/graph/infer/index.js";
+import { inferNode } from "../../../ir/ops/infer.js";
 import { countOf } from "../../../ir/tensor.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { elementsOf, intsOf, numbersOf, scalarOf } from "../../rewrite/values.js";

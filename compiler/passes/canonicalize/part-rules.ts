@@ -1,6 +1,6 @@
 import { addDims, type Dim, subDims } from "../../../ir/dim.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import { sliceExtent } from "../../../ir/graph/infer/slice.js";
+import { sliceExtent } from "../../../ir/ops/slice.js";
 import { countOf } from "../../../ir/tensor.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { intsConstant, intsOf, plainIntsOf } from "../../rewrite/values.js";

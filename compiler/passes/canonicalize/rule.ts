@@ -1,5 +1,5 @@
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import type { OpName } from "../../../ir/graph/ops.js";
+import type { OpName } from "../../../ir/ops/index.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 
 /** One equation, read from left to right. */

@@ -1,6 +1,6 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import type { Node, NodeOf, ValueId, ValueType } from "../../../ir/graph/graph.js";
-import { sliceExtent } from "../../../ir/graph/infer/slice.js";
+import { sliceExtent } from "../../../ir/ops/slice.js";
 import { countOf } from "../../../ir/tensor.js";
 import { plainIntsOf } from "../../rewrite/values.js";
 

@@ -1,4 +1,4 @@
-import type { OpAttrs } from "../../../ir/graph/ops.js";
+import type { OpAttrs } from "../../../ir/ops/index.js";
 
 /**
  * Largest relative deviation at which the closed formula stands for the frequencies of the graph: what exports

@@ -1,7 +1,7 @@
 import type { Dim, Shape } from "../../../ir/dim.js";
 import { isFloat } from "../../../ir/dtype.js";
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import type { OpName } from "../../../ir/graph/ops.js";
+import type { OpName } from "../../../ir/ops/index.js";
 import { countOf } from "../../../ir/tensor.js";
 import type { Rewriter } from "../../rewrite/rewriter.js";
 import { combine, contractChannels, normChannels, sumChannels } from "./arithmetic.js";

@@ -1,5 +1,5 @@
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { ScatterReduction } from "../../../ir/graph/ops.js";
+import type { ScatterReduction } from "../../../ir/ops/index.js";
 import { typed } from "../builder.js";
 import type { Operation } from "../operation.js";
 

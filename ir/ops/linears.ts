@@ -1,4 +1,4 @@
-import { type Dim, divDims, type Shape } from "../../dim.js";
+import { type Dim, divDims, type Shape } from "../dim.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, sameAsFirst, tensor } from "./rules.js";
 

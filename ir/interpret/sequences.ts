@@ -1,5 +1,5 @@
 import type { Tensor } from "../tensor.js";
-import { concat, part } from "./shape.js";
+import { concat, part } from "./shapes.js";
 import {
   axisOf,
   i64,

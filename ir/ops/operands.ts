@@ -1,8 +1,8 @@
-import { addDims, type Dim, divDims, type Shape, sameShape, subDims, symbolsOf } from "../../dim.js";
-import type { DType } from "../../dtype.js";
-import { TritcError } from "../../errors.js";
-import type { Node, ValueId, ValueType } from "../graph.js";
-import { printNode, printShape } from "../print.js";
+import { addDims, type Dim, divDims, type Shape, sameShape, subDims, symbolsOf } from "../dim.js";
+import type { DType } from "../dtype.js";
+import { TritcError } from "../errors.js";
+import type { Node, ValueId, ValueType } from "../graph/graph.js";
+import { printNode, printShape } from "../graph/print.js";
 
 /** What inference may ask about the operands of a node. */
 export interface InferSource {

@@ -1,6 +1,6 @@
 import { countOf, type Tensor } from "../tensor.js";
 import { broadcastShapes, planBroadcast } from "./broadcast.js";
-import { transpose } from "./shape.js";
+import { transpose } from "./shapes.js";
 import {
   around,
   axisOf,

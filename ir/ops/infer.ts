@@ -1,10 +1,10 @@
-import type { Node, NodeOf, ValueType } from "../graph.js";
-import type { OpName } from "../ops.js";
+import type { Node, NodeOf, ValueType } from "../graph/graph.js";
 import { CONTROL } from "./control.js";
 import { ELEMENTWISE } from "./elementwise.js";
 import { IMAGES } from "./images.js";
-import { LINEAR } from "./linear.js";
-import { MODEL } from "./model.js";
+import type { OpName } from "./index.js";
+import { LINEAR } from "./linalg.js";
+import { MODEL } from "./linears.js";
 import { type InferSource, Operands } from "./operands.js";
 import { REDUCTIONS } from "./reductions.js";
 import type { InferRules } from "./rules.js";

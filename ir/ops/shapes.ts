@@ -1,13 +1,4 @@
-import {
-  addDims,
-  type Dim,
-  divDims,
-  elementCount,
-  mulDims,
-  type Shape,
-  subDims,
-  sumDims,
-} from "../../dim.js";
+import { addDims, type Dim, divDims, elementCount, mulDims, type Shape, subDims, sumDims } from "../dim.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, sameAsFirst, tensor } from "./rules.js";
 import { sliceExtent } from "./slice.js";

@@ -1,8 +1,8 @@
 import { isBig } from "../constant/convert.js";
 import { isFloat } from "../dtype.js";
-import type { ReduceFn } from "../graph/ops.js";
+import type { ReduceFn } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
-import { transpose } from "./shape.js";
+import { transpose } from "./shapes.js";
 import {
   around,
   axesOf,

@@ -1,6 +1,6 @@
 import type { DType } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { ReduceFn } from "../../../ir/graph/ops.js";
+import type { ReduceFn } from "../../../ir/ops/index.js";
 import type { Operation } from "../operation.js";
 import type { OperatorImporter } from "../registry.js";
 

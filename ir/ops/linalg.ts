@@ -1,4 +1,4 @@
-import type { Dim, Shape } from "../../dim.js";
+import type { Dim, Shape } from "../dim.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, tensor } from "./rules.js";
 

@@ -1,5 +1,5 @@
 import { isBig } from "../constant/convert.js";
-import type { OpAttrs } from "../graph/ops.js";
+import type { OpAttrs } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { at, coordinates, windowOf } from "./conv.js";
 import { stridedCopy } from "./copy.js";

@@ -1,7 +1,7 @@
-import type { Shape } from "../../dim.js";
-import type { DType } from "../../dtype.js";
-import type { ValueType } from "../graph.js";
-import type { OpAttrs, OpName } from "../ops.js";
+import type { Shape } from "../dim.js";
+import type { DType } from "../dtype.js";
+import type { ValueType } from "../graph/graph.js";
+import type { OpAttrs, OpName } from "./index.js";
 import type { Operands } from "./operands.js";
 
 /** Result types of one op. */

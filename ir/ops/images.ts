@@ -1,5 +1,5 @@
-import { addDims, type Dim, divDims, mulDims, type Shape } from "../../dim.js";
-import type { AutoPad, ConvAttrs } from "../ops.js";
+import { addDims, type Dim, divDims, mulDims, type Shape } from "../dim.js";
+import type { AutoPad, ConvAttrs } from "./index.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, tensor } from "./rules.js";
 

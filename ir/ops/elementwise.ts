@@ -1,4 +1,4 @@
-import { COMPARISONS, type UnaryFn } from "../ops.js";
+import { COMPARISONS, type UnaryFn } from "./index.js";
 import { type InferRules, sameAsFirst, tensor } from "./rules.js";
 
 const TO_BOOL: ReadonlySet<UnaryFn> = new Set(["is-inf", "is-nan", "not"]);

@@ -1,5 +1,5 @@
-import type { Dim } from "../../dim.js";
-import type { Graph, ValueType } from "../graph.js";
+import type { Dim } from "../dim.js";
+import type { Graph, ValueType } from "../graph/graph.js";
 import type { Operands } from "./operands.js";
 import { type InferRules, tensor } from "./rules.js";
 

@@ -1,7 +1,7 @@
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
+import type { Graph } from "../graph/graph.js";
 import type { RopeFrequencies, SinusoidFrequencies } from "./frequencies.js";
-import type { Graph } from "./graph.js";
 
 /**
  * Operations of the graph level and their attributes, by section. An operand that ONNX turned from an

@@ -1,5 +1,5 @@
 import { DTYPES } from "../dtype.js";
-import type { OpName } from "./ops.js";
+import type { OpName } from "./index.js";
 
 /** What an attribute may hold. */
 export type AttrKind =

@@ -1,4 +1,4 @@
-import { addDims, type Dim, divDims, subDims } from "../../dim.js";
+import { addDims, type Dim, divDims, subDims } from "../dim.js";
 import { atMost, compareDims } from "./operands.js";
 
 /** Bounds this large mean "to the end": exporters write INT64_MAX or INT32_MAX. */

@@ -1,4 +1,4 @@
-import type { AutoPad, ConvAttrs } from "../../../ir/graph/ops.js";
+import type { AutoPad, ConvAttrs } from "../../../ir/ops/index.js";
 import type { Section } from "../operands.js";
 import type { Attributes } from "../writer.js";
 
