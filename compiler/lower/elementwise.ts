@@ -67,6 +67,20 @@ export function launchStrided(
   });
 }
 
+/** The operand with its axes in another order, copied unless the order is the same. */
+export function transposed(l: Lowering, x: Operand, order: readonly number[]): Operand {
+  if (order.every((axis, i) => axis === i)) return x;
+  const strides = stridesOf(x);
+  const shape = order.map((axis) => x.shape[axis] ?? 1);
+  const out = l.temporary(x.dtype, shape);
+  const from = strideOperand(
+    x,
+    order.map((axis) => strides[axis] ?? 0),
+  );
+  launchStrided(l, input(0), [from], strideOperand(out, stridesOf(out)), shape);
+  return out;
+}
+
 /** An operand with its own strides, one per axis of the launch. */
 export function strideOperand(operand: Operand, strides: readonly Dim[]): StridedOperand {
   return { arg: rowsArg(operand), dtype: elementType(operand), bf16: operand.dtype === "bf16", strides };

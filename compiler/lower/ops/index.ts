@@ -1,15 +1,33 @@
 import type { Node, NodeOf } from "../../../ir/graph/graph.js";
 import type { OpName } from "../../../ir/ops/index.js";
 import type { Lowering } from "../lowering.js";
-import { pointwise } from "./elementwise.js";
-import { contractions } from "./linalg.js";
+import { attention } from "./attention.js";
+import { elementwise } from "./elementwise.js";
+import { embeddings } from "./embeddings.js";
+import { gather } from "./gather.js";
+import { linalg } from "./linalg.js";
 import { linears } from "./linears.js";
-import { rowOps } from "./rows.js";
-import { layoutOps } from "./shapes.js";
+import { modulation } from "./modulation.js";
+import { norms } from "./norms.js";
+import { quantized } from "./quantized.js";
+import { reductions } from "./reductions.js";
+import { shapes } from "./shapes.js";
 
 type Rules = { readonly [K in OpName]?: (lowering: Lowering, node: NodeOf<K>) => void };
 
-const RULES: Rules = { ...pointwise, ...linears, ...rowOps, ...layoutOps, ...contractions };
+const RULES: Rules = {
+  ...attention,
+  ...elementwise,
+  ...embeddings,
+  ...gather,
+  ...linalg,
+  ...linears,
+  ...modulation,
+  ...norms,
+  ...quantized,
+  ...reductions,
+  ...shapes,
+};
 
 /** How a node becomes launches, or undefined where no kernel family computes it. */
 export function ruleFor(node: Node): ((lowering: Lowering) => void) | undefined {

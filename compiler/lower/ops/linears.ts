@@ -7,6 +7,7 @@ import { deviceWeightWords } from "../../../templates/index.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
+import { perRowOrOnce } from "../rows.js";
 
 export const linears = {
   linear: lowerLinear,
@@ -149,14 +150,4 @@ function gateAndResidual(
 ): readonly LaunchArg[] {
   if (!gated || gate === null || residual === null) return [];
   return [perRowOrOnce(lowering.operand(gate), out), rowsArg(lowering.operand(residual))];
-}
-
-/** An operand with one row for every row of `out`, or with one row for all of them. */
-export function perRowOrOnce(operand: Operand, out: Operand): LaunchArg {
-  if (columnsOf(operand.shape) !== columnsOf(out.shape)) {
-    throw new UnsupportedOp(`${columnsOf(operand.shape)} channels where ${columnsOf(out.shape)} are needed`);
-  }
-  if (rowsOf(operand.shape) === 1) return repeatedArg(operand);
-  if (rowsOf(operand.shape) === rowsOf(out.shape)) return rowsArg(operand);
-  throw new UnsupportedOp(`${rowsOf(operand.shape)} rows where 1 or ${rowsOf(out.shape)} are needed`);
 }

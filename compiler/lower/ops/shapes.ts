@@ -8,7 +8,7 @@ import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { type Operand, rowsOf, stridesOf } from "../operand.js";
 
 /** Ops that move elements: aliases where offsets and strides can say it, else strided copies. */
-export const layoutOps = {
+export const shapes = {
   reshape: lowerReshape,
   squeeze: lowerReshape,
   unsqueeze: lowerReshape,

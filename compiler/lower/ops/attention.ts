@@ -1,0 +1,72 @@
+import type { NodeOf } from "../../../ir/graph/graph.js";
+import { type Lowering, UnsupportedOp } from "../lowering.js";
+import { columnsOf, type Operand, rowsArg, rowsOf, stored } from "../operand.js";
+import { fixed, headsOf, wholeVector } from "../rows.js";
+
+/** What is done head by head. */
+export const attention = {
+  rope(l: Lowering, node: NodeOf<"rope">): void {
+    const tables = [l.input(node, 1), l.input(node, 2)];
+    lowerRope(l, node, node.attrs.headDim, { epsilon: 0, norm: false, weight: null }, tables);
+  },
+
+  "qk-norm-rope"(l: Lowering, node: NodeOf<"qk-norm-rope">): void {
+    const { headDim, epsilon } = node.attrs;
+    const tables = [l.input(node, 2), l.input(node, 3)];
+    lowerRope(l, node, headDim, { epsilon, norm: true, weight: l.optional(node, 1) }, tables);
+  },
+
+  attention(l: Lowering, node: NodeOf<"attention">): void {
+    const [q, k, v] = [l.input(node, 0), l.input(node, 1), l.input(node, 2)];
+    const out = l.output(node);
+    if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
+    const { heads, scale } = node.attrs;
+    const rows = rowsOf(q.shape);
+    const int8 = l.int8Attention && q.dtype === "bf16";
+    l.launch({
+      family: "attention",
+      params: {
+        heads,
+        headDim: headsOf(fixed(columnsOf(q.shape)), heads),
+        scale,
+        ...stored("storage", q),
+        ...(int8 ? { int8 } : {}),
+      },
+      rows,
+      args: [rowsArg(q), rowsArg(k), rowsArg(v), rowsArg(out)],
+      scalars: [rowsOf(k.shape)],
+      sizes: [heads, rows, 1],
+    });
+  },
+};
+
+function lowerRope(
+  l: Lowering,
+  node: NodeOf<"rope"> | NodeOf<"qk-norm-rope">,
+  headDim: number,
+  norm: { readonly norm: boolean; readonly epsilon: number; readonly weight: Operand | null },
+  tables: readonly Operand[],
+): void {
+  const x = l.input(node, 0);
+  const out = l.output(node);
+  const rows = rowsOf(x.shape);
+  if (tables.some((table) => rowsOf(table.shape) !== rows)) {
+    throw new UnsupportedOp(`rotary tables of other rows than the ${rows} of x`);
+  }
+  l.launch({
+    family: "qk-norm-rope",
+    params: {
+      heads: headsOf(fixed(columnsOf(x.shape)), headDim),
+      headDim,
+      norm: norm.norm,
+      epsilon: norm.epsilon,
+      weight: norm.weight !== null,
+      rope: true,
+      ...stored("x", x),
+      ...stored("out", out),
+    },
+    rows,
+    args: [rowsArg(x), ...wholeVector(norm.weight, headDim), ...tables.map(rowsArg), rowsArg(out)],
+    sizes: [1, rows, 1],
+  });
+}

@@ -1,0 +1,35 @@
+import { binary, constant } from "../../../ir/families/expression.js";
+import type { NodeOf } from "../../../ir/graph/graph.js";
+import { lowerExpression } from "../expression.js";
+import type { Lowering } from "../lowering.js";
+import { columnsOf, rowsArg, rowsOf, stored } from "../operand.js";
+import { fixed, perRowOrOnce } from "../rows.js";
+
+/** Shift, scale and gate of rows. */
+export const modulation = {
+  /** x·(1 + scale) + shift */
+  modulate: (l: Lowering, n: NodeOf<"modulate">) =>
+    lowerExpression(l, n, ([x, shift, scale]) =>
+      binary("add", binary("mul", x, binary("add", scale, constant(1))), shift),
+    ),
+  /** residual + gate·y */
+  "gated-residual": (l: Lowering, n: NodeOf<"gated-residual">) =>
+    lowerExpression(l, n, ([residual, gate, y]) => binary("add", residual, binary("mul", gate, y))),
+
+  adaln(l: Lowering, node: NodeOf<"adaln">): void {
+    const out = l.output(node);
+    const rows = rowsOf(out.shape);
+    l.launch({
+      family: "adaln",
+      params: { c: fixed(columnsOf(out.shape)), epsilon: node.attrs.epsilon, ...stored("out", out) },
+      rows,
+      args: [
+        rowsArg(l.input(node, 0)),
+        perRowOrOnce(l.input(node, 1), out),
+        perRowOrOnce(l.input(node, 2), out),
+        rowsArg(out),
+      ],
+      sizes: [1, rows, 1],
+    });
+  },
+};

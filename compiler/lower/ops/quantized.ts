@@ -1,0 +1,44 @@
+import type { NodeOf } from "../../../ir/graph/graph.js";
+import type { Lowering } from "../lowering.js";
+import { columnArg, columnsOf, rowsArg, rowsOf, stored } from "../operand.js";
+import { fixed, perRowOrOnce } from "../rows.js";
+
+/** Rows of int8 with a scale and a sum each. */
+export const quantized = {
+  "adaln-quantize"(l: Lowering, node: NodeOf<"adaln-quantize">): void {
+    const x = l.input(node, 0);
+    const rows = rowsOf(x.shape);
+    l.launch({
+      family: "adaln-quantize",
+      params: { c: fixed(columnsOf(x.shape)), epsilon: node.attrs.epsilon },
+      rows,
+      args: [
+        rowsArg(x),
+        perRowOrOnce(l.input(node, 1), x),
+        perRowOrOnce(l.input(node, 2), x),
+        ...quantizedArgs(l, node),
+      ],
+      sizes: [1, rows, 1],
+    });
+  },
+
+  "quantize-rows"(l: Lowering, node: NodeOf<"quantize-rows">): void {
+    const q = l.output(node);
+    const rows = rowsOf(q.shape);
+    const c = fixed(columnsOf(q.shape));
+    const sources = l.scattered.get(node.inputs[0] ?? "")?.map((id) => l.operand(id));
+    const parts = sources?.map(({ shape }) => fixed(columnsOf(shape)));
+    const rowsOfX = sources ?? [l.input(node, 0)];
+    l.launch({
+      family: "quantize-rows",
+      params: { c, ...(parts === undefined ? {} : { parts }), ...rowsOfX.map((x) => stored("x", x))[0] },
+      rows,
+      args: [...rowsOfX.map(rowsArg), ...quantizedArgs(l, node)],
+      sizes: [1, rows, 1],
+    });
+  },
+};
+
+function quantizedArgs(l: Lowering, node: NodeOf<"adaln-quantize"> | NodeOf<"quantize-rows">) {
+  return [rowsArg(l.output(node, 0)), columnArg(l.output(node, 1)), columnArg(l.output(node, 2))];
+}
