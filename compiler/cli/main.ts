@@ -46,3 +46,5 @@ const io: CliIo = { stdin, stdout, stderr, interruptSignal: () => interrupted.si
 const argv = process.argv.slice(2);
 const exitCode = await runCli(argv, io);
 process.exitCode = exitCode === 0 || stoppedBy === undefined ? exitCode : EXIT_CODES[stoppedBy];
+// What failed may have left work that nothing ends, such as a GPU's kernel: it ends with the process.
+if (exitCode !== 0) stdout.write("", () => stderr.write("", () => process.exit()));

@@ -44,7 +44,7 @@ export function withDeviceOptions(command: Command): Command {
     .addOption(
       new Option(
         "--stall-seconds <n>",
-        "cpu target: give a kernel up that makes no progress for so long; default: 60",
+        "cpu, webgpu: give a kernel up that makes no progress for so long; default: 60",
       ).argParser(wholeFromOne(1e6)),
     )
     .option("--software", "webgpu: use the software adapter even where there is a GPU");

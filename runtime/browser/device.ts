@@ -10,6 +10,8 @@ export interface BrowserDeviceOptions {
   readonly threads?: number | undefined;
   /** webgpu: which GPU of several; the fast one if absent. */
   readonly powerPreference?: GPUPowerPreference | undefined;
+  /** Seconds without any progress after which a run is given up; 60 if absent. A page's own thread runs without. */
+  readonly stallSeconds?: number | undefined;
 }
 
 /** Targets that can run on this page, the fastest first: what to choose a bundle by. */
@@ -27,8 +29,8 @@ export async function browserTargets(): Promise<readonly ("webgpu" | "cpu")[]> {
  * @throws TritcError `TRITC_E_NO_ADAPTER` where WebGPU is absent, `TRITC_E_TARGET` for targets without a browser device
  */
 export async function openBrowserDevice(target: string, options: BrowserDeviceOptions = {}): Promise<Device> {
-  if (target === "cpu") return openCpu(options.threads);
-  if (target.startsWith("webgpu")) return openWebGpu(options.powerPreference ?? "high-performance");
+  if (target === "cpu") return openCpu(options);
+  if (target.startsWith("webgpu")) return openWebGpu(options);
   throw new TritcError({
     code: "TRITC_E_TARGET",
     message: "the browser runtime has no device for the bundle's target",
@@ -38,7 +40,7 @@ export async function openBrowserDevice(target: string, options: BrowserDeviceOp
   });
 }
 
-async function openCpu(requested: number | undefined): Promise<Device> {
+async function openCpu({ threads: requested, stallSeconds }: BrowserDeviceOptions): Promise<Device> {
   // Only an isolated page may send shared memory to its workers.
   const isolated = globalThis.crossOriginIsolated === true;
   const threads = isolated ? (requested ?? navigator.hardwareConcurrency ?? 1) : 1;
@@ -46,12 +48,14 @@ async function openCpu(requested: number | undefined): Promise<Device> {
   const device = await createCpuDevice({
     threads,
     callerWorks: false,
+    stallSeconds,
     ...(threads > 1 ? { spawn: spawnWebWorker } : {}),
   });
   return threads === 1 && "document" in globalThis ? yieldingDevice(device) : device;
 }
 
-async function openWebGpu(powerPreference: GPUPowerPreference): Promise<Device> {
+async function openWebGpu(options: BrowserDeviceOptions): Promise<Device> {
+  const { powerPreference = "high-performance", stallSeconds } = options;
   const gpu = gpuOfPage();
   if (gpu === undefined) {
     const secure = globalThis.isSecureContext !== false;
@@ -61,7 +65,7 @@ async function openWebGpu(powerPreference: GPUPowerPreference): Promise<Device> 
   }
   const adapter = await gpu.requestAdapter({ powerPreference });
   if (adapter === null) throw noAdapter("a browser that gives no adapter for this machine");
-  return createWebGpuDevice(adapter);
+  return createWebGpuDevice(adapter, { stallSeconds });
 }
 
 /** `navigator.gpu`, which the type says is always there. */

@@ -1,6 +1,7 @@
 import { checkWhole, MAX_THREADS } from "../bounds.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
+import { checkStallSeconds } from "../stall.js";
 import { engineFeatures } from "./features.js";
 import { loadCpuProgram } from "./program.js";
 import type { SpawnThread } from "./threads.js";
@@ -32,7 +33,7 @@ export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<D
     threads: spawn === undefined ? 1 : threads,
     spawn,
     callerWorks: options.callerWorks ?? true,
-    stallSeconds: checkWhole("stallSeconds", options.stallSeconds ?? 60, 1, 1e6),
+    stallSeconds: checkStallSeconds(options.stallSeconds),
   };
   const { features = engineFeatures(), memoryBytes } = options;
   return oneAtATime({

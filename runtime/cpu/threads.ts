@@ -7,6 +7,7 @@ import {
   wasmFirstFree,
   wasmScratchAreas,
 } from "../../targets/cpu/abi.js";
+import { stalledError, watchProgress } from "../stall.js";
 import {
   chunksOf,
   createParticipant,
@@ -44,9 +45,6 @@ export interface ThreadOptions {
   /** Seconds without any progress after which the threads are stopped. */
   readonly stallSeconds: number;
 }
-
-/** Threads are looked at this often, in milliseconds. */
-const WATCH_INTERVAL = 500;
 
 const SOURCE = `port.listen((${createParticipant.toString()})((report) => port.post(report), true));`;
 
@@ -167,7 +165,12 @@ export class ThreadTeam {
   private async allReported(): Promise<void> {
     if (this.pending > 0 && this.dead === undefined) {
       for (const worker of this.workers) worker.keepAlive(true);
-      const unwatch = this.watch();
+      const { stallSeconds } = this.options;
+      const unwatch = watchProgress(
+        () => this.progress(),
+        stallSeconds,
+        () => this.fail(stalledError(this.stuckAt(), stallSeconds, "none; the threads were stopped")),
+      );
       await new Promise<void>((resolve) => {
         this.settle = resolve;
       });
@@ -178,22 +181,7 @@ export class ThreadTeam {
     if (this.errors.length > 0) throw threadFault(`a kernel failed: ${this.errors.join("; ")}`);
   }
 
-  /**
-   * Stops the threads where no chunk of any launch was finished for a long time: a kernel that never ends must not keep the
-   * host waiting forever. Looks are counted, not time, so that a machine that slept raises no alarm.
-   */
-  private watch(): () => void {
-    const most = Math.ceil((this.options.stallSeconds * 1000) / WATCH_INTERVAL);
-    let [seen, quiet] = [this.progress(), 0];
-    const timer = setInterval(() => {
-      const now = this.progress();
-      quiet = now === seen ? quiet + 1 : 0;
-      seen = now;
-      if (quiet >= most) this.fail(stalled(this.stuckAt(), this.options.stallSeconds));
-    }, WATCH_INTERVAL);
-    return () => clearInterval(timer);
-  }
-
+  /** Chunks of launches that are finished, and threads that are. */
   private progress(): number {
     let chunks = -this.pending;
     for (let word = WASM_CONTROL_HEAD; word < this.control.length; word++) {
@@ -228,17 +216,6 @@ export class ThreadTeam {
     this.pending -= 1;
     if (this.pending === 0) this.settle?.();
   }
-}
-
-function stalled(place: string, seconds: number): TritcError {
-  return new TritcError({
-    code: "TRITC_E_KERNEL_STALLED",
-    message: "a kernel does not come to an end",
-    place,
-    expected: `some progress within ${seconds} s`,
-    found: "none; the threads were stopped",
-    remedy: "verify where the bundle is from; on a very slow machine, allow more time (--stall-seconds)",
-  });
 }
 
 function threadFault(message: string): TritcError {

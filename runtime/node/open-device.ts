@@ -5,7 +5,7 @@ import { isCudaTarget } from "./cuda/architectures.js";
 export interface OpenDeviceOptions {
   /** Threads of the cpu device; all cores if absent. */
   readonly threads?: number | undefined;
-  /** cpu: seconds without any progress after which a run is given up; 60 if absent. */
+  /** cpu, webgpu: seconds without any progress after which a run is given up; 60 if absent. */
   readonly stallSeconds?: number | undefined;
   /** webgpu: the software adapter even where there is a GPU. */
   readonly software?: boolean | undefined;
@@ -21,7 +21,8 @@ export async function openDevice(target: string, options: OpenDeviceOptions = {}
   }
   if (target.startsWith("webgpu")) {
     const { createNodeWebGpuDevice } = await import("./webgpu-device.js");
-    return createNodeWebGpuDevice({ software: options.software === true ? "always" : "auto" });
+    const software = options.software === true ? "always" : "auto";
+    return createNodeWebGpuDevice({ software, stallSeconds: options.stallSeconds });
   }
   if (isCudaTarget(target)) {
     const { createNodeCudaDevice } = await import("./cuda/device.js");

@@ -8,7 +8,7 @@ export async function createNodeWebGpuDevice(
 ): Promise<Device> {
   const opened = await openAdapter(options);
   try {
-    const device = await createWebGpuDevice(opened.adapter, options);
+    const device = await createWebGpuDevice(opened.adapter, { giveUp: opened.abandon, ...options });
     return {
       ...device,
       async close() {

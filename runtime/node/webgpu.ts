@@ -26,6 +26,8 @@ export interface OpenedAdapter {
   readonly info: AdapterDescription;
   /** Destroys the devices that were requested from `adapter`. Calling it again does nothing. */
   release(): void;
+  /** Takes a device out of what `release` destroys, and of garbage collection: Dawn would wait for its kernels. */
+  abandon(device: GPUDevice): void;
 }
 
 type Dawn = typeof import("webgpu");
@@ -36,6 +38,9 @@ type Dawn = typeof import("webgpu");
  * neither keeps the process from exiting nor holds device memory.
  */
 const instances = new Map<"system" | "software", GPU>();
+
+/** Devices whose kernels may never end, for as long as the process lives. */
+const abandoned = new Set<GPUDevice>();
 
 let dawn: Promise<Dawn> | undefined;
 let turn: Promise<unknown> = Promise.resolve();
@@ -135,6 +140,10 @@ function opened(adapter: GPUAdapter): OpenedAdapter {
     release() {
       for (const created of devices) created.destroy();
       devices.clear();
+    },
+    abandon(device) {
+      devices.delete(device);
+      abandoned.add(device);
     },
   };
 }

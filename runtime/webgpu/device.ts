@@ -2,10 +2,12 @@ import { TritcError } from "../../ir/errors.js";
 import type { PlanLimits } from "../../targets/webgpu/dispatches.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
+import { checkStallSeconds } from "../stall.js";
 import { compileKernels } from "./compile-kernels.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
 import { WebGpuProgram } from "./program.js";
+import { QueueWatch } from "./queue-watch.js";
 
 export interface WebGpuOptions {
   /**
@@ -17,6 +19,10 @@ export interface WebGpuOptions {
   readonly without?: readonly string[];
   /** Lower limits than the device's, to see how launches are cut. */
   readonly limits?: Partial<PlanLimits>;
+  /** Seconds without any progress after which the device is given up; default 60. */
+  readonly stallSeconds?: number | undefined;
+  /** What becomes of a device whose kernel does not end; default: it is destroyed. */
+  readonly giveUp?: (device: GPUDevice) => void;
 }
 
 /** Optional features that kernels may use. */
@@ -31,6 +37,7 @@ const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
  */
 export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOptions = {}): Promise<Device> {
   const { info, limits } = adapter;
+  const stallSeconds = checkStallSeconds(options.stallSeconds);
   const device = await adapter
     .requestDevice({
       label: "tritc",
@@ -61,14 +68,16 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
     maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
     ...options.limits,
   };
+  const queue = new QueueWatch(device, stallSeconds, options.giveUp ?? ((stalled) => stalled.destroy()));
   const description = info.description || [info.vendor, info.architecture, info.device].join(" ").trim();
   return oneAtATime({
     kind: "webgpu",
     description: description || "WebGPU",
     async load(program, code, weights, options) {
+      queue.throwIfStalled();
       if (lost !== undefined) throw lostError(lost);
       const kernels = await compileKernels(device, features, program, code);
-      const host = { device, limits: planLimits, lost: () => lost };
+      const host = { device, limits: planLimits, queue, lost: () => lost };
       const loaded = new WebGpuProgram(host, program, kernels, weights, options);
       try {
         await loaded.load();
@@ -79,7 +88,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
       return loaded;
     },
     async close() {
-      device.destroy();
+      if (!queue.isStalled) device.destroy();
     },
   });
 }

@@ -1,6 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
 import type { ProgramBuffer } from "../../ir/program/program.js";
 import { limitError } from "../../targets/webgpu/limit-error.js";
+import type { QueueWatch } from "./queue-watch.js";
 
 /** One upload: the queue keeps a copy of each until the device has it. */
 const UPLOAD_BYTES = 16 * 2 ** 20;
@@ -36,6 +37,7 @@ export class DeviceMemory {
 
   constructor(
     private readonly device: GPUDevice,
+    private readonly watch: QueueWatch,
     private readonly ledger: Ledger,
   ) {}
 
@@ -112,7 +114,7 @@ export class DeviceMemory {
 
   /** Waits until the device has everything that was uploaded. */
   async settle(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
+    await this.watch.settle();
     this.inFlight = 0;
   }
 }

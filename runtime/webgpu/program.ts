@@ -23,12 +23,14 @@ import { checkWriteSize } from "../write-size.js";
 import type { CompiledKernel } from "./compile-kernels.js";
 import { lostError, scoped } from "./errors.js";
 import { DeviceMemory, Ledger } from "./memory.js";
+import type { QueueWatch } from "./queue-watch.js";
 import { Submission } from "./submission.js";
 
 /** What a program needs of its device. */
 export interface ProgramHost {
   readonly device: GPUDevice;
   readonly limits: PlanLimits;
+  readonly queue: QueueWatch;
   /** Why the device was lost, or undefined. */
   lost(): string | undefined;
 }
@@ -55,7 +57,7 @@ export class WebGpuProgram implements LoadedProgram {
   ) {
     this.schedule = scheduleWeights(program, promptWeights);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
-    this.memory = new DeviceMemory(host.device, this.ledger);
+    this.memory = new DeviceMemory(host.device, host.queue, this.ledger);
   }
 
   /** Uploads weights and runs `load`; what is only needed for that is freed as soon as it was used. */
@@ -78,7 +80,7 @@ export class WebGpuProgram implements LoadedProgram {
         for (const id of new Set(launch.args.map((arg) => arg.buffer))) {
           if (!this.memory.has(id)) await this.stage(id);
         }
-        this.submitOnce(launch, {}, 0);
+        this.submitOnce("load", launch, {}, 0);
       });
       const done = launch.args.map((arg) => arg.buffer).filter((id) => lastUse.get(id) === i);
       this.memory.free(done.filter((id) => this.buffer(id).storage.kind === "staging"));
@@ -132,14 +134,12 @@ export class WebGpuProgram implements LoadedProgram {
     const parts = phases.map((phase) => [phase, this.submissions.get(phase)] as const);
     const place = `phases ${phases.join(", ")}`;
     await scoped(device, place, async () => {
-      const encoder = device.createCommandEncoder();
       for (const [phase, submission] of parts) {
         submission?.writeWords(step);
-        submission?.encode(encoder, phase);
+        submission?.submit(this.host.queue, phase);
       }
-      device.queue.submit([encoder.finish()]);
     });
-    await device.queue.onSubmittedWorkDone();
+    await this.host.queue.settle();
     await this.alive(place);
   }
 
@@ -158,10 +158,11 @@ export class WebGpuProgram implements LoadedProgram {
       const encoder = device.createCommandEncoder();
       encoder.copyBufferToBuffer(this.memory.of(buffer), 0, back, 0, size);
       device.queue.submit([encoder.finish()]);
-      await back.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
+      const mapped = back.mapAsync(GPUMapMode.READ).catch(async (cause: unknown) => {
         await this.alive();
         throw cause;
       });
+      await this.host.queue.wait(`reading ${buffer}`, mapped);
       return viewOf(source, back.getMappedRange().slice(0), elements);
     } finally {
       back.destroy();
@@ -229,12 +230,12 @@ export class WebGpuProgram implements LoadedProgram {
           );
           try {
             for (const id of staged) await this.stage(id);
-            this.submitOnce(launch, {}, 0);
+            this.submitOnce("load", launch, {}, 0);
           } finally {
             this.memory.free(staged);
           }
         }
-        this.submitOnce(turn.launch, this.bindings ?? {}, step);
+        this.submitOnce("prompt", turn.launch, this.bindings ?? {}, step);
       } finally {
         this.memory.free(own);
       }
@@ -258,20 +259,18 @@ export class WebGpuProgram implements LoadedProgram {
     return new Submission(this.host.device, dispatches, this.kernels, this.memory, this.ledger);
   }
 
-  private submitOnce(launch: Launch, bindings: Bindings, step: number): void {
-    const { device } = this.host;
+  private submitOnce(phase: Phase, launch: Launch, bindings: Bindings, step: number): void {
     const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
     const submission = this.submission(this.plan(planner, launch));
     submission.writeWords(step);
-    const encoder = device.createCommandEncoder();
-    submission.encode(encoder, launch.label);
-    device.queue.submit([encoder.finish()]);
+    submission.submit(this.host.queue, phase);
     submission.destroy();
   }
 
   /** Throws where the device is gone. Its promise settles in a later turn, so give it one. */
   private async alive(place?: string): Promise<void> {
     await Promise.resolve();
+    this.host.queue.throwIfStalled();
     const reason = this.host.lost();
     if (reason !== undefined) throw lostError(reason, place);
   }

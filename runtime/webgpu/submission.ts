@@ -1,7 +1,12 @@
+import type { Phase } from "../../ir/program/program.js";
 import type { PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../targets/webgpu/memory.js";
 import type { CompiledKernel } from "./compile-kernels.js";
 import type { DeviceMemory, Ledger } from "./memory.js";
+import type { QueueWatch } from "./queue-watch.js";
+
+/** Dispatches of one submission. */
+const AT_ONCE = 8;
 
 interface Copy {
   readonly from: GPUBuffer;
@@ -70,10 +75,21 @@ export class Submission {
     this.device.queue.writeBuffer(this.words, 0, this.mirror);
   }
 
-  /** Records all dispatches: one pass, ended only where an operand has to be copied first. */
-  encode(encoder: GPUCommandEncoder, label: string): void {
+  /** Submits all dispatches, some at a time, so that one that never ends can be told from most others. */
+  submit(queue: QueueWatch, phase: Phase): void {
+    for (let at = 0; at < this.prepared.length; at += AT_ONCE) {
+      const some = this.prepared.slice(at, at + AT_ONCE);
+      const labels = new Set(some.map(({ dispatch }) => `"${dispatch.label}"`));
+      const name = `phase ${phase}, ${labels.size === 1 ? "launch" : "one of the launches"} ${[...labels].join(", ")}`;
+      queue.submit(name, this.encode(some, phase));
+    }
+  }
+
+  /** Records dispatches: one pass, ended only where an operand has to be copied first. */
+  private encode(dispatches: readonly Prepared[], label: string): GPUCommandBuffer {
+    const encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
-    for (const { dispatch, kernel, group, copies, wordsAt } of this.prepared) {
+    for (const { dispatch, kernel, group, copies, wordsAt } of dispatches) {
       if (copies.length > 0) {
         pass?.end();
         pass = undefined;
@@ -86,6 +102,7 @@ export class Submission {
       pass.dispatchWorkgroups(...dispatch.grid);
     }
     pass?.end();
+    return encoder.finish();
   }
 
   destroy(): void {

@@ -16,6 +16,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { serialize } from "../../ir/format/safetensors.js";
 import { builtCli } from "../support/built-cli.js";
+import { rehash, replaceText } from "../support/bundle-surgery.js";
 import { cli } from "../support/cli.js";
 import { model, node, value } from "../support/onnx-builder.js";
 import { snapshot } from "../support/tree.js";
@@ -176,6 +177,26 @@ it("SIGINT ends eval in the middle of the interpreter's loops, where no event co
   expect(exitCode).toBe(130);
   expect(Buffer.from(stderr).toString()).toMatch(/interrupted[\s\S]*\[TRITC_E_INTERRUPTED\]/);
   expect(readdirSync(folder).sort()).toEqual(["square.onnx", "x.safetensors"]);
+});
+
+it("a WGSL kernel that never ends is named, and the process ends", async () => {
+  const bundle = join(emptyFolder(), "bundle");
+  const compile = ["compile", fixture.model, "--target", "webgpu", "-o", bundle, "--ternarize", "none"];
+  expect((await cli(compile)).code).toBe(0);
+  for (const file of readdirSync(join(bundle, "kernels"))) {
+    // Even numbers are never 1.
+    const path = join(bundle, "kernels", file);
+    replaceText(path, "@compute", "var<workgroup> even: atomic<u32>;\n@compute");
+    replaceText(path, /(fn main\([^{]*\{)/, "$1 loop { if (atomicAdd(&even, 2u) == 1u) { break; } }");
+  }
+  rehash(bundle);
+  const out = ["-o", join(bundle, "../y.safetensors")];
+  const device = ["--software", "--stall-seconds", "1"];
+  const { exitCode, stderr } = await start(["eval", bundle, "--inputs", fixture.inputs, ...out, ...device]);
+  expect(Buffer.from(stderr).toString()).toMatch(
+    /^tritc: phase load, launch "w.*": a kernel does not come to an end[\s\S]*STALLED/,
+  );
+  expect(exitCode).toBe(1);
 });
 
 it("SIGKILL leaves the old bundle or the new, and the next compile cleans up", async () => {
