@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import { imageIds, initialLatents, latentGeometry, textIds } from "../runtime/latents.js";
 import { type HostTensor, openOrtSession } from "../runtime/node/ort-session.js";
-import { openPipelineModels, type Picture } from "../runtime/node/pipeline-models.js";
+import type { Picture } from "../runtime/node/picture.js";
+import { openPipelineModels } from "../runtime/node/pipeline-models.js";
 import { makeSchedule } from "../runtime/scheduler.js";
 
 export interface OrtJob {

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { cudaSource } from "../../compiler/codegen/generate-kernels.js";
-import { type CudaSource, compileCuda } from "../../compiler/codegen/nvcc/compile.js";
+import { compileCuda } from "../../compiler/codegen/nvcc/compile.js";
 import type { KernelResources } from "../../compiler/codegen/nvcc/resources.js";
+import type { CudaSource } from "../../compiler/codegen/nvcc/source.js";
 import type { Toolkit } from "../../compiler/codegen/nvcc/toolkit.js";
 import { mapParallel } from "../../compiler/codegen/parallel.js";
 import { compileGraph, importAndRecognize } from "../../compiler/compile-graph.js";

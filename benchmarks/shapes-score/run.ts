@@ -11,7 +11,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openGenerator } from "../../runtime/node/generate.js";
-import type { Picture } from "../../runtime/node/pipeline-models.js";
+import type { Picture } from "../../runtime/node/picture.js";
 import { encodePng } from "../../runtime/node/png.js";
 import { type OrtJob, openOrtSampler } from "../ort-reference.js";
 import { readPicture } from "./detect.js";

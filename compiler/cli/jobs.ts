@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { makeFolder } from "../make-folder.js";
-import type { RunOptions } from "./commands/run.js";
 import { Output, STANDARD } from "./output.js";
 import { readPrompt, readPrompts } from "./prompts.js";
+import type { RunOptions } from "./sampling-options.js";
 import { usageError } from "./usage-error.js";
 
 /** One picture to draw, and where to. */

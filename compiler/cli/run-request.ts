@@ -7,9 +7,9 @@ import type { GenerateOptions } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
 import { readRegular } from "../../runtime/node/regular-file.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
-import type { RunOptions } from "./commands/run.js";
 import { isBundle } from "./is-bundle.js";
 import { readTensors } from "./safetensors-file.js";
+import type { RunOptions } from "./sampling-options.js";
 import { usageError } from "./usage-error.js";
 
 /** Of a picture file. */

@@ -5,9 +5,10 @@ import { readTemplateFile } from "../../templates/files.js";
 import { renderTemplate } from "../../templates/render.js";
 import type { SelectedKernel } from "../lower/index.js";
 import { assembleWat } from "./assemble-wat.js";
-import { type CudaSource, compileCuda } from "./nvcc/compile.js";
+import { compileCuda } from "./nvcc/compile.js";
 import { inlineIncludes } from "./nvcc/inline-includes.js";
 import type { KernelResources } from "./nvcc/resources.js";
+import type { CudaSource } from "./nvcc/source.js";
 import { findToolkit, type Toolkit, type ToolkitSearch } from "./nvcc/toolkit.js";
 import { mapParallel } from "./parallel.js";
 

@@ -1,9 +1,9 @@
+import type { Bindings } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { Target } from "../../targets/target.js";
 import { largestBytes } from "../analysis/sizes.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import { usesOf } from "../analysis/uses.js";
-import type { LoweringOptions } from "./index.js";
 
 /** Arguments of `quantize-rows` besides the parts of its rows. */
 const RESULTS = 3;
@@ -17,7 +17,7 @@ const RESULTS = 3;
 export function scatteredRows(
   graph: Graph,
   placements: ReadonlyMap<ValueId, Placement>,
-  { target, sizes }: Pick<LoweringOptions, "target" | "sizes">,
+  { target, sizes }: { readonly target: Target; readonly sizes: Bindings },
 ): ReadonlyMap<ValueId, readonly ValueId[]> {
   const uses = usesOf(graph);
   const scattered = new Map<ValueId, readonly ValueId[]>();

@@ -1,26 +1,15 @@
 import { statSync } from "node:fs";
 import * as path from "node:path";
 import onnxProto, { type onnx as Onnx } from "onnx-proto";
-import { decodeAttribute } from "./attributes.js";
-import { dtypeOfOnnx } from "./dtypes.js";
+import { canonicalDomain, decodeAttribute, decodeGraph, decodeNode } from "./decode-graph.js";
 import { invalid, undecodable, unsupported } from "./errors.js";
 import { FileWindow } from "./file-window.js";
 import { functionDefaults } from "./function-defaults.js";
 import { toBigInt } from "./integers.js";
-import {
-  describeNode,
-  type NamedConstant,
-  type OnnxAttribute,
-  type OnnxFunction,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxNode,
-  type OnnxType,
-  type OnnxValueInfo,
-} from "./model.js";
+import type { OnnxFunction, OnnxModel } from "./model.js";
 import { protobuf } from "./protobuf.js";
 import { SegmentedTensor, skimModel } from "./skim.js";
-import { constantOfTensor, type TensorSource } from "./tensors.js";
+import type { TensorSource } from "./tensors.js";
 
 /** Protobuf's own limit; larger models keep their tensors in external data. */
 const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
@@ -91,11 +80,6 @@ function decodeProtobuf(absolute: string, file: string, size: number): Decoded {
   }
 }
 
-/** The default domain has two spellings. */
-function canonicalDomain(domain: string | null | undefined): string {
-  return domain === "ai.onnx" ? "" : (domain ?? "");
-}
-
 function decodeOpsets(imports: readonly Onnx.IOperatorSetIdProto[], place: string): Map<string, number> {
   const opsets = new Map<string, number>();
   for (const entry of imports) {
@@ -128,85 +112,4 @@ function decodeFunction(
     nodes: (proto.node ?? []).map((n) => decodeNode(n, source, 0)),
     opsets: decodeOpsets(proto.opsetImport ?? [], place),
   };
-}
-
-/** Decodes a graph; `depth` counts the subgraphs around it. */
-export function decodeGraph(proto: Onnx.IGraphProto, source: TensorSource, depth: number): OnnxGraph {
-  const name = proto.name ?? "";
-  const sparse = proto.sparseInitializer?.[0];
-  if (sparse !== undefined) {
-    throw unsupported(`initializer "${sparse.values?.name ?? ""}"`, "sparse tensors are not supported", {
-      remedy: "save the tensor densely",
-    });
-  }
-  const initializers: NamedConstant[] = (proto.initializer ?? []).map((tensor) => {
-    const tensorName = tensor.name ?? "";
-    if (tensorName === "") throw invalid(`graph "${name}"`, "an initializer has no name");
-    return { name: tensorName, constant: constantOfTensor(tensor, source, `tensor "${tensorName}"`) };
-  });
-  return {
-    name,
-    nodes: (proto.node ?? []).map((n) => decodeNode(n, source, depth)),
-    initializers,
-    inputs: (proto.input ?? []).map((v) => decodeValueInfo(v, "input")),
-    outputs: (proto.output ?? []).map((v) => decodeValueInfo(v, "output")),
-  };
-}
-
-function decodeNode(proto: Onnx.INodeProto, source: TensorSource, depth: number): OnnxNode {
-  const attributes = new Map<string, OnnxAttribute>();
-  const node: OnnxNode = {
-    op: proto.opType ?? "",
-    domain: canonicalDomain(proto.domain),
-    name: proto.name ?? "",
-    inputs: proto.input ?? [],
-    outputs: proto.output ?? [],
-    attributes,
-  };
-  const place = describeNode(node);
-  for (const attribute of proto.attribute ?? []) {
-    const name = attribute.name ?? "";
-    if (attributes.has(name)) throw invalid(place, `the attribute "${name}" is given twice`);
-    attributes.set(name, decodeAttribute(attribute, source, place, depth));
-  }
-  return node;
-}
-
-function decodeValueInfo(proto: Onnx.IValueInfoProto, part: string): OnnxValueInfo {
-  const name = proto.name ?? "";
-  const place = `${part} "${name}"`;
-  if (name === "") throw invalid(place, `a graph ${part} has no name`);
-  return { name, type: proto.type ? decodeType(proto.type, place) : null };
-}
-
-function decodeType(proto: Onnx.ITypeProto, place: string): OnnxType | null {
-  if (proto.sequenceType) {
-    const element = proto.sequenceType.elemType ? decodeType(proto.sequenceType.elemType, place) : null;
-    if (element === null) return null;
-    if (element.sequence) throw unsupported(place, "sequences of sequences are not supported");
-    return { ...element, sequence: true };
-  }
-  if (proto.mapType || proto.optionalType || proto.sparseTensorType) {
-    throw unsupported(place, "the type is not supported", {
-      expected: "a tensor or a sequence of tensors",
-      found: proto.mapType ? "map" : proto.optionalType ? "optional" : "sparse tensor",
-    });
-  }
-  const tensor = proto.tensorType;
-  if (!tensor) return null;
-  const dtype = dtypeOfOnnx(tensor.elemType ?? 0, place);
-  const shape = tensor.shape ? (tensor.shape.dim ?? []).map((d) => decodeDim(d, place)) : null;
-  return { dtype, shape, sequence: false };
-}
-
-function decodeDim(proto: Onnx.TensorShapeProto.IDimension, place: string): number | string | null {
-  if (proto.dimParam) return proto.dimParam;
-  if (proto.dimValue === null || proto.dimValue === undefined) return null;
-  const value = toBigInt(proto.dimValue);
-  // Some exporters write -1 for a dimension that varies.
-  if (value === -1n) return null;
-  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw invalid(place, "a dimension is not a size", { expected: "0 or more", found: `${value}` });
-  }
-  return Number(value);
 }

@@ -2,7 +2,9 @@ import { substituteDim, symbolsOf } from "../../ir/dim.js";
 import type { Graph, ValueType } from "../../ir/graph/graph.js";
 import type { Pass, PassContext } from "../pass.js";
 import { pruneGraph } from "../rewrite/order.js";
+import { dissolveIf, unrollLoop } from "./fold-constants/control.js";
 import { type Replacements, solveAll } from "./fold-constants/equations.js";
+import { dissolveSequence } from "./fold-constants/sequences.js";
 import { Sweep } from "./fold-constants/sweep.js";
 
 /** Each round turns a symbol into another dimension, so exporters' graphs settle after one or two. */
@@ -47,7 +49,7 @@ function settled(graph: Graph, context: PassContext): Graph {
 }
 
 function sweep(graph: Graph, replacements: Replacements, context: PassContext) {
-  const state = new Sweep(context.reader);
+  const state = new Sweep(context.reader, [dissolveSequence, dissolveIf, unrollLoop]);
   for (const id of graph.inputs) state.defineInput(id, bound(graph.types.get(id), replacements));
   for (const [id, constant] of graph.constants) state.defineConstant(id, constant);
   for (const node of graph.nodes) state.visit(node);

@@ -2,7 +2,8 @@
 import { TritcError } from "../../ir/errors.js";
 import type { Condition } from "../../ir/sampling/sampling.js";
 import { joinRows, type LatentGeometry, packLatents } from "../latents.js";
-import type { Picture, PipelineModels } from "./pipeline-models.js";
+import type { Picture } from "./picture.js";
+import type { PipelineModels } from "./pipeline-models.js";
 import { resizeLanczos } from "./resize.js";
 
 /** The pictures that a model may be given. */

@@ -14,7 +14,8 @@ import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
 import { conditionRows, requireConditions } from "./conditions.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
-import { openPipelineModels, type Picture, type PipelineModels } from "./pipeline-models.js";
+import type { Picture } from "./picture.js";
+import { openPipelineModels, type PipelineModels } from "./pipeline-models.js";
 import { decodePng, encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
 /** `threads` are also those of ONNX Runtime. */

@@ -10,5 +10,6 @@ export {
 } from "./generate.js";
 export { composeGrid } from "./grid.js";
 export { type OpenDeviceOptions, openDevice } from "./open-device.js";
-export { type EncodedPrompt, openPipelineModels, type Picture } from "./pipeline-models.js";
+export type { Picture } from "./picture.js";
+export { type EncodedPrompt, openPipelineModels } from "./pipeline-models.js";
 export { decodePng, encodePng } from "./png.js";

@@ -9,6 +9,7 @@ import { Turns } from "../turns.js";
 import { missingFile, readJsonObject } from "./json-file.js";
 import { type Network, pickOutput } from "./network.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "./ort-session.js";
+import type { Picture } from "./picture.js";
 import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
 import { decodeLatents, encodePlanes } from "./vae.js";
 
@@ -21,13 +22,6 @@ export interface EncodedPrompt {
   readonly context: Float32Array;
   readonly contextTokens: number;
   readonly contextWidth: number;
-}
-
-/** An 8-bit picture, row-major RGB. */
-export interface Picture {
-  readonly rgb: Uint8Array;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** Tokens that the second text encoder gets: its tokenizer's own number where both are absent. */

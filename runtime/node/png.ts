@@ -1,7 +1,7 @@
 /** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
 import { TritcError } from "../../ir/errors.js";
-import type { Picture } from "./pipeline-models.js";
+import type { Picture } from "./picture.js";
 import { samplesOf } from "./png-samples.js";
 
 /** Keyword to text: `prompt`, `seed`, `steps`, `guidance`, `bundle`, ... Keywords are printable ASCII, 1 to 79 characters. */

@@ -1,5 +1,5 @@
 /** Pictures at another size, to the bit as Pillow's Lanczos filter makes them: Diffusers resizes with it. */
-import type { Picture } from "./pipeline-models.js";
+import type { Picture } from "./picture.js";
 
 /** Lobes of the filter to each side. */
 const SUPPORT = 3;

@@ -3,7 +3,7 @@ import type { VaeConfig } from "../../ir/sampling/vae-config.js";
 import { latentGeometry, packLatents, unpackLatents } from "../latents.js";
 import { requireFinite } from "../not-finite.js";
 import { modelError, type Network, onlyInput, pickOutput, show } from "./network.js";
-import type { Picture } from "./pipeline-models.js";
+import type { Picture } from "./picture.js";
 
 /** Packed latents, in the transformer's scale, to a picture. */
 export async function decodeLatents(

@@ -4,7 +4,7 @@ import { encode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
 import { composeGrid } from "../../runtime/node/grid.js";
-import type { Picture } from "../../runtime/node/pipeline-models.js";
+import type { Picture } from "../../runtime/node/picture.js";
 import { decodePng, encodePng, generationMetadata } from "../../runtime/node/png.js";
 
 function gradient(width: number, height: number, start: number): Picture {

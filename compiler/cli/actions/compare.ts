@@ -3,15 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TritcError } from "../../../ir/errors.js";
 import type { GeneratedPicture } from "../../../runtime/node/generate.js";
-import type { Picture } from "../../../runtime/node/pipeline-models.js";
+import type { Picture } from "../../../runtime/node/picture.js";
 import { removeOnExit } from "../../temporary.js";
-import type { CompareOptions } from "../commands/compare.js";
-import type { SamplingOptions } from "../commands/run.js";
 import { isBundle } from "../is-bundle.js";
 import { Output } from "../output.js";
 import { readPrompts } from "../prompts.js";
+import type { SamplingOptions } from "../sampling-options.js";
 import { Terminal, table } from "../terminal.js";
 import { usageError } from "../usage-error.js";
+
+export interface CompareOptions extends SamplingOptions {
+  readonly prompts: string;
+  readonly out: string;
+}
 
 export async function compareModels(
   reference: string,

@@ -1,15 +1,34 @@
 import { join } from "node:path";
+import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
+import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
+import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
+import type { LoraRequest } from "../../lora/read.js";
+import type { Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
-import type { CompileOptions } from "../commands/compile.js";
 import { describeLora } from "../describe-lora.js";
 import { refuseBundle } from "../is-bundle.js";
+import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { describePlans } from "../plan-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
+
+export interface CompileOptions extends CommonOptions, PlanOptions {
+  readonly target: string;
+  readonly out: string;
+  readonly lora?: readonly LoraRequest[];
+  readonly ternarize: Ternarize;
+  readonly activations: Activations;
+  readonly attention: AttentionProducts;
+  readonly storage: TernaryStorage;
+  readonly pipeline?: string;
+  readonly emit: Emit;
+  readonly memory: number;
+  readonly resume: boolean;
+}
 
 export async function compileModelFile(input: string, options: CompileOptions): Promise<void> {
   const terminal = new Terminal(options);

@@ -1,9 +1,18 @@
 import { serialize } from "../../../ir/format/safetensors.js";
-import type { EvalOptions } from "../commands/eval.js";
+import type { LoraRequest } from "../../lora/read.js";
 import { describeLora } from "../describe-lora.js";
+import type { CommonOptions, DeviceOptions } from "../options.js";
 import { Output } from "../output.js";
 import { readTensors } from "../safetensors-file.js";
 import { table } from "../terminal.js";
+
+export interface EvalOptions extends CommonOptions, DeviceOptions {
+  readonly inputs: string;
+  readonly out: string;
+  readonly precision: "f32" | "f64";
+  readonly interpret?: boolean;
+  readonly lora?: readonly LoraRequest[];
+}
 
 export async function evaluate(model: string, options: EvalOptions): Promise<void> {
   const output = await Output.open(options, "safetensors");

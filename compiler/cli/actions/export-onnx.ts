@@ -1,8 +1,18 @@
+import type { WeightForm, WeightType } from "../../onnx-export/format.js";
 import type { ExportReport } from "../../onnx-export/index.js";
+import type { Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
-import type { ExportOnnxOptions } from "../commands/export-onnx.js";
+import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
+
+export interface ExportOnnxOptions extends CommonOptions {
+  readonly out: string;
+  readonly weights: WeightForm;
+  readonly ternarize?: Ternarize;
+  readonly type?: WeightType;
+  readonly opset?: number;
+}
 
 export async function exportModel(input: string, options: ExportOnnxOptions): Promise<void> {
   const terminal = new Terminal(options);

@@ -1,11 +1,22 @@
+import type { TernaryStorage } from "../../../ir/ternary/storage.js";
+import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
+import type { Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
-import type { InspectOptions } from "../commands/inspect.js";
 import { refuseBundle } from "../is-bundle.js";
+import type { CommonOptions, PlanOptions } from "../options.js";
 import { describeFit, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
+
+export interface InspectOptions extends CommonOptions, PlanOptions {
+  readonly target?: string;
+  readonly ternarize: Ternarize;
+  readonly activations?: Activations;
+  readonly attention: AttentionProducts;
+  readonly storage: TernaryStorage;
+}
 
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
   refuseBundle(path, "inspect");

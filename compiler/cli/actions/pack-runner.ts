@@ -1,7 +1,12 @@
 import { formatBytes } from "../../units.js";
-import type { PackRunnerOptions } from "../commands/pack-runner.js";
+import type { CommonOptions } from "../options.js";
 import { Output } from "../output.js";
 import { table } from "../terminal.js";
+
+export interface PackRunnerOptions extends CommonOptions {
+  readonly out: string;
+  readonly node?: string;
+}
 
 export async function packRunnerArchive(folders: string[], options: PackRunnerOptions): Promise<void> {
   const output = await Output.open(options, "tar.gz");

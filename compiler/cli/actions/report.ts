@@ -1,11 +1,20 @@
 import { basename, resolve } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
+import type { Activations } from "../../../targets/index.js";
 import { type Target, targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
+import type { Ternarize } from "../../pass.js";
 import { formatBytes } from "../../units.js";
-import type { ReportCommandOptions } from "../commands/report.js";
 import { isBundle } from "../is-bundle.js";
+import type { CommonOptions, PlanOptions } from "../options.js";
 import { Output } from "../output.js";
+
+export interface ReportCommandOptions extends CommonOptions, PlanOptions {
+  readonly out: string;
+  readonly target?: string;
+  readonly ternarize: Ternarize;
+  readonly activations: Activations;
+}
 
 export async function writeReport(path: string, options: ReportCommandOptions): Promise<void> {
   const output = await Output.open(options, "HTML");

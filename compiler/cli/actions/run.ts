@@ -2,9 +2,9 @@ import type { Manifest } from "../../../ir/format/manifest.js";
 import type { GenerateOptions, Generator } from "../../../runtime/node/generate.js";
 import { printResolution } from "../../resolutions.js";
 import { formatDuration, formatQuantity } from "../../units.js";
-import type { RunOptions } from "../commands/run.js";
 import { isBatch, type Job, jobsOf } from "../jobs.js";
 import { Output } from "../output.js";
+import type { RunOptions } from "../sampling-options.js";
 import { Terminal, table } from "../terminal.js";
 
 export async function runBundle(bundle: string, options: RunOptions): Promise<void> {

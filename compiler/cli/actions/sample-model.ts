@@ -1,8 +1,12 @@
 import { writeSampleModel } from "../../sample-model.js";
 import { formatBytes, formatQuantity } from "../../units.js";
-import type { SampleModelOptions } from "../commands/sample-model.js";
+import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
+
+export interface SampleModelOptions extends CommonOptions {
+  readonly out: string;
+}
 
 export async function writeSample(options: SampleModelOptions): Promise<void> {
   checkFolderPath(options.out);

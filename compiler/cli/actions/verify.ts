@@ -2,11 +2,16 @@ import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import { filesBelow } from "../../bundle/occupant.js";
 import { formatCount, formatDifference } from "../../units.js";
-import type { VerifyOptions } from "../commands/verify.js";
+import type { CommonOptions, DeviceOptions } from "../options.js";
 import { randomInputs } from "../random-inputs.js";
 import { relativeError } from "../relative-error.js";
 import { readTensors } from "../safetensors-file.js";
 import { Terminal, table } from "../terminal.js";
+
+export interface VerifyOptions extends CommonOptions, DeviceOptions {
+  readonly against?: string;
+  readonly inputs?: string;
+}
 
 /** Refuses files that the manifest does not list: whoever put them there, they are not what was compiled. */
 async function refuseStrangers(bundle: string, { files }: Manifest): Promise<void> {

@@ -1,11 +1,7 @@
 import type { Command } from "commander";
+import type { CompareOptions } from "../actions/compare.js";
 import { withDeviceOptions, withOutputOptions } from "../options.js";
-import { type SamplingOptions, withSamplingOptions } from "./run.js";
-
-export interface CompareOptions extends SamplingOptions {
-  readonly prompts: string;
-  readonly out: string;
-}
+import { withSamplingOptions } from "./run.js";
 
 export function addCompare(program: Command): void {
   withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("compare"))))

@@ -1,33 +1,8 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { TernaryStorage } from "../../../ir/ternary/storage.js";
-import type { Activations, AttentionProducts } from "../../../targets/index.js";
-import type { Emit } from "../../codegen/generate-kernels.js";
-import type { LoraRequest } from "../../lora/read.js";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
-import type { Ternarize } from "../../pass.js";
-import {
-  byteCount,
-  type CommonOptions,
-  loraOption,
-  type PlanOptions,
-  withOutputOptions,
-  withPlanOptions,
-} from "../options.js";
-
-export interface CompileOptions extends CommonOptions, PlanOptions {
-  readonly target: string;
-  readonly out: string;
-  readonly lora?: readonly LoraRequest[];
-  readonly ternarize: Ternarize;
-  readonly activations: Activations;
-  readonly attention: AttentionProducts;
-  readonly storage: TernaryStorage;
-  readonly pipeline?: string;
-  readonly emit: Emit;
-  readonly memory: number;
-  readonly resume: boolean;
-}
+import type { CompileOptions } from "../actions/compile.js";
+import { byteCount, loraOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addCompile(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("compile")))

@@ -1,21 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { LoraRequest } from "../../lora/read.js";
-import {
-  type CommonOptions,
-  type DeviceOptions,
-  loraOption,
-  withDeviceOptions,
-  withOutputOptions,
-} from "../options.js";
-
-export interface EvalOptions extends CommonOptions, DeviceOptions {
-  readonly inputs: string;
-  readonly out: string;
-  readonly precision: "f32" | "f64";
-  readonly interpret?: boolean;
-  readonly lora?: readonly LoraRequest[];
-}
+import type { EvalOptions } from "../actions/eval.js";
+import { loraOption, withDeviceOptions, withOutputOptions } from "../options.js";
 
 export function addEval(program: Command): void {
   withDeviceOptions(withOutputOptions(program.command("eval")))

@@ -1,16 +1,8 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { WEIGHT_FORMS, WEIGHT_TYPES, type WeightForm, type WeightType } from "../../onnx-export/format.js";
-import type { Ternarize } from "../../pass.js";
-import { type CommonOptions, positiveInteger, withOutputOptions } from "../options.js";
-
-export interface ExportOnnxOptions extends CommonOptions {
-  readonly out: string;
-  readonly weights: WeightForm;
-  readonly ternarize?: Ternarize;
-  readonly type?: WeightType;
-  readonly opset?: number;
-}
+import { WEIGHT_FORMS, WEIGHT_TYPES } from "../../onnx-export/format.js";
+import type { ExportOnnxOptions } from "../actions/export-onnx.js";
+import { positiveInteger, withOutputOptions } from "../options.js";
 
 export function addExportOnnx(program: Command): void {
   withOutputOptions(program.command("export-onnx"))

@@ -1,16 +1,6 @@
 import { type Command, Option } from "commander";
-import type { TernaryStorage } from "../../../ir/ternary/storage.js";
-import type { Activations, AttentionProducts } from "../../../targets/index.js";
-import type { Ternarize } from "../../pass.js";
-import { type CommonOptions, type PlanOptions, withOutputOptions, withPlanOptions } from "../options.js";
-
-export interface InspectOptions extends CommonOptions, PlanOptions {
-  readonly target?: string;
-  readonly ternarize: Ternarize;
-  readonly activations?: Activations;
-  readonly attention: AttentionProducts;
-  readonly storage: TernaryStorage;
-}
+import type { InspectOptions } from "../actions/inspect.js";
+import { withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addInspect(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("inspect")))

@@ -1,10 +1,6 @@
 import type { Command } from "commander";
-import { type CommonOptions, withOutputOptions } from "../options.js";
-
-export interface PackRunnerOptions extends CommonOptions {
-  readonly out: string;
-  readonly node?: string;
-}
+import type { PackRunnerOptions } from "../actions/pack-runner.js";
+import { withOutputOptions } from "../options.js";
 
 export function addPackRunner(program: Command): void {
   withOutputOptions(program.command("pack-runner"))

@@ -1,14 +1,6 @@
 import { type Command, Option } from "commander";
-import type { Activations } from "../../../targets/index.js";
-import type { Ternarize } from "../../pass.js";
-import { type CommonOptions, type PlanOptions, withOutputOptions, withPlanOptions } from "../options.js";
-
-export interface ReportCommandOptions extends CommonOptions, PlanOptions {
-  readonly out: string;
-  readonly target?: string;
-  readonly ternarize: Ternarize;
-  readonly activations: Activations;
-}
+import type { ReportCommandOptions } from "../actions/report.js";
+import { withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addReport(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("report")))

@@ -1,11 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { PromptWeightsPolicy } from "../../../ir/program/prompt-weights.js";
 import { MAX_STEPS } from "../../../runtime/bounds.js";
-import type { Resolution } from "../../resolutions.js";
 import {
-  type CommonOptions,
-  type DeviceOptions,
   finiteNumber,
   promptWeightsOption,
   resolution,
@@ -15,18 +11,10 @@ import {
   withDeviceOptions,
   withOutputOptions,
 } from "../options.js";
+import type { RunOptions } from "../sampling-options.js";
 
 /** More pictures of a prompt than anybody looks at. */
 const MAX_PICTURES = 100_000;
-
-export interface SamplingOptions extends CommonOptions, DeviceOptions {
-  readonly steps?: number | undefined;
-  readonly guidance?: number | undefined;
-  readonly textLength?: number | undefined;
-  readonly seed: number;
-  readonly resolution?: Resolution | undefined;
-  readonly pipeline?: string;
-}
 
 /** The options that say how to sample, the same for `run` and `compare`. */
 export function withSamplingOptions(command: Command): Command {
@@ -39,19 +27,6 @@ export function withSamplingOptions(command: Command): Command {
     .addOption(new Option("--resolution <WxH>", "picture size; default: the bundle's").argParser(resolution))
     .addOption(textLengthOption("the bundle's"))
     .option("--pipeline <folder>", "tokenizers, encoders, VAE, scheduler; default: the bundle's own");
-}
-
-export interface RunOptions extends SamplingOptions {
-  readonly promptWeights?: PromptWeightsPolicy;
-  readonly prompt?: string;
-  readonly prompts?: string;
-  readonly count?: number;
-  readonly control?: string;
-  readonly image?: string;
-  readonly mask?: string;
-  readonly latents?: string;
-  readonly latentsOut?: string;
-  readonly out: string;
 }
 
 export function addRun(program: Command): void {

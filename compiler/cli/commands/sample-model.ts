@@ -1,9 +1,6 @@
 import type { Command } from "commander";
-import { type CommonOptions, withOutputOptions } from "../options.js";
-
-export interface SampleModelOptions extends CommonOptions {
-  readonly out: string;
-}
+import type { SampleModelOptions } from "../actions/sample-model.js";
+import { withOutputOptions } from "../options.js";
 
 export function addSampleModel(program: Command): void {
   withOutputOptions(program.command("sample-model"))

@@ -1,10 +1,6 @@
 import type { Command } from "commander";
-import { type CommonOptions, type DeviceOptions, withDeviceOptions, withOutputOptions } from "../options.js";
-
-export interface VerifyOptions extends CommonOptions, DeviceOptions {
-  readonly against?: string;
-  readonly inputs?: string;
-}
+import type { VerifyOptions } from "../actions/verify.js";
+import { withDeviceOptions, withOutputOptions } from "../options.js";
 
 export function addVerify(program: Command): void {
   withDeviceOptions(withOutputOptions(program.command("verify")))

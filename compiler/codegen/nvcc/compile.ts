@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Architecture } from "../../../targets/index.js";
 import type { KernelDefinition } from "../../../templates/family.js";
 import { BuildCache } from "./cache.js";
-import { clangFlags, writeShims } from "./clang.js";
+import { clangFlags } from "./clang.js";
 import { compileError } from "./diagnose.js";
 import {
   type BlockShape,
@@ -13,18 +13,8 @@ import {
   sharedMemoryRefusal,
 } from "./resources.js";
 import { inTemporaryFolder, runNvcc } from "./run.js";
+import { type BuildOptions, type Compiler, type CudaSource, SOURCE_FILE, writeInputs } from "./source.js";
 import type { Toolkit } from "./toolkit.js";
-
-/** A kernel's source and what its binaries are to be for. */
-export interface CudaSource {
-  /** The kernel's name in messages. */
-  readonly id: string;
-  readonly definition: KernelDefinition;
-  /** The whole text, with nothing left to include. */
-  readonly source: string;
-  /** PTX for GPUs that came later, of the first architecture of these that has successors. */
-  readonly ptx: boolean;
-}
 
 export interface CudaBuild {
   /** A fat binary with a cubin per architecture, or from clang PTX with a NUL at its end. */
@@ -34,20 +24,6 @@ export interface CudaBuild {
   readonly resources: readonly KernelResources[];
 }
 
-export interface BuildOptions {
-  readonly toolkit: Toolkit;
-  /** Folder that keeps builds; none are kept if absent. */
-  readonly cache?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A compiler and how it is called, but for its input and output. */
-export interface Compiler {
-  readonly program: string;
-  readonly flags: readonly string[];
-}
-
-const SOURCE_FILE = "kernel.cu";
 const BINARY_FILE = "kernel.bin";
 
 /**
@@ -76,12 +52,6 @@ export async function compileCuda(kernel: CudaSource, options: BuildOptions): Pr
   const result = checked(kernel, toolkit, build.binary, build.log);
   await cache?.put(key, build);
   return result;
-}
-
-/** What a compiler reads: the source, and for clang what it lacks. */
-export async function writeInputs(folder: string, source: string, toolkit: Toolkit): Promise<void> {
-  await writeFile(join(folder, SOURCE_FILE), source);
-  if (toolkit.clang !== undefined) await writeShims(folder);
 }
 
 function compilerOf({ nvcc, clang }: Toolkit, { definition, ptx }: CudaSource): Compiler {

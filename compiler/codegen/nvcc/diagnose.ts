@@ -2,8 +2,8 @@ import { basename } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
 import { readTemplateFile, templatesRoot } from "../../../templates/files.js";
 import { renderTemplate } from "../../../templates/render.js";
-import { type BuildOptions, type Compiler, type CudaSource, writeInputs } from "./compile.js";
 import { inTemporaryFolder, runNvcc } from "./run.js";
+import { type BuildOptions, type Compiler, type CudaSource, writeInputs } from "./source.js";
 
 /** nvcc's messages that an error shows; the first says what is wrong, the rest mostly follow from it. */
 const SHOWN_LINES = 20;

@@ -8,12 +8,10 @@ import { type InferSource, inferNode } from "../../../ir/ops/infer.js";
 import { countOf } from "../../../ir/tensor.js";
 import { renameValues, subgraphsOf } from "../../analysis/subgraphs.js";
 import { dimsOf, elementsOf, intsConstant } from "../../rewrite/values.js";
-import { dissolveIf, unrollLoop } from "./control.js";
 import type { Equation } from "./equations.js";
 import { evaluateNode, materialize } from "./evaluate.js";
 import { castConstant, foldLazily } from "./lazy.js";
 import { dimsConstant, inSinglePrecision, isBulky } from "./operands.js";
-import { dissolveSequence } from "./sequences.js";
 import { evaluateSymbolically, MOST_SYMBOLIC, type Symbolic } from "./symbolic.js";
 
 /** Operands and results larger than this are weights: no pass computes with them. */
@@ -27,6 +25,9 @@ const MOST_WORK = 1 << 26;
 
 /** Nested loops multiply; a model needs nowhere near as many operations. */
 const MOST_UNROLLED = 20_000;
+
+/** Puts other nodes, or none, in the place of one; false where it leaves the node. */
+export type Dissolver = (sweep: Sweep, node: Node) => boolean;
 
 /**
  * One forward sweep: visits nodes in order and emits those that have to run. What is known of a value is
@@ -56,7 +57,11 @@ export class Sweep {
   /** The outermost loop that is being unrolled. */
   #loop: Node | undefined;
 
-  constructor(reader: ByteReader) {
+  /** @param dissolvers tried on every node first: true where what they visited in its place defines its results */
+  constructor(
+    reader: ByteReader,
+    private readonly dissolvers: readonly Dissolver[],
+  ) {
     this.#reader = reader;
   }
 
@@ -127,7 +132,7 @@ export class Sweep {
   visit(original: Node): void {
     if (this.#loop !== undefined && ++this.#unrolled > MOST_UNROLLED) throw tooLarge(this.#loop);
     const node = renameValues(original, (id) => this.resolve(id));
-    if (dissolveSequence(this, node) || dissolveIf(this, node) || unrollLoop(this, node)) return;
+    if (this.dissolvers.some((dissolve) => dissolve(this, node))) return;
     if (this.#foldShape(node)) return;
     const types = this.infer(node);
     if (this.#foldConstant(node, types) || this.#foldSymbolic(node, types)) return;

@@ -1,0 +1,27 @@
+import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import type { Resolution } from "../resolutions.js";
+import type { CommonOptions, DeviceOptions } from "./options.js";
+
+/** What `run` and `compare` take. */
+export interface SamplingOptions extends CommonOptions, DeviceOptions {
+  readonly steps?: number | undefined;
+  readonly guidance?: number | undefined;
+  readonly textLength?: number | undefined;
+  readonly seed: number;
+  readonly resolution?: Resolution | undefined;
+  readonly pipeline?: string;
+}
+
+/** What `run` takes. */
+export interface RunOptions extends SamplingOptions {
+  readonly promptWeights?: PromptWeightsPolicy;
+  readonly prompt?: string;
+  readonly prompts?: string;
+  readonly count?: number;
+  readonly control?: string;
+  readonly image?: string;
+  readonly mask?: string;
+  readonly latents?: string;
+  readonly latentsOut?: string;
+  readonly out: string;
+}
