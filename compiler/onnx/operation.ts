@@ -292,3 +292,6 @@ export class Operation extends AttributeReader {
     return this.dtype(first);
   }
 }
+
+/** Imports one node: reads it through `Operation`, and emits IR nodes that define its outputs. */
+export type OperatorImporter = (n: Operation) => void;

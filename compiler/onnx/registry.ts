@@ -1,9 +1,6 @@
-import type { Operation } from "./operation.js";
+import type { OperatorImporter } from "./operation.js";
 import * as microsoft from "./ops/contrib.js";
 import * as standard from "./ops/index.js";
-
-/** Imports one node: reads it through `Operation`, and emits IR nodes that define its outputs. */
-export type OperatorImporter = (n: Operation) => void;
 
 const DOMAINS: ReadonlyMap<string, ReadonlyMap<string, OperatorImporter>> = new Map([
   ["", new Map<string, OperatorImporter>(Object.entries(standard))],

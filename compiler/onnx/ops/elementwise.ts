@@ -4,8 +4,7 @@ import type { ValueId } from "../../../ir/graph/graph.js";
 import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
 import { COMPARISONS } from "../../../ir/ops/index.js";
 import { swish } from "../expand/swish.js";
-import type { Operation } from "../operation.js";
-import type { OperatorImporter } from "../registry.js";
+import type { Operation, OperatorImporter } from "../operation.js";
 
 const FLOATS = [...FLOAT_DTYPES];
 

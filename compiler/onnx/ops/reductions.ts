@@ -1,8 +1,7 @@
 import type { DType } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import type { ReduceFn } from "../../../ir/ops/index.js";
-import type { Operation } from "../operation.js";
-import type { OperatorImporter } from "../registry.js";
+import type { Operation, OperatorImporter } from "../operation.js";
 
 /** @param since opset in which the attribute `axes` became an operand */
 function reduce(fn: ReduceFn, since: number): OperatorImporter {
