@@ -1,7 +1,8 @@
+import { byteLength } from "../ir/dtype.js";
 import { TritcError } from "../ir/errors.js";
 import { MANIFEST_FILE, type Manifest, WEIGHTS_FILE } from "../ir/format/manifest.js";
 import type { SafetensorsEntry } from "../ir/format/safetensors.js";
-import { DEVICE_BYTES, type Program } from "../ir/program/program.js";
+import type { Program } from "../ir/program/program.js";
 
 /**
  * Checks that manifest, program and weights are about the same: target, model, kernels and their files, tensors and their
@@ -50,7 +51,7 @@ export function checkAgreement(
     if (!("tensor" in storage)) continue;
     const entry = entries.get(storage.tensor);
     unused.delete(storage.tensor);
-    const bytes = Number(elements) * DEVICE_BYTES[dtype];
+    const bytes = byteLength(dtype, Number(elements));
     agree(
       `buffer ${id}`,
       { tensor: storage.tensor, bytes },

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { byteLength } from "../../ir/dtype.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { WeightSource } from "../../runtime/device.js";
 
@@ -11,8 +12,6 @@ export interface PlannedTensor {
   readonly shape: readonly number[];
   readonly encoding: TernaryStorage | "plain";
 }
-
-const BYTES = { f32: 4, f16: 2, bf16: 2, i32: 4, u32: 4, u8: 1 } as const;
 
 /** Random weights in place of a file: the same for the same name. Codes are uniform, floats small. */
 export function randomWeights(tensors: readonly PlannedTensor[]): WeightSource {
@@ -28,7 +27,7 @@ export function randomWeights(tensors: readonly PlannedTensor[]): WeightSource {
 
 export function tensorBytes({ name, dtype, shape, encoding }: PlannedTensor): Uint8Array {
   const count = shape.reduce((a, b) => a * b, 1);
-  const bytes = new Uint8Array(count * BYTES[dtype]);
+  const bytes = new Uint8Array(byteLength(dtype, count));
   const next = generator(name);
   if (encoding === "trits") {
     // Five codes a byte: 3^5 values.

@@ -1,10 +1,12 @@
+import { byteLength, type DType } from "../../ir/dtype.js";
+
 /** What a stored tensor is for. */
 export type StorageKind = "ternary codes" | "scales" | "dense weights" | "vectors";
 
 /** A tensor of `weights.safetensors`, as the manifest or the compiler lists it. */
 export interface StoredTensor {
   readonly name: string;
-  readonly dtype: string;
+  readonly dtype: DType;
   readonly shape: readonly number[];
   readonly encoding: string;
 }
@@ -22,12 +24,13 @@ export interface StorageAccount {
   readonly tensors: readonly TensorStorage[];
 }
 
-const BYTES: Readonly<Record<string, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u32: 4, u8: 1 };
-
 /** Bytes of the tensors by what they are for; the file has a header besides. */
 export function storageOf(tensors: readonly StoredTensor[]): StorageAccount {
   const found = tensors.map(({ name, dtype, shape, encoding }): TensorStorage => {
-    const bytes = shape.reduce((count, size) => count * size, BYTES[dtype] ?? 0);
+    const bytes = byteLength(
+      dtype,
+      shape.reduce((a, b) => a * b, 1),
+    );
     return { name, kind: kindOf(name, shape, encoding), shape, bytes };
   });
   const byKind = { "ternary codes": 0, scales: 0, "dense weights": 0, vectors: 0 };

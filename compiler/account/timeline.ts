@@ -1,5 +1,6 @@
-import { type Bindings, evaluateDim } from "../../ir/dim.js";
-import { DEVICE_BYTES, type Launch, type Phase, type Program } from "../../ir/program/program.js";
+import type { Bindings } from "../../ir/dim.js";
+import type { Launch, Phase, Program } from "../../ir/program/program.js";
+import { elementBytes } from "../../targets/memory/buffers.js";
 
 /** What is alive during a launch, in bytes; slots and alignment not counted. */
 export interface Moment {
@@ -36,7 +37,7 @@ export function stepTimeline(program: Program, bindings: Bindings): readonly Mom
   const sized = program.buffers.map((buffer) => ({
     id: buffer.id,
     kind: buffer.storage.kind,
-    bytes: evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype],
+    bytes: elementBytes(buffer, bindings),
   }));
   const sum = (buffers: readonly { readonly bytes: number }[]) =>
     buffers.reduce((total, { bytes }) => total + bytes, 0);

@@ -1,8 +1,8 @@
 import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
+import { byteLength } from "../../ir/dtype.js";
 import { type FloatStorage, paddedK } from "../../ir/families/contract/arguments.js";
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
-import { DEVICE_BYTES } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
@@ -247,7 +247,7 @@ export class Lowering {
 
 /** Bytes of a draft buffer as a Dim. */
 export function bufferBytes(buffer: Pick<DraftBuffer, "dtype" | "elements">): Dim {
-  return mulDims(buffer.elements, DEVICE_BYTES[buffer.dtype]);
+  return mulDims(buffer.elements, byteLength(buffer.dtype, 1));
 }
 
 function plainArg(buffer: string): LaunchArg {

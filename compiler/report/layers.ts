@@ -1,4 +1,5 @@
-import { DEVICE_BYTES, type Program } from "../../ir/program/program.js";
+import { byteLength } from "../../ir/dtype.js";
+import type { Program } from "../../ir/program/program.js";
 import type { TensorStorage } from "../account/tensor-bytes.js";
 
 /** A matrix of a linear layer, or of several that share their input. */
@@ -29,7 +30,7 @@ export function layersOf(program: Program, tensors: readonly TensorStorage[]): r
         tensor = buffer.storage.tensor;
         storedBytes += stored.get(tensor)?.bytes ?? 0;
       } else if (buffer !== undefined) {
-        deviceBytes += Number(buffer.elements) * DEVICE_BYTES[buffer.dtype];
+        deviceBytes += byteLength(buffer.dtype, Number(buffer.elements));
       }
     }
     return [

@@ -1,3 +1,4 @@
+import { DTYPES, type DType } from "../dtype.js";
 import { TritcError } from "../errors.js";
 import type { InputRole, ModelDescription } from "../graph/graph.js";
 import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
@@ -92,7 +93,7 @@ export interface ManifestWork {
 
 export interface ManifestTensor {
   readonly name: string;
-  readonly dtype: string;
+  readonly dtype: DType;
   readonly shape: readonly number[];
   /**
    * trits: rows of ceil(k/5) bytes, five codes a byte. 2bit: rows of ceil(k/4) bytes, four codes a byte. plain: elements
@@ -179,7 +180,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   tensors: list(
     object<ManifestTensor>({
       name: string,
-      dtype: string,
+      dtype: oneOf(...DTYPES),
       shape: list(index),
       encoding: oneOf("trits", "2bit", "plain"),
     }),

@@ -4,8 +4,7 @@ import { TextReader } from "../format/text-reader.js";
 import type { ModelDescription } from "../graph/graph.js";
 import {
   type BufferStorage,
-  DEVICE_BYTES,
-  type DeviceDType,
+  DEVICE_DTYPES,
   type Kernel,
   type KernelArg,
   type Launch,
@@ -61,8 +60,6 @@ function oneOf<T extends string>(r: TextReader, words: readonly T[]): T {
   const word = readWord(r, words.join(" or "));
   return words.find((w) => w === word) ?? r.fail(`${word} is none of ${words.join(", ")}`);
 }
-
-const DEVICE_DTYPES = Object.keys(DEVICE_BYTES) as readonly DeviceDType[];
 
 /** A number, which may be an f32 scalar, or a polynomial. */
 function readDim(r: TextReader): Dim {

@@ -27,16 +27,16 @@ export const PHASES = ["load", "prompt", "step", "advance"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** What devices compute in. i8 matrices hold four values to a 32-bit word; bool values are u32. */
-export type DeviceDType = "f32" | "f16" | "bf16" | "i32" | "u32" | "i8" | "u8";
-export const DEVICE_BYTES: Readonly<Record<DeviceDType, number>> = {
-  f32: 4,
-  f16: 2,
-  bf16: 2,
-  i32: 4,
-  u32: 4,
-  i8: 1,
-  u8: 1,
-};
+export const DEVICE_DTYPES = [
+  "f32",
+  "f16",
+  "bf16",
+  "i32",
+  "u32",
+  "i8",
+  "u8",
+] as const satisfies readonly DType[];
+export type DeviceDType = (typeof DEVICE_DTYPES)[number];
 
 /** A contiguous array on the device; matrices are row-major. Sizes are rounded up to 16 bytes. */
 export interface ProgramBuffer {

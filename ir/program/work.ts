@@ -1,6 +1,7 @@
 import { type Bindings, evaluateDim } from "../dim.js";
+import { byteLength } from "../dtype.js";
 import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
-import { DEVICE_BYTES, type Kernel, type Launch, type Program, type ProgramBuffer } from "./program.js";
+import type { Kernel, Launch, Program, ProgramBuffer } from "./program.js";
 
 /** What operations are made in: matrix products by what is multiplied, everything else is f32. */
 export type Arithmetic = "int8" | "bf16" | "f32";
@@ -121,7 +122,7 @@ class WorkCounter {
       const access = kernel.args[i]?.access;
       if (buffer === undefined) continue;
       const elements = footprint.elements[i]?.(numbers) ?? 0;
-      const bytes = elements * DEVICE_BYTES[buffer.dtype];
+      const bytes = byteLength(buffer.dtype, elements);
       if (access !== "write") readBytes += bytes;
       if (access !== "read") {
         writtenBytes += bytes;

@@ -1,6 +1,7 @@
 import { type Bindings, type Dim, evaluateDim } from "../../ir/dim.js";
+import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import { DEVICE_BYTES, type Launch, type ProgramBuffer } from "../../ir/program/program.js";
+import type { Launch, ProgramBuffer } from "../../ir/program/program.js";
 import { launchWordBytes } from "../../targets/cpu/memory.js";
 
 /** A launch with its symbols replaced by numbers. */
@@ -38,10 +39,9 @@ export function bindLaunch(launch: Launch, context: LaunchContext): BoundLaunch 
         remedy: "verify the bundle",
       });
     }
-    const bytes = DEVICE_BYTES[buffer.dtype];
-    words[1 + 2 * i] = address + value(arg.offset) * bytes;
+    words[1 + 2 * i] = address + byteLength(buffer.dtype, value(arg.offset));
     words[2 + 2 * i] = value(arg.rowStride);
-    const stepBytes = value(arg.stepStride) * bytes;
+    const stepBytes = byteLength(buffer.dtype, value(arg.stepStride));
     if (stepBytes !== 0) steps.push({ word: 1 + 2 * i, bytes: stepBytes });
   });
   launch.scalars.forEach((scalar, i) => {

@@ -12,14 +12,12 @@ import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import {
   AddressSpace,
-  bufferBytes,
-  isPersistent,
   memoryError,
-  placeDynamic,
-  stagedBy,
+  placeRun,
   turnBuffers,
   WASM_PAGE_BYTES,
 } from "../../targets/cpu/memory.js";
+import { bufferBytes, elementBytes, isKept, stagedBy } from "../../targets/memory/buffers.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import { compileKernelModule } from "./kernel-module.js";
@@ -120,7 +118,7 @@ class CpuProgram implements LoadedProgram {
   async load(): Promise<void> {
     const { load, streamed } = this.schedule;
     for (const buffer of this.program.buffers) {
-      if (!isPersistent(buffer) || streamed.has(buffer.id)) continue;
+      if (!isKept(buffer) || streamed.has(buffer.id)) continue;
       this.persistent.set(buffer.id, this.take(this.space, buffer));
       await this.fill(buffer, this.persistent);
     }
@@ -141,7 +139,7 @@ class CpuProgram implements LoadedProgram {
     if (this.bindings !== undefined && text === this.boundText) return;
     verifyProgramSizes(this.program, bindings);
     const space = new AddressSpace(this.space.end, this.memoryLimit);
-    const dynamic = placeDynamic(this.program, bindings, space);
+    const dynamic = placeRun(this.program, bindings, space);
     this.reserve(space.end);
     this.addresses = new Map([...this.persistent, ...dynamic.addresses]);
     this.bindings = bindings;
@@ -241,7 +239,7 @@ class CpuProgram implements LoadedProgram {
     const { storage } = buffer;
     if (storage.kind !== "weight" && storage.kind !== "staging") return;
     const data = await this.weights.bytes(storage.tensor);
-    this.upload(buffer, data, addresses.get(buffer.id) ?? 0, bufferBytes(buffer, {}));
+    this.upload(buffer, data, addresses.get(buffer.id) ?? 0, elementBytes(buffer, {}));
   }
 
   /** Writes the words of launches behind `space`'s end and sends every thread the tables. */
@@ -330,6 +328,6 @@ class CpuProgram implements LoadedProgram {
         remedy: "use the buffers of the program's inputs and outputs",
       });
     }
-    return { address, bytes: bufferBytes(buffer, bindings), dtype: buffer.dtype };
+    return { address, bytes: elementBytes(buffer, bindings), dtype: buffer.dtype };
   }
 }

@@ -1,8 +1,8 @@
 import type { Bindings } from "../../ir/dim.js";
 import { evaluateDim } from "../../ir/dim.js";
+import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import {
-  DEVICE_BYTES,
   type Launch,
   PHASES,
   type Phase,
@@ -11,13 +11,8 @@ import {
 } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
-import {
-  bufferBytes,
-  LaunchPlanner,
-  type PlanLimits,
-  type PlannedDispatch,
-} from "../../targets/webgpu/dispatches.js";
-import { dynamicAllocations } from "../../targets/webgpu/memory.js";
+import { bufferBytes, elementBytes, isKept, runAllocations, stagedBy } from "../../targets/memory/buffers.js";
+import { LaunchPlanner, type PlanLimits, type PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import type { CompiledKernel } from "./compile-kernels.js";
@@ -66,10 +61,9 @@ export class WebGpuProgram implements LoadedProgram {
     const { load: launches, streamed } = this.schedule;
     await scoped(device, "weights", async () => {
       for (const buffer of this.program.buffers) {
-        const { kind } = buffer.storage;
-        if ((kind !== "weight" && kind !== "resident") || streamed.has(buffer.id)) continue;
+        if (!isKept(buffer) || streamed.has(buffer.id)) continue;
         this.memory.allocate([buffer.id], this.sizeOf(buffer));
-        if (kind === "weight") await this.fill(buffer);
+        await this.fill(buffer);
       }
     });
     const lastUse = new Map<string, number>();
@@ -100,7 +94,7 @@ export class WebGpuProgram implements LoadedProgram {
     this.release(dynamic);
     this.bindings = bindings;
     await scoped(this.host.device, "buffers of the model", () => {
-      for (const { buffers, bytes } of dynamicAllocations(this.program, bindings)) {
+      for (const { buffers, bytes } of runAllocations(this.program, bindings)) {
         this.memory.allocate(buffers, bytes);
       }
       const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
@@ -118,7 +112,7 @@ export class WebGpuProgram implements LoadedProgram {
 
   write(buffer: string, data: Float32Array | Int32Array): void {
     const target = this.buffer(buffer);
-    const bytes = this.elementsOf(target) * DEVICE_BYTES[target.dtype];
+    const bytes = elementBytes(target, this.bindings ?? {});
     checkWriteSize(buffer, bytes, data);
     const { queue } = this.host.device;
     queue.writeBuffer(this.memory.of(buffer), 0, data.buffer, data.byteOffset, data.byteLength);
@@ -148,7 +142,7 @@ export class WebGpuProgram implements LoadedProgram {
     const { device } = this.host;
     const source = this.buffer(buffer);
     const elements = this.elementsOf(source);
-    const size = Math.ceil((elements * DEVICE_BYTES[source.dtype]) / 4) * 4;
+    const size = Math.ceil(byteLength(source.dtype, elements) / 4) * 4;
     const back = device.createBuffer({
       label: `read ${buffer}`,
       size,
@@ -207,7 +201,7 @@ export class WebGpuProgram implements LoadedProgram {
 
   private async fill(buffer: ProgramBuffer): Promise<void> {
     if (buffer.storage.kind !== "weight" && buffer.storage.kind !== "staging") return;
-    const expected = this.elementsOf(buffer) * DEVICE_BYTES[buffer.dtype];
+    const expected = elementBytes(buffer, this.bindings ?? {});
     await this.memory.upload(buffer, expected, await this.weights.bytes(buffer.storage.tensor));
   }
 
@@ -225,9 +219,7 @@ export class WebGpuProgram implements LoadedProgram {
       try {
         for (const id of own) await this.stage(id);
         for (const launch of turn.unpack) {
-          const staged = new Set(
-            launch.args.map((arg) => arg.buffer).filter((id) => this.buffer(id).storage.kind === "staging"),
-          );
+          const staged = stagedBy(launch, this.buffers).map(({ id }) => id);
           try {
             for (const id of staged) await this.stage(id);
             this.submitOnce("load", launch, {}, 0);

@@ -1,12 +1,6 @@
-import { type Bindings, evaluateDim } from "../../ir/dim.js";
+import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import {
-  DEVICE_BYTES,
-  type Launch,
-  PHASES,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
+import { type Launch, PHASES, type Program, type ProgramBuffer } from "../../ir/program/program.js";
 import {
   type PromptTurn,
   type PromptWeightsPolicy,
@@ -19,6 +13,7 @@ import {
   type PhaseMemory,
   phaseMemory,
 } from "../memory/allocation.js";
+import { allocationOf, isKept, runAllocations, stagedBy } from "../memory/buffers.js";
 import { wasmFirstFree } from "./abi.js";
 
 /** Cache lines do not straddle buffers, and 16-byte vector loads are aligned. */
@@ -63,51 +58,18 @@ export function memoryError(what: string, bytes: number, limit: number, cause?: 
   });
 }
 
-export function bufferBytes(buffer: ProgramBuffer, bindings: Bindings): number {
-  return evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype];
-}
-
-/** Whether a buffer keeps its place from `load` on: its size depends on no symbol. */
-export function isPersistent(buffer: ProgramBuffer): boolean {
-  return buffer.storage.kind === "weight" || buffer.storage.kind === "resident";
-}
-
-/** The tensors that a launch of `load` reads from the weight file. */
-export function stagedBy(
-  launch: Launch,
-  buffers: ReadonlyMap<string, ProgramBuffer>,
-): readonly ProgramBuffer[] {
-  const ids = new Set(launch.args.map((arg) => arg.buffer));
-  return [...ids].flatMap((id) => {
-    const buffer = buffers.get(id);
-    return buffer?.storage.kind === "staging" ? [buffer] : [];
-  });
-}
-
 /** Bytes of a launch's words. */
 export function launchWordBytes(launch: Pick<Launch, "args">, scalars: number): number {
   return 4 * (1 + 2 * launch.args.length + scalars);
 }
 
-/** Places arena and host buffers; members of an arena slot share the place of the largest. */
-export function placeDynamic(
+/** Places inputs and intermediate values. */
+export function placeRun(
   program: Program,
   bindings: Bindings,
   space: AddressSpace,
 ): { readonly addresses: ReadonlyMap<string, number>; readonly allocations: readonly Allocation[] } {
-  const slots = new Map<number, { buffers: readonly string[]; bytes: number }>();
-  for (const buffer of program.buffers) {
-    if (buffer.storage.kind !== "arena") continue;
-    const slot = slots.get(buffer.storage.slot) ?? { buffers: [], bytes: 0 };
-    slots.set(buffer.storage.slot, slot);
-    const bytes = bufferBytes(buffer, bindings);
-    slot.buffers = bytes > slot.bytes ? [buffer.id, ...slot.buffers] : [...slot.buffers, buffer.id];
-    slot.bytes = Math.max(slot.bytes, bytes);
-  }
-  const hosts = program.buffers
-    .filter(({ storage }) => storage.kind === "host")
-    .map((buffer) => ({ buffers: [buffer.id], bytes: bufferBytes(buffer, bindings) }));
-  const allocations = [...slots.values(), ...hosts];
+  const allocations = runAllocations(program, bindings);
   const addresses = new Map<string, number>();
   for (const { buffers, bytes } of allocations) {
     const address = space.take(bytes, buffers[0] ?? "");
@@ -133,15 +95,15 @@ export function cpuMemory(
   };
   const place = (of: readonly ProgramBuffer[], space: AddressSpace): readonly Allocation[] =>
     of.map((buffer) => {
-      const bytes = bufferBytes(buffer, {});
-      space.take(bytes, buffer.id);
-      return { buffers: [buffer.id], bytes };
+      const allocation = allocationOf(buffer, {});
+      space.take(allocation.bytes, buffer.id);
+      return allocation;
     });
   const { load, streamed, turns } = scheduleWeights(program, policy);
   const count = PHASES.reduce((sum, phase) => sum + program.phases[phase].length, 0);
   const kept = unlimited(wasmFirstFree(threads, count));
   const weights = place(
-    program.buffers.filter((buffer) => isPersistent(buffer) && !streamed.has(buffer.id)),
+    program.buffers.filter((buffer) => isKept(buffer) && !streamed.has(buffer.id)),
     kept,
   );
 
@@ -160,7 +122,7 @@ export function cpuMemory(
   const loaded = phase();
 
   const bound = unlimited(kept.end);
-  const run = [...weights, ...placeDynamic(program, bindings, bound).allocations];
+  const run = [...weights, ...placeRun(program, bindings, bound).allocations];
   const { prompt, step, advance } = program.phases;
   words([...(turns.length > 0 ? [] : prompt), ...step, ...advance], bound);
   reach(bound.end, run);

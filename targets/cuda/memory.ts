@@ -1,5 +1,5 @@
-import { type Bindings, evaluateDim } from "../../ir/dim.js";
-import { DEVICE_BYTES, type Launch, type Program, type ProgramBuffer } from "../../ir/program/program.js";
+import type { Bindings } from "../../ir/dim.js";
+import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import {
   type PromptTurn,
   type PromptWeightsPolicy,
@@ -12,6 +12,7 @@ import {
   type PhaseMemory,
   phaseMemory,
 } from "../memory/allocation.js";
+import { allocationOf, isKept, runAllocations, stagedBy } from "../memory/buffers.js";
 
 /** The step index lies before the kept buffers. */
 export const CUDA_STEP_BYTES = 4;
@@ -31,36 +32,19 @@ export interface MemoryPlan {
   readonly allocations: readonly Allocation[];
 }
 
-/** Bytes of a buffer's elements. */
-export function elementBytes(buffer: ProgramBuffer, bindings: Bindings): number {
-  return evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype];
-}
-
 /** Memory that stays from `load` on: weights and what `load` fills, behind the step index. */
 export function planKept(program: Program, streamed: ReadonlySet<string> = new Set()): MemoryPlan {
   const plan = new Planner(CUDA_STEP_BYTES);
   for (const buffer of program.buffers) {
-    const { kind } = buffer.storage;
-    if (streamed.has(buffer.id)) continue;
-    if (kind === "weight" || kind === "resident") plan.place([buffer.id], elementBytes(buffer, {}));
+    if (isKept(buffer) && !streamed.has(buffer.id)) plan.place(allocationOf(buffer, {}));
   }
   return plan.finish();
 }
 
-/** Memory of inputs and intermediate values. A slot is as large as its largest member. */
+/** Memory of inputs and intermediate values. */
 export function planRun(program: Program, bindings: Bindings): MemoryPlan {
   const plan = new Planner(0);
-  const slots = new Map<number, { readonly ids: string[]; bytes: number }>();
-  for (const buffer of program.buffers) {
-    const { storage } = buffer;
-    if (storage.kind === "host") plan.place([buffer.id], elementBytes(buffer, bindings));
-    if (storage.kind !== "arena") continue;
-    const slot = slots.get(storage.slot) ?? { ids: [], bytes: 0 };
-    slots.set(storage.slot, slot);
-    slot.ids.push(buffer.id);
-    slot.bytes = Math.max(slot.bytes, elementBytes(buffer, bindings));
-  }
-  for (const { ids, bytes } of slots.values()) plan.place(ids, bytes);
+  for (const allocation of runAllocations(program, bindings)) plan.place(allocation);
   return plan.finish();
 }
 
@@ -84,7 +68,7 @@ export function planTurn(turn: PromptTurn, buffers: ReadonlyMap<string, ProgramB
     const plan = new Planner(0);
     for (const id of [...turn.weights, ...turn.residents]) {
       const buffer = buffers.get(id);
-      if (buffer !== undefined) plan.place([id], elementBytes(buffer, {}));
+      if (buffer !== undefined) plan.place(allocationOf(buffer, {}));
     }
     return plan;
   };
@@ -96,10 +80,7 @@ export function planTurn(turn: PromptTurn, buffers: ReadonlyMap<string, ProgramB
 }
 
 function stage(plan: Planner, launch: Launch, buffers: ReadonlyMap<string, ProgramBuffer>): Planner {
-  for (const id of new Set(launch.args.map((arg) => arg.buffer))) {
-    const buffer = buffers.get(id);
-    if (buffer?.storage.kind === "staging") plan.place([id], elementBytes(buffer, {}));
-  }
+  for (const buffer of stagedBy(launch, buffers)) plan.place(allocationOf(buffer, {}));
   return plan;
 }
 
@@ -135,12 +116,11 @@ class Planner {
     this.#end = reserved;
   }
 
-  place(ids: readonly string[], bytes: number): void {
+  place(allocation: Allocation): void {
     const offset = Math.ceil(this.#end / ALIGNMENT) * ALIGNMENT;
-    for (const id of ids) this.#offsets.set(id, offset);
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
-    this.#allocations.push({ buffers: ids, bytes: size });
-    this.#end = offset + size;
+    for (const id of allocation.buffers) this.#offsets.set(id, offset);
+    this.#allocations.push(allocation);
+    this.#end = offset + allocation.bytes;
   }
 
   finish(): MemoryPlan {

@@ -1,11 +1,7 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
-import {
-  DEVICE_BYTES,
-  type Kernel,
-  type Launch,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
+import { byteLength } from "../../ir/dtype.js";
+import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
+import { bufferBytes } from "../memory/buffers.js";
 import { uniformArgs } from "./abi.js";
 import { limitError } from "./limit-error.js";
 
@@ -37,12 +33,6 @@ export interface PlannedDispatch {
 
 /** Alignment that every WebGPU device accepts for binding offsets. */
 const ALIGNMENT = 256;
-
-/** Bytes a buffer takes on the device. */
-export function bufferBytes(buffer: ProgramBuffer, bindings: Bindings): number {
-  const bytes = evaluateDim(buffer.elements, bindings) * DEVICE_BYTES[buffer.dtype];
-  return Math.max(16, Math.ceil(bytes / 16) * 16);
-}
 
 interface PlannedArg {
   readonly buffer: string;
@@ -117,7 +107,7 @@ export class LaunchPlanner {
       return {
         buffer: buffer.id,
         bytes: bufferBytes(buffer, this.bindings),
-        elementBytes: DEVICE_BYTES[buffer.dtype],
+        elementBytes: byteLength(buffer.dtype, 1),
         byRow: arg.byRow,
         uniform: uniform.has(i),
         writes: arg.access !== "read",

@@ -2,7 +2,8 @@ import type { Bindings } from "../../ir/dim.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { type PromptWeightsPolicy, scheduleWeights } from "../../ir/program/prompt-weights.js";
 import { type Allocation, type DeviceMemory, deviceMemory, phaseMemory } from "../memory/allocation.js";
-import { bufferBytes, LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./dispatches.js";
+import { allocationOf, isKept, runAllocations, stagedBy } from "../memory/buffers.js";
+import { LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./dispatches.js";
 
 /** Dynamic uniform offsets are multiples of this on every device. */
 const WORDS_PITCH = 256;
@@ -42,23 +43,6 @@ export function scratchSize(bytes: number): number {
   return Math.ceil(bytes / 16) * 16 + 16;
 }
 
-/** Buffers of inputs and intermediate values: those of a slot together, the largest first, with its size. */
-export function dynamicAllocations(program: Program, bindings: Bindings): readonly Allocation[] {
-  const allocations: Allocation[] = [];
-  const slots = new Map<number, { buffers: readonly string[]; bytes: number }>();
-  for (const buffer of program.buffers) {
-    const { storage } = buffer;
-    const bytes = bufferBytes(buffer, bindings);
-    if (storage.kind === "host") allocations.push({ buffers: [buffer.id], bytes });
-    if (storage.kind !== "arena") continue;
-    const slot = slots.get(storage.slot) ?? { buffers: [], bytes: 0 };
-    slots.set(storage.slot, slot);
-    slot.buffers = bytes > slot.bytes ? [buffer.id, ...slot.buffers] : [...slot.buffers, buffer.id];
-    slot.bytes = Math.max(slot.bytes, bytes);
-  }
-  return [...allocations, ...slots.values()];
-}
-
 /**
  * Device memory of a program on WebGPU: its buffers, launch words and scratch buffers. What the implementation holds
  * besides (uploads under way, pipelines) is not in it. A device with higher limits than `limits` cuts fewer launches
@@ -73,9 +57,9 @@ export function webgpuMemory(
   const account = new WebGpuAccount(program, bindings, limits);
   const { load, streamed, turns } = scheduleWeights(program, policy);
   const kept = program.buffers
-    .filter(({ id, storage: { kind } }) => (kind === "weight" || kind === "resident") && !streamed.has(id))
-    .map(({ id }) => account.allocation(id));
-  const run = [...kept, ...dynamicAllocations(program, bindings)];
+    .filter((buffer) => isKept(buffer) && !streamed.has(buffer.id))
+    .map((buffer) => allocationOf(buffer, {}));
+  const run = [...kept, ...runAllocations(program, bindings)];
   const { prompt, step, advance } = program.phases;
   const submissions = [turns.length > 0 ? [] : prompt, step, advance]
     .map((launches) => account.submission(launches, bindings))
@@ -84,7 +68,7 @@ export function webgpuMemory(
   let promptMost: readonly Allocation[] = [];
   let promptExtra = 0;
   for (const turn of turns) {
-    const own = [...turn.weights, ...turn.residents].map((id) => account.allocation(id));
+    const own = account.allocations([...turn.weights, ...turn.residents]);
     const unpacking = turn.unpack.map((launch) => ({
       staged: account.staged(launch),
       words: account.submission([launch], {}),
@@ -114,23 +98,23 @@ class WebGpuAccount {
 
   constructor(
     private readonly program: Program,
-    private readonly bindings: Bindings,
+    readonly _bindings: Bindings,
     private readonly limits: PlanLimits,
   ) {
     this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     this.#kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
   }
 
-  allocation(id: string): Allocation {
-    const buffer = this.#buffers.get(id);
-    return { buffers: [id], bytes: buffer === undefined ? 0 : bufferBytes(buffer, this.bindings) };
+  /** Memory for each of these. */
+  allocations(ids: readonly string[]): readonly Allocation[] {
+    return ids.flatMap((id) => {
+      const buffer = this.#buffers.get(id);
+      return buffer === undefined ? [] : [allocationOf(buffer, {})];
+    });
   }
 
   staged(launch: Launch): readonly Allocation[] {
-    const ids = new Set(launch.args.map((arg) => arg.buffer));
-    return [...ids]
-      .filter((id) => this.#buffers.get(id)?.storage.kind === "staging")
-      .map((id) => this.allocation(id));
+    return stagedBy(launch, this.#buffers).map((buffer) => allocationOf(buffer, {}));
   }
 
   /** Bytes of launch words and scratch buffers of launches that are submitted together. */

@@ -1,6 +1,6 @@
+import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
-import { DEVICE_BYTES } from "../../ir/program/program.js";
 import { WASM_SCRATCH_BYTES } from "../../targets/cpu/abi.js";
 import type { KernelDefinition, TemplateItem, TemplateValues } from "../family.js";
 
@@ -43,7 +43,7 @@ export function watArgs(
       name: arg.name,
       address: 4 + 8 * i,
       stride: 8 + 8 * i,
-      shift: Math.log2(DEVICE_BYTES[arg.dtype]),
+      shift: Math.log2(byteLength(arg.dtype, 1)),
       byRow: arg.byRow,
     }))
     .filter((arg) => wanted(arg.name));

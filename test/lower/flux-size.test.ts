@@ -7,14 +7,14 @@ import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
 import type { PassOptions } from "../../compiler/pass.js";
 import { BACK_PASSES } from "../../compiler/passes/index.js";
 import { runPasses } from "../../compiler/passes/run-passes.js";
-import { evaluateDim } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
-import { DEVICE_BYTES, PHASES } from "../../ir/program/program.js";
+import { PHASES } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { webgpu } from "../../targets/index.js";
-import { bufferBytes, LaunchPlanner } from "../../targets/webgpu/dispatches.js";
+import { bufferBytes, elementBytes } from "../../targets/memory/buffers.js";
+import { LaunchPlanner } from "../../targets/webgpu/dispatches.js";
 
 const WIDTH = 3072;
 const MLP = 4 * WIDTH;
@@ -164,7 +164,7 @@ function wholeReads({ program }: LoweredProgram, family: string, side: number): 
     return args.flatMap((arg, i) => {
       const buffer = program.buffers.find((b) => b.id === arg.buffer);
       if (buffer === undefined || kernel.args[i]?.byRow !== false) return [];
-      return [evaluateDim(buffer.elements, sizesOf(side)) * DEVICE_BYTES[buffer.dtype]];
+      return [elementBytes(buffer, sizesOf(side))];
     });
   });
 }

@@ -1,11 +1,6 @@
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
-import {
-  DEVICE_BYTES,
-  type DeviceDType,
-  type Kernel,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
+import { byteLength } from "../../ir/dtype.js";
+import type { DeviceDType, Kernel, Program, ProgramBuffer } from "../../ir/program/program.js";
 import type { Device } from "../../runtime/device.js";
 import type { KernelDefinition } from "../../templates/family.js";
 import { gridOf } from "../../templates/index.js";
@@ -93,7 +88,7 @@ export async function runLaunch(
     ({ name, dtype }, i): ProgramBuffer => ({
       id: name,
       dtype,
-      elements: images[i]!.length / DEVICE_BYTES[dtype],
+      elements: images[i]!.length / byteLength(dtype, 1),
       storage: written[i] ? { kind: "host" } : { kind: "weight", tensor: name },
     }),
   );
@@ -140,7 +135,7 @@ export async function runLaunch(
 }
 
 function image(dtype: DeviceDType, place: MatrixArg): Uint8Array<ArrayBuffer> {
-  const size = DEVICE_BYTES[dtype];
+  const size = byteLength(dtype, 1);
   const elements = place.offset + (place.rows - 1) * place.rowStride + place.columns + GUARD;
   const bytes = new Uint8Array(Math.ceil((elements * size) / 16) * 16).fill(POISON_BYTE);
   // Poison that is read must spoil the result: as f32, 0xCDCDCDCD would be an ordinary number.
@@ -156,7 +151,7 @@ function image(dtype: DeviceDType, place: MatrixArg): Uint8Array<ArrayBuffer> {
 }
 
 function extract(name: string, dtype: DeviceDType, place: MatrixArg, bytes: Uint8Array): Data {
-  const size = DEVICE_BYTES[dtype];
+  const size = byteLength(dtype, 1);
   const expected = image(dtype, place);
   const dense = new Uint8Array(place.rows * place.columns * size);
   for (let r = 0; r < place.rows; r++) {

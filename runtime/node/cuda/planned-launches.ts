@@ -1,10 +1,6 @@
 import { type Bindings, type Dim, evaluateDim } from "../../../ir/dim.js";
-import {
-  type CudaTensorMap,
-  DEVICE_BYTES,
-  type DeviceDType,
-  type Launch,
-} from "../../../ir/program/program.js";
+import { byteLength } from "../../../ir/dtype.js";
+import type { CudaTensorMap, DeviceDType, Launch } from "../../../ir/program/program.js";
 import type { LaunchArguments, PackedArgument } from "./arguments.js";
 import { limitError } from "./errors.js";
 import type { LoadedKernel } from "./loaded-kernels.js";
@@ -72,7 +68,7 @@ export function planLaunch(launch: Launch, inputs: PlanInputs): readonly Planned
     if (stride >= WORDS || stepStride >= WORDS) {
       throw limitError(place, `the stride of ${arg.name}`, "32 bits", String(Math.max(stride, stepStride)));
     }
-    const offset = BigInt(value(given.offset)) * BigInt(DEVICE_BYTES[arg.dtype]);
+    const offset = BigInt(byteLength(arg.dtype, value(given.offset)));
     return { address: inputs.address(given.buffer) + offset, stride, stepStride };
   });
   const scalars = kernel.scalars.map((_, i) => value(launch.scalars[i] ?? 0));
@@ -111,8 +107,8 @@ function rowsAtOnce({ kernel, cuda }: LoadedKernel, sizes: readonly number[], ro
 }
 
 function rowAddress({ kernel }: LoadedKernel, index: number, arg: PackedArgument, row: number): bigint {
-  const bytes = DEVICE_BYTES[kernel.args[index]?.dtype ?? "f32"];
-  return arg.address + BigInt(row) * BigInt(arg.stride) * BigInt(bytes);
+  const bytes = byteLength(kernel.args[index]?.dtype ?? "f32", arg.stride);
+  return arg.address + BigInt(row) * BigInt(bytes);
 }
 
 function gridOf(
@@ -141,7 +137,7 @@ function planTensorMap(
   const [arg, packed] = [kernel.args[map.arg], args[map.arg]];
   if (arg === undefined || packed === undefined) throw new RangeError(`${place}: no argument ${map.arg}`);
   const count = map.rows === "launch" ? rows : (scalars[map.rows] ?? 0);
-  const bytes = DEVICE_BYTES[arg.dtype];
+  const bytes = byteLength(arg.dtype, 1);
   // A single row may have any stride.
   const single = packed.stride === 0 && count === 1;
   const rowBytes = single ? Math.ceil((map.columns * bytes) / 16) * 16 : packed.stride * bytes;

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Bindings, evaluateDim } from "../../../ir/dim.js";
+import type { Bindings } from "../../../ir/dim.js";
 import { TritcError } from "../../../ir/errors.js";
-import { DEVICE_BYTES, type Program, type ProgramBuffer } from "../../../ir/program/program.js";
+import type { Program, ProgramBuffer } from "../../../ir/program/program.js";
 import type { Tensor } from "../../../ir/tensor.js";
 import { type BundleFiles, loadBundle } from "../../../runtime/bundle.js";
 import type { Device, LoadedProgram } from "../../../runtime/device.js";
 import { evaluateBundle } from "../../../runtime/evaluate.js";
+import { elementBytes } from "../../../targets/memory/buffers.js";
 
 export type Files = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
@@ -120,10 +121,7 @@ function guarded(program: Program): Program {
 function evaluatedSize({ buffers, symbols }: Program, inputs: ReadonlyMap<string, Tensor>): number {
   const largest = Math.max(...[...inputs.values()].flatMap(({ shape }) => shape));
   const bindings: Bindings = Object.fromEntries(symbols.map((name) => [name, largest]));
-  return buffers.reduce(
-    (sum, { dtype, elements }) => sum + evaluateDim(elements, bindings) * DEVICE_BYTES[dtype],
-    0,
-  );
+  return buffers.reduce((sum, buffer) => sum + elementBytes(buffer, bindings), 0);
 }
 
 async function poisoned(
@@ -151,7 +149,7 @@ async function poisoned(
   };
   const words = (id: string) => {
     const buffer = program.buffers.find((candidate) => candidate.id === id);
-    const bytes = buffer === undefined ? 0 : evaluateDim(buffer.elements, bound) * DEVICE_BYTES[buffer.dtype];
+    const bytes = buffer === undefined ? 0 : elementBytes(buffer, bound);
     return bytes / 4;
   };
   const fill = (id: string) => {
