@@ -17,6 +17,7 @@ import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
 import { hoistStepInvariant } from "../analysis/step-invariant.js";
 import { checkLimits } from "./check-limits.js";
+import { checkStored } from "./check-stored.js";
 import { copy } from "./elementwise.js";
 import { elideConcat } from "./elide-concat.js";
 import type { SelectedKernel } from "./kernel-table.js";
@@ -93,6 +94,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     launches: lowering.launches,
   };
   checkLimits(draft, target.limits, sizes, target.name);
+  checkStored(lowering.weights.all);
   const byId = new Map(kernels.map(({ kernel }) => [kernel.id, kernel]));
   const writes = (launch: Launch, i: number) => byId.get(launch.kernel)?.args[i]?.access !== "read";
   const kept = new Set(outputs.map((output) => output.buffer));

@@ -76,6 +76,7 @@ function loop(x: Operands, body: Graph, context: Context): readonly Value[] {
   let carried: readonly Value[] = Array.from({ length: carriedCount }, (_, i) => x.value(i + 2));
   const rows: Tensor[][] = Array.from({ length: body.outputs.length - 1 - carriedCount }, () => []);
   for (let i = 0; i < limit && going; i++) {
+    context.iterate();
     const results = context.run(body, [i64([i], []), flag(going), ...carried]);
     const next = results[0];
     if (next === undefined) throw new OpError("the body gives no condition");
@@ -108,6 +109,7 @@ function scan(x: Operands, attrs: OpAttrs["scan"], context: Context): readonly V
   const length = inputs[0]?.t.shape[inputs[0].axis] ?? 0;
   const rows: Tensor[][] = Array.from({ length: body.outputs.length - stateCount }, () => []);
   for (let i = 0; i < length; i++) {
+    context.iterate();
     const slices = inputs.map(({ t, axis, reversed }) => {
       const piece = part(t, axis, reversed ? length - 1 - i : i, 1);
       return withShape(

@@ -53,7 +53,7 @@ export interface InterpretOptions {
 /**
  * Runs a graph on tensors: the reference for every pass and kernel. Symbols are bound by the shapes of the
  * inputs. Returns the outputs and the values named by `keep`; the others are dropped after their last use.
- * Throws TRITC_E_INTERPRET with the node and its operands.
+ * Throws TRITC_E_INTERPRET with the node and its operands, TRITC_E_LOOP.
  */
 export function interpret(
   graph: Graph,
@@ -99,10 +99,13 @@ interface Scope {
 
 /** Constants up to this size are kept while a graph runs: loop bodies read them again and again. */
 const SMALL_ELEMENTS = 4096;
+/** Iterations of all loops together: a second of the smallest bodies. */
+const MOST_ITERATIONS = 200_000;
 
 class Machine {
   private readonly lastUses = new Map<Graph, readonly (readonly ValueId[])[]>();
   private readonly small = new Map<ValueId, Tensor>();
+  private iterations = 0;
 
   constructor(
     private readonly options: InterpretOptions,
@@ -147,6 +150,7 @@ class Machine {
       outputs: node.outputs.length,
       outputType: (index) => scope.graph.types.get(node.outputs[index] ?? ""),
       dim: (dim: Dim) => evaluateDim(dim, this.bindings),
+      iterate: () => this.iterate(node),
       run: (graph, inputs) => this.runBody(graph, inputs, scope),
     };
     try {
@@ -156,6 +160,19 @@ class Machine {
       if (!(error instanceof OpError || error instanceof RangeError)) throw error;
       throw failure(error.message, describeNode(node), describeOperands(operands), error);
     }
+  }
+
+  private iterate(node: Node): void {
+    this.iterations += 1;
+    if (this.iterations <= MOST_ITERATIONS) return;
+    throw new TritcError({
+      code: "TRITC_E_LOOP",
+      message: "the loops of this graph do not come to an end soon enough",
+      place: describeNode(node),
+      expected: `at most ${MOST_ITERATIONS} iterations of all loops together`,
+      found: "more",
+      remedy: "check the trip counts and conditions, or export the model without loops",
+    });
   }
 
   private runBody(graph: Graph, inputs: readonly Value[], parent: Scope): readonly Value[] {

@@ -27,6 +27,8 @@ export interface Context {
   /** What the graph says of an output. */
   outputType(index: number): ValueType | undefined;
   dim(dim: Dim): number;
+  /** Counts one iteration of a loop. Throws TRITC_E_LOOP where all loops together have had too many. */
+  iterate(): void;
   /** Runs a subgraph; values of the enclosing graphs are visible in it. */
   run(graph: Graph, inputs: readonly Value[]): readonly Value[];
 }
