@@ -14,6 +14,11 @@ export type Attribute =
   | { readonly tensor: Onnx.ITensorProto };
 export type Attributes = Readonly<Record<string, Attribute>>;
 
+/** ONNX has no attributes of truth values. */
+export function flag(value: boolean): Attribute {
+  return { int: value ? 1 : 0 };
+}
+
 /** A tensor of the file; its bytes are made when it is written. */
 export interface Initializer {
   readonly name: Name;

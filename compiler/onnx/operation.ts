@@ -68,6 +68,13 @@ export class Operation extends AttributeReader {
     return id;
   }
 
+  /** A required operand that counts entries of an axis. */
+  indices(index: number): ValueId {
+    const id = this.input(index);
+    this.requireType(id, ["i64", "i32"]);
+    return id;
+  }
+
   /** All operands from `start` on; none may be absent. */
   rest(start: number, atLeast = 0): readonly ValueId[] {
     const ids: ValueId[] = [];

@@ -3,7 +3,7 @@ import { type DType, isFloat } from "../dtype.js";
 import { type BinaryFn, COMPARISONS } from "../ops/index.js";
 import { allocate, type Tensor, type TensorData } from "../tensor.js";
 import { type BroadcastPlan, planBroadcast } from "./broadcast.js";
-import { type Context, type Floats, OpError, type Section } from "./value.js";
+import { type Context, type Floats, OpError } from "./value.js";
 
 type Fn = (a: number, b: number) => number;
 type BigFn = (a: bigint, b: bigint) => bigint | boolean;
@@ -214,7 +214,7 @@ function bigLoop(
   }
 }
 
-function where(condition: Tensor, a: Tensor, b: Tensor, context: Context): Tensor {
+export function where(condition: Tensor, a: Tensor, b: Tensor, context: Context): Tensor {
   if (a.dtype !== b.dtype) throw new OpError(`where of ${a.dtype} and ${b.dtype}`);
   const { shape, count, inner, steps, offsets } = planBroadcast([condition.shape, a.shape, b.shape]);
   const data = allocate(a.dtype, count, context.wide);
@@ -232,20 +232,10 @@ function where(condition: Tensor, a: Tensor, b: Tensor, context: Context): Tenso
   return { dtype: a.dtype, shape, data };
 }
 
-function prelu(x: Tensor, slope: Tensor, context: Context): Tensor {
+export function prelu(x: Tensor, slope: Tensor, context: Context): Tensor {
   const plan = planBroadcast([x.shape, slope.shape]);
   const data = allocate(x.dtype, plan.count, context.wide);
   if (isBig(x.data) || isBig(slope.data) || isBig(data)) throw new OpError(`prelu of ${x.dtype}`);
   loop(plan, x.data, slope.data, data, (v, s) => (v < 0 ? v * s : v));
   return { dtype: x.dtype, shape: plan.shape, data };
 }
-
-export const BINARY: Section<"binary" | "where" | "cast" | "prelu"> = {
-  binary: (x, { fn }, c) => binary(x.tensor(0), x.tensor(1), fn, c),
-  where: (x, _, c) => where(x.tensor(0), x.tensor(1), x.tensor(2), c),
-  cast: (x, { to }, c) => {
-    const { dtype, shape, data } = x.tensor(0);
-    return { dtype: to, shape, data: convertData(data, dtype, to, c.wide) };
-  },
-  prelu: (x, _, c) => prelu(x.tensor(0), x.tensor(1), c),
-};

@@ -1,7 +1,7 @@
 import type { AutoPad, ConvAttrs, OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
-import { type Context, floats, newFloats, OpError, type Section, stridesOf } from "./value.js";
+import { type Context, floats, newFloats, OpError, stridesOf } from "./value.js";
 
 /** Begin pads of each spatial axis and the output's sizes. */
 export interface Window {
@@ -62,7 +62,7 @@ export function coordinates(index: number, shape: readonly number[], out: number
 const TILE = 1024;
 
 /** Convolution as a product with the columns under each window (im2col), a tile of positions at a time. */
-function conv(x: Tensor, w: Tensor, bias: Tensor | null, attrs: ConvAttrs, context: Context): Tensor {
+export function conv(x: Tensor, w: Tensor, bias: Tensor | null, attrs: ConvAttrs, context: Context): Tensor {
   const [batch = 1, channels = 1, ...spatial] = x.shape;
   const [filters = 1, perGroup = 1, ...kernel] = w.shape;
   if (
@@ -168,7 +168,7 @@ function fillColumns(
 }
 
 /** The transpose of conv: every input element adds its scaled filter to the output. */
-function convTranspose(
+export function convTranspose(
   x: Tensor,
   w: Tensor,
   bias: Tensor | null,
@@ -259,8 +259,3 @@ function transposedWindow(
   });
   return { begin, sizes };
 }
-
-export const CONV: Section<"conv" | "conv-transpose"> = {
-  conv: (x, attrs, c) => conv(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
-  "conv-transpose": (x, attrs, c) => convTranspose(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
-};

@@ -1,9 +1,9 @@
 import { countOf, type Tensor } from "../tensor.js";
 import { binary } from "./binary.js";
 import { gatherStrided } from "./copy.js";
-import { matmul } from "./linalg.js";
-import { REDUCE } from "./reductions.js";
-import { type Context, i64, OpError, Operands, type Section, stridesOf, withShape } from "./value.js";
+import { matmul } from "./matmul.js";
+import { reduce } from "./reductions.js";
+import { type Context, OpError, stridesOf, withShape } from "./value.js";
 
 /** A tensor whose axes have labels, each once. */
 interface Labelled {
@@ -70,9 +70,7 @@ function arrange({ t, labels }: Labelled, order: readonly string[]): Tensor {
 function sumOut({ t, labels }: Labelled, keep: ReadonlySet<string>, context: Context): Labelled {
   const axes = labels.flatMap((label, i) => (keep.has(label) ? [] : [i]));
   if (axes.length === 0) return { t, labels };
-  const operands = new Operands([t, i64(axes)], [null, null]);
-  const sum = REDUCE.reduce(operands, { fn: "sum", keepDims: false, noopWithEmptyAxes: false }, context);
-  if (!("data" in sum)) throw new OpError("a sum gives one tensor");
+  const sum = reduce(t, axes, "sum", false, context);
   return { t: sum, labels: labels.filter((label) => keep.has(label)) };
 }
 
@@ -107,7 +105,7 @@ function contract(a: Labelled, b: Labelled, later: ReadonlySet<string>, context:
 }
 
 /** Einstein summation over any number of operands, from left to right. */
-function einsum(equation: string, operands: readonly Tensor[], context: Context): Tensor {
+export function einsum(equation: string, operands: readonly Tensor[], context: Context): Tensor {
   const { inputs, output } = parseEquation(equation, operands);
   const terms = operands.map((t, i) => diagonal(t, inputs[i]!));
   let result = terms[0];
@@ -119,7 +117,3 @@ function einsum(equation: string, operands: readonly Tensor[], context: Context)
   result = sumOut(result, new Set(output), context);
   return arrange(result, output);
 }
-
-export const EINSUM: Section<"einsum"> = {
-  einsum: (x, { equation }, c) => einsum(equation, x.tensors(), c),
-};

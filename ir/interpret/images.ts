@@ -1,21 +1,9 @@
 import { isBig } from "../constant/convert.js";
 import type { OpAttrs } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
-import { at, coordinates, windowOf } from "./conv.js";
-import { stridedCopy } from "./copy.js";
+import { at, conv, convTranspose, coordinates, windowOf } from "./conv.js";
 import { resize } from "./resize.js";
-import {
-  axesOf,
-  type Context,
-  floats,
-  ints,
-  like,
-  newFloats,
-  numbers,
-  OpError,
-  type Section,
-  stridesOf,
-} from "./value.js";
+import { type Context, floats, ints, newFloats, numbers, OpError, type Section, stridesOf } from "./value.js";
 
 function pool(x: Tensor, attrs: OpAttrs["pool"], context: Context): Tensor {
   const [batch = 1, channels = 1, ...spatial] = x.shape;
@@ -81,82 +69,12 @@ function globalPool(x: Tensor, fn: "max" | "average", context: Context): Tensor 
   return { dtype: x.dtype, shape: [batch, channels, ...spatial.map(() => 1)], data: out };
 }
 
-/** The source index of each padded index along one axis; -1 for the constant. */
-function paddedIndices(size: number, before: number, after: number, mode: OpAttrs["pad"]["mode"]): number[] {
-  const out: number[] = [];
-  for (let i = -before; i < size + after; i++) {
-    if (i >= 0 && i < size) out.push(i);
-    else if (mode === "constant" || size === 0) out.push(-1);
-    else if (mode === "edge") out.push(i < 0 ? 0 : size - 1);
-    else if (mode === "wrap") out.push(((i % size) + size) % size);
-    else {
-      const period = Math.max(1, 2 * (size - 1));
-      const m = ((i % period) + period) % period;
-      out.push(m < size ? m : period - m);
-    }
-  }
-  return out;
-}
-
-/** Pads may be negative: they cut. Axis by axis, so that corners repeat what edges hold. */
-function pad(
-  x: Tensor,
-  pads: readonly number[],
-  value: Tensor | null,
-  axes: readonly number[],
-  mode: OpAttrs["pad"]["mode"],
-): Tensor {
-  if (pads.length !== 2 * axes.length) throw new OpError(`${pads.length} pads for ${axes.length} axes`);
-  return axes.reduce((t, axis, i) => padAxis(t, axis, pads[i]!, pads[i + axes.length]!, value, mode), x);
-}
-
-function padAxis(
-  x: Tensor,
-  axis: number,
-  before: number,
-  after: number,
-  value: Tensor | null,
-  mode: OpAttrs["pad"]["mode"],
-): Tensor {
-  if (before === 0 && after === 0) return x;
-  const size = x.shape[axis]!;
-  const from = paddedIndices(size, before, after, mode);
-  const shape = [...x.shape];
-  shape[axis] = from.length;
-  const data = like(x, countOf(shape));
-  if (value !== null) {
-    const v = value.data[0] ?? 0;
-    if (isBig(data)) data.fill(BigInt(v));
-    else data.fill(Number(v));
-  }
-  const [own, target] = [stridesOf(x.shape), stridesOf(shape)];
-  const slab = shape.map((d, i) => (i === axis ? 1 : d));
-  // Runs of consecutive source indices are copied at once.
-  for (let start = 0; start < from.length; ) {
-    let end = start + 1;
-    while (end < from.length && from[start]! >= 0 && from[end] === from[end - 1]! + 1) end++;
-    if (from[start]! >= 0) {
-      slab[axis] = end - start;
-      stridedCopy(
-        slab,
-        { data: x.data, offset: from[start]! * own[axis]!, strides: own },
-        { data, offset: start * target[axis]!, strides: target },
-      );
-    }
-    start = end;
-  }
-  return { dtype: x.dtype, shape, data };
-}
-
-export const IMAGE: Section<"pool" | "global-pool" | "pad" | "resize"> = {
+/** Convolutions and other windows over images. */
+export const IMAGES: Section<"conv" | "conv-transpose" | "pool" | "global-pool" | "resize"> = {
+  conv: (x, attrs, c) => conv(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
+  "conv-transpose": (x, attrs, c) => convTranspose(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
   pool: (x, attrs, c) => pool(x.tensor(0), attrs, c),
   "global-pool": (x, { fn }, c) => globalPool(x.tensor(0), fn, c),
-  pad: (x, { mode }) => {
-    const t = x.tensor(0);
-    const axes = x.optional(3);
-    const along = axes === null ? t.shape.map((_, i) => i) : axesOf(ints(axes), t.shape.length);
-    return pad(t, ints(x.tensor(1)), x.optional(2), along, mode);
-  },
   resize: (x, attrs, c) => {
     const [roi, scales, sizes] = [x.optional(1), x.optional(2), x.optional(3)];
     const given = (t: Tensor | null) => (t === null || t.data.length === 0 ? null : ints(t));

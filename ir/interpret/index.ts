@@ -5,38 +5,38 @@ import { TritcError } from "../errors.js";
 import type { Graph, Node, NodeOf, ValueId } from "../graph/graph.js";
 import type { OpName } from "../ops/index.js";
 import type { Tensor } from "../tensor.js";
-import { BINARY } from "./binary.js";
+import { ATTENTION } from "./attention.js";
 import { CONTROL } from "./control.js";
-import { CONV } from "./conv.js";
-import { EINSUM } from "./einsum.js";
+import { ELEMENTWISE } from "./elementwise.js";
+import { EMBEDDINGS } from "./embeddings.js";
 import { GATHER } from "./gather.js";
-import { IMAGE } from "./images.js";
+import { IMAGES } from "./images.js";
 import { LINALG } from "./linalg.js";
-import { MODEL } from "./model.js";
-import { NORM } from "./norms.js";
+import { LINEARS } from "./linears.js";
+import { MODULATION } from "./modulation.js";
+import { NORMS } from "./norms.js";
 import { QUANTIZED } from "./quantized.js";
-import { REDUCE } from "./reductions.js";
-import { SEQUENCE } from "./sequences.js";
-import { SHAPE } from "./shapes.js";
-import { UNARY } from "./unary.js";
+import { REDUCTIONS } from "./reductions.js";
+import { SEQUENCES } from "./sequences.js";
+import { SHAPES } from "./shapes.js";
 import { type Context, type Handler, isSequence, OpError, Operands, type Value } from "./value.js";
 
 /** The meaning of every op, in ONNX's terms: what all compiled code is compared with. */
 const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
-  ...UNARY,
-  ...BINARY,
-  ...SHAPE,
-  ...GATHER,
-  ...REDUCE,
-  ...NORM,
-  ...LINALG,
-  ...EINSUM,
-  ...CONV,
-  ...IMAGE,
+  ...ATTENTION,
   ...CONTROL,
-  ...SEQUENCE,
-  ...MODEL,
+  ...ELEMENTWISE,
+  ...EMBEDDINGS,
+  ...GATHER,
+  ...IMAGES,
+  ...LINALG,
+  ...LINEARS,
+  ...MODULATION,
+  ...NORMS,
   ...QUANTIZED,
+  ...REDUCTIONS,
+  ...SEQUENCES,
+  ...SHAPES,
 };
 
 export interface InterpretOptions {

@@ -1,55 +1,15 @@
 import { countOf, type Tensor } from "../tensor.js";
 import { broadcastShapes, planBroadcast } from "./broadcast.js";
-import { transpose } from "./shapes.js";
 import {
   around,
   axisOf,
   type Context,
-  type Floats,
   floats,
   newFloats,
   OpError,
   type Section,
   withShape,
 } from "./value.js";
-
-/** Softmax of rows of `n`, in place of a fresh array. */
-export function softmaxRows(data: Floats, out: Floats, n: number, log: boolean): void {
-  for (let from = 0; from < data.length; from += n) {
-    let peak = -Infinity;
-    for (let i = from; i < from + n; i++) peak = Math.max(peak, data[i]!);
-    let sum = 0;
-    for (let i = from; i < from + n; i++) {
-      const e = Math.exp(data[i]! - peak);
-      out[i] = e;
-      sum += e;
-    }
-    if (log) {
-      const shift = peak + Math.log(sum);
-      for (let i = from; i < from + n; i++) out[i] = data[i]! - shift;
-    } else {
-      for (let i = from; i < from + n; i++) out[i] = out[i]! / sum;
-    }
-  }
-}
-
-function softmax(x: Tensor, n: number, log: boolean, context: Context): Tensor {
-  const data = floats(x);
-  const out = newFloats(x.dtype, data.length, context.wide);
-  softmaxRows(data, out, n, log);
-  return { dtype: x.dtype, shape: x.shape, data: out };
-}
-
-function softmaxAxis(x: Tensor, axis: number, log: boolean, context: Context): Tensor {
-  const rank = x.shape.length;
-  const at = axisOf(axis, rank);
-  const n = x.shape[at] ?? 1;
-  if (at >= rank - 1) return softmax(x, n, log, context);
-  const perm = x.shape.map((_, i) => i);
-  perm[at] = rank - 1;
-  perm[rank - 1] = at;
-  return transpose(softmax(transpose(x, perm), n, log, context), perm);
-}
 
 interface Affine {
   readonly scale: Tensor | null;
@@ -215,22 +175,10 @@ function lpNorm(x: Tensor, axis: number, p: number, context: Context): Tensor {
   return { dtype: x.dtype, shape: x.shape, data: out };
 }
 
-type Names =
-  | "softmax"
-  | "softmax-flat"
-  | "layer-norm"
-  | "rms-norm"
-  | "instance-norm"
-  | "group-norm"
-  | "batch-norm"
-  | "lp-norm";
-
-export const NORM: Section<Names> = {
-  softmax: (x, { axis, log }, c) => softmaxAxis(x.tensor(0), axis, log, c),
-  "softmax-flat": (x, { axis, log }, c) => {
-    const t = x.tensor(0);
-    return softmax(t, countOf(t.shape.slice(axisOf(axis, t.shape.length))), log, c);
-  },
+/** Values brought to mean 0, square mean 1 or length 1. */
+export const NORMS: Section<
+  "layer-norm" | "rms-norm" | "instance-norm" | "group-norm" | "batch-norm" | "lp-norm"
+> = {
   "layer-norm": (x, { axis, epsilon }, c) =>
     layerNorm(x.tensor(0), { scale: x.optional(1), bias: x.optional(2) }, axis, epsilon, c),
   "rms-norm": (x, { axis, epsilon, group }, c) =>

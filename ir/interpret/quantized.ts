@@ -4,18 +4,10 @@ import { countOf, type Tensor } from "../tensor.js";
 import { quantizeRow } from "../ternary/quantize.js";
 import { broadcastShapes, planBroadcast } from "./broadcast.js";
 import { gemm } from "./gemm.js";
-import { batchOffsets } from "./linalg.js";
-import { adaln, addBias, epilogue, qkNorm, rope, rowsAndChannels } from "./model.js";
-import {
-  type Context,
-  floats,
-  newFloats,
-  numbers,
-  OpError,
-  type Operands,
-  type Section,
-  withShape,
-} from "./value.js";
+import { batchOffsets } from "./matmul.js";
+import { adaln } from "./modulation.js";
+import { rowsAndChannels } from "./rows.js";
+import { type Context, floats, newFloats, numbers, type Operands, type Section, withShape } from "./value.js";
 
 /** (q, rowScale, rowSum) of the rows of x. */
 function quantizeRows(x: Tensor): readonly Tensor[] {
@@ -36,41 +28,6 @@ function quantizeRows(x: Tensor): readonly Tensor[] {
     { dtype: "f32", shape, data: scale },
     { dtype: "i32", shape, data: sum },
   ];
-}
-
-/** y = Σ t·x · scale[o] (+ bias); with quantized rows the sum is an exact integer, times the row's scale first. */
-function ternaryLinear(
-  x: Tensor,
-  rowScale: Tensor | null,
-  weight: readonly [Tensor, Tensor],
-  context: Context,
-): Tensor {
-  const [codes, scales] = weight;
-  const { rows, channels } = rowsAndChannels(x);
-  const [n = 0, k = 0] = codes.shape;
-  if (k !== channels || scales.data.length !== n) {
-    throw new OpError(`codes [${codes.shape.join(", ")}] for [${x.shape.join(", ")}]`);
-  }
-  const out = newFloats("f32", rows * n, context.wide);
-  const right = { data: numbers(codes), offset: 0, row: 1, column: k };
-  const s = floats(scales);
-  const sums = new Float64Array(rows * n);
-  gemm(rows, n, k, { data: numbers(x), offset: 0, row: k, column: 1 }, right, sums, 0);
-  if (rowScale === null) {
-    for (let i = 0; i < sums.length; i++) out[i] = sums[i]! * s[i % n]!;
-  } else {
-    // Kernels multiply in this order, each product rounded to f32.
-    const rounded = context.wide ? (v: number) => v : Math.fround;
-    const perRow = floats(rowScale);
-    for (let i = 0; i < sums.length; i++)
-      out[i] = rounded(rounded(sums[i]!) * perRow[Math.floor(i / n)]!) * s[i % n]!;
-  }
-  return { dtype: "f32", shape: [...x.shape.slice(0, -1), n], data: out };
-}
-
-function biased(y: Tensor, bias: Tensor | null): Tensor {
-  if (bias !== null) addBias(floats(y), floats(bias));
-  return y;
 }
 
 /** x − zeroPoint as exact doubles; the zero point is one number or one per row (a) or column (b). */
@@ -123,56 +80,12 @@ function dequantizeLinear(
   return { dtype: scale.dtype, shape: x.shape, data: out };
 }
 
-/** Columns [start, start + count) of x[..., C]. */
-function columnsOf(x: Tensor, start: number, count: number, context: Context): Tensor {
-  const channels = x.shape.at(-1) ?? 1;
-  const from = floats(x);
-  const out = newFloats(x.dtype, (from.length / channels) * count, context.wide);
-  for (let i = 0; i < out.length; i++) out[i] = from[Math.floor(i / count) * channels + start + (i % count)]!;
-  return { dtype: x.dtype, shape: [...x.shape.slice(0, -1), count], data: out };
-}
-
-function setColumns(x: Tensor, start: number, part: Tensor): void {
-  const [channels, count] = [x.shape.at(-1) ?? 1, part.shape.at(-1) ?? 1];
-  const [to, from] = [floats(x), floats(part)];
-  for (let i = 0; i < from.length; i++) to[Math.floor(i / count) * channels + start + (i % count)] = from[i]!;
-}
-
-export const QUANTIZED: Section<
-  | "ternary-linear"
-  | "ternary-qkv"
-  | "quantize-rows"
-  | "adaln-quantize"
-  | "matmul-integer"
-  | "dequantize-linear"
-> = {
-  "ternary-linear": (x, { activation, gated, quantized }, c) => {
-    // Quantized rows are three operands: (q, rowScale, rowSum).
-    const at = quantized ? 3 : 1;
-    const y = ternaryLinear(x.tensor(0), quantized ? x.tensor(1) : null, [x.tensor(at), x.tensor(at + 1)], c);
-    return epilogue(
-      biased(y, x.optional(at + 2)),
-      activation,
-      gated ? [x.tensor(at + 3), x.tensor(at + 4)] : null,
-      c,
-    );
-  },
-  "ternary-qkv": (x, { quantized, headDim, epsilon, width }, c) => {
-    const at = quantized ? 3 : 1;
-    const y = ternaryLinear(x.tensor(0), quantized ? x.tensor(1) : null, [x.tensor(at), x.tensor(at + 1)], c);
-    const result = biased(y, x.optional(at + 2));
-    const tables = [x.tensor(at + 4), x.tensor(at + 5)] as const;
-    for (const i of [0, 1]) {
-      const weight = columnsOf(x.tensor(at + 3), i * headDim, headDim, c);
-      const heads = columnsOf(result, i * width, width, c);
-      const rotated = rope(qkNorm(heads, weight, headDim, epsilon, c), ...tables, headDim, c);
-      setColumns(result, i * width, rotated);
-    }
-    return result;
-  },
-  "quantize-rows": (x) => quantizeRows(x.tensor(0)),
-  "adaln-quantize": (x, { epsilon }, c) =>
-    quantizeRows(adaln(x.tensor(0), x.tensor(1), x.tensor(2), epsilon, c)),
-  "matmul-integer": (x) => matmulInteger(x),
-  "dequantize-linear": (x, attrs, c) => dequantizeLinear(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
-};
+/** Integers with scales. */
+export const QUANTIZED: Section<"quantize-rows" | "adaln-quantize" | "matmul-integer" | "dequantize-linear"> =
+  {
+    "quantize-rows": (x) => quantizeRows(x.tensor(0)),
+    "adaln-quantize": (x, { epsilon }, c) =>
+      quantizeRows(adaln(x.tensor(0), x.tensor(1), x.tensor(2), epsilon, c)),
+    "matmul-integer": (x) => matmulInteger(x),
+    "dequantize-linear": (x, attrs, c) => dequantizeLinear(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
+  };

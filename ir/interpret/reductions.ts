@@ -3,6 +3,7 @@ import { isFloat } from "../dtype.js";
 import type { ReduceFn } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { transpose } from "./shapes.js";
+import { softmax, softmaxAxis } from "./softmax.js";
 import {
   around,
   axesOf,
@@ -122,7 +123,7 @@ function reduceBig(
   }
 }
 
-function reduce(
+export function reduce(
   x: Tensor,
   axes: readonly number[],
   fn: ReduceFn,
@@ -242,7 +243,8 @@ function topk(x: Tensor, k: number, axis: number, largest: boolean): readonly [T
   ];
 }
 
-export const REDUCE: Section<"reduce" | "arg-reduce" | "cumsum" | "topk"> = {
+/** Along axes: sums and extrema, running ones, the largest entries, softmax. */
+export const REDUCTIONS: Section<"reduce" | "arg-reduce" | "cumsum" | "topk" | "softmax" | "softmax-flat"> = {
   reduce: (x, { fn, keepDims, noopWithEmptyAxes }, c) => {
     const t = x.tensor(0);
     const operand = x.optional(1);
@@ -255,4 +257,9 @@ export const REDUCE: Section<"reduce" | "arg-reduce" | "cumsum" | "topk"> = {
     argReduce(x.tensor(0), axis, fn, keepDims, selectLast),
   cumsum: (x, { exclusive, reverse }, c) => cumsum(x.tensor(0), scalar(x.tensor(1)), exclusive, reverse, c),
   topk: (x, { axis, largest }) => topk(x.tensor(0), scalar(x.tensor(1)), axis, largest),
+  softmax: (x, { axis, log }, c) => softmaxAxis(x.tensor(0), axis, log, c),
+  "softmax-flat": (x, { axis, log }, c) => {
+    const t = x.tensor(0);
+    return softmax(t, countOf(t.shape.slice(axisOf(axis, t.shape.length))), log, c);
+  },
 };

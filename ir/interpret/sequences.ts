@@ -64,7 +64,7 @@ type Names =
   | "concat-from-sequence"
   | "split-to-sequence";
 
-export const SEQUENCE: Section<Names> = {
+export const SEQUENCES: Section<Names> = {
   "sequence-construct": (x, { dtype }) => {
     const items = x.tensors();
     return { items, dtype: items[0]?.dtype ?? dtype ?? "f32" };

@@ -2,6 +2,7 @@ import { isBig } from "../constant/convert.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { broadcastShapes, broadcastStrides } from "./broadcast.js";
 import { gatherStrided, stridedCopy } from "./copy.js";
+import { pad } from "./pad.js";
 import {
   axesOf,
   axisOf,
@@ -230,7 +231,8 @@ function filled(shape: readonly number[], dtype: Tensor["dtype"], value: number,
   return { dtype, shape, data };
 }
 
-type Names =
+/** Elements moved, repeated or made by their place. */
+export const SHAPES: Section<
   | "shape"
   | "size"
   | "reshape"
@@ -249,9 +251,9 @@ type Names =
   | "eye-like"
   | "depth-to-space"
   | "space-to-depth"
-  | "part";
-
-export const SHAPE: Section<Names> = {
+  | "part"
+  | "pad"
+> = {
   shape: (x, { start, end }) => i64(x.tensor(0).shape.slice(start, end ?? undefined)),
   size: (x) => i64([x.tensor(0).data.length], []),
   reshape: (x, { allowZero }) => reshape(x.tensor(0), ints(x.tensor(1)), allowZero),
@@ -294,5 +296,11 @@ export const SHAPE: Section<Names> = {
   part: (x, { axis, start, length }, c) => {
     const t = x.tensor(0);
     return part(t, axisOf(axis, t.shape.length), c.dim(start), c.dim(length));
+  },
+  pad: (x, { mode }) => {
+    const t = x.tensor(0);
+    const axes = x.optional(3);
+    const along = axes === null ? t.shape.map((_, i) => i) : axesOf(ints(axes), t.shape.length);
+    return pad(t, ints(x.tensor(1)), x.optional(2), along, mode);
   },
 };

@@ -3,7 +3,7 @@ import { isFloat } from "../dtype.js";
 import type { UnaryFn } from "../ops/index.js";
 import { allocate, type Tensor, type TensorData } from "../tensor.js";
 import { roundHalfEven } from "../ternary/quantize.js";
-import { type Context, floats, newFloats, OpError, type Section } from "./value.js";
+import { type Context, floats, newFloats, OpError } from "./value.js";
 
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 
@@ -86,7 +86,7 @@ export function mapFloats(x: Tensor, context: Context, f: Scalar): Tensor {
   return { dtype: x.dtype, shape: x.shape, data: out };
 }
 
-function unary(x: Tensor, fn: UnaryFn, context: Context): Tensor {
+export function unary(x: Tensor, fn: UnaryFn, context: Context): Tensor {
   switch (fn) {
     case "not":
       return toBool(x, (v) => v === 0);
@@ -136,28 +136,3 @@ function mapBig(fn: UnaryFn, v: bigint): bigint {
   if (fn === "sign") return v > 0n ? 1n : v < 0n ? -1n : 0n;
   return v;
 }
-
-type Names =
-  | "unary"
-  | "leaky-relu"
-  | "elu"
-  | "celu"
-  | "selu"
-  | "hard-sigmoid"
-  | "thresholded-relu"
-  | "shrink";
-
-export const UNARY: Section<Names> = {
-  unary: (x, { fn }, c) => unary(x.tensor(0), fn, c),
-  "leaky-relu": (x, { alpha }, c) => mapFloats(x.tensor(0), c, (v) => (v < 0 ? alpha * v : v)),
-  elu: (x, { alpha }, c) => mapFloats(x.tensor(0), c, (v) => (v < 0 ? alpha * Math.expm1(v) : v)),
-  celu: (x, { alpha }, c) =>
-    mapFloats(x.tensor(0), c, (v) => Math.max(0, v) + Math.min(0, alpha * Math.expm1(v / alpha))),
-  selu: (x, { alpha, gamma }, c) =>
-    mapFloats(x.tensor(0), c, (v) => gamma * (v > 0 ? v : alpha * Math.expm1(v))),
-  "hard-sigmoid": (x, { alpha, beta }, c) =>
-    mapFloats(x.tensor(0), c, (v) => Math.max(0, Math.min(1, alpha * v + beta))),
-  "thresholded-relu": (x, { alpha }, c) => mapFloats(x.tensor(0), c, (v) => (v > alpha ? v : 0)),
-  shrink: (x, { bias, lambd }, c) =>
-    mapFloats(x.tensor(0), c, (v) => (v < -lambd ? v + bias : v > lambd ? v - bias : 0)),
-};

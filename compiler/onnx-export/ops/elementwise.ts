@@ -1,5 +1,6 @@
 import { isFloat } from "../../../ir/dtype.js";
 import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
+import { gelu, silu } from "../activations.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
 import type { Attributes } from "../writer.js";
@@ -65,6 +66,7 @@ const BINARY: Readonly<Record<BinaryFn, readonly [type: string, attributes?: Att
   "greater-equal": ["GreaterOrEqual"],
 };
 
+/** One element of the result from one of each operand. */
 export const elementwise: Section<
   | "unary"
   | "binary"
@@ -78,6 +80,8 @@ export const elementwise: Section<
   | "thresholded-relu"
   | "shrink"
   | "prelu"
+  | "silu"
+  | "gelu"
 > = {
   unary: (n, { fn }) => n.op(UNARY[fn], [n.input(0)]),
   binary: (n, { fn }) => {
@@ -103,4 +107,6 @@ export const elementwise: Section<
   shrink: (n, { bias, lambd }) =>
     n.op("Shrink", [n.input(0)], { bias: { float: bias }, lambd: { float: lambd } }),
   prelu: (n) => n.op("PRelu", n.rest()),
+  silu: (n) => silu(n, n.input(0)),
+  gelu: (n, { approximate }) => gelu(n, n.input(0), approximate),
 };

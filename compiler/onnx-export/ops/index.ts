@@ -1,27 +1,31 @@
 import type { Graph } from "../../../ir/graph/graph.js";
 import { refuseExport } from "../errors.js";
 import type { Rules } from "../operands.js";
-import { activations } from "./activations.js";
-import { heads } from "./attention.js";
+import { attention } from "./attention.js";
 import { elementwise } from "./elementwise.js";
 import { embeddings } from "./embeddings.js";
-import { algebra } from "./linalg.js";
+import { gather } from "./gather.js";
+import { images } from "./images.js";
+import { linalg } from "./linalg.js";
 import { linears } from "./linears.js";
 import { modulation } from "./modulation.js";
 import { norms } from "./norms.js";
+import { quantized } from "./quantized.js";
 import { reductions } from "./reductions.js";
 import { shapes } from "./shapes.js";
 
 /** How each operation is spelled. Control flow and sequences have no rule: constant folding removes what FLUX has of them. */
 export const RULES: Rules = {
-  ...activations,
-  ...algebra,
+  ...attention,
   ...elementwise,
   ...embeddings,
-  ...heads,
+  ...gather,
+  ...images,
+  ...linalg,
   ...linears,
   ...modulation,
   ...norms,
+  ...quantized,
   ...reductions,
   ...shapes,
 };

@@ -1,85 +1,15 @@
-import type { AutoPad, ConvAttrs } from "../../../ir/ops/index.js";
 import type { Section } from "../operands.js";
-import type { Attributes } from "../writer.js";
+import { flag } from "../writer.js";
 
-const AUTO_PAD: Readonly<Record<AutoPad, string>> = {
-  notset: "NOTSET",
-  "same-upper": "SAME_UPPER",
-  "same-lower": "SAME_LOWER",
-  valid: "VALID",
-};
-
-/** Sliding windows. Explicit pads and automatic ones exclude each other. */
-function windows(attrs: Omit<ConvAttrs, "group" | "kernel">): Attributes {
-  const { strides, pads, dilations, autoPad } = attrs;
-  return {
-    strides: { ints: strides },
-    dilations: { ints: dilations },
-    auto_pad: { string: AUTO_PAD[autoPad] },
-    ...(autoPad === "notset" ? { pads: { ints: pads } } : {}),
-  };
-}
-
-function convolution(attrs: ConvAttrs): Attributes {
-  return {
-    ...windows(attrs),
-    group: { int: attrs.group },
-    ...(attrs.kernel === null ? {} : { kernel_shape: { ints: attrs.kernel } }),
-  };
-}
-
-/** Products and sliding windows. */
-export const algebra: Section<
-  | "matmul"
-  | "gemm"
-  | "einsum"
-  | "conv"
-  | "conv-transpose"
-  | "pool"
-  | "global-pool"
-  | "resize"
-  | "matmul-integer"
-  | "dequantize-linear"
-> = {
+/** Products of matrices and tensors. */
+export const linalg: Section<"matmul" | "gemm" | "einsum"> = {
   matmul: (n) => n.op("MatMul", n.rest()),
   gemm: (n, { alpha, beta, transA, transB }) =>
     n.op("Gemm", n.rest(), {
       alpha: { float: alpha },
       beta: { float: beta },
-      transA: { int: transA ? 1 : 0 },
-      transB: { int: transB ? 1 : 0 },
+      transA: flag(transA),
+      transB: flag(transB),
     }),
   einsum: (n, { equation }) => n.op("Einsum", n.rest(), { equation: { string: equation } }),
-  conv: (n, attrs) => n.op("Conv", n.rest(), convolution(attrs)),
-  "conv-transpose": (n, attrs) =>
-    n.op("ConvTranspose", n.rest(), {
-      ...convolution(attrs),
-      output_padding: { ints: attrs.outputPadding },
-      ...(attrs.outputShape === null ? {} : { output_shape: { ints: attrs.outputShape } }),
-    }),
-  pool: (n, attrs) =>
-    n.op(attrs.fn === "max" ? "MaxPool" : "AveragePool", [n.input(0)], {
-      ...windows(attrs),
-      kernel_shape: { ints: attrs.kernel },
-      ceil_mode: { int: attrs.ceilMode ? 1 : 0 },
-      ...(attrs.fn === "max" ? {} : { count_include_pad: { int: attrs.countIncludePad ? 1 : 0 } }),
-    }),
-  "global-pool": (n, { fn }) => n.op(fn === "max" ? "GlobalMaxPool" : "GlobalAveragePool", [n.input(0)]),
-  resize: (n, attrs) =>
-    n.op("Resize", n.rest(), {
-      mode: { string: attrs.mode },
-      coordinate_transformation_mode: { string: attrs.coordinates },
-      nearest_mode: { string: attrs.nearestMode },
-      cubic_coeff_a: { float: attrs.cubicA },
-      exclude_outside: { int: attrs.excludeOutside ? 1 : 0 },
-      extrapolation_value: { float: attrs.extrapolationValue },
-      keep_aspect_ratio_policy: { string: attrs.keepAspectRatio },
-      ...(attrs.axes === null ? {} : { axes: { ints: attrs.axes } }),
-    }),
-  "matmul-integer": (n) => n.op("MatMulInteger", n.rest()),
-  "dequantize-linear": (n, { axis, blockSize }) =>
-    n.op("DequantizeLinear", n.rest(), {
-      axis: { int: axis },
-      ...(blockSize === 0 ? {} : { block_size: { int: blockSize } }),
-    }),
 };

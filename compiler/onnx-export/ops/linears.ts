@@ -1,8 +1,8 @@
 import type { DType } from "../../../ir/dtype.js";
 import type { Activation } from "../../../ir/ops/index.js";
+import { activated } from "../activations.js";
 import type { Operands, Section } from "../operands.js";
 import type { Name } from "../writer.js";
-import { activated } from "./activations.js";
 import { qkNormRope } from "./attention.js";
 import { gated } from "./modulation.js";
 

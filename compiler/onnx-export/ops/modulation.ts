@@ -22,7 +22,7 @@ function modulate(n: Operands, x: Name, rank: number, dtype: DType): Name {
   return n.op("Add", [n.op("Mul", [x, factor]), shift]);
 }
 
-function adaln(n: Operands, epsilon: number): Name {
+export function adaln(n: Operands, epsilon: number): Name {
   const dtype = n.dtype(0);
   const normal = layerNorm(n, {
     x: n.input(0),
@@ -36,19 +36,12 @@ function adaln(n: Operands, epsilon: number): Name {
   return modulate(n, normal, n.rank(0), dtype);
 }
 
-/**
- * Modulation and gates. What a bundle quantizes stays what it was quantized from: int8 rows are an approximation of
- * these floats that the kernels make.
- */
-export const modulation: Section<
-  "modulate" | "gated-residual" | "adaln" | "adaln-quantize" | "quantize-rows"
-> = {
+/** Shift, scale and gate of rows. */
+export const modulation: Section<"modulate" | "gated-residual" | "adaln"> = {
   modulate: (n) => modulate(n, n.input(0), n.rank(0), n.dtype(0)),
   "gated-residual": (n) => {
     const dtype = n.outDtype();
     return gated(n, n.as(0, dtype), n.as(1, dtype), n.as(2, dtype), n.rank(1), n.rank(2));
   },
   adaln: (n, { epsilon }) => adaln(n, epsilon),
-  "adaln-quantize": (n, { epsilon }) => [n.writer.cast(adaln(n, epsilon), n.dtype(0), "f32"), null, null],
-  "quantize-rows": (n) => [n.as(0, "f32"), null, null],
 };

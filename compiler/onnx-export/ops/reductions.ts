@@ -1,5 +1,6 @@
 import type { ReduceFn } from "../../../ir/ops/index.js";
 import type { Section } from "../operands.js";
+import { flag } from "../writer.js";
 
 const REDUCE: Readonly<Record<ReduceFn, string>> = {
   sum: "ReduceSum",
@@ -14,18 +15,30 @@ const REDUCE: Readonly<Record<ReduceFn, string>> = {
   "sum-square": "ReduceSumSquare",
 };
 
-export const reductions: Section<"reduce" | "arg-reduce" | "softmax" | "softmax-flat"> = {
+/** Along axes: sums and extrema, running ones, the largest entries, softmax. */
+export const reductions: Section<"reduce" | "arg-reduce" | "cumsum" | "topk" | "softmax" | "softmax-flat"> = {
   reduce: (n, { fn, keepDims, noopWithEmptyAxes }) =>
     n.op(REDUCE[fn], n.rest(), {
-      keepdims: { int: keepDims ? 1 : 0 },
-      noop_with_empty_axes: { int: noopWithEmptyAxes ? 1 : 0 },
+      keepdims: flag(keepDims),
+      noop_with_empty_axes: flag(noopWithEmptyAxes),
     }),
   "arg-reduce": (n, { fn, axis, keepDims, selectLast }) =>
     n.op(fn === "max" ? "ArgMax" : "ArgMin", [n.input(0)], {
       axis: { int: axis },
-      keepdims: { int: keepDims ? 1 : 0 },
-      select_last_index: { int: selectLast ? 1 : 0 },
+      keepdims: flag(keepDims),
+      select_last_index: flag(selectLast),
     }),
+  cumsum: (n, { exclusive, reverse }) =>
+    n.op("CumSum", n.rest(), { exclusive: flag(exclusive), reverse: flag(reverse) }),
+  topk: (n, { axis, largest, sorted }) => {
+    // k is a vector of one element.
+    const k = n.rank(1) === 1 ? n.input(1) : n.reshape(n.input(1), [1]);
+    return n.writer.many("TopK", [n.input(0), k], n.node.outputs.length, {
+      axis: { int: axis },
+      largest: flag(largest),
+      sorted: flag(sorted),
+    });
+  },
   softmax: (n, { axis, log }) => n.op(log ? "LogSoftmax" : "Softmax", [n.input(0)], { axis: { int: axis } }),
   /** The softmax of opsets before 13, on the axes from `axis` on as one. */
   "softmax-flat": (n, { axis, log }) => {

@@ -1,19 +1,10 @@
 import { addDims } from "../../../ir/dim.js";
-import type { ScatterReduction } from "../../../ir/ops/index.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
 import { scalarProto } from "../scalar-proto.js";
-import type { Attributes } from "../writer.js";
+import { flag } from "../writer.js";
 
-function flag(value: boolean): { readonly int: number } {
-  return { int: value ? 1 : 0 };
-}
-
-function reduction(word: ScatterReduction): Attributes {
-  return { reduction: { string: word } };
-}
-
-/** Operations that move, select or make elements. */
+/** Elements moved, repeated or made by their place. */
 export const shapes: Section<
   | "part"
   | "shape"
@@ -27,24 +18,14 @@ export const shapes: Section<
   | "concat"
   | "split"
   | "slice"
-  | "gather"
-  | "gather-elements"
-  | "gather-nd"
-  | "scatter-elements"
-  | "scatter-nd"
   | "tile"
   | "pad"
   | "constant-of-shape"
   | "range"
-  | "nonzero"
-  | "one-hot"
   | "trilu"
   | "eye-like"
-  | "cumsum"
   | "depth-to-space"
   | "space-to-depth"
-  | "topk"
-  | "compress"
 > = {
   part: (n, { axis, start, length }) => {
     const bounds = [n.dimensions([start]), n.dimensions([addDims(start, length)])];
@@ -68,39 +49,19 @@ export const shapes: Section<
     return n.writer.many("Split", n.rest(), count, { axis: { int: axis }, ...equal });
   },
   slice: (n) => n.op("Slice", n.rest()),
-  gather: (n, { axis }) => n.op("Gather", n.rest(), { axis: { int: axis } }),
-  "gather-elements": (n, { axis }) => n.op("GatherElements", n.rest(), { axis: { int: axis } }),
-  "gather-nd": (n, { batchDims }) => n.op("GatherND", n.rest(), { batch_dims: { int: batchDims } }),
-  "scatter-elements": (n, attrs) =>
-    n.op("ScatterElements", n.rest(), { axis: { int: attrs.axis }, ...reduction(attrs.reduction) }),
-  "scatter-nd": (n, attrs) => n.op("ScatterND", n.rest(), reduction(attrs.reduction)),
   tile: (n) => n.op("Tile", n.rest()),
   pad: (n, { mode }) => n.op("Pad", n.rest(), { mode: { string: mode } }),
   "constant-of-shape": (n, { value, dtype }) =>
     n.op("ConstantOfShape", [n.input(0)], { value: { tensor: scalarProto(value, dtype) } }),
   range: (n) => n.op("Range", n.rest()),
-  nonzero: (n) => n.op("NonZero", [n.input(0)]),
-  "one-hot": (n, { axis }) => n.op("OneHot", n.rest(), { axis: { int: axis } }),
   trilu: (n, { upper }) => n.op("Trilu", n.rest(), { upper: flag(upper) }),
   "eye-like": (n, { k, dtype }) =>
     n.op("EyeLike", [n.input(0)], {
       k: { int: k },
       ...(dtype === null ? {} : { dtype: { int: ONNX_TYPE[dtype] } }),
     }),
-  cumsum: (n, { exclusive, reverse }) =>
-    n.op("CumSum", n.rest(), { exclusive: flag(exclusive), reverse: flag(reverse) }),
   "depth-to-space": (n, { blockSize, mode }) =>
     n.op("DepthToSpace", [n.input(0)], { blocksize: { int: blockSize }, mode: { string: mode } }),
   "space-to-depth": (n, { blockSize }) =>
     n.op("SpaceToDepth", [n.input(0)], { blocksize: { int: blockSize } }),
-  topk: (n, { axis, largest, sorted }) => {
-    // k is a vector of one element.
-    const k = n.rank(1) === 1 ? n.input(1) : n.reshape(n.input(1), [1]);
-    return n.writer.many("TopK", [n.input(0), k], n.node.outputs.length, {
-      axis: { int: axis },
-      largest: flag(largest),
-      sorted: flag(sorted),
-    });
-  },
-  compress: (n, { axis }) => n.op("Compress", n.rest(), axis === null ? {} : { axis: { int: axis } }),
 };

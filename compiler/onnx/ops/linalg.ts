@@ -31,9 +31,3 @@ export function Einsum(n: Operation) {
   }
   n.result("einsum", operands, { equation });
 }
-
-export function MatMulInteger(n: Operation) {
-  const operands = [n.input(0), n.input(1), n.optional(2), n.optional(3)];
-  for (const id of operands) if (id !== null) n.requireType(id, ["i8", "u8"]);
-  n.result("matmul-integer", operands, {}, "i32");
-}

@@ -88,3 +88,9 @@ function shown(shape: readonly number[]): string {
 function same(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i]);
 }
+
+export function MatMulInteger(n: Operation) {
+  const operands = [n.input(0), n.input(1), n.optional(2), n.optional(3)];
+  for (const id of operands) if (id !== null) n.requireType(id, ["i8", "u8"]);
+  n.result("matmul-integer", operands, {}, "i32");
+}

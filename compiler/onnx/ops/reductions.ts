@@ -1,6 +1,7 @@
 import type { DType } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import type { ReduceFn } from "../../../ir/ops/index.js";
+import { typed } from "../builder.js";
 import type { Operation, OperatorImporter } from "../operation.js";
 
 /** @param since opset in which the attribute `axes` became an operand */
@@ -73,4 +74,20 @@ export function Hardmax(n: Operation) {
 
 function vector(n: Operation, value: number, dtype: DType): ValueId {
   return n.constant({ dtype, shape: [1], source: { kind: "fill", value } });
+}
+
+export function CumSum(n: Operation) {
+  const attrs = { exclusive: n.flag("exclusive", false), reverse: n.flag("reverse", false) };
+  n.result("cumsum", [n.input(0), n.indices(1)], attrs);
+}
+
+export function TopK(n: Operation) {
+  const x = n.input(0);
+  const k = n.opset < 10 ? n.i64([n.int("k")]) : n.input(1);
+  const attrs = {
+    axis: n.axis("axis", x, -1),
+    largest: n.flag("largest", true),
+    sorted: n.flag("sorted", true),
+  };
+  n.results("topk", [x, k], attrs, [typed(n.dtype(x)), typed("i64")]);
 }

@@ -1,6 +1,6 @@
-import type { Activation } from "../../../ir/ops/index.js";
-import type { Operands, Section } from "../operands.js";
-import type { Name } from "../writer.js";
+import type { Activation } from "../../ir/ops/index.js";
+import type { Operands } from "./operands.js";
+import type { Name } from "./writer.js";
 
 /** x·sigmoid(x) */
 export function silu(n: Operands, x: Name): Name {
@@ -24,8 +24,3 @@ export function activated(n: Operands, x: Name, activation: Activation): Name {
       return gelu(n, x, "none");
   }
 }
-
-export const activations: Section<"silu" | "gelu"> = {
-  silu: (n) => silu(n, n.input(0)),
-  gelu: (n, { approximate }) => gelu(n, n.input(0), approximate),
-};

@@ -1,0 +1,60 @@
+import type { AutoPad, ConvAttrs } from "../../../ir/ops/index.js";
+import type { Section } from "../operands.js";
+import type { Attributes } from "../writer.js";
+import { flag } from "../writer.js";
+
+const AUTO_PAD: Readonly<Record<AutoPad, string>> = {
+  notset: "NOTSET",
+  "same-upper": "SAME_UPPER",
+  "same-lower": "SAME_LOWER",
+  valid: "VALID",
+};
+
+/** Sliding windows. Explicit pads and automatic ones exclude each other. */
+function windows(attrs: Omit<ConvAttrs, "group" | "kernel">): Attributes {
+  const { strides, pads, dilations, autoPad } = attrs;
+  return {
+    strides: { ints: strides },
+    dilations: { ints: dilations },
+    auto_pad: { string: AUTO_PAD[autoPad] },
+    ...(autoPad === "notset" ? { pads: { ints: pads } } : {}),
+  };
+}
+
+function convolution(attrs: ConvAttrs): Attributes {
+  return {
+    ...windows(attrs),
+    group: { int: attrs.group },
+    ...(attrs.kernel === null ? {} : { kernel_shape: { ints: attrs.kernel } }),
+  };
+}
+
+/** Convolutions and other windows over images. */
+export const images: Section<"conv" | "conv-transpose" | "pool" | "global-pool" | "resize"> = {
+  conv: (n, attrs) => n.op("Conv", n.rest(), convolution(attrs)),
+  "conv-transpose": (n, attrs) =>
+    n.op("ConvTranspose", n.rest(), {
+      ...convolution(attrs),
+      output_padding: { ints: attrs.outputPadding },
+      ...(attrs.outputShape === null ? {} : { output_shape: { ints: attrs.outputShape } }),
+    }),
+  pool: (n, attrs) =>
+    n.op(attrs.fn === "max" ? "MaxPool" : "AveragePool", [n.input(0)], {
+      ...windows(attrs),
+      kernel_shape: { ints: attrs.kernel },
+      ceil_mode: flag(attrs.ceilMode),
+      ...(attrs.fn === "max" ? {} : { count_include_pad: flag(attrs.countIncludePad) }),
+    }),
+  "global-pool": (n, { fn }) => n.op(fn === "max" ? "GlobalMaxPool" : "GlobalAveragePool", [n.input(0)]),
+  resize: (n, attrs) =>
+    n.op("Resize", n.rest(), {
+      mode: { string: attrs.mode },
+      coordinate_transformation_mode: { string: attrs.coordinates },
+      nearest_mode: { string: attrs.nearestMode },
+      cubic_coeff_a: { float: attrs.cubicA },
+      exclude_outside: flag(attrs.excludeOutside),
+      extrapolation_value: { float: attrs.extrapolationValue },
+      keep_aspect_ratio_policy: { string: attrs.keepAspectRatio },
+      ...(attrs.axes === null ? {} : { axes: { ints: attrs.axes } }),
+    }),
+};
