@@ -4,6 +4,7 @@
  *
  *   npm run build && node dist/benchmarks/cpu-gemm.js [--threads 2] [--json]
  */
+
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -11,6 +12,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Bench } from "tinybench";
 import { assembleWat } from "../compiler/codegen/assemble-wat.js";
 import { paddedK } from "../ir/families/contract/arguments.js";
+import { phasesWith } from "../ir/program/phases.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../ir/program/program.js";
 import type { LoadedProgram } from "../runtime/device.js";
 import { createNodeCpuDevice } from "../runtime/node/cpu.js";
@@ -162,7 +164,7 @@ async function loadGemm(
     symbols: [],
     buffers: [...buffers.values()],
     kernels,
-    phases: { load: [], prompt: [], step: launches, advance: [] },
+    phases: phasesWith({ load: [], prompt: [], step: launches, advance: [] }),
     inputs: [],
     outputs: [],
     model: null,

@@ -4,8 +4,10 @@
  *
  *   node dist/benchmarks/webgpu-gemm.js [--m 512] [--k 3072] [--n 3072] [--repeat 3] [--gpu]
  */
+
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { phasesWith } from "../ir/program/phases.js";
 import type { Launch, Program, ProgramBuffer } from "../ir/program/program.js";
 import { packTritRow, tritRowBytes } from "../ir/ternary/trits.js";
 import type { Device } from "../runtime/device.js";
@@ -172,7 +174,7 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
         id,
         fallback: id === "gemm" && definitions.has("fallback") ? "fallback" : null,
       })),
-      phases: {
+      phases: phasesWith({
         load: [launch("unpack", n, [arg("stored", 0), arg("weights", 0)], [n, 1, 1])],
         prompt: v.int8
           ? [
@@ -186,7 +188,7 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
           : [],
         step: [launch("gemm", m, [...rows, ...weights, arg("out", n)], [n, m, 1])],
         advance: [],
-      },
+      }),
       inputs: [],
       outputs: [],
       model: null,

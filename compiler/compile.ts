@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/graph/graph.js";
-import type { Phase } from "../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import {
@@ -101,7 +100,8 @@ export interface CompileReport {
   readonly toolkit: string | null;
   /** CUDA with binaries by nvcc: what each kernel takes on each architecture. */
   readonly resources: readonly (KernelResources & { readonly kernel: string })[];
-  readonly launches: Readonly<Record<Phase, number>>;
+  /** By phase. */
+  readonly launches: Readonly<Record<string, number>>;
   /** Bytes of weights.safetensors. */
   readonly weightBytes: number;
   /** How the weights were packed. */
@@ -226,12 +226,7 @@ async function compileInto(
       kernels: kernels.length,
       toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,
       resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),
-      launches: {
-        load: phases.load.length,
-        prompt: phases.prompt.length,
-        step: phases.step.length,
-        advance: phases.advance.length,
-      },
+      launches: Object.fromEntries(phases.map(({ name, launches }) => [name, launches.length])),
       weightBytes,
       packing,
       sourceBytes: inspection.storage.source,

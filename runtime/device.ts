@@ -1,5 +1,5 @@
 import type { Bindings } from "../ir/dim.js";
-import type { Phase, Program } from "../ir/program/program.js";
+import type { Program } from "../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 
 /** Sources and binaries of a bundle's kernels, by kernel id. */
@@ -48,8 +48,8 @@ export interface LoadedProgram {
   bind(bindings: Bindings): Promise<void>;
   /** Fills a `host` buffer; `data` has exactly its elements. */
   write(buffer: string, data: Float32Array | Int32Array): void;
-  /** Runs phases one after the other in one submission. `step` selects step-indexed arguments. */
-  run(phases: readonly Phase[], step: number): Promise<void>;
+  /** Runs phases, named, one after the other in one submission. `step` selects step-indexed arguments. */
+  run(phases: readonly string[], step: number): Promise<void>;
   /** The first `elements` (default all) of a buffer, as its device dtype (u32 for bool; i8 as Int8Array, bf16 as its bits). */
   read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array>;
   /** Bytes the program holds on the device now, weights and buffers. */

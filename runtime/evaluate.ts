@@ -3,6 +3,7 @@ import { convertData, isBig } from "../ir/constant/convert.js";
 import { type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { STEPS } from "../ir/graph/graph.js";
+import { phasesThatRun } from "../ir/program/phases.js";
 import type { DeviceDType, Program, ProgramPort } from "../ir/program/program.js";
 import { countOf, type Tensor } from "../ir/tensor.js";
 import type { LoadedProgram } from "./device.js";
@@ -32,6 +33,7 @@ async function evaluate(
   const batch = batchOf(ports, inputs);
   const bindings = bindSymbols(ports, inputs);
   const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
+  const phases = phasesThatRun(program, "prompt", "step");
   await loaded.bind(bindings);
   const parts = new Map<string, Float32Array[] | Int32Array[] | Uint32Array[]>();
   for (let sample = 0; sample < batch; sample++) {
@@ -40,7 +42,7 @@ async function evaluate(
       if (tensor === undefined) continue;
       loaded.write(port.buffer, sampleData(port, tensor, sample, dtypes.get(port.buffer) ?? "f32"));
     }
-    await loaded.run(["prompt", "step"], 0);
+    await loaded.run(phases, 0);
     for (const port of program.outputs) {
       if (sample > 0 && port.batchAxis === null) continue;
       const count = countOf(port.shape.map((dim) => evaluateDim(dim, bindings)));

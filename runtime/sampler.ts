@@ -1,6 +1,7 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import type { InputRole } from "../ir/graph/graph.js";
+import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import type { LoadedProgram } from "./device.js";
 import { imageIds, joinRows, type LatentGeometry, textIds } from "./latents.js";
@@ -93,13 +94,13 @@ async function sampleAlone(
 
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
-  await denoise(loaded, request, steps);
+  await denoise(loaded, program, request, steps);
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
   write(latents, values.latents);
   const [velocity] = program.outputs;
-  await denoise(loaded, { ...request, onStep: undefined }, steps, async (step) => {
+  await denoise(loaded, program, { ...request, onStep: undefined }, steps, async (step) => {
     const values = await loaded.read(velocity?.buffer ?? "");
     requireFinite(Float32Array.from(values), {
       place: `step ${step + 1} of ${steps}`,
@@ -113,11 +114,13 @@ async function sampleAlone(
 /** All steps; `look` at the end of each, before the next begins. */
 async function denoise(
   loaded: LoadedProgram,
+  program: Program,
   request: Pick<SampleRequest, "signal" | "onStep">,
   steps: number,
   look?: (step: number) => Promise<void>,
 ): Promise<void> {
-  await loaded.run(["prompt"], 0);
+  await loaded.run(phasesThatRun(program, "prompt"), 0);
+  const phases = phasesThatRun(program, "step", "update");
   let yielded = performance.now();
   for (let step = 0; step < steps; step++) {
     // A device that computes on this thread never lets an event in by itself: not Ctrl-C, not a page's button.
@@ -126,7 +129,7 @@ async function denoise(
       yielded = performance.now();
     }
     request.signal?.throwIfAborted();
-    await loaded.run(["step", "advance"], step);
+    await loaded.run(phases, step);
     await look?.(step);
     request.onStep?.({ step: step + 1, steps });
   }
@@ -181,12 +184,14 @@ export function notASampler(found: string, place?: string): TritcError {
   });
 }
 
-function samplerProblem({ inputs, model, phases }: Program): string | undefined {
+function samplerProblem(program: Program): string | undefined {
+  const { inputs, model } = program;
   const foreign = inputs.filter(({ role }) => role === null).map(({ name }) => name);
   if (model === null) return `a graph of generic operations, with the inputs ${foreign.join(", ")}`;
   if (foreign.length > 0) return `inputs that the sampler has no values for: ${foreign.join(", ")}`;
   const latents = inputs.find(({ role }) => role === "latents");
-  if (latents === undefined || phases.advance.length === 0) return "no input that takes the latents";
+  if (latents === undefined || phasesThatRun(program, "update").length === 0)
+    return "no input that takes the latents";
   const [batch = 1] = latents.shape.slice(0, -2);
   return batch === 1 ? undefined : `${latents.name} [${latents.shape.join(", ")}], a batch of ${batch}`;
 }

@@ -5,6 +5,7 @@
  *   npm run gpu-plan -- --target h200 -o plan
  *   plan/run.sh results        on this machine, or after `tritc pack-runner plan -o runner.tar.gz` on another
  */
+
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { cacheDir } from "../../runtime/node/cache-dir.js";
 import { type Activations, type Target, targetByName } from "../../targets/index.js";
@@ -93,7 +95,7 @@ async function writeProgram(
     kernels[id] = file;
   }
   process.stderr.write(
-    `${name}: ${artifacts.length} kernels, ${planned.lowered.program.phases.step.length} launches a step\n`,
+    `${name}: ${artifacts.length} kernels, ${launchesThatRun(planned.lowered.program, "step").length} launches a step\n`,
   );
   return { name, folder, activations, tensors: plannedTensors(planned.lowered), kernels };
 }

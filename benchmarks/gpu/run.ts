@@ -4,6 +4,7 @@
  *
  *   node dist/benchmarks/gpu/run.js <plan> --peers peers.json -o result.json
  */
+
 import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { Command } from "commander";
 import { TritcError } from "../../ir/errors.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { parseProgram } from "../../ir/program/json.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { surveyCuda } from "../../runtime/node/cuda/survey.js";
 import { CASES } from "./cases.js";
@@ -126,7 +128,7 @@ function dryRun(plan: Plan): void {
       ? JSON.stringify(caseOf(planned).sizes)
       : `${options.steps} steps`;
     process.stdout.write(
-      `${planned.name}: ${program.kernels.length} kernels (${bytes} bytes), ${program.phases.step.length} launches a step; ${sizes}\n`,
+      `${planned.name}: ${program.kernels.length} kernels (${bytes} bytes), ${launchesThatRun(program, "step").length} launches a step; ${sizes}\n`,
     );
   }
 }

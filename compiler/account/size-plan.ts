@@ -1,5 +1,6 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { ManifestMemory, ManifestPlan } from "../../ir/format/manifest.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
@@ -55,8 +56,7 @@ export function planSize(
   bf16: Bf16Memory | null,
 ): SizePlan {
   const rules = memoryRules(target);
-  const { prompt, step, advance } = program.phases;
-  const works = launchWork(program, [...step, ...advance], sizes);
+  const works = launchWork(program, launchesThatRun(program, "step", "update"), sizes);
   return {
     resolution,
     sizes,
@@ -65,7 +65,7 @@ export function planSize(
       stream: programMemory(program, sizes, rules, "stream"),
     },
     bf16,
-    prompt: totalWork(launchWork(program, prompt, sizes)),
+    prompt: totalWork(launchWork(program, launchesThatRun(program, "prompt"), sizes)),
     step: totalWork(works),
     stepFloor: timeFloor(works, ratesOf(target)),
   };

@@ -1,5 +1,6 @@
 import type { Bindings } from "../../ir/dim.js";
-import type { Launch, Phase, Program } from "../../ir/program/program.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
+import type { Launch, Program } from "../../ir/program/program.js";
 import { elementBytes } from "../../targets/memory/buffers.js";
 
 /** What is alive during a launch, in bytes; slots and alignment not counted. */
@@ -16,22 +17,21 @@ export interface Moment {
   readonly holders: readonly { readonly buffer: string; readonly bytes: number }[];
 }
 
-const ORDER: readonly Phase[] = ["prompt", "step", "advance"];
-
-/** What activations are alive at each launch of a step, `advance` included. */
+/** What activations are alive at each launch of a step, updates included. */
 export function stepTimeline(program: Program, bindings: Bindings): readonly Moment[] {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
   const outputs = new Set(program.outputs.map((port) => port.buffer));
-  const all = ORDER.flatMap((phase) => program.phases[phase].map((launch) => ({ phase, launch })));
-  const begin = program.phases.prompt.length;
+  const prompt = launchesThatRun(program, "prompt");
+  const all = [...prompt, ...launchesThatRun(program, "step", "update")];
+  const begin = prompt.length;
   const writes = (launch: Launch, i: number) => kernels.get(launch.kernel)?.args[i]?.access !== "read";
   const [first, last] = [new Map<string, number>(), new Map<string, number>()];
   const early = new Set<string>();
-  for (const [time, { phase, launch }] of all.entries()) {
+  for (const [time, launch] of all.entries()) {
     for (const [i, { buffer }] of launch.args.entries()) {
       if (!first.has(buffer)) first.set(buffer, time);
       last.set(buffer, outputs.has(buffer) ? all.length : time);
-      if (phase === "prompt" && writes(launch, i)) early.add(buffer);
+      if (time < begin && writes(launch, i)) early.add(buffer);
     }
   }
   const sized = program.buffers.map((buffer) => ({
@@ -46,7 +46,7 @@ export function stepTimeline(program: Program, bindings: Bindings): readonly Mom
     kind === "arena" && early.has(id) && (last.get(id) ?? 0) >= begin;
   const hoisted = sum(sized.filter(lasting));
   const own = sized.filter((buffer) => buffer.kind === "arena" && !early.has(buffer.id));
-  return all.slice(begin).map(({ launch }, i): Moment => {
+  return all.slice(begin).map((launch, i): Moment => {
     const time = begin + i;
     const live = own.filter(({ id }) => (first.get(id) ?? Infinity) <= time && time <= (last.get(id) ?? -1));
     const holders = [...live].sort((a, b) => b.bytes - a.bytes).slice(0, 8);

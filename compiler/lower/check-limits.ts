@@ -1,6 +1,6 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import { type Kernel, type Launch, PHASES, type Phase } from "../../ir/program/program.js";
+import type { Kernel, Launch } from "../../ir/program/program.js";
 import { sizeOf } from "../analysis/sizes.js";
 import type { MemoryLimits } from "../pass.js";
 import { bufferBytes, type DraftBuffer } from "./lowering.js";
@@ -8,7 +8,7 @@ import { bufferBytes, type DraftBuffer } from "./lowering.js";
 interface Draft {
   readonly buffers: readonly DraftBuffer[];
   readonly kernels: readonly Kernel[];
-  readonly launches: Readonly<Record<Phase, readonly Launch[]>>;
+  readonly launches: readonly Launch[];
 }
 
 /**
@@ -49,7 +49,7 @@ function isActivations({ storage }: DraftBuffer): boolean {
 function boundAsWhole({ kernels, launches }: Draft, sizes: Bindings): ReadonlySet<string> {
   const byId = new Map(kernels.map((kernel) => [kernel.id, kernel]));
   const whole = new Set<string>();
-  for (const launch of PHASES.flatMap((phase) => launches[phase])) {
+  for (const launch of launches) {
     const kernel = byId.get(launch.kernel);
     const [, y] = launch.grid;
     const cuttable = y !== undefined && sizeOf(y.size, sizes) === sizeOf(launch.rows, sizes);

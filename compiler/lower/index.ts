@@ -12,6 +12,7 @@ import {
   shapeOf,
   type ValueId,
 } from "../../ir/graph/graph.js";
+import { allLaunches, phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { Target } from "../../targets/target.js";
@@ -88,23 +89,24 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
 
   const drafts = [...lowering.buffers.values()];
   const kernels = lowering.kernels.all;
+  const phases = phasesWith(lowering.launches);
   const draft = {
     buffers: drafts,
     kernels: kernels.map(({ kernel }) => kernel),
-    launches: lowering.launches,
+    launches: allLaunches({ phases }),
   };
   checkLimits(draft, target.limits, sizes, target.name);
   checkStored(lowering.weights.all);
   const byId = new Map(kernels.map(({ kernel }) => [kernel.id, kernel]));
   const writes = (launch: Launch, i: number) => byId.get(launch.kernel)?.args[i]?.access !== "read";
   const kept = new Set(outputs.map((output) => output.buffer));
-  const { buffers, report } = planMemory(drafts, lowering.launches, writes, kept, sizes);
+  const { buffers, report } = planMemory(drafts, phases, writes, kept, sizes);
   const program: Program = {
     target: target.name,
     symbols: symbolsIn([...inputs, ...(delta === null ? [] : [delta])]),
     buffers,
     kernels: draft.kernels,
-    phases: lowering.launches,
+    phases,
     inputs: delta === null ? inputs : [...inputs, delta],
     outputs,
     model: graph.model ?? null,

@@ -2,7 +2,7 @@ import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/d
 import { byteLength } from "../../ir/dtype.js";
 import { type FloatStorage, paddedK } from "../../ir/families/contract/arguments.js";
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { DeviceDType, GridAxis, Launch, LaunchArg, Phase } from "../../ir/program/program.js";
+import type { DeviceDType, GridAxis, Launch, LaunchArg } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
@@ -43,14 +43,15 @@ export class Lowering {
   readonly kernels: KernelTable;
   readonly weights: WeightTable;
   readonly buffers = new Map<string, DraftBuffer>();
-  readonly launches: Record<Phase, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
+  /** By phase. */
+  readonly launches: Record<string, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
   readonly #operands = new Map<ValueId, Operand>();
   readonly #unpacked = new Map<string, string>();
   readonly #names = new UniqueNames();
   readonly #inputs: ReadonlySet<ValueId>;
   readonly #outputs: ReadonlySet<ValueId>;
   /** Phase and label of the launches being made. */
-  #phase: Phase = "step";
+  #phase = "step";
   #label = "";
 
   constructor(
@@ -82,7 +83,7 @@ export class Lowering {
     this.during(this.placements.get(output)?.phase ?? "step", role ?? node.op, make);
   }
 
-  during(phase: Phase, label: string, make: () => void): void {
+  during(phase: string, label: string, make: () => void): void {
     const before = [this.#phase, this.#label] as const;
     this.#phase = phase;
     this.#label = label;
@@ -241,7 +242,7 @@ export class Lowering {
     }
     const grid: readonly GridAxis[] = gridOf(definition, request.sizes);
     const { rows, args } = request;
-    this.launches[this.#phase].push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
+    this.launches[this.#phase]?.push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
   }
 }
 

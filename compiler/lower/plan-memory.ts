@@ -21,24 +21,22 @@ interface Lifetime {
   readonly bytes: number;
 }
 
-const TIMELINE: readonly Phase[] = ["prompt", "step", "advance"];
-
 /**
  * `plan-memory`: gives every intermediate a slot; buffers of one slot share memory, so their lifetimes must
- * not overlap. Time is the order of launches, prompt before step. What `prompt` writes and a step reads lives
+ * not overlap. Time is the order of launches, phase by phase. What is written once per prompt and read in a step lives
  * to the end, because every step reads it again; so do outputs, which the host reads after the step.
  *
  * Slots are filled largest buffer first, each into the slot it leaves the least of.
  */
 export function planMemory(
   buffers: readonly DraftBuffer[],
-  launches: Readonly<Record<Phase, readonly Launch[]>>,
+  phases: readonly Phase[],
   writes: (launch: Launch, argument: number) => boolean,
   kept: ReadonlySet<string>,
   sizes: Bindings,
 ): { readonly buffers: readonly ProgramBuffer[]; readonly report: MemoryReport } {
   const bytes = new Map(buffers.map((b) => [b.id, roundUp(sizeOf(bufferBytes(b), sizes))]));
-  const lifetimes = lifetimesOf(buffers, launches, writes, kept, bytes);
+  const lifetimes = lifetimesOf(buffers, phases, writes, kept, bytes);
   const slots = assignSlots(lifetimes);
   const planned = buffers.flatMap((b): readonly ProgramBuffer[] => {
     const { id, dtype, elements } = b;
@@ -52,7 +50,7 @@ export function planMemory(
 
 function lifetimesOf(
   buffers: readonly DraftBuffer[],
-  launches: Readonly<Record<Phase, readonly Launch[]>>,
+  phases: readonly Phase[],
   writes: (launch: Launch, argument: number) => boolean,
   kept: ReadonlySet<string>,
   bytes: ReadonlyMap<string, number>,
@@ -61,13 +59,14 @@ function lifetimesOf(
   const last = new Map<string, number>();
   const writtenInPrompt = new Set<string>();
   let time = 0;
-  for (const phase of TIMELINE) {
-    for (const launch of launches[phase]) {
+  for (const { runs, launches } of phases) {
+    if (runs === "load") continue;
+    for (const launch of launches) {
       for (const [i, { buffer }] of launch.args.entries()) {
         if (!first.has(buffer)) first.set(buffer, time);
-        const lasting = phase !== "prompt" && writtenInPrompt.has(buffer);
+        const lasting = runs !== "prompt" && writtenInPrompt.has(buffer);
         last.set(buffer, lasting ? Number.POSITIVE_INFINITY : Math.max(last.get(buffer) ?? 0, time));
-        if (phase === "prompt" && writes(launch, i)) writtenInPrompt.add(buffer);
+        if (runs === "prompt" && writes(launch, i)) writtenInPrompt.add(buffer);
       }
       time++;
     }

@@ -1,4 +1,5 @@
 import { byteLength } from "../../ir/dtype.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { TensorStorage } from "../account/tensor-bytes.js";
 
@@ -19,7 +20,7 @@ export function layersOf(program: Program, tensors: readonly TensorStorage[]): r
   const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-  return program.phases.load.flatMap((launch): readonly Layer[] => {
+  return launchesThatRun(program, "load").flatMap((launch): readonly Layer[] => {
     const kernel = kernels.get(launch.kernel);
     const [n, k] = [kernel?.params.n, kernel?.params.k];
     if (kernel === undefined || typeof n !== "number" || typeof k !== "number") return [];

@@ -1,5 +1,6 @@
 import type { ManifestMemory } from "../../ir/format/manifest.js";
 import type { ModelDescription } from "../../ir/graph/graph.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, totalWork, type Work } from "../../ir/program/work.js";
@@ -213,10 +214,9 @@ function holderSection({ program, promptWeights }: ReportSubject, plan: SizePlan
 }
 
 function workSection({ program }: ReportSubject, plan: SizePlan): Section {
-  const { prompt, step, advance } = program.phases;
   const rows = [
-    ...familyRows("step", launchWork(program, [...step, ...advance], plan.sizes)),
-    ...familyRows("prompt", launchWork(program, prompt, plan.sizes)),
+    ...familyRows("step", launchWork(program, launchesThatRun(program, "step", "update"), plan.sizes)),
+    ...familyRows("prompt", launchWork(program, launchesThatRun(program, "prompt"), plan.sizes)),
   ];
   const floor =
     plan.stepFloor === null

@@ -22,7 +22,7 @@ import { JsonNumber, parseStrictJson } from "./strict-json.js";
 /** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
 export const BUNDLE_FORMAT = "tritc-bundle";
 /** Raised when a runtime of the previous number could not run the new bundles. */
-export const BUNDLE_FORMAT_VERSION = 2;
+export const BUNDLE_FORMAT_VERSION = 3;
 
 export const MANIFEST_FILE = "manifest.json";
 export const PROGRAM_FILE = "program.json";

@@ -18,21 +18,22 @@ import {
   triple,
 } from "../format/decode.js";
 import { modelDescription, PROGRAM_FILE } from "../format/manifest.js";
-import type {
-  BufferStorage,
-  CudaLaunch,
-  CudaTensorMap,
-  DeviceDType,
-  GridAxis,
-  Kernel,
-  KernelArg,
-  Launch,
-  LaunchArg,
-  Program,
-  ProgramBuffer,
-  ProgramPort,
+import {
+  type BufferStorage,
+  type CudaLaunch,
+  type CudaTensorMap,
+  type DeviceDType,
+  type GridAxis,
+  type Kernel,
+  type KernelArg,
+  type Launch,
+  type LaunchArg,
+  type Phase,
+  type Program,
+  type ProgramBuffer,
+  type ProgramPort,
+  REPETITIONS,
 } from "./program.js";
-import { PHASES } from "./program.js";
 import { sampleBindings, verifyProgram } from "./verify.js";
 
 /** `program.json`: one launch to a line, so that bundles can be compared with line tools. */
@@ -43,8 +44,11 @@ export function printProgram(program: Program): string {
     ([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`,
   );
   members.push(`  "buffers": [${lines(buffers)}\n  ]`, `  "kernels": [${lines(kernels)}\n  ]`);
-  const byPhase = PHASES.map((phase) => `  ${JSON.stringify(phase)}: [${lines(phases[phase])}\n  ]`);
-  members.push(`  "phases": {\n${byPhase.join(",\n")}\n  }`);
+  const printed = phases.map(({ launches, ...phase }) => {
+    const head = JSON.stringify(phase).slice(0, -1);
+    return `\n  ${head},"launches":[${lines(launches)}\n  ]}`;
+  });
+  members.push(`  "phases": [${printed.join(",")}\n  ]`);
   return `{\n${members.join(",\n")}\n}\n`;
 }
 
@@ -122,7 +126,14 @@ const program: Decoder<Program> = object<Program>({
   symbols: list(string),
   buffers: list(object<ProgramBuffer>({ id: string, dtype, elements: dim, storage })),
   kernels: list(kernel),
-  phases: object({ load: list(launch), prompt: list(launch), step: list(launch), advance: list(launch) }),
+  phases: list(
+    object<Phase>({
+      name: string,
+      runs: oneOf(...REPETITIONS),
+      writes: list(oneOf("arena", "weight", "staging", "resident", "host")),
+      launches: list(launch),
+    }),
+  ),
   inputs: list(port),
   outputs: list(port),
   model: nullable(modelDescription),

@@ -9,12 +9,13 @@ import {
   type KernelArg,
   type Launch,
   type LaunchArg,
-  PHASES,
   type Phase,
   type Program,
   type ProgramBuffer,
   type ProgramPort,
+  REPETITIONS,
   type ScalarType,
+  type StorageKind,
 } from "./program.js";
 
 /**
@@ -36,12 +37,8 @@ export function parseProgramText(text: string, file = "program text"): Program {
   while (r.accept("input")) inputs.push(readPort(r));
   const outputs: ProgramPort[] = [];
   while (r.accept("output")) outputs.push(readPort(r));
-  const phases: Record<Phase, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
-  for (const phase of PHASES) {
-    if (!r.accept(phase)) continue;
-    r.expect("{");
-    while (!r.accept("}")) phases[phase].push(readLaunch(r));
-  }
+  const phases: Phase[] = [];
+  while (r.accept("phase")) phases.push(readPhase(r));
   r.expect("}");
   r.end();
   return { target, symbols, buffers, kernels, phases, inputs, outputs, model };
@@ -78,8 +75,10 @@ function readBuffer(r: TextReader): ProgramBuffer {
   return { id, dtype, elements, storage: readStorage(r) };
 }
 
+const STORAGE_KINDS: readonly StorageKind[] = ["arena", "weight", "staging", "resident", "host"];
+
 function readStorage(r: TextReader): BufferStorage {
-  const kind = oneOf(r, ["arena", "weight", "staging", "resident", "host"]);
+  const kind = oneOf(r, STORAGE_KINDS);
   if (kind === "resident" || kind === "host") return { kind };
   r.expect("(");
   const storage: BufferStorage =
@@ -140,6 +139,17 @@ function readPort(r: TextReader): ProgramPort {
   r.expect("in");
   const buffer = readId(r);
   return { name, role, buffer, dtype, shape, batchAxis: r.accept("batch") ? r.integer() : null };
+}
+
+function readPhase(r: TextReader): Phase {
+  const name = r.string();
+  r.expect("runs");
+  const runs = oneOf(r, REPETITIONS);
+  const writes = r.accept("writes") ? r.list(() => oneOf(r, STORAGE_KINDS)) : [];
+  r.expect("{");
+  const launches: Launch[] = [];
+  while (!r.accept("}")) launches.push(readLaunch(r));
+  return { name, runs, writes, launches };
 }
 
 function readLaunch(r: TextReader): Launch {

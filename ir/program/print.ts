@@ -9,7 +9,6 @@ import type {
   ProgramBuffer,
   ProgramPort,
 } from "./program.js";
-import { PHASES } from "./program.js";
 
 /**
  * Text form of a program for people; `parseProgramText` in `parse.ts` reads it back to an equal program.
@@ -22,7 +21,7 @@ import { PHASES } from "./program.js";
  *     kernel %gemm: dense-gemm(x: read f32 rows, weights: read f32, out: write f32 rows) {"n": 256, "k": 64}
  *     input "hidden_states" latents: f32[1, img_tokens, 64] in %x batch 0
  *     output "velocity": f32[1, img_tokens, 256] in %y
- *     step {
+ *     phase "step" runs step writes arena {
  *       "img_in": %gemm(%x[0; 64; 0], %w[0; 0; 0], %y[0; 256; 0]) rows img_tokens grid 256/8, img_tokens/4
  *     }
  *   }
@@ -38,9 +37,10 @@ export function printProgramText(program: Program): string {
   for (const kernel of kernels) lines.push(`  kernel ${printKernel(kernel)}`);
   for (const port of inputs) lines.push(`  input ${printPort(port)}`);
   for (const port of outputs) lines.push(`  output ${printPort(port)}`);
-  for (const phase of PHASES) {
-    if (phases[phase].length === 0) continue;
-    lines.push(`  ${phase} {`, ...phases[phase].map((launch) => `    ${printLaunch(launch)}`), "  }");
+  for (const { name, runs, writes, launches } of phases) {
+    const written = writes.length === 0 ? "" : ` writes ${writes.join(", ")}`;
+    const head = `phase ${JSON.stringify(name)} runs ${runs}${written}`;
+    lines.push(`  ${head} {`, ...launches.map((launch) => `    ${printLaunch(launch)}`), "  }");
   }
   return [...lines, "}"].join("\n");
 }

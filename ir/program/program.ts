@@ -13,18 +13,28 @@ export interface Program {
   readonly symbols: readonly string[];
   readonly buffers: readonly ProgramBuffer[];
   readonly kernels: readonly Kernel[];
-  readonly phases: Readonly<Record<Phase, readonly Launch[]>>;
+  /** In the order in which they run; see `phases.ts`. */
+  readonly phases: readonly Phase[];
   readonly inputs: readonly ProgramPort[];
   readonly outputs: readonly ProgramPort[];
   readonly model: ModelDescription | null;
 }
 
+/** Launches that run together: a graph of its own, how often it runs and what it may write. */
+export interface Phase {
+  readonly name: string;
+  readonly runs: Repetition;
+  /** Kinds of buffers that its launches may write. */
+  readonly writes: readonly StorageKind[];
+  readonly launches: readonly Launch[];
+}
+
 /**
- * load: once, unpacks weights into device layout. prompt: once per prompt, for all steps together.
- * step: one model evaluation. advance: the sampler's update after a step; `eval` leaves it out.
+ * load: once, when the program is loaded. prompt: once per prompt, for all steps together. step: for each evaluation of
+ * the model. update: after a step, where the sampler wants it; evaluations alone leave it out.
  */
-export const PHASES = ["load", "prompt", "step", "advance"] as const;
-export type Phase = (typeof PHASES)[number];
+export const REPETITIONS = ["load", "prompt", "step", "update"] as const;
+export type Repetition = (typeof REPETITIONS)[number];
 
 /** What devices compute in. i8 matrices hold four values to a 32-bit word; bool values are u32. */
 export const DEVICE_DTYPES = [
@@ -57,6 +67,8 @@ export type BufferStorage =
   | { readonly kind: "resident" }
   /** Written by the host before `prompt` (inputs, the sampler's deltas), kept during the run. */
   | { readonly kind: "host" };
+
+export type StorageKind = BufferStorage["kind"];
 
 /** A graph input or output as the host sees it. */
 export interface ProgramPort {

@@ -1,3 +1,4 @@
+import { launchesThatRun } from "./phases.js";
 import type { Launch, Program } from "./program.js";
 
 /**
@@ -33,11 +34,12 @@ export interface WeightSchedule {
  * `load` that fills it fills nothing else and reads nothing but staged tensors.
  */
 export function scheduleWeights(program: Program, policy: PromptWeightsPolicy): WeightSchedule {
-  const { load, prompt, step, advance } = program.phases;
+  const load = launchesThatRun(program, "load");
   if (policy === "keep") return { streamed: new Set(), load, turns: [] };
   const used = (launches: readonly Launch[]) =>
     new Set(launches.flatMap((launch) => launch.args.map((arg) => arg.buffer)));
-  const [inPrompt, later] = [used(prompt), used([...step, ...advance])];
+  const prompt = launchesThatRun(program, "prompt");
+  const [inPrompt, later] = [used(prompt), used(launchesThatRun(program, "step", "update"))];
   const outputs = new Set(program.outputs.map((port) => port.buffer));
   const kinds = new Map(program.buffers.map((buffer) => [buffer.id, buffer.storage.kind]));
   const candidates = new Set(

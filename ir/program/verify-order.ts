@@ -17,27 +17,24 @@ interface Lifetime {
   last: number;
 }
 
-/** Phases of a run in order; `step` and `advance` repeat. */
-const RUN = ["prompt", "step", "advance"] as const;
-
 /**
  * Checks when the buffers of a well-formed program are written and read. Throws TRITC_E_PROGRAM:
  *
- *  - what a launch reads was written: a weight, an input, or by an earlier launch in the order load, prompt, step,
- *    advance; so is every output. Weights are read
+ *  - what a launch reads was written: a weight, an input, or by an earlier launch in the order of the phases; so is every
+ *    output. Weights are read
  *  - buffers of one arena slot do not live at the same time. A buffer lives from the first launch that touches it to
- *    the last one; what prompt writes and a step touches, and every output, lives to the end of the run
+ *    the last one; what is written once per prompt and touched in a step, and every output, lives to the end of the run
  */
 export function verifyOrder(program: Program): void {
   const buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-  const moments = (phases: readonly Phase[]): readonly Moment[] =>
-    phases.flatMap((phase) => program.phases[phase].map((launch, index) => ({ phase, index, launch })));
-  const run = moments(RUN);
+  const all = program.phases.flatMap((phase): readonly Moment[] =>
+    phase.launches.map((launch, index) => ({ phase, index, launch })),
+  );
 
   const written = new Set<string>(program.inputs.map((input) => input.buffer));
   for (const { id, storage } of program.buffers) if ("tensor" in storage) written.add(id);
-  for (const { phase, index, launch } of [...moments(["load"]), ...run]) {
+  for (const { phase, index, launch } of all) {
     const args = kernels.get(launch.kernel)?.args ?? [];
     for (const [i, { name, access }] of args.entries()) {
       const id = launch.args[i]?.buffer ?? "";
@@ -56,7 +53,7 @@ export function verifyOrder(program: Program): void {
     }
   }
   const read = new Set<string>();
-  for (const { launch } of [...moments(["load"]), ...run]) {
+  for (const { launch } of all) {
     for (const [i, { access }] of (kernels.get(launch.kernel)?.args ?? []).entries()) {
       if (access !== "write") read.add(launch.args[i]?.buffer ?? "");
     }
@@ -71,6 +68,7 @@ export function verifyOrder(program: Program): void {
       throw programError(`output ${name}`, "nothing writes it", { found: `buffer ${buffer}` });
     }
   }
+  const run = all.filter(({ phase }) => phase.runs !== "load");
   verifySlots(program, run, buffers, (launch, i) => {
     return kernels.get(launch.kernel)?.args[i]?.access !== "read";
   });
@@ -92,8 +90,8 @@ function verifySlots(
       const life = lifetimes.get(id) ?? { buffer, slot, first: time, last: time };
       lifetimes.set(id, life);
       life.last =
-        phase !== "prompt" && fromPrompt.has(id) ? Number.POSITIVE_INFINITY : Math.max(life.last, time);
-      if (phase === "prompt" && writes(launch, i)) fromPrompt.add(id);
+        phase.runs !== "prompt" && fromPrompt.has(id) ? Number.POSITIVE_INFINITY : Math.max(life.last, time);
+      if (phase.runs === "prompt" && writes(launch, i)) fromPrompt.add(id);
     }
   }
   for (const { buffer } of program.outputs) {

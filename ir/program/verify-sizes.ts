@@ -3,15 +3,7 @@ import { weightLayout } from "../families/layout.js";
 import { STEPS } from "../graph/graph.js";
 import { programError } from "./error.js";
 import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
-import {
-  type Kernel,
-  type Launch,
-  PHASES,
-  type Phase,
-  type Program,
-  type ProgramBuffer,
-  type ProgramPort,
-} from "./program.js";
+import type { Kernel, Launch, Phase, Program, ProgramBuffer, ProgramPort } from "./program.js";
 import { type Region, type RegionAxis, WrittenElements } from "./region.js";
 
 const WORDS = 2 ** 32;
@@ -90,8 +82,8 @@ class SizeCheck {
     for (const port of this.program.inputs) this.#port(port, "input");
     for (const port of this.program.outputs) this.#port(port, "output");
     this.#given();
-    for (const phase of PHASES) {
-      for (const [i, launch] of this.program.phases[phase].entries()) {
+    for (const phase of this.program.phases) {
+      for (const [i, launch] of phase.launches.entries()) {
         const place = () => placeOf(phase, i, launch);
         this.#place = place;
         const kernel = this.#kernels.get(launch.kernel);
@@ -295,5 +287,5 @@ class SizeCheck {
 
 /** How messages name a launch. */
 export function placeOf(phase: Phase, index: number, launch: Launch): string {
-  return `${phase} launch ${index} (${launch.label})`;
+  return `${phase.name} launch ${index} (${launch.label})`;
 }

@@ -5,16 +5,8 @@ import { tileOf } from "../families/tile.js";
 import { verifyKernel } from "../families/verify-kernel.js";
 import { STEPS } from "../graph/graph.js";
 import { type Place, programError } from "./error.js";
-import {
-  type BufferStorage,
-  type Kernel,
-  type Launch,
-  PHASES,
-  type Phase,
-  type Program,
-  type ProgramBuffer,
-  type ProgramPort,
-} from "./program.js";
+import { PHASES } from "./phases.js";
+import type { BufferStorage, Kernel, Launch, Phase, Program, ProgramBuffer, ProgramPort } from "./program.js";
 import { verifyOrder } from "./verify-order.js";
 import { placeOf, verifySampleSizes } from "./verify-sizes.js";
 
@@ -29,10 +21,11 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *    launching is what code of that family with these parameters takes
  *  - tiles of a grid are those of the kernel's code
  *  - a fallback exists, is the same function, and chains of fallbacks end
- *  - `load` has no symbols and touches weight, staging and resident buffers only, whose sizes are numbers; only it
- *    touches staging buffers and writes resident ones
- *  - nothing writes weight and staging buffers; host buffers are written by the host, and by `advance` in place
- *  - only `step` and `advance` move with the step, and only where the program has the symbol `steps`
+ *  - phases are some of `PHASES`, in that order; none writes more than is declared there, and host buffers are written in
+ *    place
+ *  - a phase that runs at load has no symbols and touches weight, staging and resident buffers only, whose sizes are
+ *    numbers; only such a phase touches staging buffers
+ *  - only phases that repeat move with the step, and only where the program has the symbol `steps`
  *  - inputs are host buffers, one each; inputs and outputs have batch axes that they have
  *  - order and lifetimes: see `verifyOrder`
  *  - sizes at the samples: see `verifyProgramSizes`, which devices call again for the sizes of each run
@@ -119,9 +112,30 @@ class StructureCheck {
     for (const kernel of kernels) this.#kernel(kernel);
     for (const port of inputs) this.#port(port, `input ${port.name}`, true);
     for (const port of outputs) this.#port(port, `output ${port.name}`, false);
-    for (const phase of PHASES) {
-      for (const [i, launch] of phases[phase].entries())
+    this.#phases();
+    for (const phase of phases) {
+      for (const [i, launch] of phase.launches.entries())
         this.#launch(phase, launch, () => placeOf(phase, i, launch));
+    }
+  }
+
+  #phases(): void {
+    let next = 0;
+    for (const { name, runs, writes } of this.program.phases) {
+      const at = PHASES.findIndex((phase) => phase.name === name);
+      const known = PHASES[at];
+      if (known === undefined || at < next) {
+        throw programError("phases", "there is no such phase at this place", {
+          expected: `some of ${PHASES.map((phase) => phase.name).join(", ")} in this order`,
+          found: name,
+        });
+      }
+      next = at + 1;
+      if (runs === known.runs && writes.every((kind) => known.writes.includes(kind))) continue;
+      throw programError(`phase ${name}`, "it claims more than such a phase may do", {
+        expected: `runs ${known.runs}, writes ${known.writes.join(", ")}`,
+        found: `runs ${runs}, writes ${writes.join(", ")}`,
+      });
     }
   }
 
@@ -230,7 +244,7 @@ class StructureCheck {
     }
     for (const { offset, rowStride, stepStride } of launch.args) sizes.push(offset, rowStride, stepStride);
     for (const dim of sizes) this.#dim(dim, place);
-    const symbolic = phase === "load" ? sizes.find((dim) => typeof dim !== "number") : undefined;
+    const symbolic = phase.runs === "load" ? sizes.find((dim) => typeof dim !== "number") : undefined;
     if (symbolic !== undefined) {
       throw programError(place, "its sizes are not known at load", {
         expected: "numbers",
@@ -262,19 +276,24 @@ class StructureCheck {
   }
 
   /** Which phase may do what to a buffer. */
-  #access(phase: Phase, access: Kernel["args"][number]["access"], buffer: ProgramBuffer, at: Place): void {
+  #access(
+    { name, runs, writes }: Phase,
+    access: Kernel["args"][number]["access"],
+    buffer: ProgramBuffer,
+    at: Place,
+  ): void {
     const { kind } = buffer.storage;
-    const loading = phase === "load";
+    const loading = runs === "load";
     if (loading ? !isLoaded(buffer.storage) : kind === "staging") {
       const expected = loading ? "a weight, staging or resident buffer" : "another one: load frees it";
       const found = `${access} of ${kind} buffer ${buffer.id}`;
-      throw programError(at, `${phase} cannot touch this buffer`, { expected, found });
+      throw programError(at, `${name} cannot touch this buffer`, { expected, found });
     }
-    if (access === "read" || kind === "arena") return;
-    if (kind === "resident" && phase === "load") return;
-    if (kind === "host" && phase === "advance" && access === "read-write") return;
-    throw programError(at, `${phase} cannot write this buffer`, {
-      expected: "arena buffers; resident ones in load; host ones in place in advance",
+    if (access === "read") return;
+    if (writes.includes(kind) && (kind !== "host" || access === "read-write")) return;
+    throw programError(at, `${name} cannot write this buffer`, {
+      expected:
+        writes.map((kind) => `${kind} buffers${kind === "host" ? " in place" : ""}`).join(", ") || "none",
       found: `${access} of ${kind} buffer ${buffer.id}`,
     });
   }
@@ -285,8 +304,8 @@ function isLoaded({ kind }: BufferStorage): boolean {
   return kind === "weight" || kind === "staging" || kind === "resident";
 }
 
-function isRepeated(phase: Phase): boolean {
-  return phase === "step" || phase === "advance";
+function isRepeated({ runs }: Phase): boolean {
+  return runs === "step" || runs === "update";
 }
 
 function isCount(value: number): boolean {

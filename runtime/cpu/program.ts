@@ -1,13 +1,7 @@
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import {
-  type Kernel,
-  type Launch,
-  PHASES,
-  type Phase,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
+import { allLaunches, phasesNamed } from "../../ir/program/phases.js";
+import type { Kernel, Phase, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import {
@@ -23,10 +17,6 @@ import { checkWriteSize } from "../write-size.js";
 import { compileKernelModule } from "./kernel-module.js";
 import { type BoundLaunch, bindLaunch } from "./layout.js";
 import { type ThreadOptions, ThreadTeam } from "./threads.js";
-
-function launchCount(program: Program): number {
-  return PHASES.reduce((count, phase) => count + program.phases[phase].length, 0);
-}
 
 /** What a program runs on. */
 export interface CpuHost {
@@ -44,7 +34,7 @@ export async function loadCpuProgram(
   { team: threads, features, memoryBytes }: CpuHost,
   { promptWeights = "keep" }: LoadOptions = {},
 ): Promise<LoadedProgram> {
-  const team = new ThreadTeam(threads, launchCount(program));
+  const team = new ThreadTeam(threads, allLaunches(program).length);
   try {
     const modules = await Promise.all(
       program.kernels.map((kernel) => compile(kernel, program, code, features)),
@@ -84,6 +74,9 @@ async function compile(
   }
 }
 
+/** Launches that the threads know under the name of a phase. */
+type Table = Pick<Phase, "name" | "launches">;
+
 class CpuProgram implements LoadedProgram {
   private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
   private readonly kernelIndex: ReadonlyMap<string, number>;
@@ -93,7 +86,7 @@ class CpuProgram implements LoadedProgram {
   private bindings: Bindings | undefined;
   private boundText = "";
   /** The launches of the tables that the threads have. */
-  private installed: Partial<Record<Phase, readonly Launch[]>> = {};
+  private installed: readonly Table[] = [];
   private readonly space: AddressSpace;
   /** Where the words of the bound phases begin and end. */
   private tables = { from: 0, end: 0 };
@@ -109,7 +102,7 @@ class CpuProgram implements LoadedProgram {
     private readonly memoryLimit: number | undefined,
   ) {
     this.space = new AddressSpace(team.firstFree, memoryLimit);
-    team.nameLaunch = (phase, index) => this.nameLaunch(phase as Phase, index);
+    team.nameLaunch = (phase, index) => this.nameLaunch(phase, index);
     this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
     this.kernelIndex = new Map(program.kernels.map((kernel, index) => [kernel.id, index]));
   }
@@ -129,7 +122,7 @@ class CpuProgram implements LoadedProgram {
         addresses.set(buffer.id, this.take(space, buffer));
         await this.fill(buffer, addresses);
       }
-      this.installTables({ load: [launch] }, {}, addresses, space);
+      this.installTables([{ name: "load", launches: [launch] }], {}, addresses, space);
       await this.team.run(["load"]);
     }
   }
@@ -153,32 +146,38 @@ class CpuProgram implements LoadedProgram {
     this.bytes(address, bytes).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
-  async run(phases: readonly Phase[], step: number): Promise<void> {
+  async run(phases: readonly string[], step: number): Promise<void> {
     const bindings = this.bound();
-    if (!phases.includes("prompt") || this.schedule.turns.length === 0) return this.runTables(phases, step);
+    const named = phasesNamed(this.program, phases);
+    const prompt = named.find(({ runs }) => runs === "prompt");
+    if (prompt === undefined || this.schedule.turns.length === 0) return this.runTables(phases, step);
     try {
-      for (const turn of this.schedule.turns) await this.runTurn(turn, bindings, step);
+      for (const turn of this.schedule.turns) await this.runTurn(turn, prompt.name, bindings, step);
     } finally {
       this.installBound(bindings, this.tables.from);
     }
-    const rest = phases.filter((phase) => phase !== "prompt");
+    const rest = named.filter(({ runs }) => runs !== "prompt").map(({ name }) => name);
     if (rest.length > 0) await this.runTables(rest, step);
   }
 
   /** One launch of a streamed prompt; its weights lie behind everything else until the next one. */
-  private async runTurn(turn: PromptTurn, bindings: Bindings, step: number): Promise<void> {
+  private async runTurn(turn: PromptTurn, phase: string, bindings: Bindings, step: number): Promise<void> {
     const space = new AddressSpace(this.tables.end, this.memoryLimit);
     const addresses = new Map(this.addresses);
     for (const buffer of turnBuffers(turn, this.buffers)) {
       addresses.set(buffer.id, this.take(space, buffer));
       await this.fill(buffer, addresses);
     }
-    this.installTables({ load: turn.unpack, prompt: [turn.launch] }, bindings, addresses, space);
-    await this.runTables(["load", "prompt"], step);
+    const tables = [
+      { name: "load", launches: turn.unpack },
+      { name: phase, launches: [turn.launch] },
+    ];
+    this.installTables(tables, bindings, addresses, space);
+    await this.runTables(["load", phase], step);
   }
 
   /** Runs phases of the tables that the threads have. */
-  private async runTables(phases: readonly Phase[], step: number): Promise<void> {
+  private async runTables(phases: readonly string[], step: number): Promise<void> {
     const { buffer } = this.team.memory;
     for (const phase of phases) {
       for (const { address, launch } of this.moving.get(phase) ?? []) {
@@ -221,10 +220,12 @@ class CpuProgram implements LoadedProgram {
 
   /** The tables of every phase that runs from them; returns where their words end. */
   private installBound(bindings: Bindings, from: number): number {
-    const { load: _, prompt, ...phases } = this.program.phases;
     const space = new AddressSpace(from, this.memoryLimit);
-    const all = this.schedule.turns.length > 0 ? phases : { prompt, ...phases };
-    this.installTables(all, bindings, this.addresses, space);
+    const streams = this.schedule.turns.length > 0;
+    const tables = this.program.phases.filter(
+      ({ runs }) => runs !== "load" && !(runs === "prompt" && streams),
+    );
+    this.installTables(tables, bindings, this.addresses, space);
     return space.end;
   }
 
@@ -244,7 +245,7 @@ class CpuProgram implements LoadedProgram {
 
   /** Writes the words of launches behind `space`'s end and sends every thread the tables. */
   private installTables(
-    phases: Partial<Record<Phase, readonly Launch[]>>,
+    phases: readonly Table[],
     bindings: Bindings,
     addresses: ReadonlyMap<string, number>,
     space: AddressSpace,
@@ -253,8 +254,7 @@ class CpuProgram implements LoadedProgram {
     const tables: Record<string, Int32Array> = {};
     let ordinal = 0;
     this.moving = new Map();
-    for (const phase of PHASES) {
-      const launches = phases[phase] ?? [];
+    for (const { name, launches } of phases) {
       const moving: { readonly address: number; readonly launch: BoundLaunch }[] = [];
       const table = new Int32Array(launches.length * 4);
       launches.forEach((launch, i) => {
@@ -268,14 +268,14 @@ class CpuProgram implements LoadedProgram {
         table.set([index, address, bound.tiles, ordinal], i * 4);
         ordinal += 1;
       });
-      tables[phase] = table;
-      this.moving.set(phase, moving);
+      tables[name] = table;
+      this.moving.set(name, moving);
     }
     this.team.send({ type: "tables", tables });
   }
 
-  private nameLaunch(phase: Phase, index: number): string {
-    const launch = this.installed[phase]?.[index];
+  private nameLaunch(phase: string, index: number): string {
+    const launch = this.installed.find(({ name }) => name === phase)?.launches[index];
     return launch === undefined ? phase : `launch "${launch.label}" (${launch.kernel}) of phase ${phase}`;
   }
 

@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { allLaunches } from "../../ir/program/phases.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import { uniformArgs } from "../../targets/webgpu/abi.js";
 import { wordBytes } from "../../targets/webgpu/memory.js";
@@ -20,9 +21,7 @@ export async function compileKernels(
   code: KernelCode,
 ): Promise<ReadonlyMap<string, CompiledKernel>> {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-  const used = new Set(
-    Object.values(program.phases).flatMap((phase) => phase.map((launch) => launch.kernel)),
-  );
+  const used = new Set(allLaunches(program).map((launch) => launch.kernel));
   const compiled = await Promise.all(
     [...used].map(async (id) => {
       const kernel = chooseVariant(id, kernels, features);

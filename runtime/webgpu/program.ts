@@ -2,13 +2,8 @@ import type { Bindings } from "../../ir/dim.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import {
-  type Launch,
-  PHASES,
-  type Phase,
-  type Program,
-  type ProgramBuffer,
-} from "../../ir/program/program.js";
+import { phasesNamed } from "../../ir/program/phases.js";
+import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import { bufferBytes, elementBytes, isKept, runAllocations, stagedBy } from "../../targets/memory/buffers.js";
@@ -38,7 +33,7 @@ export class WebGpuProgram implements LoadedProgram {
   private readonly ledger = new Ledger();
   private readonly memory: DeviceMemory;
   private readonly schedule: WeightSchedule;
-  private readonly submissions = new Map<Phase, Submission>();
+  private readonly submissions = new Map<string, Submission>();
   private bindings: Bindings | undefined;
   private boundTo = "";
 
@@ -98,13 +93,12 @@ export class WebGpuProgram implements LoadedProgram {
         this.memory.allocate(buffers, bytes);
       }
       const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
-      for (const phase of PHASES) {
-        if (phase === "load") continue;
+      for (const { name, runs, launches } of this.program.phases) {
+        if (runs === "load") continue;
         // The weights of a streamed prompt have no buffers yet.
-        const streams = phase === "prompt" && this.schedule.turns.length > 0;
-        const launches = streams ? [] : this.program.phases[phase];
-        const dispatches = launches.flatMap((launch) => this.plan(planner, launch));
-        this.submissions.set(phase, this.submission(dispatches));
+        const streams = runs === "prompt" && this.schedule.turns.length > 0;
+        const dispatches = (streams ? [] : launches).flatMap((launch) => this.plan(planner, launch));
+        this.submissions.set(name, this.submission(dispatches));
       }
     });
     this.boundTo = key;
@@ -118,11 +112,11 @@ export class WebGpuProgram implements LoadedProgram {
     queue.writeBuffer(this.memory.of(buffer), 0, data.buffer, data.byteOffset, data.byteLength);
   }
 
-  async run(phases: readonly Phase[], step: number): Promise<void> {
+  async run(phases: readonly string[], step: number): Promise<void> {
     if (this.bindings === undefined) throw new RangeError("bind the program before it runs");
     await this.alive();
     const { device } = this.host;
-    if (phases.includes("prompt")) {
+    if (phasesNamed(this.program, phases).some(({ runs }) => runs === "prompt")) {
       for (const turn of this.schedule.turns) await this.runTurn(turn, step);
     }
     const parts = phases.map((phase) => [phase, this.submissions.get(phase)] as const);
@@ -251,7 +245,7 @@ export class WebGpuProgram implements LoadedProgram {
     return new Submission(this.host.device, dispatches, this.kernels, this.memory, this.ledger);
   }
 
-  private submitOnce(phase: Phase, launch: Launch, bindings: Bindings, step: number): void {
+  private submitOnce(phase: string, launch: Launch, bindings: Bindings, step: number): void {
     const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
     const submission = this.submission(this.plan(planner, launch));
     submission.writeWords(step);

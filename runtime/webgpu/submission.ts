@@ -1,4 +1,3 @@
-import type { Phase } from "../../ir/program/program.js";
 import type { PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../targets/webgpu/memory.js";
 import type { CompiledKernel } from "./compile-kernels.js";
@@ -76,7 +75,7 @@ export class Submission {
   }
 
   /** Submits all dispatches, some at a time, so that one that never ends can be told from most others. */
-  submit(queue: QueueWatch, phase: Phase): void {
+  submit(queue: QueueWatch, phase: string): void {
     for (let at = 0; at < this.prepared.length; at += AT_ONCE) {
       const some = this.prepared.slice(at, at + AT_ONCE);
       const labels = new Set(some.map(({ dispatch }) => `"${dispatch.label}"`));

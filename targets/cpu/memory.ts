@@ -1,6 +1,7 @@
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import { type Launch, PHASES, type Program, type ProgramBuffer } from "../../ir/program/program.js";
+import { allLaunches, launchesThatRun } from "../../ir/program/phases.js";
+import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import {
   type PromptTurn,
   type PromptWeightsPolicy,
@@ -100,8 +101,7 @@ export function cpuMemory(
       return allocation;
     });
   const { load, streamed, turns } = scheduleWeights(program, policy);
-  const count = PHASES.reduce((sum, phase) => sum + program.phases[phase].length, 0);
-  const kept = unlimited(wasmFirstFree(threads, count));
+  const kept = unlimited(wasmFirstFree(threads, allLaunches(program).length));
   const weights = place(
     program.buffers.filter((buffer) => isKept(buffer) && !streamed.has(buffer.id)),
     kept,
@@ -123,8 +123,8 @@ export function cpuMemory(
 
   const bound = unlimited(kept.end);
   const run = [...weights, ...placeRun(program, bindings, bound).allocations];
-  const { prompt, step, advance } = program.phases;
-  words([...(turns.length > 0 ? [] : prompt), ...step, ...advance], bound);
+  if (turns.length === 0) words(launchesThatRun(program, "prompt"), bound);
+  words(launchesThatRun(program, "step", "update"), bound);
   reach(bound.end, run);
   for (const turn of turns) {
     const space = unlimited(bound.end);

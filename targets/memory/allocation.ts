@@ -13,8 +13,8 @@ export interface PhaseMemory {
 }
 
 /**
- * What a program takes on a device, as the runtime allocates it. `step` covers `advance` too: nothing is allocated or
- * freed between them.
+ * What a program takes on a device, as the runtime allocates it. `step` covers updates too: nothing is allocated or freed
+ * between them.
  */
 export interface DeviceMemory {
   readonly load: PhaseMemory;

@@ -60,10 +60,10 @@ export function webgpuMemory(
     .filter((buffer) => isKept(buffer) && !streamed.has(buffer.id))
     .map((buffer) => allocationOf(buffer, {}));
   const run = [...kept, ...runAllocations(program, bindings)];
-  const { prompt, step, advance } = program.phases;
-  const submissions = [turns.length > 0 ? [] : prompt, step, advance]
-    .map((launches) => account.submission(launches, bindings))
-    .reduce((a, b) => a + b);
+  const submissions = program.phases
+    .filter(({ runs }) => runs !== "load")
+    .map(({ runs, launches }) => (runs === "prompt" && turns.length > 0 ? [] : launches))
+    .reduce((sum, launches) => sum + account.submission(launches, bindings), 0);
   const stepBytes = total(run) + submissions;
   let promptMost: readonly Allocation[] = [];
   let promptExtra = 0;

@@ -1,4 +1,5 @@
 /** What FLUX.1-dev takes, planned from its graph without a weight. */
+
 import { describe, expect, it } from "vitest";
 import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { checkFit } from "../../compiler/account/fit.js";
@@ -9,6 +10,7 @@ import { stepTimeline } from "../../compiler/account/timeline.js";
 import { TritcError } from "../../ir/errors.js";
 import { scheduleWeights } from "../../ir/program/prompt-weights.js";
 import { targetByName } from "../../targets/index.js";
+import { byPhase } from "../support/phases.js";
 
 const graph = fluxGraph(FLUX_DEV);
 const reader = {
@@ -54,7 +56,7 @@ describe("FLUX.1-dev at 1024x1024 on an A10", () => {
     expect(saved).toBeLessThan(1.4 * modulation);
     // What is on the device for one launch of the prompt is little of it.
     expect((stream?.prompt.bytes ?? 0) - (stream?.step.bytes ?? 0)).toBeLessThan(saved / 8);
-    expect(turns).toHaveLength(lowered.program.phases.prompt.length);
+    expect(turns).toHaveLength(byPhase(lowered.program).prompt.length);
   });
 
   it("multiplies what the model's sizes say", () => {
@@ -79,7 +81,7 @@ describe("FLUX.1-dev at 1024x1024 on an A10", () => {
 
   it("has room for the activations that are alive at any launch", () => {
     const moments = stepTimeline(a10.lowered.program, at1024?.sizes ?? {});
-    const { step, advance } = a10.lowered.program.phases;
+    const { step, advance } = byPhase(a10.lowered.program);
     expect(moments).toHaveLength(step.length + advance.length);
     const kinds = new Map(a10.lowered.program.buffers.map((b) => [b.id, b.storage.kind]));
     const allocated = (at1024?.memory.keep.step.allocations ?? [])

@@ -31,7 +31,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 1);
  * in which order launches do what each may do; what inputs and outputs are called.
  */
 const MEANING =
-  /^(phases\.(load|prompt|step|advance)(\.\d+)?(\.(kernel|args|scalars)\b.*)?|(in|out)puts\.\d+\.name)$/;
+  /^(phases(\.\d+)?(\.launches(\.\d+)?(\.(kernel|args|scalars)\b.*)?)?|(in|out)puts\.\d+\.name)$/;
 
 /** Whether a change is one of meaning: other results follow from what the program says. */
 function isMeaning({ mutations, outcome }: Finding): boolean {

@@ -1,3 +1,4 @@
+import { phasesWith } from "../../ir/program/phases.js";
 import type {
   Kernel,
   KernelArg,
@@ -141,7 +142,7 @@ export const SAMPLE: Program = {
   symbols: ["img_tokens", "steps"],
   buffers: BUFFERS,
   kernels: KERNELS,
-  phases: {
+  phases: phasesWith({
     load: [
       {
         kernel: "unpack",
@@ -232,7 +233,7 @@ export const SAMPLE: Program = {
         label: "euler-step",
       },
     ],
-  },
+  }),
   inputs: [
     {
       name: "latents",

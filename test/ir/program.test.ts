@@ -6,6 +6,7 @@ import { lower } from "../../compiler/lower/index.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
 import { parseProgram, printProgram } from "../../ir/program/json.js";
 import { parseProgramText } from "../../ir/program/parse.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import { printProgramText } from "../../ir/program/print.js";
 import type { Program } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
@@ -60,7 +61,7 @@ describe("program text", () => {
   });
 
   it("keeps a program with nothing in it", () => {
-    const phases = { load: [], prompt: [], step: [], advance: [] };
+    const phases = phasesWith({ load: [], prompt: [], step: [], advance: [] });
     const empty: Program = {
       ...SAMPLE,
       symbols: [],
@@ -79,8 +80,9 @@ describe("program text", () => {
     ['program "cpu" { buffer %x: f32[1] attic }', /attic is none of arena/],
     ['program "cpu" { kernel %k: f(x: write f32, u8) }', /u8 is no scalar type/],
     ['program "cpu" { kernel %k: f() workgroup [1, 2] }', /three sizes/],
-    ['program "cpu" { step { "a": %k(%x[0; 0]) rows 1 } }', /expected ";"/],
-    ['program "cpu" { advance { } step { } }', /expected "}"/],
+    ['program "cpu" { phase "step" runs step writes arena { "a": %k(%x[0; 0]) rows 1 } }', /expected ";"/],
+    ['program "cpu" { phase "step" runs never }', /never is none of load/],
+    ['program "cpu" { phase "step" { } input }', /expected "runs"/],
     ['program "cpu" { } x', /the end of the text/],
   ])("refuses %s", (text, message) => {
     expect(() => parseProgramText(text)).toThrow(message);

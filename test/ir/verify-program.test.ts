@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Launch, LaunchArg, Phase, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
+import { byPhase, type PhaseName } from "../support/phases.js";
 import { arg, SAMPLE } from "./program-sample.js";
 
 /** The sample with one buffer, kernel, launch, argument or port changed. */
@@ -14,14 +16,18 @@ const kernel = (id: string, change: Partial<Kernel>): Program => ({
   ...SAMPLE,
   kernels: SAMPLE.kernels.map((k) => (k.id === id ? { ...k, ...change } : k)),
 });
-const launch = (phase: Phase, index: number, change: (launch: Launch) => Partial<Launch>): Program => ({
+const phase = (name: PhaseName, change: Partial<Phase>): Program => ({
   ...SAMPLE,
-  phases: {
-    ...SAMPLE.phases,
-    [phase]: SAMPLE.phases[phase].map((l, i) => (i === index ? { ...l, ...change(l) } : l)),
-  },
+  phases: SAMPLE.phases.map((p) => (p.name === name ? { ...p, ...change } : p)),
 });
-const launchArg = (phase: Phase, index: number, position: number, change: Partial<LaunchArg>): Program =>
+const launch = (phase: PhaseName, index: number, change: (launch: Launch) => Partial<Launch>): Program => ({
+  ...SAMPLE,
+  phases: phasesWith({
+    ...byPhase(SAMPLE),
+    [phase]: byPhase(SAMPLE)[phase].map((l, i) => (i === index ? { ...l, ...change(l) } : l)),
+  }),
+});
+const launchArg = (phase: PhaseName, index: number, position: number, change: Partial<LaunchArg>): Program =>
   launch(phase, index, ({ args }) => ({
     args: args.map((a, i) => (i === position ? { ...a, ...change } : a)),
   }));
@@ -41,13 +47,13 @@ const extended = (slot: number): Program => ({
   buffers: [...SAMPLE.buffers, { id: "late", dtype: "f32", elements: "8*img_tokens", ...arena(slot) }],
 });
 const softening = (from: string, to: string): Launch => ({
-  ...(SAMPLE.phases.step[3] as Launch),
+  ...(byPhase(SAMPLE).step[3] as Launch),
   args: [arg(from, 0, 8), arg(to, 0, 8)],
 });
-const softeningLate = {
-  ...SAMPLE.phases,
-  advance: [...SAMPLE.phases.advance, softening("soft", "late")],
-};
+const softeningLate = phasesWith({
+  ...byPhase(SAMPLE),
+  advance: [...byPhase(SAMPLE).advance, softening("soft", "late")],
+});
 const tooManyRows = {
   rows: "img_tokens+1",
   grid: [
@@ -302,7 +308,7 @@ const SIGNATURES: Broken = [
 const STORAGE: Broken = [
   [
     "a staging buffer in step",
-    launch("step", 3, () => SAMPLE.phases.load[0] as Launch),
+    launch("step", 3, () => byPhase(SAMPLE).load[0] as Launch),
     /^step launch 3 .*, argument trits: step cannot touch this buffer\n.*load frees it\n.*read of staging buffer trits/,
   ],
   [
@@ -327,8 +333,37 @@ const STORAGE: Broken = [
   ],
   [
     "an input that advance overwrites",
-    { ...SAMPLE, phases: { ...SAMPLE.phases, advance: [softening("v", "x")] } },
-    /argument out: advance cannot write this buffer\n.*host ones in place/,
+    { ...SAMPLE, phases: phasesWith({ ...byPhase(SAMPLE), advance: [softening("v", "x")] }) },
+    /argument out: advance cannot write this buffer\n.*host buffers in place/,
+  ],
+];
+
+const PHASES: Broken = [
+  [
+    "an unknown phase",
+    phase("step", { name: "steps" }),
+    /^phases: there is no such phase.*\n.*step.*\n.*steps/,
+  ],
+  [
+    "phases in another order",
+    { ...SAMPLE, phases: [...SAMPLE.phases].reverse() },
+    /^phases: .*\n.*load, prompt/,
+  ],
+  ["a phase twice", { ...SAMPLE, phases: SAMPLE.phases.flatMap((p) => [p, p]) }, /^phases: .*\n.*\n.*load/],
+  [
+    "a phase that runs more often",
+    phase("prompt", { runs: "step" }),
+    /^phase prompt: it claims more .*\n.*runs prompt, writes arena\n.*runs step/,
+  ],
+  [
+    "a phase that writes more",
+    phase("step", { writes: ["arena", "resident"] }),
+    /^phase step: it claims more .*\n.*writes arena\n.*writes arena, resident/,
+  ],
+  [
+    "a launch that writes more than its phase says",
+    phase("step", { writes: [] }),
+    /^step launch 0 .* step cannot write this buffer\n.*none\n.*arena buffer/,
   ],
 ];
 
@@ -432,6 +467,7 @@ describe("verifyProgram", () => {
     ...PORTS,
     ...SIGNATURES,
     ...STORAGE,
+    ...PHASES,
     ...ORDER,
     ...SIZES,
   ])("refuses %s", (_, program, message) => {
@@ -463,7 +499,7 @@ describe("verifyProgram", () => {
     };
     const reaching: Program = {
       ...extended(8),
-      phases: { ...SAMPLE.phases, step: [...SAMPLE.phases.step, one] },
+      phases: phasesWith({ ...byPhase(SAMPLE), step: [...byPhase(SAMPLE).step, one] }),
     };
     expect(failure(() => verifyProgram(reaching)).message).toContain("reaches beyond its buffer");
     const other: Program = { ...reaching, model: null };

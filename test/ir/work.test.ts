@@ -1,7 +1,9 @@
 /** Operations and bytes of launches against sizes worked out by hand. */
+
 import { describe, expect, it } from "vitest";
 import { parseProgramText } from "../../ir/program/parse.js";
 import { launchWork, timeFloor, totalWork } from "../../ir/program/work.js";
+import { byPhase } from "../support/phases.js";
 
 const program = parseProgramText(`program "a10" {
   symbols t
@@ -15,7 +17,7 @@ const program = parseProgramText(`program "a10" {
   kernel %gemm: ternary-gemm(q: read i8 rows, rowScale: read f32 rows, rowSum: read i32 rows, weights: read u32, scales: read f32, out: write bf16 rows) {"n": 48, "k": 20, "activations": "i8"}
   kernel %attention: attention(q: read bf16 rows, k: read bf16, v: read bf16, out: write bf16 rows, u32) {"heads": 2, "headDim": 8, "storage": "bf16"}
   kernel %add: elementwise(in0: read f32, out: write f32, u32, u32, u32, u32, u32, u32) {"rank": 2}
-  step {
+  phase "step" runs step writes arena {
     "gemm": %gemm(%q[0; 32; 0], %scale[0; 1; 0], %sum[0; 1; 0], %w[0; 0; 0], %s[0; 0; 0], %y[48; 96; 0]) rows t
     "attention": %attention(%y[0; 96; 0], %y[16; 96; 0], %y[32; 96; 0], %y[48; 96; 0]) rows t scalars t
     "add": %add(%s[0; 0; 0], %z[0; 0; 0]) rows t scalars t, 48, 0, 1, 48, 1
@@ -24,7 +26,7 @@ const program = parseProgramText(`program "a10" {
 
 describe("the work of a launch", () => {
   const t = 7;
-  const [gemm, attention, add] = launchWork(program, program.phases.step, { t });
+  const [gemm, attention, add] = launchWork(program, byPhase(program).step, { t });
 
   it("of a ternary layer: codes, weights in their layout, and what it writes of wider rows", () => {
     expect(gemm).toMatchObject({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { webgpu } from "../../targets/index.js";
 import { uniformArgs } from "../../targets/webgpu/abi.js";
@@ -39,7 +40,7 @@ async function compile(definition: KernelDefinition): Promise<void> {
       symbols: [],
       buffers,
       kernels: [named],
-      phases: {
+      phases: phasesWith({
         load: [],
         prompt: [],
         step: [
@@ -53,7 +54,7 @@ async function compile(definition: KernelDefinition): Promise<void> {
           },
         ],
         advance: [],
-      },
+      }),
       inputs: [],
       outputs: [],
       model: null,

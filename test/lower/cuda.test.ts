@@ -1,4 +1,5 @@
 /** FLUX.1-dev's blocks lowered for CUDA: what is fused, and what is stored in bf16. Weights are never read. */
+
 import { describe, expect, it } from "vitest";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { planProgram } from "../../benchmarks/gpu/plan.js";
@@ -7,6 +8,7 @@ import { narrowValues } from "../../compiler/lower/storage.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import type { Launch, Program } from "../../ir/program/program.js";
 import { targetByName } from "../../targets/index.js";
+import { byPhase } from "../support/phases.js";
 
 const planned = (activations: "int8" | "bf16") =>
   planProgram(fluxGraph(FLUX_DEV_KERNELS), targetByName("h200"), activations).lowered;
@@ -14,7 +16,7 @@ const planned = (activations: "int8" | "bf16") =>
 /** `family label` of the launches of a block, with what its first and last argument are stored in. */
 function launchesOf(program: Program, from: string, to: string): readonly string[] {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-  const step = program.phases.step;
+  const step = byPhase(program).step;
   const index = (label: string) => step.findIndex((launch) => launch.label === label);
   const print = ({ kernel: id, label }: Launch) => {
     const kernel = kernels.get(id);
@@ -67,9 +69,10 @@ it("multiplies queries and keys in int8 where asked", () => {
 });
 
 it("gives both streams of a double block one buffer of q, k and v", () => {
-  const { phases, kernels } = planned("int8").program;
-  const heads = phases.step.filter(({ label }) => /^double\.0\.(img|txt)\.qkv$/.test(label));
-  const attention = phases.step.find(
+  const { program } = planned("int8");
+  const { kernels } = program;
+  const heads = byPhase(program).step.filter(({ label }) => /^double\.0\.(img|txt)\.qkv$/.test(label));
+  const attention = byPhase(program).step.find(
     ({ kernel }) => kernels.find(({ id }) => id === kernel)?.family === "attention",
   );
   const joint = heads.map(({ args }) => args.at(-1));

@@ -2,6 +2,7 @@
  * A double and a single block of FLUX.1-dev's size, lowered for browsers at their default limits; weights are never
  * read.
  */
+
 import { describe, expect, it } from "vitest";
 import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
 import type { PassOptions } from "../../compiler/pass.js";
@@ -10,7 +11,7 @@ import { runPasses } from "../../compiler/passes/run-passes.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
-import { PHASES } from "../../ir/program/program.js";
+import { allLaunches, launchesThatRun } from "../../ir/program/phases.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { webgpu } from "../../targets/index.js";
 import { bufferBytes, elementBytes } from "../../targets/memory/buffers.js";
@@ -144,7 +145,7 @@ function expectToFit({ program }: LoweredProgram, side: number): void {
     expect(bufferBytes(buffer, sizes), buffer.id).toBeLessThanOrEqual(maxBufferBytes);
   }
   const planner = new LaunchPlanner(program, sizes, { maxBindingBytes, maxWorkgroups });
-  for (const launch of PHASES.flatMap((phase) => program.phases[phase])) {
+  for (const launch of allLaunches(program)) {
     const kernel = program.kernels.find(({ id }) => id === launch.kernel);
     if (kernel === undefined) throw new Error(`no kernel ${launch.kernel}`);
     for (const { bindings } of planner.plan(launch, kernel)) {
@@ -158,7 +159,7 @@ function expectToFit({ program }: LoweredProgram, side: number): void {
 /** Bytes of the buffer behind each argument of a family's launches that is read as a whole. */
 function wholeReads({ program }: LoweredProgram, family: string, side: number): readonly number[] {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-  return program.phases.step.flatMap(({ kernel: id, args }) => {
+  return launchesThatRun(program, "step").flatMap(({ kernel: id, args }) => {
     const kernel = kernels.get(id);
     if (kernel?.family !== family) return [];
     return args.flatMap((arg, i) => {

@@ -3,6 +3,7 @@ import { checkLimits } from "../../compiler/lower/check-limits.js";
 import type { DraftBuffer } from "../../compiler/lower/lowering.js";
 import { planMemory } from "../../compiler/lower/plan-memory.js";
 import { UNLIMITED } from "../../compiler/pass.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Launch } from "../../ir/program/program.js";
 import { uniform } from "../support/random.js";
 
@@ -42,7 +43,7 @@ describe("plan-memory", () => {
     step: [launch("table", "a"), launch("a", "b"), launch("b", "table", "c"), launch("c", "out")],
     advance: [],
   };
-  const planned = planMemory(buffers, phases, writesLast, new Set(["out"]), { n: 5 });
+  const planned = planMemory(buffers, phasesWith(phases), writesLast, new Set(["out"]), { n: 5 });
 
   it("shares memory among buffers that do not live at once", () => {
     const slot = slots(planned);
@@ -57,7 +58,7 @@ describe("plan-memory", () => {
   });
 
   it("keeps outputs from what comes after them", () => {
-    const later = { ...phases, advance: [launch("in", "after")] };
+    const later = phasesWith({ ...phases, advance: [launch("in", "after")] });
     const plan = planMemory([...buffers, buffer("after", 10)], later, writesLast, new Set(["out"]), { n: 5 });
     expect(slots(plan).after).not.toBe(slots(plan).out);
   });
@@ -76,7 +77,7 @@ describe("plan-memory", () => {
       const ids = Array.from({ length: 12 }, (_, i) => `v${i}`);
       const step = ids.slice(1).map((id, i) => launch(ids[random(i + 1)] ?? "v0", id));
       const drafts = ids.map((id) => buffer(id, 4 * (1 + random(9))));
-      const plan = planMemory(drafts, { load: [], prompt: [], step, advance: [] }, writesLast, new Set(), {});
+      const plan = planMemory(drafts, phasesWith({ step }), writesLast, new Set(), {});
       const slot = slots(plan);
       const touches = (id: string) =>
         step.flatMap((l, t) => (l.args.some((a) => a.buffer === id) ? [t] : []));
@@ -92,7 +93,7 @@ describe("plan-memory", () => {
 
   it("names tensor, size, limit and a resolution that fits", () => {
     const big = [buffer("single.0.qkv", "1000*img_tokens+1000*txt_tokens")];
-    const draft = { buffers: big, kernels: [], launches: { load: [], prompt: [], step: [], advance: [] } };
+    const draft = { buffers: big, kernels: [], launches: [] };
     const limits = { ...UNLIMITED, maxBufferBytes: 4_000_000 };
     const sizes = { img_tokens: 4096, txt_tokens: 512 };
     expect(() => checkLimits(draft, limits, sizes, "webgpu")).toThrow(

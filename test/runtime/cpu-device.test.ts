@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { createCpuDevice } from "../../runtime/cpu/device.js";
 import { engineFeatures } from "../../runtime/cpu/features.js";
 import type { SpawnThread } from "../../runtime/cpu/threads.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
 import { spawnNodeThread } from "../../runtime/node/threads.js";
+import { byPhase } from "../support/phases.js";
 
 /** out[row] = a[row] + b[row]·s; a and b may be the same memory as out. One tile is one row. */
 const ADD = `(module (import "env" "memory" (memory 1 65536 shared))
@@ -81,7 +83,7 @@ function program(parts: Partial<Program>): Program {
     symbols: ["tokens"],
     buffers: [],
     kernels: [kernel("add")],
-    phases: { load: [], prompt: [], step: [], advance: [] },
+    phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
     inputs: [],
     outputs: [],
     model: null,
@@ -110,7 +112,7 @@ const ARENA = program({
     buffer("second", "2*tokens", { kind: "arena", slot: 0 }),
     buffer("other", "tokens", { kind: "arena", slot: 1 }),
   ],
-  phases: {
+  phases: phasesWith({
     // unpacked = packed + 10·w
     load: [launch("add", 3, [{ buffer: "packed" }, { buffer: "w" }, { buffer: "unpacked" }], 10)],
     // first = x + x; other = first + unpacked[step]; second = other + other (in the place of first)
@@ -130,7 +132,7 @@ const ARENA = program({
       ),
     ],
     advance: [launch("add", "tokens", [{ buffer: "x" }, { buffer: "other" }, { buffer: "x" }], 1)],
-  },
+  }),
 });
 const WEIGHTS = { bytes: async (tensor: string) => (tensor === "w" ? floats(1, 2, 3) : floats(5, 6, 7)) };
 
@@ -176,10 +178,10 @@ describe("cpu device", () => {
     const trapping = program({
       ...ARENA,
       kernels: [kernel("add"), kernel("trap")],
-      phases: {
-        ...ARENA.phases,
+      phases: phasesWith({
+        ...byPhase(ARENA),
         advance: [launch("trap", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0)],
-      },
+      }),
     });
     const loaded = await device.load(trapping, await codeOf({ add: ADD, trap: TRAP }), WEIGHTS);
     await loaded.bind({ tokens: 4 });
@@ -197,15 +199,15 @@ describe("cpu device", () => {
     const endless = program({
       ...ARENA,
       kernels: [kernel("add"), kernel("endless")],
-      phases: {
-        ...ARENA.phases,
+      phases: phasesWith({
+        ...byPhase(ARENA),
         advance: [
           {
             ...launch("endless", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0),
             label: "block 7",
           },
         ],
-      },
+      }),
     });
     const loaded = await device.load(endless, await codeOf({ add: ADD, endless: ENDLESS }), WEIGHTS);
     await loaded.bind({ tokens: 4 });
@@ -249,8 +251,8 @@ describe("cpu device", () => {
 
   it("runs fallbacks where a feature is missing, and says so where there is none", async () => {
     const kernels = [kernel("fast", ["warp-drive"], "add"), kernel("add")];
-    const step = ARENA.phases.prompt.map((l) => ({ ...l, kernel: "fast" }));
-    const phases = { load: [], prompt: [], step, advance: [] };
+    const step = byPhase(ARENA).prompt.map((l) => ({ ...l, kernel: "fast" }));
+    const phases = phasesWith({ load: [], prompt: [], step, advance: [] });
     const device = await createCpuDevice();
     const code = await codeOf({ add: ADD });
     const loaded = await device.load(program({ ...ARENA, kernels, phases }), code, WEIGHTS);

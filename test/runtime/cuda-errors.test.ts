@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { TritcError } from "../../ir/errors.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import { CudaContext, listDevices } from "../../runtime/node/cuda/context.js";
 import { type CudaDeviceOptions, createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { CudaDriver } from "../../runtime/node/cuda/driver.js";
@@ -10,6 +11,7 @@ import { surveyCuda } from "../../runtime/node/cuda/survey.js";
 import { Transfers } from "../../runtime/node/cuda/transfers.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { failure, fakeCuda } from "../support/fake-cuda.js";
+import { byPhase } from "../support/phases.js";
 import { randomFloats } from "../support/random.js";
 import { expected, expectNear, kernelOf, PROGRAM, scaleRowsCode, weights } from "../support/scale-rows.js";
 
@@ -22,7 +24,10 @@ describe("errors of a CUDA device", () => {
     const stray = {
       ...PROGRAM,
       kernels: [kernelOf("scale"), kernelOf("stray")],
-      phases: { ...PROGRAM.phases, step: PROGRAM.phases.step.map((l) => ({ ...l, kernel: "stray" })) },
+      phases: phasesWith({
+        ...byPhase(PROGRAM),
+        step: byPhase(PROGRAM).step.map((l) => ({ ...l, kernel: "stray" })),
+      }),
     };
     const run = (options: CudaDeviceOptions): Promise<TritcError> =>
       withDevice(async (device) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, KernelArg, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { CUDA_TARGETS, targetForDevice } from "../../runtime/node/cuda/architectures.js";
 import { packArguments } from "../../runtime/node/cuda/arguments.js";
@@ -261,7 +262,7 @@ describe("device memory", () => {
       buffer("c", "100*t", { kind: "arena", slot: 0 }, "i8"),
     ],
     kernels: [],
-    phases: { load: [], prompt: [], step: [], advance: [] },
+    phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
     inputs: [],
     outputs: [],
     model: null,

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import type { WeightSource } from "../../runtime/device.js";
 import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { failure, fakeCuda } from "../support/fake-cuda.js";
+import { byPhase } from "../support/phases.js";
 import { randomFloats } from "../support/random.js";
 import {
   at,
@@ -88,7 +90,7 @@ describe("a program on a CUDA device", () => {
         bytes: async (tensor: string) =>
           tensor === "words" ? new Uint8Array(words.slice().buffer) : Uint8Array.of(1, 255, 3),
       };
-      const phases = { load: [], prompt: [], step: [], advance: [] };
+      const phases = phasesWith({ load: [], prompt: [], step: [], advance: [] });
       const loaded = await device.load({ ...PROGRAM, buffers, phases, kernels: [] }, code, source);
       expect(await loaded.read("i8")).toEqual(Int8Array.of(1, -1, 3));
       expect(await loaded.read("u32")).toEqual(words);
@@ -158,13 +160,13 @@ describe("kernels of a CUDA program", () => {
     ...PROGRAM,
     target: "cuda-portable",
     kernels,
-    phases: {
-      ...PROGRAM.phases,
+    phases: phasesWith({
+      ...byPhase(PROGRAM),
       load: [{ ...scaling("packed", at("zero", 0), "kept", 2, 2), kernel: kernels[0]?.id ?? "" }],
       prompt: [],
       step: [],
       advance: [],
-    },
+    }),
   });
   const marks = async (kernels: readonly Kernel[]): Promise<number> =>
     withDevice(async (device) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Bindings } from "../../ir/dim.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import type { LoadedProgram } from "../../runtime/device.js";
@@ -15,7 +16,7 @@ const program: Program = {
     { id: "by", dtype: "f32", elements: "3*n", storage: { kind: "arena", slot: 0 } },
   ],
   kernels: [],
-  phases: { load: [], prompt: [], step: [], advance: [] },
+  phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
   inputs: [
     { name: "x", role: null, buffer: "bx", dtype: "f32", shape: [1, "n", 3], batchAxis: 0 },
     { name: "ids", role: null, buffer: "bi", dtype: "i64", shape: ["m+n"], batchAxis: null },

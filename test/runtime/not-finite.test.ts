@@ -2,7 +2,8 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Program } from "../../ir/program/program.js";
+import { phasesWith } from "../../ir/program/phases.js";
+import type { Launch, Program } from "../../ir/program/program.js";
 import type { LoadedProgram } from "../../runtime/device.js";
 import { latentGeometry } from "../../runtime/latents.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
@@ -131,7 +132,12 @@ const PROGRAM: Program = {
     { id: "v", dtype: "f32", elements: 64, storage: { kind: "host" } },
   ] as unknown as Program["buffers"],
   kernels: [],
-  phases: { load: [], prompt: [], step: [], advance: [{}] as unknown as Program["phases"]["advance"] },
+  phases: phasesWith({
+    load: [],
+    prompt: [],
+    step: [],
+    advance: [{}] as unknown as readonly Launch[],
+  }),
   inputs: [
     {
       name: "latents",

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
@@ -121,7 +122,7 @@ const PROGRAM: Program = {
   symbols: ["n"],
   buffers: ["bx", "by"].map((id) => ({ id, dtype: "f32", elements: "n", storage: { kind: "host" } })),
   kernels: [],
-  phases: { load: [], prompt: [], step: [], advance: [] },
+  phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
   inputs: [{ name: "x", role: null, buffer: "bx", dtype: "f32", shape: ["n"], batchAxis: null }],
   outputs: [{ name: "y", role: null, buffer: "by", dtype: "f32", shape: ["n"], batchAxis: null }],
   model: null,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Bindings, Dim } from "../../ir/dim.js";
 import { binary, constant, input } from "../../ir/families/expression.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type {
   BufferStorage,
   DeviceDType,
@@ -16,6 +17,7 @@ import { createWebGpuDevice } from "../../runtime/webgpu/device.js";
 import { webgpu } from "../../targets/index.js";
 import { defineKernel, gridOf, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
+import type { PhaseName } from "../support/phases.js";
 import { randomFloats } from "../support/random.js";
 
 const C = 64;
@@ -96,7 +98,7 @@ function softening(rows: Dim, args: Launch["args"]): Launch {
 
 function program(
   buffers: readonly ProgramBuffer[],
-  phases: Partial<Program["phases"]>,
+  phases: Partial<Record<PhaseName, readonly Launch[]>>,
   kernels: readonly Kernel[] = Object.entries(DEFINITIONS).map(([id, { kernel }]) => ({
     ...kernel,
     id,
@@ -109,7 +111,7 @@ function program(
     symbols: ["tokens"],
     buffers,
     kernels,
-    phases: { load: [], prompt: [], step: [], advance: [], ...phases },
+    phases: phasesWith({ load: [], prompt: [], step: [], advance: [], ...phases }),
     inputs: [],
     outputs: [],
     model: null,

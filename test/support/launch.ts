@@ -1,6 +1,7 @@
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
 import { byteLength } from "../../ir/dtype.js";
-import type { DeviceDType, Kernel, Program, ProgramBuffer } from "../../ir/program/program.js";
+import { phasesWith } from "../../ir/program/phases.js";
+import type { DeviceDType, Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import type { Device } from "../../runtime/device.js";
 import type { KernelDefinition } from "../../templates/family.js";
 import { gridOf } from "../../templates/index.js";
@@ -183,7 +184,7 @@ const TARGETS = { wat: "cpu", wgsl: "webgpu", cuda: "cuda-portable" } as const;
 async function programOf(
   definition: KernelDefinition,
   buffers: readonly ProgramBuffer[],
-  launch: Program["phases"]["step"][number],
+  launch: Launch,
   sourceOf = ({ template, values }: KernelDefinition) => renderTemplate(template, values),
 ) {
   const kernels: Kernel[] = [];
@@ -203,7 +204,7 @@ async function programOf(
     symbols: [],
     buffers,
     kernels,
-    phases: { load: [], prompt: [], step: [launch], advance: [] },
+    phases: phasesWith({ load: [], prompt: [], step: [launch], advance: [] }),
     inputs: [],
     outputs: [],
     model: null,

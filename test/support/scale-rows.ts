@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type { Dim } from "../../ir/dim.js";
+import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, KernelArg, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import type { KernelCode, WeightSource } from "../../runtime/device.js";
 import { cudaHeader } from "../../templates/cuda/header.js";
@@ -121,12 +122,12 @@ export const PROGRAM: Program = {
     buffer("z", "5*t", { kind: "arena", slot: 1 }),
   ],
   kernels: [kernelOf("scale")],
-  phases: {
+  phases: phasesWith({
     load: [scaling("packed", at("zero", 0), "kept", 2, 2)],
     prompt: [scaling("x", at("zero", 0), "z", "t", 1)],
     step: [scaling("x", at("table", 0, 1), "y", "t", 3)],
     advance: [scaling("y", at("kept", 0), "x", "t", 0.5)],
-  },
+  }),
   inputs: [],
   outputs: [],
   model: null,

@@ -1,5 +1,4 @@
 import { TritcError } from "../../../ir/errors.js";
-import type { Phase } from "../../../ir/program/program.js";
 import type { Device, LoadedProgram } from "../../device.js";
 import { oneAtATime } from "../../one-at-a-time.js";
 import { CudaContext, listDevices } from "./context.js";
@@ -57,7 +56,7 @@ export async function createNodeCudaDevice(options: CudaDeviceOptions = {}): Pro
       },
     },
     (program: CudaProgram, turns) => ({
-      profile: (phases: readonly Phase[], step: number) => turns.take(() => program.profile(phases, step)),
+      profile: (phases: readonly string[], step: number) => turns.take(() => program.profile(phases, step)),
     }),
   );
 }

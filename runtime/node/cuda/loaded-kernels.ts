@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { TritcError } from "../../../ir/errors.js";
+import { allLaunches } from "../../../ir/program/phases.js";
 import type { CudaLaunch, Kernel, Program } from "../../../ir/program/program.js";
 import { cudaEntry, cudaRunsOn } from "../../../targets/cuda/abi.js";
 import type { KernelCode } from "../../device.js";
@@ -38,7 +39,7 @@ export class LoadedKernels {
   static async load(context: CudaContext, program: Program, code: KernelCode): Promise<LoadedKernels> {
     const loaded = new LoadedKernels(context);
     const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
-    const launches = Object.values(program.phases).flat();
+    const launches = allLaunches(program);
     try {
       for (const id of new Set(launches.map((launch) => launch.kernel))) {
         loaded.#byId.set(id, loaded.#choose(id, kernels, program.target, code));

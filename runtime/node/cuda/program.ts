@@ -1,6 +1,7 @@
 import type { Bindings } from "../../../ir/dim.js";
 import { TritcError } from "../../../ir/errors.js";
-import type { Launch, Phase, Program, ProgramBuffer } from "../../../ir/program/program.js";
+import { phasesNamed } from "../../../ir/program/phases.js";
+import type { Launch, Program, ProgramBuffer } from "../../../ir/program/program.js";
 import { scheduleWeights, type WeightSchedule } from "../../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
 import { planKept, planRun, planStaging, planTurn } from "../../../targets/cuda/memory.js";
@@ -26,7 +27,7 @@ export class CudaProgram implements LoadedProgram {
   readonly #stream: bigint;
   readonly #memory: DeviceMemory;
   readonly #transfers: Transfers;
-  readonly #lists = new Map<Phase, LaunchList>();
+  readonly #lists = new Map<string, LaunchList>();
   /** By the phases joined with `+`. */
   readonly #graphs = new Map<string, CapturedGraph>();
   /** Lists of phases that ran with the bound sizes. */
@@ -88,13 +89,11 @@ export class CudaProgram implements LoadedProgram {
     const sizes = this.program.symbols.map((name) => `${name} = ${bindings[name]}`).join(", ");
     this.#memory.allocate("run", plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
     try {
-      for (const phase of ["prompt", "step", "advance"] as const) {
-        // Its weights have no addresses yet.
-        if (phase === "prompt" && this.#schedule.turns.length > 0) continue;
-        const planned = this.program.phases[phase].flatMap((launch) =>
-          planLaunch(launch, this.#planInputs(bindings)),
-        );
-        this.#lists.set(phase, new LaunchList(this.context.driver, planned));
+      for (const { name, runs, launches } of this.program.phases) {
+        // The weights of a streamed prompt have no addresses yet.
+        if (runs === "load" || (runs === "prompt" && this.#schedule.turns.length > 0)) continue;
+        const planned = launches.flatMap((launch) => planLaunch(launch, this.#planInputs(bindings)));
+        this.#lists.set(name, new LaunchList(this.context.driver, planned));
       }
     } catch (error) {
       this.#unbind();
@@ -122,10 +121,11 @@ export class CudaProgram implements LoadedProgram {
   }
 
   /** Launches phases the first time, which also loads their kernels, and replays a graph of them from then on. */
-  async run(phases: readonly Phase[], step: number): Promise<void> {
-    if (phases.includes("prompt") && this.#schedule.turns.length > 0) {
-      for (const phase of phases)
-        await (phase === "prompt" ? this.#streamPrompt(step) : this.run([phase], step));
+  async run(phases: readonly string[], step: number): Promise<void> {
+    const named = phasesNamed(this.program, phases);
+    if (named.some(({ runs }) => runs === "prompt") && this.#schedule.turns.length > 0) {
+      for (const { name, runs } of named)
+        await (runs === "prompt" ? this.#streamPrompt(name, step) : this.run([name], step));
       return;
     }
     const lists = this.#begin(phases, step);
@@ -141,7 +141,7 @@ export class CudaProgram implements LoadedProgram {
   }
 
   /** Runs phases launch by launch and says how long each took on the device. */
-  async profile(phases: readonly Phase[], step: number): Promise<readonly LaunchTime[]> {
+  async profile(phases: readonly string[], step: number): Promise<readonly LaunchTime[]> {
     const lists = this.#begin(phases, step);
     return profileLaunches(this.context, this.#stream, lists, placeOf(phases, step));
   }
@@ -205,9 +205,9 @@ export class CudaProgram implements LoadedProgram {
     this.#transfers.release();
   }
 
-  /** Runs `prompt` launch by launch; the weights of each take turns in memory that is freed at the end. */
-  async #streamPrompt(step: number): Promise<void> {
-    this.#begin(["prompt"], step);
+  /** Runs a prompt launch by launch; the weights of each take turns in memory that is freed at the end. */
+  async #streamPrompt(phase: string, step: number): Promise<void> {
+    this.#begin([phase], step);
     const plans = this.#schedule.turns.map((turn) => ({ turn, plan: planTurn(turn, this.#buffers) }));
     const bytes = plans.reduce((most, { plan }) => Math.max(most, plan.bytes), 0);
     this.#memory.allocate("turn", { offsets: new Map(), bytes }, "weights that only a prompt needs");
@@ -227,7 +227,7 @@ export class CudaProgram implements LoadedProgram {
         }
         await this.#launchOnce(turn.launch, this.#bindings ?? {});
       }
-      await this.context.synchronize(this.#stream, placeOf(["prompt"], step));
+      await this.context.synchronize(this.#stream, placeOf([phase], step));
     } finally {
       // What is still under way may use the memory, and a failure is known already.
       await this.context.wait("cuStreamSynchronize", this.#stream);
@@ -264,7 +264,7 @@ export class CudaProgram implements LoadedProgram {
   }
 
   /** What every run starts with: the context, the step index, the launches. */
-  #begin(phases: readonly Phase[], step: number): readonly LaunchList[] {
+  #begin(phases: readonly string[], step: number): readonly LaunchList[] {
     if (this.#bindings === undefined) throw new RangeError("bind the program before it runs");
     this.context.enter();
     const { driver } = this.context;
@@ -272,7 +272,7 @@ export class CudaProgram implements LoadedProgram {
     return phases.flatMap((phase) => this.#lists.get(phase) ?? []);
   }
 
-  #graph(phases: readonly Phase[], lists: readonly LaunchList[]): CapturedGraph {
+  #graph(phases: readonly string[], lists: readonly LaunchList[]): CapturedGraph {
     const key = phases.join("+");
     const known = this.#graphs.get(key);
     if (known !== undefined) return known;
@@ -332,7 +332,7 @@ export class CudaProgram implements LoadedProgram {
   }
 }
 
-function placeOf(phases: readonly Phase[], step: number): string {
+function placeOf(phases: readonly string[], step: number): string {
   return `phases ${phases.join(", ")} at step ${step}`;
 }
 

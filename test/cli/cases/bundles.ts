@@ -109,22 +109,22 @@ function manifest(name: string, message: RegExp, from: string | RegExp, to: stri
 const MANIFESTS: readonly CliCase[] = [
   manifest(
     "a newer format",
-    /written by a newer tritc[\s\S]*version 2[\s\S]*version 3[\s\S]*update/,
-    '"formatVersion": 2',
+    /written by a newer tritc[\s\S]*version 3[\s\S]*version 4[\s\S]*update/,
     '"formatVersion": 3',
+    '"formatVersion": 4',
     "BUNDLE_VERSION",
   ),
   manifest(
     "a format of long ago",
-    /written by an older tritc[\s\S]*version 2[\s\S]*version 1[\s\S]*compile the model again/,
+    /written by an older tritc[\s\S]*version 3[\s\S]*version 2[\s\S]*compile the model again/,
+    '"formatVersion": 3',
     '"formatVersion": 2',
-    '"formatVersion": 1',
     "BUNDLE_VERSION",
   ),
   manifest(
     "a format that is no number",
     /formatVersion[\s\S]*"one"/,
-    '"formatVersion": 2',
+    '"formatVersion": 3',
     '"formatVersion": "one"',
   ),
   manifest(
