@@ -4,7 +4,7 @@ import type { ByteReader } from "../ir/constant/constant.js";
 import type { Bindings } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import { TritcError } from "../ir/errors.js";
-import type { FloatStorage } from "../ir/families/contract/arguments.js";
+import type { FloatStorage } from "../ir/families/contract/params.js";
 import { dtypeOf, type Graph, type ValueId } from "../ir/graph/graph.js";
 import { printProgramText } from "../ir/program/print.js";
 import type { Program } from "../ir/program/program.js";

@@ -2,7 +2,7 @@ import type { Bindings } from "../../ir/dim.js";
 import { symbolsOf } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import type { FloatStorage } from "../../ir/families/contract/arguments.js";
+import type { FloatStorage } from "../../ir/families/contract/params.js";
 import {
   dtypeOf,
   type Graph,

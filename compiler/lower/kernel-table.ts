@@ -62,7 +62,7 @@ function kernelId(family: string, params: Kernel["params"]): string {
     if (value === true) words.push(name);
     else if (typeof value === "number") {
       if (Number.isInteger(value) && value >= 0) words.push(`${name}${value}`);
-    } else if (/^[a-z0-9-]{1,16}$/.test(value)) words.push(value);
+    } else if (typeof value === "string" && /^[a-z0-9-]{1,16}$/.test(value)) words.push(value);
   }
   return words
     .join("-")

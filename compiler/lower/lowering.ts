@@ -1,6 +1,7 @@
 import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
-import { type FloatStorage, paddedK } from "../../ir/families/contract/arguments.js";
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import type { FloatStorage } from "../../ir/families/contract/params.js";
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { DeviceDType, GridAxis, Launch, LaunchArg } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";

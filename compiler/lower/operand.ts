@@ -1,6 +1,6 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
-import type { FloatStorage } from "../../ir/families/contract/arguments.js";
+import type { FloatStorage } from "../../ir/families/contract/params.js";
 import type { DeviceDType, LaunchArg } from "../../ir/program/program.js";
 
 /**

@@ -1,21 +1,22 @@
-import { type KernelSignature, rowArg } from "./contract/arguments.js";
+import { quantizedArgs, rowArg, vectorArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { real, size, type ValuesOf } from "./contract/params.js";
+
+const params = { c: size, epsilon: real };
+export type AdalnQuantizeParams = ValuesOf<typeof params>;
 
 /** adaln, then quantize-rows of its result, without the result in memory. */
-export interface AdalnQuantizeParams {
-  readonly c: number;
-  readonly epsilon: number;
-}
+export const adalnQuantize = defineFamily({
+  params,
+  args: ({ c }) => [
+    rowArg("x", "f32", c),
+    vectorArg("shift", c),
+    vectorArg("scale", c),
+    ...quantizedArgs(c, "write"),
+  ],
+  // adaln's 9, and quantize: magnitude and maximum 2, scale and round 2, sum 1
+  operations: perResult(14),
+});
 
-export function adalnQuantizeSignature(_params: AdalnQuantizeParams): KernelSignature {
-  return {
-    args: [
-      rowArg("x", "f32"),
-      rowArg("shift", "f32"),
-      rowArg("scale", "f32"),
-      rowArg("q", "i8", "write"),
-      rowArg("rowScale", "f32", "write"),
-      rowArg("rowSum", "i32", "write"),
-    ],
-    scalars: [],
-  };
-}
+export const adalnQuantizeSignature = adalnQuantize.signature;

@@ -1,16 +1,27 @@
-import { type FloatStorage, type KernelSignature, rowArg } from "./contract/arguments.js";
+import { rowArg, vectorArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { floats, optional, real, size, type ValuesOf } from "./contract/params.js";
+
+const params = {
+  c: size,
+  epsilon: real,
+  /** What `out` is stored in; f32 if absent. */
+  out: optional(floats),
+};
+export type AdalnParams = ValuesOf<typeof params>;
 
 /** out = (x − mean)·rsqrt(variance + epsilon)·(1 + scale) + shift over rows of `c` channels. */
-export interface AdalnParams {
-  readonly c: number;
-  readonly epsilon: number;
-  /** What `out` is stored in; f32 if absent. */
-  readonly out?: FloatStorage;
-}
+export const adaln = defineFamily({
+  params,
+  args: ({ c, out = "f32" }) => [
+    rowArg("x", "f32", c),
+    vectorArg("shift", c),
+    vectorArg("scale", c),
+    rowArg("out", out, c, "write"),
+  ],
+  // mean 1, variance 3, normalize 2, modulate 3
+  operations: perResult(9),
+});
 
-export function adalnSignature({ out = "f32" }: AdalnParams): KernelSignature {
-  return {
-    args: [rowArg("x", "f32"), rowArg("shift", "f32"), rowArg("scale", "f32"), rowArg("out", out, "write")],
-    scalars: [],
-  };
-}
+export const adalnSignature = adaln.signature;

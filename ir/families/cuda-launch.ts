@@ -1,5 +1,6 @@
 import type { CudaLaunch, CudaTensorMap, Kernel } from "../program/program.js";
 import { STORED_CODES } from "../ternary/storage.js";
+import { roundUp } from "./contract/arguments.js";
 import {
   modulationPlan,
   normalizationPlan,
@@ -7,7 +8,6 @@ import {
   type RowPlan,
   tileRowsOf,
 } from "./cuda-rows.js";
-import { roundUp } from "./layout.js";
 import { Params } from "./params.js";
 
 /** How a CUDA kernel is launched: threads of a block, and what its record says besides. */

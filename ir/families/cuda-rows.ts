@@ -1,4 +1,4 @@
-import { roundUp } from "./layout.js";
+import { roundUp } from "./contract/arguments.js";
 
 /** How the threads of a block share rows; see `cuda/row.cuh`. */
 export interface RowPlan {

@@ -1,32 +1,59 @@
-import type { Activation } from "../ops/index.js";
-import { type FloatStorage, type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
+import {
+  present,
+  roundUp,
+  rowArg,
+  vectorArg,
+  type WeightLayout,
+  weightsArg,
+  wholeArg,
+} from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { flag, floats, optional, size, type ValuesOf, word } from "./contract/params.js";
 
-/** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; all f32. */
-export interface DenseGemmParams {
-  readonly n: number;
-  readonly k: number;
-  readonly activation: Activation;
-  readonly bias: boolean;
+export const activations = word("none", "gelu-tanh", "gelu-erf", "silu");
+
+const params = {
+  n: size,
+  k: size,
+  activation: activations,
+  bias: flag,
   /** Gate and residual arguments are present. */
-  readonly gated: boolean;
+  gated: flag,
   /** What `x` and `out` are stored in; f32 if absent. */
-  readonly x?: FloatStorage;
-  readonly out?: FloatStorage;
-}
+  x: optional(floats),
+  out: optional(floats),
+};
+export type DenseGemmParams = ValuesOf<typeof params>;
 
 /** The part of the parameters that decides the device layout of the weights. */
 export type DenseLayout = Pick<DenseGemmParams, "n" | "k">;
 
-export function denseGemmSignature(params: DenseGemmParams): KernelSignature {
+/** Columns of a panel: f32 [column / panel][k][column % panel]; in WGSL [k][column], the columns padded to whole ones. */
+export const DENSE_PANEL = { wat: 8, wgsl: 64, cuda: 64 } as const;
+
+/** The layout that unpack-dense makes and dense-gemm reads. */
+export function denseLayout({ n, k }: DenseLayout): WeightLayout {
+  const words = (panel: number) => k * roundUp(n, panel);
   return {
-    args: present([
-      rowArg("x", params.x ?? "f32"),
-      wholeArg("weights", "f32"),
-      params.bias && wholeArg("bias", "f32"),
-      params.gated && rowArg("gate", "f32"),
-      params.gated && rowArg("residual", "f32"),
-      rowArg("out", params.out ?? "f32", "write"),
-    ]),
-    scalars: [],
+    name: `dense ${n} x ${k}`,
+    words: { wat: words(DENSE_PANEL.wat), wgsl: words(DENSE_PANEL.wgsl), cuda: words(DENSE_PANEL.cuda) },
   };
 }
+
+/** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; arithmetic in f32. */
+export const denseGemm = defineFamily({
+  params,
+  args: ({ n, k, bias, gated, x = "f32", out = "f32" }) =>
+    present([
+      rowArg("x", x, k),
+      weightsArg("f32", denseLayout({ n, k })),
+      bias && wholeArg("bias", "f32", n),
+      gated && vectorArg("gate", n),
+      gated && rowArg("residual", "f32", n),
+      rowArg("out", out, n, "write"),
+    ]),
+  grid: ({ n }) => [n, "rows", 1],
+  operations: ({ n, k }, { rows }) => ({ f32: 2 * rows * n * k }),
+});
+
+export const denseGemmSignature = denseGemm.signature;

@@ -1,30 +1,51 @@
 import type { ScalarType } from "../program/program.js";
-import { type KernelSignature, wholeArg } from "./contract/arguments.js";
-import type { ElementType, Expression } from "./expression.js";
+import { stridedArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { between, listOf, optional, size, type ValuesOf, word } from "./contract/params.js";
+import { scalar } from "./contract/sizes.js";
+import { type ElementType, expression } from "./expression.js";
+
+const elements = word("f32", "i32", "u32");
+
+const params = {
+  /** Axes, outermost first. */
+  rank: between(1, 5),
+  inputs: listOf(elements),
+  output: elements,
+  /** Of type `output`. */
+  expression,
+  /** Indices of the f32 operands that are stored in bf16; that of the output is the number of inputs. */
+  bf16: optional(listOf(size)),
+};
+export type ElementwiseParams = ValuesOf<typeof params>;
+
+const axesOf = (rank: number) => Array.from({ length: rank }, (_, axis) => axis);
 
 /**
- * out[i] = expression(in_0[i], in_1[i], …) over an index space of `rank` axes (1 to 5, outermost first), each
- * operand with its own strides (0 broadcasts). Row strides of the arguments are ignored; rows = total elements.
+ * out[i] = expression(in_0[i], in_1[i], …) over an index space of `rank` axes, each operand with its own strides
+ * (0 broadcasts). Row strides of the arguments are ignored; rows = total elements.
  * Scalars: the size of each axis, then `rank` strides per input, then `rank` strides of out, in elements.
  */
-export interface ElementwiseParams {
-  readonly rank: number;
-  readonly inputs: readonly ElementType[];
-  readonly output: ElementType;
-  /** Of type `output`. */
-  readonly expression: Expression;
-  /** Indices of the f32 operands that are stored in bf16; that of the output is the number of inputs. */
-  readonly bf16?: readonly number[];
-}
+export const elementwise = defineFamily({
+  params,
+  args({ rank, inputs, output, bf16 = [] }) {
+    const operand = (name: string, type: ElementType, i: number, access: "read" | "write") =>
+      stridedArg(
+        name,
+        bf16.includes(i) ? "bf16" : type,
+        axesOf(rank).map((axis) => ({ size: scalar(axis), stride: scalar(rank * (i + 1) + axis) })),
+        access,
+      );
+    return [
+      ...inputs.map((type, i) => operand(`in${i}`, type, i, "read")),
+      operand("out", output, inputs.length, "write"),
+    ];
+  },
+  scalars: ({ rank, inputs }) => new Array<ScalarType>(rank * (inputs.length + 2)).fill("u32"),
+  grid: ({ rank }) => [scalar(...axesOf(rank)), 1, 1],
+  rows: ({ rank }) => scalar(...axesOf(rank)),
+  operations: perResult(1),
+});
 
-export function elementwiseSignature(params: ElementwiseParams): KernelSignature {
-  const { inputs, output, bf16 = [] } = params;
-  const stored = (type: ElementType, index: number) => (bf16.includes(index) ? "bf16" : type);
-  return {
-    args: [
-      ...inputs.map((type, i) => wholeArg(`in${i}`, stored(type, i))),
-      wholeArg("out", stored(output, inputs.length), "write"),
-    ],
-    scalars: new Array<ScalarType>(params.rank * (inputs.length + 2)).fill("u32"),
-  };
-}
+export const elementwiseSignature = elementwise.signature;

@@ -1,4 +1,7 @@
+import { TritcError } from "../errors.js";
+import { TextReader } from "../format/text-reader.js";
 import { type Activation, type BinaryFn, COMPARISONS, type UnaryFn } from "../ops/index.js";
+import type { Param } from "./contract/params.js";
 
 /** Types that kernels compute in. bool is u32 0 or 1. */
 export type ElementType = "f32" | "i32" | "u32";
@@ -70,7 +73,7 @@ export function printExpression(e: Expression): string {
     case "input":
       return `in${e.index}`;
     case "constant":
-      return e.type === "f32" ? `${e.value}` : `${e.type}(${e.value})`;
+      return e.type === "f32" ? printNumber(e.value) : `${e.type}(${e.value})`;
     case "cast":
       return `${e.to}(${printExpression(e.of)})`;
     case "unary":
@@ -81,6 +84,56 @@ export function printExpression(e: Expression): string {
       return `where(${printExpression(e.condition)}, ${printExpression(e.whenTrue)}, ${printExpression(e.whenFalse)})`;
   }
 }
+
+function printNumber(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** Functions of functions that text may hold. */
+const MOST_DEPTH = 200;
+
+/** Reads what `printExpression` writes; a whole number cast to another type is a constant of it. */
+export function parseExpression(text: string): Expression {
+  const r = new TextReader(text, "expression");
+  const e = readExpression(r, 0);
+  r.end();
+  return e;
+}
+
+function readExpression(r: TextReader, depth: number): Expression {
+  if (depth > MOST_DEPTH) r.fail(`more than ${MOST_DEPTH} functions of functions`);
+  const name = r.match(/[A-Za-z0-9.+-]+/y, "an input, a constant or a function");
+  if (!r.accept("(")) {
+    if (/^in\d+$/.test(name)) return input(Number(name.slice(2)));
+    const value = Number(name);
+    return Number.isNaN(value) && name !== "NaN" ? r.fail(`${name} is no constant`) : constant(value);
+  }
+  const [a, b, c, ...more] = r.list(() => readExpression(r, depth + 1));
+  r.expect(")");
+  if (a === undefined || more.length > 0) return r.fail(`${name} takes no such operands`);
+  if (name === "f32" || name === "i32" || name === "u32") {
+    if (b !== undefined) return r.fail(`${name} takes one operand`);
+    const whole = name !== "f32" && a.kind === "constant" && Number.isInteger(a.value);
+    return whole ? constant(a.value, name) : cast(name, a);
+  }
+  if (b === undefined) return unary(name as ElementFn, a);
+  if (c === undefined) return binary(name as BinaryFn, a, b);
+  return name === "where" ? where(a, b, c) : r.fail(`${name} takes no three operands`);
+}
+
+/** As a parameter of kernels: its text. */
+export const expression: Param<Expression> = {
+  expected: "an expression",
+  read(value) {
+    if (typeof value !== "string") return undefined;
+    try {
+      return parseExpression(value);
+    } catch (error) {
+      if (error instanceof TritcError) return undefined;
+      throw error;
+    }
+  },
+};
 
 // Constructors.
 export const input = (index: number): Expression => ({ kind: "input", index });

@@ -1,23 +1,30 @@
-import { type KernelSignature, present, rowArg, wholeArg } from "./contract/arguments.js";
+import { present, rowArg, wholeArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { flag, real, size, type ValuesOf } from "./contract/params.js";
+
+const params = {
+  c: size,
+  epsilon: real,
+  /** The scale argument is present. */
+  scale: flag,
+  /** The bias argument is present. */
+  bias: flag,
+};
+export type LayerNormParams = ValuesOf<typeof params>;
 
 /** out = (x − mean)·rsqrt(variance + epsilon)·scale + bias over rows of `c` channels. */
-export interface LayerNormParams {
-  readonly c: number;
-  readonly epsilon: number;
-  /** The scale argument is present. */
-  readonly scale: boolean;
-  /** The bias argument is present. */
-  readonly bias: boolean;
-}
-
-export function layerNormSignature(params: LayerNormParams): KernelSignature {
-  return {
-    args: present([
-      rowArg("x", "f32"),
-      params.scale && wholeArg("scale", "f32"),
-      params.bias && wholeArg("bias", "f32"),
-      rowArg("out", "f32", "write"),
+export const layerNorm = defineFamily({
+  params,
+  args: ({ c, scale, bias }) =>
+    present([
+      rowArg("x", "f32", c),
+      scale && wholeArg("scale", "f32", c),
+      bias && wholeArg("bias", "f32", c),
+      rowArg("out", "f32", c, "write"),
     ]),
-    scalars: [],
-  };
-}
+  // mean 1, variance 3, normalize 2, weight and bias 2
+  operations: perResult(8),
+});
+
+export const layerNormSignature = layerNorm.signature;

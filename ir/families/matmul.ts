@@ -1,16 +1,49 @@
-import type { ScalarType } from "../program/program.js";
-import { type KernelSignature, wholeArg } from "./contract/arguments.js";
+import type { KernelArg, ScalarType } from "../program/program.js";
+import { stridedArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { type Size, scalar } from "./contract/sizes.js";
+
+export type MatmulParams = Readonly<Record<never, never>>;
+
+const [batch, m, n, k] = [scalar(0), scalar(1), scalar(2), scalar(3)];
+
+/** A batch of matrices, their strides in the scalars from `first` on; columns are contiguous where they have none. */
+function matrices(
+  name: string,
+  sizes: readonly [Size, Size],
+  first: number,
+  columns: Size,
+  access: KernelArg["access"] = "read",
+) {
+  const [rows, width] = sizes;
+  return stridedArg(
+    name,
+    "f32",
+    [
+      { size: batch, stride: scalar(first) },
+      { size: rows, stride: scalar(first + 1) },
+      { size: width, stride: columns },
+    ],
+    access,
+  );
+}
 
 /**
  * out[batch, m, n] = a[batch, m, k] · b[batch, k, n] in f32, all sizes and strides at run time. Row strides of the
  * arguments are ignored; rows = batch·m. Scalars: batch, m, n, k, strides of a (batch, row, column), of b (batch,
  * row, column) and of out (batch, row), in elements; out columns are contiguous. Grid: n, m, batch.
  */
-export type MatmulParams = Readonly<Record<never, never>>;
+export const matmul = defineFamily({
+  params: {},
+  args: () => [
+    matrices("a", [m, k], 4, scalar(6)),
+    matrices("b", [k, n], 7, scalar(9)),
+    matrices("out", [m, n], 10, 1, "write"),
+  ],
+  scalars: () => new Array<ScalarType>(12).fill("u32"),
+  grid: () => [n, m, batch],
+  rows: () => scalar(0, 1),
+  operations: (_, { scalars }) => ({ f32: scalars.slice(0, 4).reduce((product, size) => product * size, 2) }),
+});
 
-export function matmulSignature(_params: MatmulParams): KernelSignature {
-  return {
-    args: [wholeArg("a", "f32"), wholeArg("b", "f32"), wholeArg("out", "f32", "write")],
-    scalars: new Array<ScalarType>(12).fill("u32"),
-  };
-}
+export const matmulSignature = matmul.signature;

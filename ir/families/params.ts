@@ -1,5 +1,5 @@
 import { programError } from "../program/error.js";
-import type { DeviceDType, Kernel } from "../program/program.js";
+import type { Kernel, ParamValue } from "../program/program.js";
 
 /** Parameters of a kernel as its record holds them, read by a name that must be there. Throws TRITC_E_PROGRAM. */
 export class Params {
@@ -33,35 +33,14 @@ export class Params {
     return words.find((word) => word === text) ?? this.#fail(name, words.join(" or "));
   }
 
-  /** What rows of floats are stored in. */
-  storage(name: string): DeviceDType {
-    return this.word(name, "f32", "bf16");
-  }
-
   sizes(name: string): readonly number[] {
-    const text = this.text(name);
-    return /^\[\d{1,9}(,\d{1,9})*\]$/.test(text)
-      ? text.slice(1, -1).split(",").map(Number)
+    const value = this.#value(name);
+    return Array.isArray(value) && value.every(Number.isSafeInteger)
+      ? (value as readonly number[])
       : this.#fail(name, "a list of sizes");
   }
 
-  words<const T extends string>(name: string, ...words: readonly T[]): readonly T[] {
-    const text = this.text(name);
-    const items = text === "[]" ? [] : text.slice(1, -1).split(",");
-    return items.map(
-      (item) =>
-        words.find((word) => JSON.stringify(word) === item) ??
-        this.#fail(name, `a list of ${words.join(" or ")}`),
-    );
-  }
-
-  /** A size in a parameter that is an object. */
-  member(name: string, member: string): number {
-    const found = new RegExp(`"${member}":(\\d{1,9})[,}]`).exec(this.text(name))?.[1];
-    return found === undefined ? this.#fail(name, `an object with ${member}`) : Number(found);
-  }
-
-  #value(name: string): string | number | boolean | undefined {
+  #value(name: string): ParamValue | undefined {
     return Object.hasOwn(this.kernel.params, name) ? this.kernel.params[name] : undefined;
   }
 

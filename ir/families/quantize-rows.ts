@@ -1,4 +1,16 @@
-import { type FloatStorage, type KernelSignature, rowArg } from "./contract/arguments.js";
+import { quantizedArgs, rowArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { floats, listOf, optional, size, type ValuesOf } from "./contract/params.js";
+
+const params = {
+  /** Elements of a row, of all parts together. */
+  c: size,
+  parts: optional(listOf(size)),
+  /** What `x`, or every part of it, is stored in; f32 if absent. */
+  x: optional(floats),
+};
+export type QuantizeRowsParams = ValuesOf<typeof params>;
 
 /**
  * x[M, c] → q[M, paddedK(c)] with zeros in the pad, rowScale[M], rowSum[M], as `ir/ternary/quantize.ts` to the bit.
@@ -6,26 +18,14 @@ import { type FloatStorage, type KernelSignature, rowArg } from "./contract/argu
  * With `parts` the row lies in several matrices, x0[M, parts[0]], x1[M, parts[1]], …: the arguments are these, then
  * q, rowScale and rowSum, which are the same as for the joined row.
  */
-export interface QuantizeRowsParams {
-  /** Elements of a row, of all parts together. */
-  readonly c: number;
-  readonly parts?: readonly number[];
-  /** What `x`, or every part of it, is stored in; f32 if absent. */
-  readonly x?: FloatStorage;
-}
-
-export function quantizeRowsSignature({ parts, x = "f32" }: QuantizeRowsParams): KernelSignature {
-  const sources = parts === undefined ? ["x"] : parts.map((_, i) => `x${i}`);
-  return {
-    args: [
-      ...sources.map((name) => rowArg(name, x)),
-      rowArg("q", "i8", "write"),
-      rowArg("rowScale", "f32", "write"),
-      rowArg("rowSum", "i32", "write"),
-    ],
-    scalars: [],
-  };
-}
+export const quantizeRows = defineFamily({
+  params,
+  args: ({ c, parts, x = "f32" }) => [
+    ...(parts === undefined ? [rowArg("x", x, c)] : parts.map((width, i) => rowArg(`x${i}`, x, width))),
+    ...quantizedArgs(c, "write"),
+  ],
+  operations: perResult(5),
+});
 
 /** Where a part of a row lies among all of its elements. */
 export interface RowPart {
@@ -45,3 +45,5 @@ export function rowParts(c: number, parts: readonly number[]): readonly RowPart[
   if (start !== c) throw new RangeError(`parts of ${start} elements for a row of ${c}`);
   return placed;
 }
+
+export const quantizeRowsSignature = quantizeRows.signature;

@@ -1,11 +1,19 @@
-import type { ReduceFn } from "../ops/index.js";
-import { type KernelSignature, rowArg } from "./contract/arguments.js";
+import { rowArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { type ValuesOf, word } from "./contract/params.js";
+import { scalar } from "./contract/sizes.js";
+
+const params = {
+  fn: word("sum", "mean", "max", "min", "prod", "l1", "l2", "log-sum", "log-sum-exp", "sum-square"),
+};
+export type ReduceParams = ValuesOf<typeof params>;
 
 /** x[M, c] → out[M], reduced over the row. Scalar: c, so that a reduction over tokens is one kernel too. */
-export interface ReduceParams {
-  readonly fn: ReduceFn;
-}
+export const reduce = defineFamily({
+  params,
+  args: () => [rowArg("x", "f32", scalar(0)), rowArg("out", "f32", 1, "write")],
+  scalars: () => ["u32"],
+  operations: (_, { rows, scalars: [c = 0] }) => ({ f32: rows * c }),
+});
 
-export function reduceSignature(_params: ReduceParams): KernelSignature {
-  return { args: [rowArg("x", "f32"), rowArg("out", "f32", "write")], scalars: ["u32"] };
-}
+export const reduceSignature = reduce.signature;

@@ -1,12 +1,25 @@
-import type { RopeFrequencies } from "../ops/frequencies.js";
-import { type KernelSignature, rowArg } from "./contract/arguments.js";
+import { rowArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { listOf, nullable, real, size, type ValuesOf } from "./contract/params.js";
+
+/** As `RopeFrequencies`. */
+const params = { axesDims: listOf(size), theta: real, frequencies: nullable(listOf(real)) };
+export type RopeTableParams = ValuesOf<typeof params>;
 
 /** ids[T, axes] → cos, sin [T, D/2], D = Σ axesDims; angle = id·frequency of the channel pair, axes side by side. */
-export type RopeTableParams = RopeFrequencies;
+export const ropeTable = defineFamily({
+  params,
+  args({ axesDims }) {
+    const pairs = axesDims.reduce((sum, dim) => sum + dim, 0) / 2;
+    return [
+      rowArg("ids", "f32", axesDims.length),
+      rowArg("cos", "f32", pairs, "write"),
+      rowArg("sin", "f32", pairs, "write"),
+    ];
+  },
+  // angle 2, function 1
+  operations: perResult(3),
+});
 
-export function ropeTableSignature(_params: RopeTableParams): KernelSignature {
-  return {
-    args: [rowArg("ids", "f32"), rowArg("cos", "f32", "write"), rowArg("sin", "f32", "write")],
-    scalars: [],
-  };
-}
+export const ropeTableSignature = ropeTable.signature;

@@ -1,10 +1,19 @@
-import { type KernelSignature, rowArg } from "./contract/arguments.js";
+import { rowArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { flag, type ValuesOf } from "./contract/params.js";
+import { scalar } from "./contract/sizes.js";
+
+const params = { log: flag };
+export type SoftmaxParams = ValuesOf<typeof params>;
 
 /** x[M, c] → softmax (or its logarithm) over each row. Scalar: c, which may be a token count. */
-export interface SoftmaxParams {
-  readonly log: boolean;
-}
+export const softmax = defineFamily({
+  params,
+  args: () => [rowArg("x", "f32", scalar(0)), rowArg("out", "f32", scalar(0), "write")],
+  scalars: () => ["u32"],
+  // maximum, difference, exponential, sum, quotient
+  operations: perResult(5),
+});
 
-export function softmaxSignature(_params: SoftmaxParams): KernelSignature {
-  return { args: [rowArg("x", "f32"), rowArg("out", "f32", "write")], scalars: ["u32"] };
-}
+export const softmaxSignature = softmax.signature;

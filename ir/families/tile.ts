@@ -1,6 +1,7 @@
 import type { Kernel } from "../program/program.js";
+import { roundUp } from "./contract/arguments.js";
+import { languageOf } from "./contract/language.js";
 import { cudaLaunchOf } from "./cuda-launch.js";
-import { languageOf, roundUp } from "./layout.js";
 import { Params } from "./params.js";
 
 export type Tile = readonly [x: number, y: number, z: number];

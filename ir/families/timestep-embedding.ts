@@ -1,11 +1,25 @@
-import type { SinusoidFrequencies } from "../ops/frequencies.js";
-import { type KernelSignature, rowArg } from "./contract/arguments.js";
+import { rowArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { flag, listOf, nullable, real, size, type ValuesOf } from "./contract/params.js";
+
+/** As `SinusoidFrequencies`. */
+const params = {
+  dim: size,
+  factor: real,
+  maxPeriod: real,
+  shift: real,
+  sinFirst: flag,
+  frequencies: nullable(listOf(real)),
+};
+export type TimestepEmbeddingParams = ValuesOf<typeof params>;
 
 /** t[M] → out[M, dim]: cos and sin of factor·t·frequency j, j < dim/2; cos first unless sinFirst. */
-export interface TimestepEmbeddingParams extends SinusoidFrequencies {
-  readonly sinFirst: boolean;
-}
+export const timestepEmbedding = defineFamily({
+  params,
+  args: ({ dim }) => [rowArg("t", "f32", 1), rowArg("out", "f32", dim, "write")],
+  // angle 2, function 1
+  operations: perResult(3),
+});
 
-export function timestepEmbeddingSignature(_params: TimestepEmbeddingParams): KernelSignature {
-  return { args: [rowArg("t", "f32"), rowArg("out", "f32", "write")], scalars: [] };
-}
+export const timestepEmbeddingSignature = timestepEmbedding.signature;

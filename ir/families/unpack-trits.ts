@@ -1,15 +1,18 @@
 import { codeRowBytes, STORED_CODES, type TernaryStorage } from "../ternary/storage.js";
-import { type KernelSignature, wholeArg } from "./contract/arguments.js";
-import type { TernaryLayout } from "./ternary-gemm.js";
+import { weightsArg, wholeArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { perResult } from "./contract/operations.js";
+import { optional, size, type ValuesOf, word } from "./contract/params.js";
+import { multiplied, ternaryLayout } from "./ternary-gemm.js";
 
-/**
- * Stored codes, each row padded to whole bytes → 2-bit codes u = t + 1 in the layout that the target's ternary-gemm
- * of the same n, k and activations reads. rows = n.
- */
-export interface UnpackTritsParams extends TernaryLayout {
+const params = {
+  n: size,
+  k: size,
+  activations: multiplied,
   /** Stored as four 2-bit codes a byte; five trits a byte (base 3) if absent. */
-  readonly storage?: "2bit";
-}
+  storage: optional(word("2bit")),
+};
+export type UnpackTritsParams = ValuesOf<typeof params>;
 
 /** Values that templates take: codes u of a stored byte are its digits in `base`, the lowest first. */
 export function storedValues(params: UnpackTritsParams) {
@@ -17,6 +20,19 @@ export function storedValues(params: UnpackTritsParams) {
   return { ...STORED_CODES[storage], rowBytes: codeRowBytes(storage, params.k) };
 }
 
-export function unpackTritsSignature(_params: UnpackTritsParams): KernelSignature {
-  return { args: [wholeArg("trits", "u8"), wholeArg("weights", "u32", "write")], scalars: [] };
-}
+/**
+ * Stored codes, each row padded to whole bytes → 2-bit codes u = t + 1 in the layout that the target's ternary-gemm
+ * of the same n, k and activations reads. rows = n.
+ */
+export const unpackTrits = defineFamily({
+  params,
+  args: (p) => [
+    wholeArg("trits", "u8", p.n * storedValues(p).rowBytes),
+    weightsArg("u32", ternaryLayout(p), "write"),
+  ],
+  grid: () => ["rows", 1, 1],
+  rows: ({ n }) => n,
+  operations: perResult(0),
+});
+
+export const unpackTritsSignature = unpackTrits.signature;

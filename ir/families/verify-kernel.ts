@@ -1,8 +1,9 @@
 import { programError } from "../program/error.js";
 import type { Kernel } from "../program/program.js";
+import { signatureOf } from "./contract/family.js";
+import { type Language, languageOf } from "./contract/language.js";
 import { cudaLaunchOf } from "./cuda-launch.js";
-import { type Language, languageOf } from "./layout.js";
-import { isFamily, signatureOf } from "./signature.js";
+import { contractOf } from "./index.js";
 
 /**
  * Checks a kernel's record against what its family's code is made to: its signature, its language, how it is launched.
@@ -10,10 +11,11 @@ import { isFamily, signatureOf } from "./signature.js";
  */
 export function verifyKernel(kernel: Kernel, language: Language): void {
   const place = `kernel ${kernel.id}`;
-  if (!isFamily(kernel.family)) {
+  const contract = contractOf(kernel);
+  if (contract === undefined) {
     throw programError(place, "there is no such family of kernels", { found: kernel.family });
   }
-  const { args, scalars } = signatureOf(kernel);
+  const { args, scalars } = signatureOf(contract);
   expectSame(place, "arguments", args, kernel.args);
   expectSame(place, "scalars", scalars, kernel.scalars);
   if (languageOf(kernel) !== language) {

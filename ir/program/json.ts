@@ -18,6 +18,7 @@ import {
   triple,
 } from "../format/decode.js";
 import { modelDescription, PROGRAM_FILE } from "../format/manifest.js";
+import type { JsonValue } from "../format/strict-json.js";
 import {
   type BufferStorage,
   type CudaLaunch,
@@ -28,6 +29,7 @@ import {
   type KernelArg,
   type Launch,
   type LaunchArg,
+  type ParamValue,
   type Phase,
   type Program,
   type ProgramBuffer,
@@ -83,7 +85,7 @@ const kernelArg = object<KernelArg>({
 const kernel: Decoder<Kernel> = object<Kernel>({
   id: kernelId,
   family: string,
-  params: record(either(either(string, boolean), number)),
+  params: record(paramValue),
   args: list(kernelArg),
   scalars: list(oneOf("u32", "f32")),
   workgroup: triple(index),
@@ -107,8 +109,15 @@ const kernel: Decoder<Kernel> = object<Kernel>({
   ),
 });
 
+/** A parameter is a word, a number, true or false, a list or an object; what it may be is for its family to say. */
+function paramValue(value: JsonValue, at: string): ParamValue {
+  if (typeof value === "string" || typeof value === "boolean") return value;
+  if (Array.isArray(value)) return list(paramValue)(value, at);
+  return value instanceof Map ? record(paramValue)(value, at) : number(value, at);
+}
+
 /** Kernel ids are file names: letters, digits and hyphens only. */
-function kernelId(value: Parameters<typeof string>[0], at: string): string {
+function kernelId(value: JsonValue, at: string): string {
   return oneOf(...[string(value, at)].filter((id) => /^[a-z0-9][a-z0-9-]*$/.test(id)))(value, at);
 }
 

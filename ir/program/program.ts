@@ -92,7 +92,7 @@ export interface Kernel {
   readonly id: string;
   readonly family: string;
   /** The template parameters it was made from, for people and tuning records. */
-  readonly params: Readonly<Record<string, string | number | boolean>>;
+  readonly params: ParamRecord;
   readonly args: readonly KernelArg[];
   readonly scalars: readonly ScalarType[];
   /** Invocations of a workgroup (WGSL) or threads of a block (CUDA) in x, y, z; [1, 1, 1] where the target has none. */
@@ -104,6 +104,12 @@ export interface Kernel {
   /** How a CUDA kernel is launched; null in other languages. */
   readonly cuda: CudaLaunch | null;
 }
+
+/** Parameters by name; what a family leaves to its default is left out. */
+export interface ParamRecord {
+  readonly [name: string]: ParamValue;
+}
+export type ParamValue = string | number | boolean | readonly ParamValue[] | ParamRecord;
 
 /** What a CUDA launch needs besides its arguments; see `targets/cuda/abi.ts`. */
 export interface CudaLaunch {

@@ -9,6 +9,17 @@ export interface RegionAxis {
   readonly stride: number;
 }
 
+/** Different elements of a region's axes; an axis of stride 0 repeats the same ones. */
+export function elementsOf(axes: readonly RegionAxis[]): number {
+  return axes.reduce((n, { size, stride }) => n * (stride === 0 ? Math.min(size, 1) : size), 1);
+}
+
+/** Elements from the first of a region's axes to the end of the last; 0 for none. */
+export function extentOf(axes: readonly RegionAxis[]): number {
+  if (axes.some(({ size }) => size === 0)) return 0;
+  return axes.reduce((end, { size, stride }) => end + (size - 1) * stride, 1);
+}
+
 /** Rows [top, bottom) and columns [left, right) of a buffer cut into rows of one pitch. */
 interface Rectangle {
   readonly top: number;

@@ -1,15 +1,16 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
-import { weightLayout } from "../families/layout.js";
+import type { FamilyArg } from "../families/contract/arguments.js";
+import { axesOf, type LaunchNumbers } from "../families/contract/axes.js";
+import type { Contract } from "../families/contract/family.js";
+import { sizeOf } from "../families/contract/sizes.js";
+import { contractOf } from "../families/index.js";
 import { STEPS } from "../graph/graph.js";
 import { programError } from "./error.js";
-import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
-import type { Kernel, Launch, Phase, Program, ProgramBuffer, ProgramPort } from "./program.js";
-import { type Region, type RegionAxis, WrittenElements } from "./region.js";
+import type { Kernel, KernelArg, Launch, Phase, Program, ProgramBuffer, ProgramPort } from "./program.js";
+import { extentOf, type Region, type RegionAxis, WrittenElements } from "./region.js";
 
 const WORDS = 2 ** 32;
 const TILES = 2 ** 31;
-/** Arguments by row of which one row may serve all rows: vectors of a modulation. */
-const REPEATABLE: ReadonlySet<string> = new Set(["gate", "shift", "scale"]);
 
 /**
  * Checks a well-formed program (see `verifyProgram`) at the sizes of one run, before memory is allocated for it.
@@ -43,7 +44,7 @@ export function verifySampleSizes(program: Program, sample: Bindings): boolean {
 class SizeCheck {
   /** Few different dimensions occur in many launches. */
   readonly #values = new Map<string, number>();
-  readonly #footprints = new Map<Kernel, Footprint>();
+  readonly #contracts = new Map<Kernel, Contract | undefined>();
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #kernels: ReadonlyMap<string, Kernel>;
   readonly #steps: number;
@@ -119,12 +120,11 @@ class SizeCheck {
 
   /** What a launch reads must be there, and is after it what it writes. */
   #contents(launch: Launch, kernel: Kernel, regions: readonly (Region | null)[], place: () => string): void {
-    const layout = weightLayout(kernel)?.name;
+    const args = this.#args(kernel);
     for (const [i, { buffer }] of launch.args.entries()) {
-      const [arg, region] = [kernel.args[i], regions[i]];
+      const [arg, region] = [args[i], regions[i]];
       this.#place = () => `${place()}, argument ${arg?.name}`;
-      if (arg?.name === "weights" && layout !== undefined)
-        this.#layout(buffer, layout, arg.access === "write");
+      if (arg?.layout !== undefined) this.#layout(buffer, arg.layout.name, arg.access === "write");
       if (arg?.access !== "write" && region != null) this.#read(buffer, region);
     }
     for (const [i, { buffer }] of launch.args.entries()) {
@@ -205,16 +205,17 @@ class SizeCheck {
   }
 
   #grid(kernel: Kernel, numbers: LaunchNumbers, grid: readonly number[]): void {
-    const footprint = this.#footprint(kernel);
-    const rows = footprint.rows?.(numbers) ?? numbers.rows;
+    const contract = this.#contract(kernel);
+    if (contract === undefined) return;
+    const rows = sizeOf(contract.rows, numbers);
     if (rows !== numbers.rows) {
       this.#fail("the launch has other rows than what it computes", {
         expected: `${rows}`,
         found: `${numbers.rows}${this.#sizes()}`,
       });
     }
-    const covered = footprint.grid?.map((size) => size(numbers));
-    if (covered === undefined || covered.every((size, axis) => size === (grid[axis] ?? 1))) return;
+    const covered = contract.grid.map((size) => sizeOf(size, numbers));
+    if (covered.every((size, axis) => size === (grid[axis] ?? 1))) return;
     this.#fail("the grid does not cover what the launch computes", {
       expected: covered.join(" × "),
       found: `${grid.join(" × ")}${this.#sizes()}`,
@@ -232,9 +233,10 @@ class SizeCheck {
     const step = this.#size(arg.stepStride, "the step stride");
     const start = this.#size(arg.offset, "the offset");
     if (numbers === null) return null;
-    const footprint = this.#footprint(kernel);
+    const taken = this.#args(kernel)[index];
+    const axes = taken === undefined ? [] : axesOf(taken, index, numbers);
     const last = start + Math.max(0, this.#steps - 1) * step;
-    const end = last + (footprint.extents[index]?.(numbers) ?? 0);
+    const end = last + extentOf(axes);
     const elements = this.value(buffer.elements);
     // Written so that NaN, which a missing scalar gives, is refused too.
     if (!(end <= elements)) {
@@ -250,33 +252,34 @@ class SizeCheck {
         found: `offset ${last}, row stride ${rowStride}, step stride ${step}${this.#sizes()}`,
       });
     }
-    const axes = (footprint.axes[index] ?? []).map(
-      ({ size, stride }): RegionAxis => ({ size: size(numbers), stride: stride(numbers) }),
-    );
-    // What an unknown family does with its rows is not known; bundles hold none.
-    if (footprint.grid !== null) this.#rowsApart(kernel, index, axes);
+    if (taken !== undefined) this.#rowsApart(taken, axes);
     return { start, axes: [{ size: this.#steps, stride: step }, ...axes] };
   }
 
   /** Rows do not overlap; one row stands for all only where a launch may have it so. */
-  #rowsApart(kernel: Kernel, index: number, axes: readonly RegionAxis[]): void {
-    const arg = kernel.args[index];
+  #rowsApart(arg: FamilyArg, axes: readonly RegionAxis[]): void {
     const [rows, columns, ...others] = axes;
-    if (arg?.byRow !== true || rows === undefined || columns === undefined || others.length > 0) return;
+    if (!arg.byRow || rows === undefined || columns === undefined || others.length > 0) return;
     const { size, stride } = rows;
-    if (size <= 1 || stride >= columns.size || (stride === 0 && REPEATABLE.has(arg.name))) return;
+    if (size <= 1 || stride >= columns.size || (stride === 0 && arg.repeats === true)) return;
     this.#fail("its rows overlap", {
       expected: `a row stride of at least ${columns.size}`,
       found: `${stride}${this.#sizes()}`,
     });
   }
 
-  #footprint(kernel: Kernel): Footprint {
-    const known = this.#footprints.get(kernel);
-    if (known !== undefined) return known;
-    const footprint = footprintOf(kernel);
-    this.#footprints.set(kernel, footprint);
-    return footprint;
+  #contract(kernel: Kernel): Contract | undefined {
+    if (!this.#contracts.has(kernel)) this.#contracts.set(kernel, contractOf(kernel));
+    return this.#contracts.get(kernel);
+  }
+
+  /** Of a family that is not known, which bundles have none of, the first element of each row. */
+  #args(kernel: Kernel): readonly FamilyArg[] {
+    const firstElements = (arg: KernelArg): FamilyArg => ({
+      ...arg,
+      axes: [{ size: arg.byRow ? "rows" : 1, stride: "row stride" }],
+    });
+    return this.#contract(kernel)?.args ?? kernel.args.map(firstElements);
   }
 
   #sizes(): string {

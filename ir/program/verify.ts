@@ -1,6 +1,6 @@
 import { type Bindings, type Dim, symbolsOf } from "../dim.js";
 import { printable, TritcError } from "../errors.js";
-import { languageOfTarget } from "../families/layout.js";
+import { languageOfTarget } from "../families/contract/language.js";
 import { tileOf } from "../families/tile.js";
 import { verifyKernel } from "../families/verify-kernel.js";
 import { STEPS } from "../graph/graph.js";
@@ -30,7 +30,7 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *  - order and lifetimes: see `verifyOrder`
  *  - sizes at the samples: see `verifyProgramSizes`, which devices call again for the sizes of each run
  *
- * Kernels are taken at their word: what their code touches is what `footprintOf` says of their family and parameters.
+ * Kernels are taken at their word: what their code touches is what `contractOf` says of their family and parameters.
  *
  * @param samples values of the symbols to check sizes at; default: `sampleBindings`
  * @param file goes in front of the place in messages

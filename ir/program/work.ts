@@ -1,10 +1,11 @@
 import { type Bindings, evaluateDim } from "../dim.js";
 import { byteLength } from "../dtype.js";
-import { type Footprint, footprintOf, type LaunchNumbers } from "./footprint.js";
+import { axesOf, type LaunchNumbers } from "../families/contract/axes.js";
+import type { Contract } from "../families/contract/family.js";
+import type { Arithmetic } from "../families/contract/operations.js";
+import { contractOf } from "../families/index.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "./program.js";
-
-/** What operations are made in: matrix products by what is multiplied, everything else is f32. */
-export type Arithmetic = "int8" | "bf16" | "f32";
+import { elementsOf } from "./region.js";
 
 /** Operations and bytes moved; a multiplication and an addition are two operations. */
 export interface Work {
@@ -20,29 +21,6 @@ export interface LaunchWork extends Work {
   readonly kernel: string;
   readonly family: string;
 }
-
-/**
- * Operations per element of the result of kernels that multiply no matrices, from the definitions in their
- * `ir/families/<family>.ts`; a root or an exponential counts as one. Epilogues of matrix products are not counted.
- */
-const PER_ELEMENT: Readonly<Record<string, number>> = {
-  // mean 1, variance 3, normalize 2, modulate 3
-  adaln: 9,
-  // and quantize: magnitude and maximum 2, scale and round 2, sum 1
-  "adaln-quantize": 14,
-  "quantize-rows": 5,
-  // sum of squares 2, two factors 2, rotation 3
-  "qk-norm-rope": 7,
-  // mean 1, variance 3, normalize 2, weight and bias 2
-  "layer-norm": 8,
-  // angle 2, function 1
-  "rope-table": 3,
-  "timestep-embedding": 3,
-  // maximum, difference, exponential, sum, quotient
-  softmax: 5,
-  elementwise: 1,
-  "euler-step": 2,
-};
 
 /** The work of launches, in order. */
 export function launchWork(
@@ -92,10 +70,12 @@ export function timeFloor(works: readonly Work[], rates: DeviceRates): number | 
   return seconds;
 }
 
+const NONE = { int8: 0, bf16: 0, f32: 0 };
+
 class WorkCounter {
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #kernels: ReadonlyMap<string, Kernel>;
-  readonly #footprints = new Map<Kernel, Footprint>();
+  readonly #contracts = new Map<Kernel, Contract>();
 
   constructor(
     program: Program,
@@ -114,14 +94,14 @@ class WorkCounter {
       scalars: launch.scalars.map(value),
       rowStrides: launch.args.map((arg) => value(arg.rowStride)),
     };
-    const footprint = this.#footprints.get(kernel) ?? footprintOf(kernel);
-    this.#footprints.set(kernel, footprint);
+    const contract = this.#contracts.get(kernel) ?? contractOf(kernel);
+    if (contract === undefined) throw new RangeError(`there is no family ${kernel.family}`);
+    this.#contracts.set(kernel, contract);
     let [readBytes, writtenBytes, results] = [0, 0, 0];
-    for (const [i, arg] of launch.args.entries()) {
-      const buffer = this.#buffers.get(arg.buffer);
-      const access = kernel.args[i]?.access;
+    for (const [i, { access, ...arg }] of contract.args.entries()) {
+      const buffer = this.#buffers.get(launch.args[i]?.buffer ?? "");
       if (buffer === undefined) continue;
-      const elements = footprint.elements[i]?.(numbers) ?? 0;
+      const elements = elementsOf(axesOf(arg, i, numbers));
       const bytes = byteLength(buffer.dtype, elements);
       if (access !== "write") readBytes += bytes;
       if (access !== "read") {
@@ -130,36 +110,7 @@ class WorkCounter {
       }
     }
     const { label } = launch;
-    const operations = operationsOf(kernel, numbers, results);
+    const operations = { ...NONE, ...contract.operations({ ...numbers, results }) };
     return { label, kernel: kernel.id, family: kernel.family, operations, readBytes, writtenBytes };
-  }
-}
-
-function operationsOf(kernel: Kernel, launch: LaunchNumbers, results: number): Work["operations"] {
-  const none = { int8: 0, bf16: 0, f32: 0 };
-  const size = (name: string) => Number(kernel.params[name] ?? 0);
-  const scalar = (i: number) => launch.scalars[i] ?? 0;
-  const { family, params } = kernel;
-  switch (family) {
-    case "ternary-gemm": {
-      const arithmetic =
-        params.activations === "i8" ? "int8" : params.activations === "bf16" ? "bf16" : "f32";
-      return { ...none, [arithmetic]: 2 * launch.rows * size("n") * size("k") };
-    }
-    case "dense-gemm":
-      return { ...none, f32: 2 * launch.rows * size("n") * size("k") };
-    case "matmul":
-      return { ...none, f32: 2 * scalar(0) * scalar(1) * scalar(2) * scalar(3) };
-    case "attention": {
-      const product = 2 * launch.rows * scalar(0) * size("heads") * size("headDim");
-      if (params.storage !== "bf16") return { ...none, f32: 2 * product };
-      return params.int8 === true
-        ? { ...none, int8: product, bf16: product }
-        : { ...none, bf16: 2 * product };
-    }
-    case "reduce":
-      return { ...none, f32: launch.rows * scalar(0) };
-    default:
-      return { ...none, f32: results * (PER_ELEMENT[family] ?? 0) };
   }
 }

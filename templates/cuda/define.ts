@@ -1,10 +1,11 @@
 import { TritcError } from "../../ir/errors.js";
-import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import { cudaRunsOn } from "../../targets/cuda/abi.js";
 import type { Architecture, Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
+import { kernelRecord } from "../record.js";
 import { cudaHeader, entryName } from "./header.js";
 
 /** One way to compute a family's function, for the architectures that can. */

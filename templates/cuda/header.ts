@@ -1,4 +1,4 @@
-import type { KernelSignature } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
 import { cudaArgumentBytes, cudaEntry } from "../../targets/cuda/abi.js";
 import type { Family } from "../families.js";

@@ -1,4 +1,4 @@
-import type { KernelSignature } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { RowPlan } from "../../ir/families/cuda-rows.js";
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";

@@ -1,8 +1,9 @@
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import { WASM_SCRATCH_BYTES } from "../../targets/cpu/abi.js";
 import type { KernelDefinition, TemplateItem, TemplateValues } from "../family.js";
+import { kernelRecord } from "../record.js";
 
 /** What a WebAssembly kernel is made from, besides its signature. */
 export interface WatOptions {

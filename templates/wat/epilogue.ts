@@ -1,4 +1,4 @@
-import type { KernelSignature } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { Activation } from "../../ir/ops/index.js";
 import type { TemplateValues } from "../family.js";
 import { watArgs } from "./define.js";

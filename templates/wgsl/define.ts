@@ -1,8 +1,9 @@
 import { TritcError } from "../../ir/errors.js";
-import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
+import { kernelRecord } from "../record.js";
 import { type HeaderOptions, wgslHeader } from "./header.js";
 
 export interface WgslKernel {

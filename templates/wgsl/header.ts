@@ -1,5 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
-import type { KernelSignature } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
 import { uniformArgs, WGSL_UNIFORM_BYTES } from "../../targets/webgpu/abi.js";
 

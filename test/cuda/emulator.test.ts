@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { rowArg, wholeArg } from "../../ir/families/contract/arguments.js";
-import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
+import { type CudaSource, rowArg, runCudaSource, wholeArg } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 import { matrix, output } from "../support/launch.js";
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { wholeArg } from "../../ir/families/contract/arguments.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import { bfloatBytes } from "../support/bfloat.js";
-import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
+import { type CudaSource, runCudaSource, wholeArg } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 import { type LaunchRequest, matrix, output } from "../support/launch.js";
 import { product, values } from "../support/matrix-product.js";

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { rowArg, wholeArg } from "../../ir/families/contract/arguments.js";
 import type { DeviceDType } from "../../ir/program/program.js";
 import type { Architecture } from "../../targets/index.js";
 import { bfloatBytes } from "../support/bfloat.js";
-import { type CudaSource, runCudaSource } from "../support/cuda-source.js";
+import { type CudaSource, rowArg, runCudaSource, wholeArg } from "../support/cuda-source.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 import { type Data, matrix, output } from "../support/launch.js";
 import { product, values } from "../support/matrix-product.js";

@@ -83,7 +83,7 @@ export const KERNELS: readonly Kernel[] = [
   kernel(
     "scale",
     "elementwise",
-    { rank: 2, inputs: '["f32"]', output: "f32", expression: "in0 * 2" },
+    { rank: 2, inputs: ["f32"], output: "f32", expression: "mul(in0, 2)" },
     [whole("in0", "f32"), whole("out", "f32", "write")],
     { scalars: ["u32", "u32", "u32", "u32", "u32", "u32"] },
   ),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FloatStorage } from "../../ir/families/contract/arguments.js";
+import type { FloatStorage } from "../../ir/families/contract/params.js";
 import type { Architecture, Target } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 import { type AttentionProblem, attentionOf, growing, relativeError } from "../support/attention.js";

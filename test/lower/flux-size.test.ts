@@ -198,7 +198,7 @@ describe.each(["apart", "joint"] as const)("FLUX-size blocks, projections %s", (
     const { kernels, buffers } = result.program;
     expect(buffers.map(({ id }) => id)).not.toContain("c");
     const parts = kernels.flatMap(({ family, params }) => (family === "quantize-rows" ? [params.parts] : []));
-    expect(parts).toContain(`[${WIDTH},${MLP}]`);
+    expect(parts).toContainEqual([WIDTH, MLP]);
     const keysAndValues = wholeReads(result, "attention", 1024);
     expect(keysAndValues).toEqual(new Array(4).fill(4608 * WIDTH * 4));
   });

@@ -1,10 +1,21 @@
-import { type KernelSignature, kernelRecord } from "../../ir/families/contract/arguments.js";
-import type { CudaTensorMap } from "../../ir/program/program.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
+import type { CudaTensorMap, DeviceDType, KernelArg } from "../../ir/program/program.js";
 import type { Device } from "../../runtime/device.js";
 import { cudaEntry } from "../../targets/cuda/abi.js";
 import { cudaHeader } from "../../templates/cuda/header.js";
 import type { KernelDefinition } from "../../templates/family.js";
+import { kernelRecord } from "../../templates/record.js";
 import { type Data, type LaunchRequest, runLaunch } from "./launch.js";
+
+/** An argument whose row m belongs to row m of the launch. */
+export function rowArg(name: string, dtype: DeviceDType, access: KernelArg["access"] = "read"): KernelArg {
+  return { name, dtype, access, byRow: true };
+}
+
+/** An argument every row of the launch may touch as a whole. */
+export function wholeArg(name: string, dtype: DeviceDType, access: KernelArg["access"] = "read"): KernelArg {
+  return { name, dtype, access, byRow: false };
+}
 
 /** A kernel that is no template: its body, and what it is launched with. */
 export interface CudaSource {

@@ -1,0 +1,84 @@
+import { programError } from "../../program/error.js";
+import type { Kernel, KernelArg, ScalarType } from "../../program/program.js";
+import type { FamilyArg } from "./arguments.js";
+import { languageOf } from "./language.js";
+import type { Counted, Operations } from "./operations.js";
+import { type Params, readParams, type ValuesOf } from "./params.js";
+import type { Size } from "./sizes.js";
+
+/** What a launch passes, the same for every language: arguments in order, then scalars. */
+export interface KernelSignature {
+  readonly args: readonly KernelArg[];
+  readonly scalars: readonly ScalarType[];
+}
+
+/** What a family of kernels is told by: all of it follows from the parameters of a kernel. */
+interface Definition<S extends Params> {
+  readonly params: S;
+  args(params: ValuesOf<S>): readonly FamilyArg[];
+  /** None if absent. */
+  scalars?(params: ValuesOf<S>): readonly ScalarType[];
+  /** Columns (or heads, or elements), rows and batch that the grid covers; the rows if absent. */
+  grid?(params: ValuesOf<S>): Grid;
+  /** The rows that a launch has, where they follow from its scalars or its kernel. */
+  rows?(params: ValuesOf<S>): Size;
+  /** Epilogues of matrix products are not counted. */
+  operations(params: ValuesOf<S>, launch: Counted): Operations;
+}
+
+export type Grid = readonly [Size, Size, Size];
+
+/** What launches of a kernel pass, touch and do. */
+export interface Contract {
+  readonly args: readonly FamilyArg[];
+  readonly scalars: readonly ScalarType[];
+  readonly grid: Grid;
+  readonly rows: Size;
+  operations(launch: Counted): Operations;
+}
+
+/** A family of kernels with parameters P. */
+export interface Family<P> {
+  contract(params: P): Contract;
+  signature(params: P): KernelSignature;
+  /** The parameters in a kernel's record. Throws TRITC_E_PROGRAM where one is not what it must be. */
+  read(kernel: Pick<Kernel, "id" | "params">): P;
+  /** The contract of a kernel by its record alone, with weights in its language's layout. Throws as `read` does. */
+  contractOf(kernel: Kernel): Contract;
+}
+
+export function defineFamily<const S extends Params>(definition: Definition<S>): Family<ValuesOf<S>> {
+  const contract = (params: ValuesOf<S>): Contract => ({
+    args: definition.args(params),
+    scalars: definition.scalars?.(params) ?? [],
+    grid: definition.grid?.(params) ?? [1, "rows", 1],
+    rows: definition.rows?.(params) ?? "rows",
+    operations: (launch) => definition.operations(params, launch),
+  });
+  const read = ({ id, params: record }: Pick<Kernel, "id" | "params">): ValuesOf<S> =>
+    readParams(definition.params, record, (name, expected) => {
+      throw programError(`kernel ${id}`, `the parameter ${name} is not what its family needs`, {
+        expected,
+        found: Object.hasOwn(record, name) ? JSON.stringify(record[name]) : "nothing",
+      });
+    });
+  return {
+    contract,
+    read,
+    signature: (params) => signatureOf(contract(params)),
+    contractOf(kernel) {
+      const language = languageOf(kernel);
+      const whole = contract(read(kernel));
+      const args = whole.args.map((arg) =>
+        arg.layout === undefined
+          ? arg
+          : { ...arg, axes: [{ size: arg.layout.words[language], stride: 1 } as const] },
+      );
+      return { ...whole, args };
+    },
+  };
+}
+
+export function signatureOf({ args, scalars }: Contract): KernelSignature {
+  return { args: args.map(({ name, dtype, access, byRow }) => ({ name, dtype, access, byRow })), scalars };
+}
