@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { TritcError } from "../../ir/errors.js";
 import { stopOnInterrupt } from "../interruptible.js";
-import { runCli } from "./cli.js";
 import type { CliIo } from "./io.js";
 import { reportError } from "./report-error.js";
 
@@ -44,6 +43,8 @@ for (const stream of [process.stdout, process.stderr]) {
 const { stdin, stdout, stderr } = process;
 const io: CliIo = { stdin, stdout, stderr, interruptSignal: () => interrupted.signal };
 const argv = process.argv.slice(2);
+// Loaded only now, so that Ctrl-C is answered while it loads.
+const { runCli } = await import("./cli.js");
 const exitCode = await runCli(argv, io);
 process.exitCode = exitCode === 0 || stoppedBy === undefined ? exitCode : EXIT_CODES[stoppedBy];
 // What failed may have left work that nothing ends, such as a GPU's kernel: it ends with the process.
