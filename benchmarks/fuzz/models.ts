@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import { evaluateModel } from "../../compiler/evaluate.js";
 import { fileReader } from "../../compiler/file-reader.js";
+import { importModel } from "../../compiler/import-model.js";
 import { inspectGraph } from "../../compiler/inspect.js";
-import { importOnnx } from "../../compiler/onnx/index.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
 import { recognition } from "../../compiler/recognize/recognition.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
@@ -17,6 +17,7 @@ import { evaluateBundle } from "../../runtime/evaluate.js";
 import { makeNoise } from "../../runtime/noise.js";
 import { cpu } from "../../targets/index.js";
 import { type Dice, dice } from "./dice.js";
+import { copyChanged } from "./mutate-checkpoint.js";
 import { mutateOnnx } from "./mutate-onnx.js";
 
 /** What became of the cases. */
@@ -42,21 +43,41 @@ const SLOW_MS = 10_000;
 /** Inputs of so many elements at most are run. */
 const MOST_ELEMENTS = 1 << 20;
 
+/** Writes a change of a model into an empty folder and gives its path. */
+export type Seed = (folder: string, roll: Dice) => string;
+
+/** Changes of an ONNX file. */
+export function onnxSeed(bytes: Uint8Array): Seed {
+  return (folder, roll) => {
+    const path = join(folder, "model.onnx");
+    writeFileSync(path, mutateOnnx(bytes, roll));
+    return path;
+  };
+}
+
+/** Changes of a Diffusers folder. */
+export function checkpointSeed(from: string): Seed {
+  return (folder, roll) => {
+    copyChanged(from, folder, roll);
+    return folder;
+  };
+}
+
 /** Runs cases `first` to `first + cases − 1` through inspect, eval and compile; each is a change of one of the seeds. */
 export async function fuzzModels(
-  seeds: readonly Uint8Array[],
+  seeds: readonly Seed[],
   { cases, first, device }: { readonly cases: number; readonly first: number; readonly device: Device },
 ): Promise<Counts> {
   const counts: Counts = { cases, refused: 0, evaluated: 0, equal: 0, findings: [] };
   for (let number = first; number < first + cases; number++) {
     const roll = dice(number);
-    const bytes = mutateOnnx(seeds[roll(seeds.length)] ?? new Uint8Array(), roll);
     const folder = mkdtempSync(join(tmpdir(), "tritc-fuzz-"));
     const began = performance.now();
     try {
-      writeFileSync(join(folder, "model.onnx"), bytes);
-      await once(join(folder, "model.onnx"), roll, device, counts);
-      if (readdirSync(folder).length !== 1) counts.findings.push(`${number}: files were left`);
+      const path = seeds[roll(seeds.length)]?.(folder, roll) ?? folder;
+      const files = readdirSync(folder).length;
+      await once(path, roll, device, counts);
+      if (readdirSync(folder).length !== files) counts.findings.push(`${number}: files were left`);
     } catch (error) {
       counts.findings.push(`${number}: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
     } finally {
@@ -72,7 +93,7 @@ export async function fuzzModels(
 async function once(path: string, roll: Dice, device: Device, counts: Counts): Promise<void> {
   const reader = fileReader();
   try {
-    const imported = attempt(() => importOnnx(path));
+    const imported = attempt(() => importModel(path));
     const found = imported && attempt(() => recognition(imported, reader));
     if (imported === undefined || found === undefined) {
       counts.refused++;

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { withHeader } from "../../benchmarks/fuzz/mutate-checkpoint.js";
 import { recognize, withAdapters } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
@@ -60,16 +61,6 @@ describe.each([
     });
   });
 });
-
-/** A safetensors file with a changed header before the same data. */
-function withHeader(bytes: Uint8Array, change: (header: unknown) => unknown): Uint8Array {
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const text = new TextEncoder().encode(JSON.stringify(change(header)));
-  const head = new Uint8Array(8);
-  new DataView(head.buffer).setBigUint64(0, BigInt(text.length), true);
-  return Buffer.concat([head, text, bytes.subarray(8 + length)]);
-}
 
 it("a part's header", () => {
   const path = join(folder, "diffusion_pytorch_model-00002-of-00002.safetensors");

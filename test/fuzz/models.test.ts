@@ -1,8 +1,12 @@
 /** Models of changed structure, from fixed seeds: refused in an orderly way, or computed alike by interpreter and kernels. */
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { fuzzModels } from "../../benchmarks/fuzz/models.js";
+import { checkpointSeed, fuzzModels, onnxSeed } from "../../benchmarks/fuzz/models.js";
 import type { Device } from "../../runtime/device.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
+import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers-model.js";
+import { TINY } from "../support/flux-style.js";
+import { modelFiles } from "../support/model-files.js";
 import { model, node, tensor, value } from "../support/onnx-builder.js";
 import { randomGraph } from "../support/random-graph.js";
 
@@ -33,6 +37,7 @@ const ARITHMETIC = model({
     node("Constant", [], ["one1"], { value: { t: tensor("", "i64", [1], [1]) } }),
   ],
 });
+const { root } = modelFiles();
 const SEEDS = [ARITHMETIC, ...[1, 2, 3, 4, 5, 6].map((seed) => randomGraph(seed, 8).bytes)];
 
 let device: Device;
@@ -42,10 +47,24 @@ beforeAll(async () => {
 afterAll(() => device.close());
 
 it("three hundred changed models", async () => {
-  const { findings, evaluated, equal, refused } = await fuzzModels(SEEDS, { cases: 300, first: 1, device });
+  const { findings, evaluated, equal, refused } = await fuzzModels(SEEDS.map(onnxSeed), {
+    cases: 300,
+    first: 1,
+    device,
+  });
   expect(findings).toEqual([]);
   // The changes are mild enough that many models still run.
   expect(evaluated).toBeGreaterThan(30);
   expect(equal).toBeGreaterThan(20);
   expect(refused).toBeGreaterThan(100);
+});
+
+it("changed Diffusers folders", async () => {
+  const size = { ...TINY, doubles: 1, singles: 1 };
+  writeDiffusers(join(root, "model"), diffusersConfig(size), fluxModel(size).diffusers, 2);
+  const seeds = [checkpointSeed(join(root, "model"))];
+  const { findings, equal, refused } = await fuzzModels(seeds, { cases: 60, first: 1, device });
+  expect(findings).toEqual([]);
+  expect(equal).toBeGreaterThan(3);
+  expect(refused).toBeGreaterThan(20);
 });
