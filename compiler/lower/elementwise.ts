@@ -63,7 +63,6 @@ export function launchStrided(
     rows: total,
     args: [...inputs.map((i) => i.arg), out.arg],
     scalars: [...sizes, ...strides.flat()],
-    sizes: [total, 1, 1],
   });
 }
 

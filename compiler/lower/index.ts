@@ -230,7 +230,6 @@ function advance(lowering: Lowering): ProgramPort | null {
       params: { c },
       rows: rowsOf(v.shape),
       args: [rowsArg(x), rowsArg(v), { ...rowsArg(dt), rowStride: 0, stepStride: 1 }],
-      sizes: [1, rowsOf(v.shape), 1],
     }),
   );
   return {

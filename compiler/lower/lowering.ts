@@ -2,12 +2,13 @@ import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/d
 import { byteLength } from "../../ir/dtype.js";
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import type { FloatStorage } from "../../ir/families/contract/params.js";
+import { dimOf } from "../../ir/families/contract/sizes.js";
+import { FAMILIES, type FamilyName, type FamilyParams, weightsOf } from "../../ir/families/index.js";
 import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { DeviceDType, GridAxis, Launch, LaunchArg } from "../../ir/program/program.js";
+import type { DeviceDType, Launch, LaunchArg } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
-import { type Family, type FamilyParams, gridOf } from "../../templates/index.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable } from "./kernel-table.js";
@@ -29,14 +30,12 @@ export interface DraftBuffer {
   readonly label: string;
 }
 
-export interface LaunchRequest<F extends Family> {
+export interface LaunchRequest<F extends FamilyName> {
   readonly family: F;
   readonly params: FamilyParams[F];
   readonly rows: Dim;
   readonly args: readonly LaunchArg[];
   readonly scalars?: readonly Dim[];
-  /** Columns (or heads, or elements), rows, batch: what the grid covers. */
-  readonly sizes: readonly [Dim, Dim, Dim];
 }
 
 /** The program under construction: buffers, kernels, weights and launches, and where each value lies. */
@@ -212,10 +211,8 @@ export class Lowering {
   /** Unpacks a weight into the layout of its gemm during `load`, once, and gives the buffer. */
   unpack<F extends "unpack-trits" | "unpack-dense">(
     family: F,
-    params: FamilyParams[F],
+    params: FamilyParams[F] & { readonly n: number },
     tensor: { readonly name: string; readonly shape: readonly number[]; readonly bytes: number },
-    rows: number,
-    words: number,
   ): LaunchArg {
     const key = `${family} ${JSON.stringify(params)} ${tensor.name}`;
     let buffer = this.#unpacked.get(key);
@@ -224,25 +221,26 @@ export class Lowering {
         kind: "staging",
         tensor: tensor.name,
       });
-      const dtype = family === "unpack-trits" ? "u32" : "f32";
+      const { dtype, layout } = weightsOf(family, params);
+      const words = layout.words[this.target.language];
       buffer = this.#buffer(`d.${tensor.name}`, dtype, words, tensor.name, { kind: "resident" });
       this.#unpacked.set(key, buffer);
-      const out = plainArg(buffer);
-      this.during("load", tensor.name, () =>
-        this.launch({ family, params, rows, args: [plainArg(staging), out], sizes: [rows, 1, 1] }),
-      );
+      const args = [plainArg(staging), plainArg(buffer)];
+      this.during("load", tensor.name, () => this.launch({ family, params, rows: params.n, args }));
     }
     return plainArg(buffer);
   }
 
-  launch<F extends Family>(request: LaunchRequest<F>): void {
-    const { kernel, definition } = this.kernels.select(request.family, request.params);
-    const scalars = request.scalars ?? [];
-    if (kernel.args.length !== request.args.length || kernel.scalars.length !== scalars.length) {
-      throw new Error(`${kernel.id}: ${request.args.length} arguments, ${scalars.length} scalars`);
+  launch<F extends FamilyName>({ family, params, rows, args, scalars = [] }: LaunchRequest<F>): void {
+    const { kernel, definition } = this.kernels.select(family, params);
+    if (kernel.args.length !== args.length || kernel.scalars.length !== scalars.length) {
+      throw new Error(`${kernel.id}: ${args.length} arguments, ${scalars.length} scalars`);
     }
-    const grid: readonly GridAxis[] = gridOf(definition, request.sizes);
-    const { rows, args } = request;
+    const { grid: sizes } = FAMILIES[family].contract(params);
+    const grid = sizes.map((size, axis) => ({
+      size: dimOf(size, { rows, scalars }),
+      tile: definition.tile[axis] ?? 1,
+    }));
     this.launches[this.#phase]?.push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
   }
 }

@@ -2,6 +2,7 @@ import type { Kernel } from "../program/program.js";
 import { adaln } from "./adaln.js";
 import { adalnQuantize } from "./adaln-quantize.js";
 import { attention } from "./attention.js";
+import type { WeightsArg } from "./contract/arguments.js";
 import type { Contract, Family } from "./contract/family.js";
 import { denseGemm } from "./dense-gemm.js";
 import { elementwise } from "./elementwise.js";
@@ -60,4 +61,13 @@ export function isFamily(name: string): name is FamilyName {
  */
 export function contractOf(kernel: Kernel): Contract | undefined {
   return isFamily(kernel.family) ? FAMILIES[kernel.family].contractOf(kernel) : undefined;
+}
+
+/** The argument of a family's kernels that weights in a device layout are passed in. Throws a RangeError without one. */
+export function weightsOf<F extends FamilyName>(family: F, params: FamilyParams[F]): WeightsArg {
+  const weights = FAMILIES[family]
+    .contract(params)
+    .args.find((arg): arg is WeightsArg => arg.layout !== undefined);
+  if (weights === undefined) throw new RangeError(`kernels of ${family} take no weights in a device layout`);
+  return weights;
 }

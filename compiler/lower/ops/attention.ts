@@ -35,7 +35,6 @@ export const attention = {
       rows,
       args: [rowsArg(q), rowsArg(k), rowsArg(v), rowsArg(out)],
       scalars: [rowsOf(k.shape)],
-      sizes: [heads, rows, 1],
     });
   },
 };
@@ -67,6 +66,5 @@ function lowerRope(
     },
     rows,
     args: [rowsArg(x), ...wholeVector(norm.weight, headDim), ...tables.map(rowsArg), rowsArg(out)],
-    sizes: [1, rows, 1],
   });
 }

@@ -15,7 +15,6 @@ export const embeddings = {
       params: node.attrs,
       rows,
       args: [rowsArg(ids), rowsArg(l.output(node, 0)), rowsArg(l.output(node, 1))],
-      sizes: [1, rows, 1],
     });
   },
 
@@ -27,7 +26,6 @@ export const embeddings = {
       params: node.attrs,
       rows,
       args: [columnArg(t), rowsArg(l.output(node))],
-      sizes: [1, rows, 1],
     });
   },
 };

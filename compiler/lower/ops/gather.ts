@@ -28,7 +28,6 @@ export const gather = {
         rows,
         args: [rowsArg(source), columnArg(indices), { ...rowsArg(target), rowStride: c }],
         scalars: [size],
-        sizes: [1, rows, 1],
       });
     if (axis === 0) {
       intoPacked(l, out, lookup);

@@ -48,7 +48,6 @@ function matmul(l: Lowering, left: Operand, right: Operand, out: Operand): void 
         mulDims(m, n),
         n,
       ],
-      sizes: [n, m, batch],
     });
   });
 }

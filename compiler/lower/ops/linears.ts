@@ -3,7 +3,6 @@ import type { TernaryGemmParams } from "../../../ir/families/ternary-gemm.js";
 import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
-import { deviceWeightWords } from "../../../templates/index.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
@@ -30,8 +29,7 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
     shape: tensor.shape,
     bytes: byteLength(tensor.dtype, countOf(tensor.shape)),
   };
-  const words = deviceWeightWords("dense-gemm", { n, k }, lowering.target);
-  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, source, n, words);
+  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, source);
   const { activation, gated } = node.attrs;
   lowering.launch({
     family: "dense-gemm",
@@ -44,7 +42,6 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
       ...gateAndResidual(lowering, gated, gate, residual, out),
       rowsArg(out),
     ],
-    sizes: [n, rowsOf(out.shape), 1],
   });
 }
 
@@ -85,10 +82,9 @@ function launchTernary(
   const tensor = lowering.weights.codes(id, constant);
   const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
   const layout = { n, k, activations } as const;
-  const words = deviceWeightWords("ternary-gemm", layout, lowering.target);
   const { storage } = lowering.weights;
   const packed = storage === "trits" ? layout : { ...layout, storage };
-  const weights = lowering.unpack("unpack-trits", packed, source, n, words);
+  const weights = lowering.unpack("unpack-trits", packed, source);
   const x = rowsArg(quantized ? lowering.input(node, 0) : inStorage(lowering, lowering.input(node, 0)));
   lowering.launch({
     family: "ternary-gemm",
@@ -102,7 +98,6 @@ function launchTernary(
       ...rest,
       rowsArg(out),
     ],
-    sizes: [n, rowsOf(out.shape), 1],
   });
 }
 

@@ -29,7 +29,6 @@ export const modulation = {
         perRowOrOnce(l.input(node, 2), out),
         rowsArg(out),
       ],
-      sizes: [1, rows, 1],
     });
   },
 };

@@ -19,7 +19,6 @@ export const norms = {
       params: { c, epsilon, scale: scale !== null, bias: bias !== null },
       rows: rowsOf(x.shape),
       args: [rowsArg(x), ...wholeVector(scale, c), ...wholeVector(bias, c), rowsArg(out)],
-      sizes: [1, rowsOf(x.shape), 1],
     });
   },
 
@@ -43,7 +42,6 @@ export const norms = {
       },
       rows: rowsOf(x.shape),
       args: [rowsArg(x), ...wholeVector(weight, headDim), rowsArg(out)],
-      sizes: [1, rowsOf(x.shape), 1],
     });
   },
 };

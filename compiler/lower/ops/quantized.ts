@@ -18,7 +18,6 @@ export const quantized = {
         perRowOrOnce(l.input(node, 2), x),
         ...quantizedArgs(l, node),
       ],
-      sizes: [1, rows, 1],
     });
   },
 
@@ -34,7 +33,6 @@ export const quantized = {
       params: { c, ...(parts === undefined ? {} : { parts }), ...rowsOfX.map((x) => stored("x", x))[0] },
       rows,
       args: [...rowsOfX.map(rowsArg), ...quantizedArgs(l, node)],
-      sizes: [1, rows, 1],
     });
   },
 };

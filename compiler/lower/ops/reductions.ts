@@ -35,7 +35,6 @@ export const reductions = {
         rows,
         args: [rowsArg(source), columnArg(target)],
         scalars: [columns],
-        sizes: [1, rows, 1],
       }),
     );
   },
@@ -49,7 +48,6 @@ export const reductions = {
         rows,
         args: [rowsArg(x), rowsArg(out)],
         scalars: [columnsOf(x.shape)],
-        sizes: [1, rows, 1],
       });
     });
   },

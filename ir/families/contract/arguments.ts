@@ -72,7 +72,11 @@ export function stridedArg(
 }
 
 /** Weights in a device layout. */
-export function weightsArg(dtype: DeviceDType, layout: WeightLayout, access: Access = "read"): FamilyArg {
+export interface WeightsArg extends FamilyArg {
+  readonly layout: WeightLayout;
+}
+
+export function weightsArg(dtype: DeviceDType, layout: WeightLayout, access: Access = "read"): WeightsArg {
   return { ...wholeArg("weights", dtype, Number.NaN, access), layout };
 }
 
