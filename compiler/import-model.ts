@@ -6,7 +6,7 @@ import {
   importCheckpoint,
   importDiffusers,
   isIndex,
-} from "./diffusers/index.js";
+} from "./checkpoint/index.js";
 import { fileKind, refuseKind } from "./file-kind.js";
 import { interruptible } from "./interruptible.js";
 import { findOnnx, importOnnx } from "./onnx/index.js";

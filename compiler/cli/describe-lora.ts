@@ -1,4 +1,4 @@
-import { someOf } from "../diffusers/errors.js";
+import { someOf } from "../checkpoint/errors.js";
 import type { LoraReport } from "../lora/merge-plan.js";
 import { formatCount, formatQuantity } from "../units.js";
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { someOf } from "../diffusers/errors.js";
+import { someOf } from "../checkpoint/errors.js";
 import { fileKind, refuseKind } from "../file-kind.js";
 import { loraError } from "./errors.js";
 

@@ -1,4 +1,4 @@
-import { type BlockCounts, diffusersNames, originalNames } from "../diffusers/modules.js";
+import { type BlockCounts, diffusersNames, originalNames } from "../models/flux1/modules.js";
 
 /** A module that an adapter may be for, by the roles of its rows. */
 export interface AdaptedModule {

@@ -2,7 +2,7 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
 import { isFloat } from "../../ir/dtype.js";
 import type { SafetensorsEntry } from "../../ir/format/safetensors.js";
-import { readHeader } from "../diffusers/tensors.js";
+import { readHeader } from "../checkpoint/tensors.js";
 import { fileReader } from "../file-reader.js";
 import { loraError } from "./errors.js";
 import { locateAdapter } from "./locate.js";

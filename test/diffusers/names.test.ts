@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { diffusersNames, originalNames } from "../../compiler/diffusers/modules.js";
-import { linearShape } from "../../compiler/diffusers/sizes.js";
+import { diffusersNames, originalNames } from "../../compiler/models/flux1/modules.js";
+import { linearShape } from "../../compiler/models/flux1/sizes.js";
 
 const COUNTS = { doubleBlocks: 19, singleBlocks: 38 };
 const DEV = {

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diffusersNames, type FluxNames, originalNames } from "../../compiler/diffusers/modules.js";
+import { diffusersNames, type FluxNames, originalNames } from "../../compiler/models/flux1/modules.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { FluxBuilder } from "./flux-builder.js";

@@ -1,6 +1,6 @@
-import { checkpointError, someOf } from "./errors.js";
+import { checkpointError, someOf } from "../../checkpoint/errors.js";
+import { namesOf, renamed, type StoredTensors } from "../../checkpoint/tensors.js";
 import { type BlockCounts, diffusersNames, type FluxNames, originalNames } from "./modules.js";
-import { namesOf, renamed, type StoredTensors } from "./tensors.js";
 
 /** The tensors that a transformer's spelling and sizes are read from. */
 export interface Spelling {

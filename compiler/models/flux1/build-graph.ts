@@ -1,5 +1,5 @@
-import type { Constant } from "../../ir/constant/constant.js";
-import type { Dim } from "../../ir/dim.js";
+import type { Constant } from "../../../ir/constant/constant.js";
+import type { Dim } from "../../../ir/dim.js";
 import {
   type Graph,
   IMG_TOKENS,
@@ -7,9 +7,9 @@ import {
   TXT_TOKENS,
   type ValueId,
   type ValueType,
-} from "../../ir/graph/graph.js";
-import type { OpAttrs, OpName } from "../../ir/ops/index.js";
-import { inferNode } from "../../ir/ops/infer.js";
+} from "../../../ir/graph/graph.js";
+import type { OpAttrs, OpName } from "../../../ir/ops/index.js";
+import { inferNode } from "../../../ir/ops/infer.js";
 import { type FluxSizes, ROPE_THETA } from "./sizes.js";
 import type { FluxWeights } from "./weights.js";
 

@@ -1,6 +1,6 @@
-import { JsonNumber, type JsonValue } from "../../ir/format/strict-json.js";
-import { checkpointError } from "./errors.js";
-import { readJsonObject } from "./json-file.js";
+import { JsonNumber, type JsonValue } from "../../../ir/format/strict-json.js";
+import { checkpointError } from "../../checkpoint/errors.js";
+import { readJsonObject } from "../../checkpoint/json-file.js";
 import { type FluxSizes, ROPE_AXES } from "./sizes.js";
 
 /** What `config.json` says: all sizes but those that only the tensors have. */

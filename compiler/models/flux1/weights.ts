@@ -1,11 +1,11 @@
-import type { Constant } from "../../ir/constant/constant.js";
-import { isFloat } from "../../ir/dtype.js";
-import { unreadType } from "../../ir/format/safetensors.js";
-import { rowsOf } from "../analysis/rows-of.js";
-import { checkpointError, someOf } from "./errors.js";
+import type { Constant } from "../../../ir/constant/constant.js";
+import { isFloat } from "../../../ir/dtype.js";
+import { unreadType } from "../../../ir/format/safetensors.js";
+import { rowsOf } from "../../analysis/rows-of.js";
+import { checkpointError, someOf } from "../../checkpoint/errors.js";
+import { namesOf, type StoredTensors } from "../../checkpoint/tensors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, linearShape } from "./sizes.js";
-import { namesOf, type StoredTensors } from "./tensors.js";
 
 /** What tensors are called that belong to quantized weights. */
 const QUANTIZED = /quant|scale_|_scale|absmax|qweight|qzeros|weight\.(data|bitsandbytes)/;

@@ -2,14 +2,14 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
 import { fileKind } from "../file-kind.js";
-import { type FluxConfig, isFluxConfig, readConfig } from "./config.js";
-import { fluxGraph } from "./graph.js";
-import { findTransformer } from "./landmarks.js";
+import { fluxGraph } from "../models/flux1/build-graph.js";
+import { type FluxConfig, isFluxConfig, readConfig } from "../models/flux1/config.js";
+import { findTransformer } from "../models/flux1/landmarks.js";
+import { sizesOf } from "../models/flux1/tensor-sizes.js";
+import { FluxWeights } from "../models/flux1/weights.js";
 import { unscaled } from "./scaled.js";
-import { sizesOf } from "./tensor-sizes.js";
 import type { StoredTensors } from "./tensors.js";
 import { folderTensors, indexOfPart, tensorsOf } from "./weight-files.js";
-import { FluxWeights } from "./weights.js";
 
 export { isIndex } from "./weight-files.js";
 

@@ -1,6 +1,6 @@
-import { unreadType } from "../../ir/format/safetensors.js";
+import { unreadType } from "../../../ir/format/safetensors.js";
+import { checkpointError } from "../../checkpoint/errors.js";
 import type { FluxConfig } from "./config.js";
-import { checkpointError } from "./errors.js";
 import type { FoundTransformer } from "./landmarks.js";
 import { type FluxSizes, ROPE_AXES } from "./sizes.js";
 
