@@ -1,7 +1,7 @@
-import { describeModel } from "../compiler/models/flux1/describe-model.js";
 import type { PassContext } from "../compiler/pass.js";
 import { UNLIMITED } from "../compiler/pass.js";
 import { runPasses } from "../compiler/passes/run-passes.js";
+import { describeModel } from "../compiler/recognize/describe-model.js";
 import type { Graph } from "../ir/graph/graph.js";
 import { parseGraph } from "../ir/graph/parse.js";
 

@@ -3,10 +3,11 @@
  * with the same noise, schedule and Euler steps as the compiled one.
  */
 import { join } from "node:path";
-import { imageIds, initialLatents, latentGeometry, textIds } from "../runtime/latents.js";
+import { imageIds, latentGeometry, textIds } from "../ir/models/flux1/latents.js";
 import { type HostTensor, openOrtSession } from "../runtime/node/ort-session.js";
 import type { Picture } from "../runtime/node/picture.js";
 import { openPipelineModels } from "../runtime/node/pipeline-models.js";
+import { initialLatents } from "../runtime/noise.js";
 import { makeSchedule } from "../runtime/scheduler.js";
 
 export interface OrtJob {

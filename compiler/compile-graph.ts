@@ -17,11 +17,11 @@ import { type LoraReport, planLora } from "./lora/merge-plan.js";
 import { type LoraRequest, readLora } from "./lora/read.js";
 import { type LoweredProgram, lower, requireShapes } from "./lower/index.js";
 import { makeFolderSync } from "./make-folder.js";
-import { describeModel } from "./models/flux1/describe-model.js";
 import { type PassContext, type PassOptions, UNLIMITED } from "./pass.js";
 import { BACK_PASSES, FRONT_PASSES } from "./passes/index.js";
 import { mergeLora } from "./passes/merge-lora.js";
 import { environmentOptions, type RunnerOptions, runPasses } from "./passes/run-passes.js";
+import { describeModel } from "./recognize/describe-model.js";
 
 export { batchAxesOf, importAndRecognize, recognize } from "./recognize/recognition.js";
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
-import type { ModelDescription } from "../ir/graph/graph.js";
+import type { ModelDescription } from "../ir/models/index.js";
 import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import {

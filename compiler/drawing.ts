@@ -1,13 +1,8 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { type Graph, shapeOf } from "../ir/graph/graph.js";
-import {
-  conditionOf,
-  DEFAULT_VAE_SCALE,
-  PACKING,
-  type Sampling,
-  scaleOfMask,
-} from "../ir/sampling/sampling.js";
+import { familyOf, type InputRole } from "../ir/models/index.js";
+import type { Sampling } from "../ir/sampling/sampling.js";
 import type { PipelineConfig } from "./bundle/pipeline-config.js";
 import { imageTokens, printResolution, type Resolution } from "./resolutions.js";
 
@@ -26,10 +21,6 @@ export interface DrawingRequest {
   readonly pipeline?: PipelineConfig | undefined;
 }
 
-/** Side of what FLUX.1's pipelines draw, in latents. */
-const DEFAULT_LATENTS = 128;
-const DEFAULT_TEXT_TOKENS = 512;
-
 /**
  * What a model draws; null for graphs that draw no pictures.
  * Throws TRITC_E_RESOLUTION for a size that no grid of tokens fits or that is not a static export's, TRITC_E_TEXT_LENGTH
@@ -39,34 +30,27 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
   const { model } = graph;
   if (model === undefined) return null;
   const { pipeline } = request;
-  const vaeScale = pipeline?.vae?.vaeScale ?? scaleOfMask(model) ?? DEFAULT_VAE_SCALE;
-  const pixelsPerToken = vaeScale * PACKING;
-  const resolutions = resolutionsOf(graph, request, pixelsPerToken);
+  const rules = familyOf(model).sampling;
+  const vaeScale = pipeline?.vae?.vaeScale ?? rules.vaeScale(model);
+  const pixelsPerToken = vaeScale * rules.packing;
+  const resolutions = resolutionsOf(graph, request, pixelsPerToken, rules.latents * vaeScale);
   const sampling: Sampling = {
     pixelsPerToken,
-    textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)),
-    ...stepsAndGuidance(graph, vaeScale),
-    condition: conditionOf(model, vaeScale),
+    textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)) ?? rules.textTokens,
+    ...rules.stepsAndGuidance(model, vaeScale),
+    condition: rules.condition(model, vaeScale),
     scheduler: pipeline?.scheduler ?? null,
   };
-  checkPipeline(model.outChannels, pipeline);
+  checkPipeline(model.outChannels, rules.packing ** 2, pipeline);
   return { resolutions, sampling };
 }
 
-/** The defaults of the pipelines that the model may belong to: schnell; Fill, Canny and Depth; dev. */
-function stepsAndGuidance({ model }: Graph, vaeScale: number): Pick<Sampling, "steps" | "guidance"> {
-  if (model?.guidance !== true) return { steps: 4, guidance: null };
-  switch (conditionOf(model, vaeScale)) {
-    case "fill":
-      return { steps: 50, guidance: 30 };
-    case "control":
-      return { steps: 28, guidance: 3.5 };
-    default:
-      return { steps: 50, guidance: 3.5 };
-  }
-}
-
-function textLengthOf(graph: Graph, { textLength, pipeline }: DrawingRequest, pictureTokens: number): number {
+/** Undefined where nothing says it. */
+function textLengthOf(
+  graph: Graph,
+  { textLength, pipeline }: DrawingRequest,
+  pictureTokens: number,
+): number | undefined {
   const fixed = textBeside(graph, pictureTokens);
   if (fixed !== undefined && textLength !== undefined && textLength !== fixed) {
     throw new TritcError({
@@ -79,17 +63,17 @@ function textLengthOf(graph: Graph, { textLength, pipeline }: DrawingRequest, pi
       exitCode: 2,
     });
   }
-  return fixed ?? textLength ?? pipeline?.textLength ?? DEFAULT_TEXT_TOKENS;
+  return fixed ?? textLength ?? pipeline?.textLength ?? undefined;
 }
 
-function checkPipeline(outChannels: number, pipeline: PipelineConfig | undefined): void {
+function checkPipeline(outChannels: number, packed: number, pipeline: PipelineConfig | undefined): void {
   const channels = pipeline?.vae?.latentChannels;
-  if (pipeline === undefined || channels === undefined || channels * PACKING ** 2 === outChannels) return;
+  if (pipeline === undefined || channels === undefined || channels * packed === outChannels) return;
   throw new TritcError({
     code: "TRITC_E_PIPELINE",
     message: "the pipeline's VAE is not the model's",
     place: pipeline.folder,
-    expected: `${outChannels / PACKING ** 2} latent channels, for a model of ${outChannels}`,
+    expected: `${outChannels / packed} latent channels, for a model of ${outChannels}`,
     found: `${channels} latent channels`,
     remedy: "give the folder of the pipeline that the model belongs to with --pipeline",
     exitCode: 2,
@@ -100,6 +84,7 @@ function resolutionsOf(
   graph: Graph,
   { resolutions: given = [], pipeline }: DrawingRequest,
   pixelsPerToken: number,
+  usualSide: number,
 ): Drawing["resolutions"] {
   const tokens = staticTokens(graph, "latents");
   for (const resolution of given) checkResolution(resolution, tokens, pixelsPerToken);
@@ -107,7 +92,7 @@ function resolutionsOf(
   const bySize = new Map(given.map((resolution) => [printResolution(resolution), resolution]));
   const [first, ...rest] = bySize.values();
   if (first !== undefined) return [first, ...rest];
-  const side = pipeline?.sampleSize ?? (DEFAULT_LATENTS * pixelsPerToken) / PACKING;
+  const side = pipeline?.sampleSize ?? usualSide;
   const whole = Math.max(1, Math.floor(side / pixelsPerToken)) * pixelsPerToken;
   const usual = { width: whole, height: whole };
   const fits = tokens === undefined || imageTokens(usual, pixelsPerToken) === tokens;
@@ -190,7 +175,7 @@ export function largestSizes(drawing: Drawing | null): Bindings {
 }
 
 /** Tokens of an input if they are a number. */
-function staticTokens(graph: Graph, role: "latents" | "context"): number | undefined {
+function staticTokens(graph: Graph, role: InputRole): number | undefined {
   const tokens = tokensOf(graph, role);
   return typeof tokens === "number" ? tokens : undefined;
 }
@@ -202,7 +187,7 @@ function textBeside(graph: Graph, pictureTokens: number): number | undefined {
   return fixed ? evaluateDim(tokens, { img_tokens: pictureTokens }) : undefined;
 }
 
-function tokensOf(graph: Graph, role: "latents" | "context"): Dim | undefined {
+function tokensOf(graph: Graph, role: InputRole): Dim | undefined {
   const id = graph.inputs.find((input) => graph.model?.roles[input] === role);
   return id === undefined ? undefined : shapeOf(graph, id).at(-2);
 }

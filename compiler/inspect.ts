@@ -1,16 +1,9 @@
 import { type Constant, operandsOf } from "../ir/constant/constant.js";
-import {
-  type Graph,
-  type InputRole,
-  type ModelDescription,
-  type NodeOf,
-  shapeOf,
-  typeOf,
-  type ValueType,
-} from "../ir/graph/graph.js";
+import { type Graph, type NodeOf, shapeOf, typeOf, type ValueType } from "../ir/graph/graph.js";
+import { type ModelDescription, roleOf } from "../ir/models/index.js";
 import { countOf } from "../ir/tensor.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
-import { isBlockRole } from "./models/flux1/blocks.js";
+import { isBlockRole } from "./models/index.js";
 import { summarizeRecognition } from "./recognize/index.js";
 import type { Recognition } from "./recognize/recognition.js";
 
@@ -72,7 +65,7 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
         : { place: stopped.place, expected: stopped.expected, found: stopped.found },
     inputs: graph.inputs.map((name) => ({
       name,
-      role: roleOf(graph, name),
+      role: roleOf(graph.model, name),
       type: printInput(typeOf(graph, name)),
     })),
     counts,
@@ -88,10 +81,6 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
       twoBit: packed("2bit"),
     },
   };
-}
-
-function roleOf({ model }: Graph, name: string): InputRole | null {
-  return model !== undefined && Object.hasOwn(model.roles, name) ? (model.roles[name] ?? null) : null;
 }
 
 /** An input without a shape says so: the format allows it, and the model runs in the interpreter. */

@@ -1,3 +1,4 @@
+import { checkWhole } from "../ir/bounds.js";
 /**
  * Seeded normal noise, the same bits on every engine and platform.
  *
@@ -8,7 +9,7 @@
  * `Math.sqrt`, which IEEE 754 fixes and engines compile to the square-root instruction.
  */
 import { TritcError } from "../ir/errors.js";
-import { checkWhole } from "./bounds.js";
+import { type LatentGeometry, packLatents } from "../ir/models/flux1/latents.js";
 
 /** 8 GiB: the noise of a picture takes 256 MiB at most. */
 const MAX_NOISE = 2 ** 31;
@@ -140,4 +141,9 @@ export function seedWords(seed: number | bigint): readonly [number, number] {
   }
   const wide = BigInt(seed);
   return [Number(wide & 0xffffffffn), Number(wide >> 32n)];
+}
+
+/** Initial packed latents [imageTokens, packedChannels]: noise drawn in the VAE's order, then packed. */
+export function initialLatents(seed: number | bigint, geometry: LatentGeometry, stream = 0): Float32Array {
+  return packLatents(makeNoise(seed, geometry.imageTokens * geometry.packedChannels, stream), geometry);
 }

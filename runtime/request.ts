@@ -1,4 +1,4 @@
-import { checkWhole, MAX_PROMPT, MAX_SIDE, MAX_STEPS, MAX_TEXT_TOKENS, outOfRange } from "./bounds.js";
+import { checkWhole, MAX_PROMPT, MAX_SIDE, MAX_STEPS, MAX_TEXT_TOKENS, outOfRange } from "../ir/bounds.js";
 import { seedWords } from "./noise.js";
 
 /** What a caller of `generate` may ask for, of whatever type it really is. Throws TRITC_E_RANGE and TRITC_E_SEED. */

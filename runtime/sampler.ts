@@ -1,10 +1,10 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
-import type { InputRole } from "../ir/graph/graph.js";
+import { imageIds, joinRows, type LatentGeometry, textIds } from "../ir/models/flux1/latents.js";
+import type { InputRole } from "../ir/models/index.js";
 import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import type { LoadedProgram } from "./device.js";
-import { imageIds, joinRows, type LatentGeometry, textIds } from "./latents.js";
 import { requireFinite } from "./not-finite.js";
 import type { Schedule } from "./scheduler.js";
 import { sequencesOf } from "./turns.js";

@@ -1,6 +1,6 @@
+import { checkWhole, MAX_STEPS } from "../ir/bounds.js";
 import { TritcError } from "../ir/errors.js";
 import type { SchedulerConfig } from "../ir/sampling/scheduler-config.js";
-import { checkWhole, MAX_STEPS } from "./bounds.js";
 
 export interface ScheduleRequest {
   /** Number of denoising steps, N >= 1. */

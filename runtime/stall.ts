@@ -1,5 +1,5 @@
+import { checkWhole } from "../ir/bounds.js";
 import { TritcError } from "../ir/errors.js";
-import { checkWhole } from "./bounds.js";
 
 /** Work is looked at this often, in milliseconds. */
 const WATCH_INTERVAL = 500;

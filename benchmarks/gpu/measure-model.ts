@@ -1,10 +1,10 @@
 import { evaluateDim } from "../../ir/dim.js";
+import { latentGeometry } from "../../ir/models/flux1/latents.js";
 import type { Program } from "../../ir/program/program.js";
 import type { SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import type { KernelCode } from "../../runtime/device.js";
-import { initialLatents, latentGeometry } from "../../runtime/latents.js";
 import type { CudaDevice } from "../../runtime/node/cuda/device.js";
-import { makeNoise } from "../../runtime/noise.js";
+import { initialLatents, makeNoise } from "../../runtime/noise.js";
 import { sample } from "../../runtime/sampler.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { type PlannedTensor, randomWeights } from "./random-weights.js";

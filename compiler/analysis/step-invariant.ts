@@ -1,4 +1,5 @@
-import { type Graph, type InputRole, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { inputOf, roleOf } from "../../ir/models/index.js";
 
 /** When a value is computed. */
 export interface Placement {
@@ -35,10 +36,10 @@ const PER_STEP: Placement = { phase: "prompt", perStep: true };
 
 function inputPlacement(graph: Graph, id: ValueId): Placement {
   if (graph.model === undefined) return STEP;
-  const { roles } = graph.model;
-  const role: InputRole | undefined = Object.hasOwn(roles, id) ? roles[id] : undefined;
-  if (role === undefined || role === "latents") return STEP;
-  return role === "timestep" && shapeOf(graph, id)[0] === 1 ? PER_STEP : role === "timestep" ? STEP : PROMPT;
+  const role = roleOf(graph.model, id);
+  const varies = role === null ? "evaluation" : inputOf(role).varies;
+  if (varies === "schedule") return shapeOf(graph, id)[0] === 1 ? PER_STEP : STEP;
+  return varies === "prompt" ? PROMPT : STEP;
 }
 
 function nodePlacement(graph: Graph, node: Node, known: ReadonlyMap<ValueId, Placement>): Placement {

@@ -1,13 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
 import { fileKind } from "../file-kind.js";
-import { fluxGraph } from "../models/flux1/build-graph.js";
-import { type FluxConfig, isFluxConfig, readConfig } from "../models/flux1/config.js";
-import { findTransformer } from "../models/flux1/landmarks.js";
-import { sizesOf } from "../models/flux1/tensor-sizes.js";
-import { FluxWeights } from "../models/flux1/weights.js";
-import { unscaled } from "./scaled.js";
+import { MODEL_FAMILIES } from "../models/index.js";
 import type { StoredTensors } from "./tensors.js";
 import { folderTensors, indexOfPart, tensorsOf } from "./weight-files.js";
 
@@ -34,9 +29,7 @@ export function findCheckpoint(folder: string): string | undefined {
  * Throws TRITC_E_CHECKPOINT, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ.
  */
 export function importDiffusers(folder: string): Graph {
-  // First what it is, then what it has.
-  const config = readConfig(join(folder, CONFIG));
-  return transformerGraph(folderTensors(folder), config, folder);
+  return transformerGraph(() => folderTensors(folder), join(folder, CONFIG), folder);
 }
 
 /**
@@ -47,16 +40,15 @@ export function importDiffusers(folder: string): Graph {
 export function importCheckpoint(file: string): Graph {
   const config = join(dirname(file), CONFIG);
   return transformerGraph(
-    tensorsOf(indexOfPart(file) ?? file),
-    existsSync(config) && isFluxConfig(config) ? readConfig(config) : undefined,
+    () => tensorsOf(indexOfPart(file) ?? file),
+    existsSync(config) && MODEL_FAMILIES.some(({ ownsConfig }) => ownsConfig(config)) ? config : undefined,
     file,
   );
 }
 
-function transformerGraph(all: StoredTensors, config: FluxConfig | undefined, place: string): Graph {
-  const found = findTransformer(all, place);
-  const tensors = unscaled(found.tensors, place);
-  const sizes = sizesOf({ ...found, tensors }, config, place);
-  const weights = new FluxWeights(tensors, found.spelling.names(sizes), sizes, place);
-  return fluxGraph(basename(place), sizes, weights);
+/** By the family whose configuration it is; else by the first one, whose refusal says what is missing. */
+function transformerGraph(tensors: () => StoredTensors, config: string | undefined, place: string): Graph {
+  const owner =
+    config === undefined ? undefined : MODEL_FAMILIES.find(({ ownsConfig }) => ownsConfig(config));
+  return (owner ?? MODEL_FAMILIES[0]).build(tensors, config, place);
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
-import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../runtime/bounds.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Resolution } from "../resolutions.js";
 import type { CliIo } from "./io.js";

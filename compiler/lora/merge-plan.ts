@@ -1,6 +1,7 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
-import type { Graph, ModelDescription } from "../../ir/graph/graph.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import type { ModelDescription } from "../../ir/models/index.js";
 import { someOf } from "../checkpoint/errors.js";
 import { widened } from "./algebra.js";
 import { loraError, withOthers } from "./errors.js";

@@ -3,15 +3,8 @@ import { symbolsOf } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import type { FloatStorage } from "../../ir/families/contract/params.js";
-import {
-  dtypeOf,
-  type Graph,
-  type InputRole,
-  type Node,
-  STEPS,
-  shapeOf,
-  type ValueId,
-} from "../../ir/graph/graph.js";
+import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { inputOf, roleOf } from "../../ir/models/index.js";
 import { allLaunches, phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
@@ -193,21 +186,19 @@ function outputOperand(lowering: Lowering, id: ValueId): Operand {
 }
 
 function port(graph: Graph, id: ValueId, operand: Operand, options: LoweringOptions): ProgramPort {
-  const role = roleOf(graph, id);
+  const role = roleOf(graph.model, id);
   const shape = shapeOf(graph, id);
   return {
     name: id,
     role,
     buffer: operand.buffer,
     dtype: options.dtypes?.get(id) ?? dtypeOf(graph, id),
-    shape: role === "timestep" && shape[0] === 1 ? [STEPS, ...shape.slice(1)] : shape,
+    shape:
+      role !== null && inputOf(role).varies === "schedule" && shape[0] === 1
+        ? [STEPS, ...shape.slice(1)]
+        : shape,
     batchAxis: options.batchAxes.get(id) ?? null,
   };
-}
-
-function roleOf(graph: Graph, id: ValueId): InputRole | null {
-  const roles = graph.model?.roles;
-  return roles !== undefined && Object.hasOwn(roles, id) ? (roles[id] ?? null) : null;
 }
 
 /**
@@ -216,7 +207,7 @@ function roleOf(graph: Graph, id: ValueId): InputRole | null {
  */
 function advance(lowering: Lowering): ProgramPort | null {
   const { graph } = lowering;
-  const latents = graph.inputs.find((id) => roleOf(graph, id) === "latents");
+  const latents = graph.inputs.find((id) => roleOf(graph.model, id) === "latents");
   const [velocity] = graph.outputs;
   if (graph.model === undefined || latents === undefined || velocity === undefined) return null;
   const dt = lowering.hostBuffer("sigma_delta", "f32", [STEPS]);

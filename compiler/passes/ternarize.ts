@@ -1,6 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf } from "../../ir/graph/graph.js";
-import { isBlockRole } from "../models/flux1/blocks.js";
+import { isBlockRole } from "../models/index.js";
 import type { Pass } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";
 

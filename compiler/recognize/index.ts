@@ -1,6 +1,6 @@
 import type { Graph } from "../../ir/graph/graph.js";
-import { describeModel } from "../models/flux1/describe-model.js";
 import type { Pass } from "../pass.js";
+import { describeModel } from "./describe-model.js";
 import { describeOp, isKnown } from "./known-ops.js";
 import { recognizeAttention } from "./recognize-attention.js";
 import { recognizeGelu } from "./recognize-gelu.js";

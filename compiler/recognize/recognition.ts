@@ -2,18 +2,19 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import { type Graph, typeOf, type ValueId } from "../../ir/graph/graph.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
+import { inputOf, roleOf } from "../../ir/models/index.js";
 import type { OpName } from "../../ir/ops/index.js";
 import { subgraphsOf } from "../analysis/subgraphs.js";
 import { importModel } from "../import-model.js";
 import { interruptible } from "../interruptible.js";
-import { whyNotFlux } from "../models/flux1/describe-model.js";
-import { NotFlux } from "../models/flux1/not-flux.js";
+import { Unrecognized } from "../models/family.js";
 import { type PassContext, UNLIMITED } from "../pass.js";
 import { canonicalize } from "../passes/canonicalize.js";
 import { foldConstants } from "../passes/fold-constants.js";
 import { FRONT_PASSES } from "../passes/index.js";
 import { runPasses } from "../passes/run-passes.js";
 import { batchBindings } from "./batch-bindings.js";
+import { whyUnrecognized } from "./describe-model.js";
 import { agreedShapes, shapeKey, shapeReadings, withShapes } from "./input-shapes.js";
 import { fixedBatch, oneSample } from "./one-sample.js";
 
@@ -22,7 +23,7 @@ export interface Recognition {
   /** A FLUX-level graph for one sample; of other models the generic operations. */
   readonly graph: Graph;
   /** Where recognition stopped; undefined for a FLUX transformer. */
-  readonly stopped: NotFlux | undefined;
+  readonly stopped: Unrecognized | undefined;
 }
 
 /** A model file or folder as a FLUX-level graph for one sample; other graphs keep their generic operations. */
@@ -49,9 +50,9 @@ function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
   verifyGraph(imported);
   if (!holdsAttention(imported)) {
     const graph = front(imported, reader, {});
-    return { graph, stopped: whyNotFlux(graph) };
+    return { graph, stopped: whyUnrecognized(graph) };
   }
-  let stopped: NotFlux | undefined;
+  let stopped: Unrecognized | undefined;
   const tried = new Set<string>();
   for (const reading of shapeReadings(imported)) {
     try {
@@ -64,11 +65,11 @@ function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
       tried.add(key);
       const graph = front(singleSample(unified, reader), reader, batchBindings(unified));
       if (graph.model !== undefined) return { graph, stopped: undefined };
-      stopped ??= whyNotFlux(graph);
+      stopped ??= whyUnrecognized(graph);
     } catch (error) {
       // One sample need not even fit a graph that is no transformer.
       if (!(error instanceof TritcError)) throw error;
-      stopped ??= new NotFlux(
+      stopped ??= new Unrecognized(
         error.details.place ?? imported.name,
         "a graph that one sample fits",
         error.details.message,
@@ -125,14 +126,14 @@ function batchAxisOf(imported: Graph, recognized: Graph, id: ValueId): number | 
   const { shape } = typeOf(recognized, id);
   if (shape === null) return null;
   if (recognized.model === undefined) return null;
-  const role = Object.hasOwn(recognized.model.roles, id) ? recognized.model.roles[id] : undefined;
-  if (role === undefined && recognized.inputs.includes(id)) {
+  const role = roleOf(recognized.model, id);
+  if (role === null && recognized.inputs.includes(id)) {
     const given = imported.types.get(id)?.shape;
     const bound = shape.findIndex((dim, axis) => dim === 1 && given?.[axis] !== 1);
     if (bound >= 0 || shape.length < 3) return bound < 0 ? null : bound;
   }
-  const isIds = role === "img-ids" || role === "txt-ids";
-  return shape[0] === 1 && (!isIds || shape.length === 3) ? 0 : null;
+  const shared = role !== null && inputOf(role).positions && shape.length < 3;
+  return shape[0] === 1 && !shared ? 0 : null;
 }
 
 /** What needs a recognized model, and what else there is. */
@@ -160,6 +161,6 @@ export const LORA_NEEDS_FLUX: NeedsFlux = {
 /** Throws where recognition stopped, if it did. */
 export function requireFlux({ graph, stopped }: Recognition, need: NeedsFlux): void {
   if (graph.model !== undefined) return;
-  const { place, expected, found } = stopped ?? new NotFlux("the graph", "blocks", "none");
+  const { place, expected, found } = stopped ?? new Unrecognized("the graph", "blocks", "none");
   throw new TritcError({ ...need, place: `${graph.name}: ${place}`, expected, found });
 }

@@ -1,5 +1,5 @@
 import type { ManifestMemory } from "../../ir/format/manifest.js";
-import type { ModelDescription } from "../../ir/graph/graph.js";
+import type { ModelDescription } from "../../ir/models/index.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";

@@ -1,22 +1,10 @@
 import { DTYPES, type DType } from "../dtype.js";
 import { TritcError } from "../errors.js";
-import type { InputRole, ModelDescription } from "../graph/graph.js";
+import { type ModelDescription, modelDescription } from "../models/index.js";
 import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
 import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
 import type { TernaryStorage } from "../ternary/storage.js";
-import {
-  boolean,
-  type Decoder,
-  decodeJson,
-  index,
-  list,
-  nullable,
-  number,
-  object,
-  oneOf,
-  record,
-  string,
-} from "./decode.js";
+import { type Decoder, decodeJson, index, list, nullable, object, oneOf, string } from "./decode.js";
 import { JsonNumber, parseStrictJson } from "./strict-json.js";
 
 /** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
@@ -116,29 +104,6 @@ export interface ManifestFile {
   /** Lower-case hexadecimal. */
   readonly sha256: string;
 }
-
-const role = oneOf<InputRole>("latents", "context", "pooled", "timestep", "guidance", "img-ids", "txt-ids");
-
-export const modelDescription: Decoder<ModelDescription> = object<ModelDescription>({
-  doubleBlocks: index,
-  singleBlocks: index,
-  hidden: index,
-  heads: index,
-  headDim: index,
-  mlpWidth: index,
-  inChannels: index,
-  outChannels: index,
-  contextDim: index,
-  pooledDim: index,
-  guidance: boolean,
-  timestepScale: number,
-  guidanceScale: number,
-  ropeAxes: list(index),
-  ropeTheta: number,
-  roles: record(role),
-  parameters: index,
-  blockLinearWeights: index,
-});
 
 const phaseBytes = object<PhaseBytes>({ load: index, prompt: index, step: index });
 const work = object<ManifestWork>({

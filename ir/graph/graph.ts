@@ -1,6 +1,7 @@
 import type { Constant } from "../constant/constant.js";
 import type { Dim, Shape } from "../dim.js";
 import type { DType } from "../dtype.js";
+import type { ModelDescription } from "../models/index.js";
 import type { OpAttrs, OpName } from "../ops/index.js";
 
 /** Names a value within its graph; unique, also across subgraphs. */
@@ -43,46 +44,6 @@ export interface Graph {
   readonly model?: ModelDescription;
 }
 
-/** The part each graph input plays in a FLUX transformer. */
-export type InputRole =
-  | "latents" // [B, img_tokens, in_channels]
-  | "context" // [B, txt_tokens, joint_attention_dim]
-  | "pooled" // [B, pooled_dim]
-  | "timestep" // [B], sigma in (0, 1]
-  | "guidance" // [B]
-  | "img-ids" // [img_tokens, 3] or [B, img_tokens, 3]
-  | "txt-ids"; // [txt_tokens, 3] or [B, txt_tokens, 3]
-
-/** A FLUX transformer as found by structure. */
-export interface ModelDescription {
-  readonly doubleBlocks: number;
-  readonly singleBlocks: number;
-  /** Width of the residual stream. */
-  readonly hidden: number;
-  readonly heads: number;
-  readonly headDim: number;
-  readonly mlpWidth: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly contextDim: number;
-  readonly pooledDim: number;
-  readonly guidance: boolean;
-  /** What sigma and the guidance scale are multiplied with for the model: 1, or 1000 where the graph leaves that to its caller. */
-  readonly timestepScale: number;
-  readonly guidanceScale: number;
-  /** Channels of a head that each id axis rotates; sums to headDim. */
-  readonly ropeAxes: readonly number[];
-  readonly ropeTheta: number;
-  /** Graph input → role. */
-  readonly roles: Readonly<Record<ValueId, InputRole>>;
-  /** Parameters of the whole graph and of the block linears (weights only), and their ratio. */
-  readonly parameters: number;
-  readonly blockLinearWeights: number;
-}
-
-/** The dims that symbols get once roles are known. */
-export const IMG_TOKENS: Dim = "img_tokens";
-export const TXT_TOKENS: Dim = "txt_tokens";
 /** Rows of step-invariant values: one per sampling step. */
 export const STEPS: Dim = "steps";
 

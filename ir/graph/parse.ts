@@ -2,8 +2,9 @@ import type { Constant, ConstantSource, TernaryMethod } from "../constant/consta
 import { canonicalDim, type Dim } from "../dim.js";
 import { DTYPES, type DType } from "../dtype.js";
 import { TextReader } from "../format/text-reader.js";
+import type { ModelDescription } from "../models/index.js";
 import { attrProblem, isOpName, OP_SCHEMAS } from "../ops/form.js";
-import type { Graph, ModelDescription, Node, ValueType } from "./graph.js";
+import type { Graph, Node, ValueType } from "./graph.js";
 
 /** Reads the text form that `printGraph` writes. Errors give line, column and what was expected. */
 export function parseGraph(text: string, file = "graph text"): Graph {

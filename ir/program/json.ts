@@ -17,8 +17,9 @@ import {
   tagged,
   triple,
 } from "../format/decode.js";
-import { modelDescription, PROGRAM_FILE } from "../format/manifest.js";
+import { PROGRAM_FILE } from "../format/manifest.js";
 import type { JsonValue } from "../format/strict-json.js";
+import { INPUT_ROLES, modelDescription } from "../models/index.js";
 import {
   type BufferStorage,
   type CudaLaunch,
@@ -66,9 +67,7 @@ const storage = tagged<BufferStorage>("kind", {
 
 const port: Decoder<ProgramPort> = object<ProgramPort>({
   name: string,
-  role: nullable(
-    oneOf("latents", "context", "pooled", "timestep", "guidance", "img-ids", "txt-ids", "sigma-delta"),
-  ),
+  role: nullable(oneOf(...INPUT_ROLES, "sigma-delta")),
   buffer: string,
   dtype: oneOf(...DTYPES),
   shape: list(dim),

@@ -1,7 +1,7 @@
 import { canonicalDim, type Dim } from "../dim.js";
 import { DTYPES } from "../dtype.js";
 import { TextReader } from "../format/text-reader.js";
-import type { ModelDescription } from "../graph/graph.js";
+import { INPUT_ROLES, type ModelDescription } from "../models/index.js";
 import {
   type BufferStorage,
   DEVICE_DTYPES,
@@ -128,9 +128,7 @@ function readWorkgroup(r: TextReader): Kernel["workgroup"] {
 
 function readPort(r: TextReader): ProgramPort {
   const name = r.string();
-  const role = r.peek(":")
-    ? null
-    : oneOf(r, ["latents", "context", "pooled", "timestep", "guidance", "img-ids", "txt-ids", "sigma-delta"]);
+  const role = r.peek(":") ? null : oneOf(r, [...INPUT_ROLES, "sigma-delta"]);
   r.expect(":");
   const dtype = oneOf(r, DTYPES);
   r.expect("[");

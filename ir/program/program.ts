@@ -1,6 +1,6 @@
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
-import type { InputRole, ModelDescription } from "../graph/graph.js";
+import type { InputRole, ModelDescription } from "../models/index.js";
 
 /**
  * Launch-level IR: kernels, buffers and launches in phases. Sizes are `Dim`s over a few symbols

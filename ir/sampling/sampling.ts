@@ -1,5 +1,4 @@
 import { boolean, type Decoder, index, nullable, number, object, oneOf } from "../format/decode.js";
-import type { ModelDescription } from "../graph/graph.js";
 import { type SchedulerConfig, schedulerProblem } from "./scheduler-config.js";
 
 /**
@@ -21,39 +20,6 @@ export interface Sampling {
   readonly condition: Condition | null;
   /** Null for a model that was compiled without its pipeline. */
   readonly scheduler: SchedulerConfig | null;
-}
-
-/** Each image token is 2x2 latents. */
-export const PACKING = 2;
-export const DEFAULT_VAE_SCALE = 8;
-/** A VAE halves a picture's sides at each level. */
-const VAE_SCALES = [1, 2, 4, 8, 16, 32, 64] as const;
-
-/**
- * The condition that the channels of the latents speak of. Behind the sample's own channels lie those of an encoded
- * picture, as many, and for `fill` the mask's: each of its pixels is a channel.
- */
-export function conditionOf(
-  { inChannels, outChannels }: Pick<ModelDescription, "inChannels" | "outChannels">,
-  vaeScale: number,
-): Condition | null {
-  const extra = inChannels - outChannels;
-  if (extra === 0) return "none";
-  if (extra === outChannels) return "control";
-  return extra === outChannels + maskChannels(vaeScale) ? "fill" : null;
-}
-
-/** Channels of a packed mask. */
-function maskChannels(vaeScale: number): number {
-  return (PACKING * vaeScale) ** 2;
-}
-
-/** The VAE's factor that the channels of a model's mask speak of; undefined where they speak of no mask. */
-export function scaleOfMask({
-  inChannels,
-  outChannels,
-}: Pick<ModelDescription, "inChannels" | "outChannels">): number | undefined {
-  return VAE_SCALES.find((scale) => inChannels === 2 * outChannels + maskChannels(scale));
 }
 
 export const sampling: Decoder<Sampling> = object<Sampling>({

@@ -1,4 +1,4 @@
-import { checkWhole, MAX_THREADS } from "../bounds.js";
+import { checkWhole, MAX_THREADS } from "../../ir/bounds.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
 import { checkStallSeconds } from "../stall.js";

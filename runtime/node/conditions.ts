@@ -1,7 +1,7 @@
 /** What Fill, Canny and Depth models see beside noise and text, made as Diffusers' pipelines make it. */
 import { TritcError } from "../../ir/errors.js";
+import { joinRows, type LatentGeometry, packLatents } from "../../ir/models/flux1/latents.js";
 import type { Condition } from "../../ir/sampling/sampling.js";
-import { joinRows, type LatentGeometry, packLatents } from "../latents.js";
 import type { Picture } from "./picture.js";
 import type { PipelineModels } from "./pipeline-models.js";
 import { resizeLanczos } from "./resize.js";

@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { MAX_THREADS } from "../bounds.js";
+import { MAX_THREADS } from "../../ir/bounds.js";
 import { type CpuDeviceOptions, createCpuDevice } from "../cpu/device.js";
 import type { Device } from "../device.js";
 import { spawnNodeThread } from "./threads.js";

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { outOfRange } from "../../ir/bounds.js";
 import { TritcError } from "../../ir/errors.js";
+import { latentGeometry, requireLatents } from "../../ir/models/flux1/latents.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
-import { outOfRange } from "../bounds.js";
 import type { Device, LoadedProgram } from "../device.js";
-import { initialLatents, latentGeometry, requireLatents } from "../latents.js";
+import { initialLatents } from "../noise.js";
 import { checkRequest } from "../request.js";
 import { notASampler, requireSampler, type StepProgress, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";

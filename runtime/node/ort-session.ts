@@ -1,8 +1,8 @@
 /** ONNX Runtime on the CPU behind one small, typed interface: the text encoders and the VAE run on it. */
 import { access } from "node:fs/promises";
+import { checkWhole, MAX_THREADS } from "../../ir/bounds.js";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
-import { checkWhole, MAX_THREADS } from "../bounds.js";
 import { Turns } from "../turns.js";
 import { checkExternalData } from "./external-data.js";
 import { missingFile } from "./json-file.js";

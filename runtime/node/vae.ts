@@ -1,6 +1,7 @@
 /** The VAE of a pipeline, between 8-bit pictures and the transformer's packed latents. */
+
+import { latentGeometry, packLatents, unpackLatents } from "../../ir/models/flux1/latents.js";
 import type { VaeConfig } from "../../ir/sampling/vae-config.js";
-import { latentGeometry, packLatents, unpackLatents } from "../latents.js";
 import { requireFinite } from "../not-finite.js";
 import { modelError, type Network, onlyInput, pickOutput, show } from "./network.js";
 import type { Picture } from "./picture.js";

@@ -12,10 +12,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
+import { latentGeometry } from "../../ir/models/flux1/latents.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { initialLatents, latentGeometry } from "../../runtime/latents.js";
 import { openGenerator } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
+import { initialLatents } from "../../runtime/noise.js";
 import { cli } from "../support/cli.js";
 import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
 

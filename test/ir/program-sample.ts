@@ -250,6 +250,7 @@ export const SAMPLE: Program = {
     { name: "v/0", role: null, buffer: "v", dtype: "f16", shape: [1, "img_tokens", N], batchAxis: 0 },
   ],
   model: {
+    family: "flux1",
     doubleBlocks: 0,
     singleBlocks: 1,
     hidden: 8,

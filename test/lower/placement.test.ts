@@ -89,6 +89,7 @@ describe("hoist-step-invariant", () => {
   const graph: Graph = {
     ...bare,
     model: {
+      family: "flux1",
       doubleBlocks: 0,
       singleBlocks: 0,
       hidden: 4,

@@ -2,13 +2,12 @@ import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
 import {
   imageIds,
-  initialLatents,
   latentGeometry,
   packLatents,
   textIds,
   unpackLatents,
-} from "../../runtime/latents.js";
-import { makeNoise } from "../../runtime/noise.js";
+} from "../../ir/models/flux1/latents.js";
+import { initialLatents, makeNoise } from "../../runtime/noise.js";
 
 describe("latent packing", () => {
   it.each([

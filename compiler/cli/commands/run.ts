@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { MAX_STEPS } from "../../../runtime/bounds.js";
+import { MAX_STEPS } from "../../../ir/bounds.js";
 import {
   finiteNumber,
   promptWeightsOption,

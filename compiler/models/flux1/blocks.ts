@@ -1,6 +1,6 @@
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import { isKnown } from "../../recognize/known-ops.js";
-import type { NotFlux } from "./not-flux.js";
+import type { Unrecognized } from "../family.js";
 import type { FluxWalk, Linear } from "./walk.js";
 
 /** One attention and the linears around it. */
@@ -12,7 +12,7 @@ export interface Block {
   readonly v: readonly Linear[];
 }
 
-/** Blocks in order of evaluation. Throws NotFlux. */
+/** Blocks in order of evaluation. Throws Unrecognized. */
 export function findBlocks(walk: FluxWalk): readonly Block[] {
   const blocks = walk.graph.nodes
     .filter((node) => node.op === "attention")
@@ -24,7 +24,7 @@ export function findBlocks(walk: FluxWalk): readonly Block[] {
 }
 
 /** A softmax that is left is that of an attention with something on the way to it that is not understood. */
-function noAttention(walk: FluxWalk, softmax: Node): NotFlux {
+function noAttention(walk: FluxWalk, softmax: Node): Unrecognized {
   const where = `of the attention with softmax ${softmax.name ?? softmax.outputs[0]}`;
   let scores = softmax.inputs[0];
   for (;;) {

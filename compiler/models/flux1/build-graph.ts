@@ -1,13 +1,7 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import type { Dim } from "../../../ir/dim.js";
-import {
-  type Graph,
-  IMG_TOKENS,
-  type Node,
-  TXT_TOKENS,
-  type ValueId,
-  type ValueType,
-} from "../../../ir/graph/graph.js";
+import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
+import { IMG_TOKENS, TXT_TOKENS } from "../../../ir/models/index.js";
 import type { OpAttrs, OpName } from "../../../ir/ops/index.js";
 import { inferNode } from "../../../ir/ops/infer.js";
 import { type FluxSizes, ROPE_THETA } from "./sizes.js";

@@ -1,5 +1,6 @@
-import type { InputRole, NodeOf, ValueId } from "../../../ir/graph/graph.js";
+import type { NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import { shapeOf } from "../../../ir/graph/graph.js";
+import type { InputRole } from "../../../ir/models/index.js";
 import type { Block, Roles, Streams } from "./blocks.js";
 import type { FluxWalk, Linear } from "./walk.js";
 
@@ -15,7 +16,7 @@ export interface Ends {
   readonly outModulation: Linear | undefined;
 }
 
-/** The image stream is the one the graph's output comes from. Throws NotFlux. */
+/** The image stream is the one the graph's output comes from. Throws Unrecognized. */
 export function findEnds(walk: FluxWalk, blocks: readonly Block[]): Ends {
   const output = walk.graph.outputs[0];
   const [projOut] = walk.sources(output);
@@ -62,7 +63,7 @@ export interface Conditioning {
 
 /**
  * The conditioning vector: a sum of two-layer embedders, of the timestep, of the guidance (if there is one)
- * and of the pooled text. The timestep and the guidance have the same form; the timestep is added first. Throws NotFlux.
+ * and of the pooled text. The timestep and the guidance have the same form; the timestep is added first. Throws Unrecognized.
  */
 export function findConditioning(walk: FluxWalk, modulation: Linear | undefined, roles: Roles): Conditioning {
   const activated = walk.producer(modulation?.inputs[0]);
@@ -127,7 +128,7 @@ export interface Rotation {
   readonly roles: Map<ValueId, InputRole>;
 }
 
-/** Rope tables and the id inputs below them, joined in the order of the streams. Throws NotFlux. */
+/** Rope tables and the id inputs below them, joined in the order of the streams. Throws Unrecognized. */
 export function findRotation(walk: FluxWalk, streams: Streams): Rotation {
   const table = walk.graph.nodes.find((n) => n.op === "rope-table");
   if (table?.op !== "rope-table") throw walk.stop(undefined, "rotary tables of position ids");

@@ -2,7 +2,7 @@ import { addDims, type Dim } from "../../../ir/dim.js";
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import { producersOf } from "../../analysis/uses.js";
 import { describeOp } from "../../recognize/known-ops.js";
-import { NotFlux } from "./not-flux.js";
+import { Unrecognized } from "../family.js";
 
 export type Linear = NodeOf<"linear">;
 
@@ -70,11 +70,11 @@ export class FluxWalk {
   }
 
   /** What a recognition that cannot go on at a value throws: what was expected there, and what makes the value. */
-  stop(id: ValueId | null | undefined, expected: string): NotFlux {
+  stop(id: ValueId | null | undefined, expected: string): Unrecognized {
     const node = this.producer(id);
-    if (node !== undefined) return new NotFlux(node.name ?? id ?? "", expected, describeOp(node));
+    if (node !== undefined) return new Unrecognized(node.name ?? id ?? "", expected, describeOp(node));
     const found = this.graph.inputs.includes(id ?? "") ? "an input of the model" : "a constant";
-    return new NotFlux(id ?? "the graph", expected, id == null ? "nothing" : found);
+    return new Unrecognized(id ?? "the graph", expected, id == null ? "nothing" : found);
   }
 
   isTokenAxis(node: Node, axis: number): boolean {

@@ -2,9 +2,9 @@
  * The layouts of FLUX latents. The VAE sees [channels, height/8, width/8]; the transformer sees one token
  * per 2x2 patch, [(height/16)(width/16), channels*4], its channel being c*4 + dy*2 + dx.
  */
-import { TritcError } from "../ir/errors.js";
-import { checkWhole, MAX_SIDE } from "./bounds.js";
-import { makeNoise } from "./noise.js";
+
+import { checkWhole, MAX_SIDE } from "../../bounds.js";
+import { TritcError } from "../../errors.js";
 
 export interface LatentGeometry {
   /** Picture height and width in pixels. */
@@ -108,11 +108,6 @@ export function imageIds(geometry: LatentGeometry): Float32Array {
 /** [tokens, 3] position ids of text: all zero. */
 export function textIds(tokens: number): Float32Array {
   return new Float32Array(tokens * 3);
-}
-
-/** Initial packed latents [imageTokens, packedChannels]: noise drawn in the VAE's order, then packed. */
-export function initialLatents(seed: number | bigint, geometry: LatentGeometry, stream = 0): Float32Array {
-  return packLatents(makeNoise(seed, geometry.imageTokens * geometry.packedChannels, stream), geometry);
 }
 
 /** Calls `visit` with the offset of every latent in the VAE's layout and in the packed one. */

@@ -1,64 +1,15 @@
-import { type Dim, elementCount, symbolsOf } from "../../../ir/dim.js";
+import { elementCount } from "../../../ir/dim.js";
 import { isFloat } from "../../../ir/dtype.js";
-import {
-  type Graph,
-  IMG_TOKENS,
-  type InputRole,
-  type ModelDescription,
-  type Node,
-  shapeOf,
-  TXT_TOKENS,
-  type ValueId,
-} from "../../../ir/graph/graph.js";
-import type { Pass } from "../../pass.js";
-import { renameSymbols } from "../../rewrite/rename-symbols.js";
+import { type Graph, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
+import type { InputRole, ModelDescription } from "../../../ir/models/index.js";
+import { type Described, Unrecognized } from "../family.js";
 import { type Block, blockRoles, findBlocks, isBlockRole, type Roles } from "./blocks.js";
 import { findConditioning, findEnds, findRotation } from "./inputs.js";
-import { NotFlux } from "./not-flux.js";
+
 import { FluxWalk, type Linear } from "./walk.js";
 
-/**
- *     %q = linear[role=null] %m, %w   ⇒   %q = linear[role="double.3.img.q"] %m, %w
- *
- * Finds inputs, blocks and sizes of a FLUX transformer from its dataflow, and calls the token dimensions
- * `img_tokens` and `txt_tokens`. A graph that is something else stays as it is, without a description.
- */
-export const describeModel: Pass = {
-  name: "describe-model",
-  summary: "finds inputs, blocks and sizes of a FLUX transformer; gives linears their roles",
-  run(graph: Graph): Graph {
-    const found = attempt(graph);
-    if (found instanceof NotFlux) return graph;
-    const nodes = graph.nodes.map((node): Node => {
-      const role = found.roles.get(node.outputs[0] ?? "");
-      return node.op === "linear" && role !== undefined ? { ...node, attrs: { ...node.attrs, role } } : node;
-    });
-    return renameSymbols({ ...graph, nodes, model: found.model }, tokenSymbols(graph, found.model.roles));
-  },
-};
-
-interface Description {
-  readonly model: ModelDescription;
-  readonly roles: Roles;
-}
-
-/** Where the recognition of a graph stops; undefined if it does not. */
-export function whyNotFlux(graph: Graph): NotFlux | undefined {
-  const found = attempt(graph);
-  return found instanceof NotFlux ? found : undefined;
-}
-
-function attempt(graph: Graph): Description | NotFlux {
-  try {
-    return describe(graph);
-  } catch (error) {
-    if (error instanceof NotFlux) return error;
-    throw error;
-  }
-}
-
-/** Throws NotFlux. */
-function describe(graph: Graph): Description {
+/** Finds inputs, blocks and sizes of a FLUX.1 transformer. Throws Unrecognized. */
+export function describeFlux1(graph: Graph): Described {
   const walk = new FluxWalk(graph);
   const blocks = findBlocks(walk);
   const ends = findEnds(walk, blocks);
@@ -85,9 +36,10 @@ function describe(graph: Graph): Description {
   ]);
   // Every part is played by an input of its own; others come from outside, as the residuals of a ControlNet do.
   if (inputs.size !== 6 + Number(conditioning.guidance)) {
-    throw new NotFlux("the inputs", "one input for each part", [...inputs.values()].join(", "));
+    throw new Unrecognized("the inputs", "one input for each part", [...inputs.values()].join(", "));
   }
   const model: ModelDescription = {
+    family: "flux1",
     doubleBlocks: blocks.filter((b) => b.q.length === 2).length,
     singleBlocks: blocks.filter((b) => b.q.length === 1).length,
     hidden,
@@ -148,21 +100,4 @@ function countBlockWeights(graph: Graph, roles: Roles): number {
     count += Number(elementCount(shapeOf(graph, node.inputs[1] ?? "")));
   }
   return count;
-}
-
-/** Symbols of the source that stand for token counts → their names here. */
-function tokenSymbols(graph: Graph, roles: Readonly<Record<ValueId, InputRole>>): Record<string, Dim> {
-  const replacements: Record<string, Dim> = {};
-  const names: Partial<Record<InputRole, Dim>> = {
-    latents: IMG_TOKENS,
-    "img-ids": IMG_TOKENS,
-    context: TXT_TOKENS,
-    "txt-ids": TXT_TOKENS,
-  };
-  for (const [input, role] of Object.entries(roles)) {
-    const dim = shapeOf(graph, input).at(-2);
-    const name = names[role];
-    if (name !== undefined && typeof dim === "string" && symbolsOf(dim)[0] === dim) replacements[dim] = name;
-  }
-  return replacements;
 }

@@ -1,4 +1,4 @@
-import { TritcError } from "../ir/errors.js";
+import { TritcError } from "./errors.js";
 
 /** Threads that may share a launch, whose chunks are counted in 12 bits. */
 export const MAX_THREADS = 512;

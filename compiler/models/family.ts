@@ -1,0 +1,37 @@
+import type { Graph, ValueId } from "../../ir/graph/graph.js";
+import type { ModelDescription } from "../../ir/models/index.js";
+import type { StoredTensors } from "../checkpoint/tensors.js";
+
+/** A graph that is a transformer of a family. */
+export interface Described {
+  readonly model: ModelDescription;
+  /** Linear (by its output) → its role, such as `double.3.img.q`. */
+  readonly roles: ReadonlyMap<ValueId, string>;
+}
+
+/** Where the recognition of a transformer stopped: the value or operation, what it should be, what it is. */
+export class Unrecognized extends Error {
+  constructor(
+    readonly place: string,
+    readonly expected: string,
+    readonly found: string,
+  ) {
+    super(`${place}: ${found} instead of ${expected}`);
+  }
+}
+
+/** What the compiler knows of a family of transformers; `ir/models/` has what the runtime needs besides. */
+export interface ModelFamily {
+  readonly name: ModelDescription["family"];
+  /** What a graph of model operations is, from its dataflow alone. Throws Unrecognized. */
+  describe(graph: Graph): Described;
+  /** Whether a linear of this role lies in a block, and so becomes ternary. */
+  isBlockRole(role: string | null): boolean;
+  /** Whether a Diffusers `config.json` is that of a transformer of this family. */
+  ownsConfig(file: string): boolean;
+  /**
+   * The graph of a checkpoint's tensors, with its configuration, which is looked at first, where there is one. No weight
+   * is read. Throws TRITC_E_CHECKPOINT.
+   */
+  build(tensors: () => StoredTensors, config: string | undefined, place: string): Graph;
+}

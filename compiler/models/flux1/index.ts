@@ -1,0 +1,14 @@
+import type { ModelFamily } from "../family.js";
+import { isBlockRole } from "./blocks.js";
+import { buildFlux1 } from "./checkpoint.js";
+import { isFluxConfig } from "./config.js";
+import { describeFlux1 } from "./describe.js";
+
+/** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
+export const flux1: ModelFamily = {
+  name: "flux1",
+  describe: describeFlux1,
+  isBlockRole,
+  ownsConfig: isFluxConfig,
+  build: buildFlux1,
+};
