@@ -1,3 +1,4 @@
+import { FAMILIES } from "../../ir/families/index.js";
 import type { Kernel } from "../../ir/program/program.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { Target } from "../../targets/target.js";
@@ -33,7 +34,7 @@ export class KernelTable {
   }
 
   select<F extends Family>(family: F, params: FamilyParams[F]): SelectedKernel {
-    const key = `${family} ${JSON.stringify(params)}`;
+    const key = `${family} ${JSON.stringify(FAMILIES[family].record(params))}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
     const definition = defineKernel(family, params, this.#target);

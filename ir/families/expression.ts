@@ -124,6 +124,7 @@ function readExpression(r: TextReader, depth: number): Expression {
 /** As a parameter of kernels: its text. */
 export const expression: Param<Expression> = {
   expected: "an expression",
+  write: printExpression,
   read(value) {
     if (typeof value !== "string") return undefined;
     try {

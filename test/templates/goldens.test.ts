@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { binary, input, unary } from "../../ir/families/expression.js";
+import { FAMILIES } from "../../ir/families/index.js";
 import { cpu, cudaPortable, type Target, v100, webgpu } from "../../targets/index.js";
 import {
   defineKernel,
@@ -109,5 +110,17 @@ describe.each([
       writeFileSync(file, source);
     }
     expect(source).toBe(readFileSync(file, "utf8"));
+  });
+});
+
+describe("the record of a kernel", () => {
+  const roundTrip = <F extends Family>(family: F, params: FamilyParams[F]) => {
+    const record = JSON.parse(JSON.stringify(FAMILIES[family].record(params)));
+    return FAMILIES[family].read({ id: family, params: record });
+  };
+
+  it.each(families)("of %s says its parameters", (family) => {
+    const params = CUDA_EXAMPLES[family] ?? EXAMPLES[family];
+    expect(roundTrip(family, params)).toEqual(params);
   });
 });

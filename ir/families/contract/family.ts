@@ -1,9 +1,9 @@
 import { programError } from "../../program/error.js";
-import type { Kernel, KernelArg, ScalarType } from "../../program/program.js";
+import type { Kernel, KernelArg, ParamRecord, ScalarType } from "../../program/program.js";
 import type { FamilyArg } from "./arguments.js";
 import { languageOf } from "./language.js";
 import type { Counted, Operations } from "./operations.js";
-import { type Params, readParams, type ValuesOf } from "./params.js";
+import { type Params, readParams, type ValuesOf, writeParams } from "./params.js";
 import type { Size } from "./sizes.js";
 
 /** What a launch passes, the same for every language: arguments in order, then scalars. */
@@ -41,6 +41,8 @@ export interface Contract {
 export interface Family<P> {
   contract(params: P): Contract;
   signature(params: P): KernelSignature;
+  /** The parameters as a kernel's record has them. */
+  record(params: P): ParamRecord;
   /** The parameters in a kernel's record. Throws TRITC_E_PROGRAM where one is not what it must be. */
   read(kernel: Pick<Kernel, "id" | "params">): P;
   /** The contract of a kernel by its record alone, with weights in its language's layout. Throws as `read` does. */
@@ -65,6 +67,7 @@ export function defineFamily<const S extends Params>(definition: Definition<S>):
   return {
     contract,
     read,
+    record: (params) => writeParams(definition.params, params),
     signature: (params) => signatureOf(contract(params)),
     contractOf(kernel) {
       const language = languageOf(kernel);

@@ -1,11 +1,13 @@
 import type { ParamRecord, ParamValue } from "../../program/program.js";
 
-/** One parameter of a family's kernels: how a record's value of it is read. */
+/** One parameter of a family's kernels: how a record's value of it is read and written. */
 export interface Param<T> {
   /** For messages. */
   readonly expected: string;
   /** Undefined where the value is no T. */
-  readonly read: (value: ParamValue) => T | undefined;
+  read(value: ParamValue): T | undefined;
+  /** A value that is not written as it is. */
+  write?(value: T): ParamValue;
 }
 
 /** A parameter that records may leave out, which then is `absent`. */
@@ -53,6 +55,16 @@ export function readParams<S extends Params>(
 /** A whole number, not negative. */
 export const size = between(0, Number.MAX_SAFE_INTEGER, "a size");
 
+/** The record that `readParams` reads these values from; what is absent is left out. */
+export function writeParams<S extends Params>(params: S, values: ValuesOf<S>): ParamRecord {
+  const record: Record<string, ParamValue> = {};
+  for (const [name, value] of Object.entries<unknown>(values)) {
+    if (value == null) continue;
+    record[name] = params[name]?.write?.(value) ?? (value as ParamValue);
+  }
+  return record;
+}
+
 /** A whole number in [least, most]. */
 export function between(least: number, most: number, expected = `from ${least} to ${most}`): Param<number> {
   return {
@@ -84,7 +96,7 @@ export function listOf<T>(item: Param<T>): Param<readonly T[]> {
     expected: `a list, each ${item.expected}`,
     read(value) {
       if (!Array.isArray(value)) return undefined;
-      const items = (value as readonly ParamValue[]).map(item.read);
+      const items = (value as readonly ParamValue[]).map((entry) => item.read(entry));
       return items.includes(undefined) ? undefined : (items as readonly T[]);
     },
   };
