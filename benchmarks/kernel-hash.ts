@@ -9,10 +9,17 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { cudaSource, generateKernels } from "../compiler/codegen/generate-kernels.js";
+import { generateKernels } from "../compiler/codegen/generate-kernels.js";
 import { compileGraph, importAndRecognize } from "../compiler/compile-graph.js";
 import { fileReader } from "../compiler/file-reader.js";
-import { ARCHITECTURES, type Architecture, cpu, type Target, webgpu } from "../targets/index.js";
+import {
+  ARCHITECTURES,
+  type Architecture,
+  attentionProducts,
+  cpu,
+  type Target,
+  webgpu,
+} from "../targets/index.js";
 import { unpackModels } from "./build/models.js";
 import { targetFor } from "./check-cuda/kernels.js";
 import { FLUX_DEV_KERNELS, fluxGraph } from "./flux-graph.js";
@@ -33,24 +40,20 @@ const GRAPHS = [
 async function sourcesFor(target: Target): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
   for (const activations of target.activations) {
-    for (const int8Attention of target.language === "cuda" && activations !== "f32"
-      ? [false, true]
-      : [false]) {
+    for (const products of attentionProducts(target, activations)) {
       for (const { graph, sizes } of GRAPHS) {
         const { lowered } = await compileGraph(graph, reader, {
           target,
           options: { ternarize: "exact", activations },
           sizes,
           batchAxes: new Map(),
-          int8Attention,
+          int8Attention: products === "int8",
           codegen: { emit: "source" },
         });
         for (const selected of lowered.kernels) {
           if (selected.kernel.family === "euler-step") continue;
-          const source =
-            target.language === "cuda"
-              ? cudaSource(selected, false).source
-              : (await generateKernels([selected], { target })).map(({ source }) => source).join("");
+          const [made] = await generateKernels([selected], { target, emit: "source" });
+          const source = made?.source ?? "";
           sources.set(`${selected.kernel.id} ${sha256(source)}`, source);
         }
       }

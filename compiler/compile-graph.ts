@@ -4,13 +4,13 @@ import type { ByteReader } from "../ir/constant/constant.js";
 import type { Bindings } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import { TritcError } from "../ir/errors.js";
-import type { FloatStorage } from "../ir/families/contract/params.js";
 import { dtypeOf, type Graph, type ValueId } from "../ir/graph/graph.js";
 import { printProgramText } from "../ir/program/print.js";
 import type { Program } from "../ir/program/program.js";
 import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
-import type { Activations, Target } from "../targets/index.js";
+import { activationStorage, type Target } from "../targets/index.js";
+import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/generate-kernels.js";
 import { interruptible } from "./interruptible.js";
 import { type LoraReport, planLora } from "./lora/merge-plan.js";
@@ -120,7 +120,7 @@ function plan(
     bindings: {},
     sizes,
     limits: target.limits,
-    fuseHeads: target.language === "cuda",
+    fuseHeads: target.fusesHeads,
   };
   requireShapes(recognized);
   const graph = optimize(recognized, { reader, options }, runner);
@@ -131,7 +131,7 @@ function plan(
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(int8Attention === undefined ? {} : { int8Attention }),
     ...(codes === undefined ? {} : { codes }),
-    storage: storageOf(graph, target, quantization.activations),
+    storage: graph.model === undefined ? "f32" : activationStorage(target, quantization.activations),
   });
   const { dump } = runner;
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
@@ -155,12 +155,6 @@ function checkSizes(program: Program): void {
   }
 }
 
-/** CUDA kernels keep the activations of a transformer in bf16, unless all is to be computed in f32. */
-function storageOf(graph: Graph, target: Target, activations: Activations): FloatStorage {
-  const narrow = target.language === "cuda" && activations !== "f32" && graph.model !== undefined;
-  return narrow ? "bf16" : "f32";
-}
-
 /** Element types of a graph's inputs and outputs. */
 export function portTypesOf(graph: Graph): ReadonlyMap<ValueId, DType> {
   return new Map([...graph.inputs, ...graph.outputs].map((id) => [id, dtypeOf(graph, id)]));
@@ -173,5 +167,5 @@ function dumpText(folder: string, file: string, text: string): void {
 
 function dumpKernels(dump: string, kernels: readonly KernelArtifact[]): void {
   for (const { id, language, source } of kernels)
-    dumpText(join(dump, "kernels"), `${id}.${language}`, source);
+    dumpText(join(dump, "kernels"), `${id}.${SOURCE_ENDINGS[language]}`, source);
 }

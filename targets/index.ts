@@ -1,4 +1,5 @@
 import { TritcError } from "../ir/errors.js";
+import type { FloatStorage } from "../ir/families/contract/params.js";
 import { nearest } from "../ir/nearest.js";
 import { cpu } from "./cpu/index.js";
 import { CUDA_TARGETS } from "./cuda/index.js";
@@ -6,20 +7,18 @@ import type { Activations, AttentionProducts, Target } from "./target.js";
 import { webgpu } from "./webgpu/index.js";
 
 export * from "./cuda/architectures.js";
+export type { Gpu } from "./cuda/gpus.js";
 export * from "./cuda/index.js";
-export type {
-  Activations,
-  Architecture,
-  AttentionProducts,
-  CudaTarget,
-  Gpu,
-  Target,
-  TargetLimits,
-} from "./target.js";
+export type { Activations, AttentionProducts, CudaTarget, Target, TargetLimits } from "./target.js";
 export { cpu, webgpu };
 
 /** Every target, the default first. */
 export const TARGETS: readonly Target[] = [cpu, webgpu, ...CUDA_TARGETS];
+
+/** The target that a program names. */
+export function findTarget(name: string): Target | undefined {
+  return TARGETS.find((target) => target.name === name);
+}
 
 /** The target of a name or alias. Throws `TRITC_E_TARGET` (wrong usage) naming those that exist. */
 export function targetByName(name: string): Target {
@@ -56,9 +55,19 @@ export function checkActivations(target: Target, activations: Activations): void
   });
 }
 
+/** What rows between two kernels of a transformer are stored in on a target. */
+export function activationStorage(target: Target, activations: Activations): FloatStorage {
+  return activations === "f32" ? "f32" : target.activationStorage;
+}
+
+/** What attention can be asked to multiply: bf16 is what it does unasked, on rows that are. */
+export function attentionProducts(target: Target, activations: Activations): readonly AttentionProducts[] {
+  return ["bf16", ...(activationStorage(target, activations) === "bf16" ? target.attentionProducts : [])];
+}
+
 /** Throws `TRITC_E_ACTIVATIONS` (wrong usage) where attention's products cannot be chosen: all but CUDA use f32. */
 export function checkAttention(target: Target, activations: Activations, products: AttentionProducts): void {
-  if (products === "bf16" || (target.language === "cuda" && activations !== "f32")) return;
+  if (attentionProducts(target, activations).includes(products)) return;
   throw new TritcError({
     code: "TRITC_E_ACTIVATIONS",
     message: "only CUDA kernels with bf16 storage have attention of int8 products",

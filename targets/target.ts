@@ -1,3 +1,8 @@
+import type { FloatStorage } from "../ir/families/contract/params.js";
+import type { Language } from "../ir/program/program.js";
+import type { Architecture } from "./cuda/architectures.js";
+import type { Gpu } from "./cuda/gpus.js";
+
 /** What ternary layers multiply their weights with. */
 export type Activations = "int8" | "bf16" | "f16" | "f32";
 
@@ -8,8 +13,7 @@ export type AttentionProducts = "bf16" | "int8";
 export interface Target {
   /** The name on the command line and in `Program.target`. */
   readonly name: string;
-  /** The language its kernels are written in. */
-  readonly language: "wat" | "wgsl" | "cuda";
+  readonly language: Language;
   /** Other names it answers to. */
   readonly aliases?: readonly string[];
   /** One line for `tritc targets`. */
@@ -17,16 +21,19 @@ export interface Target {
   readonly limits: TargetLimits;
   /** What its ternary kernels multiply; the default first. */
   readonly activations: readonly Activations[];
+  /** What rows between two kernels of a transformer are stored in, unless all is to be computed in f32. */
+  readonly activationStorage: FloatStorage;
+  /** What attention may multiply besides what its rows are stored in. */
+  readonly attentionProducts: readonly AttentionProducts[];
+  /** Whether the linear that computes q and k can also normalize and rotate them. */
+  readonly fusesHeads: boolean;
+  /** Bytes of a device's memory that programs do not get. */
+  readonly reservedBytes: number;
   /** Device features kernels may use. A kernel that uses one names it and has a fallback without it. */
   readonly features: readonly string[];
   /** What CUDA targets are besides. */
   readonly cuda?: CudaTarget;
 }
-
-/**
- * A code generation target of nvcc: `sm_<major><minor>`, with an `a` for instructions that no other architecture has.
- */
-export type Architecture = "sm_70" | "sm_75" | "sm_80" | "sm_86" | "sm_89" | "sm_90a" | "sm_100a" | "sm_120a";
 
 export interface CudaTarget {
   /** What binaries are made for. */
@@ -37,27 +44,10 @@ export interface CudaTarget {
   readonly gpu: Gpu | null;
 }
 
-/** A GPU by its vendor's numbers; null where the vendor gives none. */
-export interface Gpu {
-  /** With the form that the numbers are for, where there are several. */
-  readonly model: string;
-  readonly sms: number | null;
-  readonly l2Bytes: number | null;
-  readonly memoryBytes: number;
-  /** Bytes per second. */
-  readonly memoryBandwidth: number;
-  /** Peak dense rate of bf16 matrix instructions with f32 accumulators, in 10^12 operations per second. */
-  readonly bf16Tflops: number | null;
-  /** Peak dense rate of int8 matrix instructions, in 10^12 operations per second. */
-  readonly int8Tops: number | null;
-  /** Where the numbers come from. */
-  readonly sources: readonly string[];
-  /** What the numbers leave out. */
-  readonly note?: string;
-}
-
 /** Sizes in bytes unless said otherwise. A limit that does not exist on a target is `Infinity`. */
 export interface TargetLimits {
+  /** What a program may take in all, however large the machine. */
+  readonly maxMemoryBytes: number;
   readonly maxBufferBytes: number;
   /** The part of a buffer that one kernel argument may cover. */
   readonly maxBindingBytes: number;
@@ -68,3 +58,6 @@ export interface TargetLimits {
   /** Storage buffers that one kernel may bind. */
   readonly maxStorageBuffers: number;
 }
+
+/** Limits that decide how launches are cut. */
+export type PlanLimits = Pick<TargetLimits, "maxBindingBytes" | "maxWorkgroupsPerDimension">;

@@ -1,5 +1,5 @@
-import type { Kernel } from "../ir/program/program.js";
-import type { Architecture } from "../targets/target.js";
+import type { Kernel, Language } from "../ir/program/program.js";
+import type { Architecture } from "../targets/cuda/architectures.js";
 
 /** Values a template may be rendered with. */
 export type TemplateValues = Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
@@ -8,16 +8,13 @@ export type TemplateItem =
   | number
   | Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
 
-/** The language a target's kernels are written in. */
-export type KernelLanguage = "wgsl" | "wat" | "cuda";
-
 /**
  * A kernel before it has a name and a source: what `select-kernels` decides on and codegen renders.
  * Two equal definitions are one kernel.
  */
 export interface KernelDefinition {
   readonly kernel: Omit<Kernel, "id" | "fallback">;
-  readonly language: KernelLanguage;
+  readonly language: Language;
   /** Path of the template below `templates/`, such as `ternary-gemm/int8.wgsl.hbs`. */
   readonly template: string;
   readonly values: TemplateValues;

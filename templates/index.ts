@@ -1,4 +1,5 @@
 import { TritcError } from "../ir/errors.js";
+import type { Language } from "../ir/program/program.js";
 import type { Target } from "../targets/target.js";
 import { cudaKernels, cudaWeightWords } from "./cuda-kernels.js";
 import type { Family, FamilyParams, KernelColumn, LayoutParams, WeightLayouts } from "./families.js";
@@ -9,12 +10,12 @@ import { wgslKernels, wgslWeightWords } from "./wgsl-kernels.js";
 export { type Family, type FamilyParams, gridOf, type LayoutParams } from "./families.js";
 export type { KernelDefinition } from "./family.js";
 
-const COLUMNS: Readonly<Record<Target["language"], KernelColumn>> = {
+const COLUMNS: Readonly<Record<Language, KernelColumn>> = {
   wat: watKernels,
   wgsl: wgslKernels,
   cuda: cudaKernels,
 };
-const LAYOUTS: Readonly<Record<Target["language"], WeightLayouts>> = {
+const LAYOUTS: Readonly<Record<Language, WeightLayouts>> = {
   wat: watWeightWords,
   wgsl: wgslWeightWords,
   cuda: cudaWeightWords,

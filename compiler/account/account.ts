@@ -6,10 +6,10 @@ import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { planRun } from "../../targets/cuda/memory.js";
 import { cudaPortable, type Target } from "../../targets/index.js";
+import { memoryLimit } from "../../targets/memory/index.js";
 import { planGraph } from "../compile-graph.js";
 import { type Drawing, largestSizes } from "../drawing.js";
 import { type Fit, fitOf } from "./fit.js";
-import { memoryLimit } from "./limits.js";
 import { type Bf16Memory, planSizes, type SizePlan } from "./size-plan.js";
 
 export interface AccountOptions {

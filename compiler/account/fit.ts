@@ -6,7 +6,6 @@ import type { Target } from "../../targets/target.js";
 import type { Drawing } from "../drawing.js";
 import { printResolution, type Resolution, squareOf } from "../resolutions.js";
 import { formatBytes } from "../units.js";
-import { memoryRules } from "./limits.js";
 import type { SizePlan } from "./size-plan.js";
 
 const POLICIES = ["keep", "stream"] as const;
@@ -58,10 +57,9 @@ function largestSquare(
 ): Resolution | null {
   const tokens = Math.max(0, ...plans.map(({ sizes }) => sizes.img_tokens ?? 0));
   if (drawing === null || limit === null || !program.symbols.includes("img_tokens")) return null;
-  const rules = memoryRules(target);
   const sizes = plans[0]?.sizes ?? {};
   const fits = (side: number) =>
-    programMemory(program, { ...sizes, img_tokens: side * side }, rules, policy).peak <= limit;
+    programMemory(program, { ...sizes, img_tokens: side * side }, target, policy).peak <= limit;
   let [low, high] = [0, Math.floor(Math.sqrt(tokens))];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);

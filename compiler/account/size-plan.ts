@@ -5,10 +5,10 @@ import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
 import { type DeviceMemory, programMemory } from "../../targets/memory/index.js";
+import { ratesOf } from "../../targets/rates.js";
 import type { Target } from "../../targets/target.js";
 import { type Drawing, sizesOf } from "../drawing.js";
 import type { Resolution } from "../resolutions.js";
-import { memoryRules, ratesOf } from "./limits.js";
 
 /** What a program takes and does at one size. */
 export interface SizePlan {
@@ -55,14 +55,13 @@ export function planSize(
   sizes: Bindings,
   bf16: Bf16Memory | null,
 ): SizePlan {
-  const rules = memoryRules(target);
   const works = launchWork(program, launchesThatRun(program, "step", "update"), sizes);
   return {
     resolution,
     sizes,
     memory: {
-      keep: programMemory(program, sizes, rules, "keep"),
-      stream: programMemory(program, sizes, rules, "stream"),
+      keep: programMemory(program, sizes, target, "keep"),
+      stream: programMemory(program, sizes, target, "stream"),
     },
     bf16,
     prompt: totalWork(launchWork(program, launchesThatRun(program, "prompt"), sizes)),

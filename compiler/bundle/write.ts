@@ -14,6 +14,7 @@ import {
 import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
+import { SOURCE_ENDINGS } from "../../targets/source-files.js";
 import type { KernelArtifact } from "../codegen/generate-kernels.js";
 import { entryModule } from "../deploy/module.js";
 import type { Drawing } from "../drawing.js";
@@ -151,7 +152,7 @@ function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): M
 }
 
 function sourcePath({ id, language }: KernelArtifact): string {
-  return `kernels/${id}.${language === "cuda" ? "cu" : language}`;
+  return `kernels/${id}.${SOURCE_ENDINGS[language]}`;
 }
 
 function binaryPath({ id, format }: KernelArtifact): string {

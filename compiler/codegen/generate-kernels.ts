@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
+import type { Language } from "../../ir/program/program.js";
 import type { Target } from "../../targets/index.js";
-import type { KernelLanguage } from "../../templates/family.js";
 import { readTemplateFile } from "../../templates/files.js";
 import { renderTemplate } from "../../templates/render.js";
 import type { SelectedKernel } from "../lower/index.js";
@@ -19,7 +19,7 @@ export type Emit = "binary" | "source";
 export interface KernelArtifact {
   readonly id: string;
   readonly family: string;
-  readonly language: KernelLanguage;
+  readonly language: Language;
   /** CUDA: whole, with nothing left to include. */
   readonly source: string;
   readonly binary: Uint8Array | null;
@@ -55,44 +55,46 @@ export async function generateKernels(
     options.onKernel?.(++done, kernels.length);
     return result;
   };
-  if (options.target.language === "cuda") {
-    const build = await cudaBuilder(options);
-    const work = async (kernel: SelectedKernel, signal: AbortSignal) => counted(await build(kernel, signal));
-    return mapParallel(kernels, availableParallelism(), work, options.signal);
-  }
-  const artifacts: KernelArtifact[] = [];
-  for (const kernel of kernels) artifacts.push(counted(await assemble(kernel)));
-  return artifacts;
-}
-
-async function assemble({ kernel, definition }: SelectedKernel): Promise<KernelArtifact> {
-  const { language, template, values } = definition;
-  const source = renderTemplate(template, values);
-  const binary = language === "wat" ? await assembleWat(source, `${template} (${kernel.id})`) : null;
-  return {
-    id: kernel.id,
-    family: kernel.family,
-    language,
-    source,
-    binary,
-    format: binary && "wasm",
-    resources: [],
-  };
-}
-
-/** Makes CUDA kernels with one toolkit, or sources without any. */
-async function cudaBuilder(
-  options: GenerateOptions,
-): Promise<(kernel: SelectedKernel, signal: AbortSignal) => Promise<KernelArtifact>> {
-  const { target, cache } = options;
-  const toolkit = await toolkitFor(options);
-  return async (selected, signal) => {
-    const source = cudaSource(selected, target.cuda?.ptx === true);
+  const make = await MAKERS[options.target.language](options);
+  const work = async (selected: SelectedKernel, signal: AbortSignal) => {
     const { id, family } = selected.kernel;
-    const artifact = { id, family, language: "cuda", source: source.source } as const;
-    if (toolkit === undefined) return { ...artifact, binary: null, format: null, resources: [] };
-    return { ...artifact, ...(await compileCuda(source, { toolkit, cache, signal })) };
+    const made = await make(selected, signal);
+    return counted({ id, family, language: selected.definition.language, ...made });
   };
+  return mapParallel(kernels, availableParallelism(), work, options.signal);
+}
+
+/** Makes one kernel. */
+type Maker = (
+  kernel: SelectedKernel,
+  signal: AbortSignal,
+) => Promise<Omit<KernelArtifact, "id" | "family" | "language">>;
+
+/** How kernels of a language are made, once what that takes is found. */
+const MAKERS: Readonly<Record<Language, (options: GenerateOptions) => Promise<Maker>>> = {
+  wat: async () => async (selected) => {
+    const source = rendered(selected);
+    const binary = await assembleWat(source, `${selected.definition.template} (${selected.kernel.id})`);
+    return { source, binary, format: "wasm", resources: [] };
+  },
+  wgsl: async () => async (selected) => sourceOnly(rendered(selected)),
+  async cuda(options) {
+    const { target, cache } = options;
+    const toolkit = await toolkitFor(options);
+    return async (selected, signal) => {
+      const source = cudaSource(selected, target.cuda?.ptx === true);
+      if (toolkit === undefined) return sourceOnly(source.source);
+      return { source: source.source, ...(await compileCuda(source, { toolkit, cache, signal })) };
+    };
+  },
+};
+
+function sourceOnly(source: string): Awaited<ReturnType<Maker>> {
+  return { source, binary: null, format: null, resources: [] };
+}
+
+function rendered({ definition }: SelectedKernel): string {
+  return renderTemplate(definition.template, definition.values);
 }
 
 /**
@@ -108,9 +110,8 @@ export async function toolkitFor(
 }
 
 /** A kernel's whole source. */
-export function cudaSource({ kernel, definition }: SelectedKernel, ptx: boolean): CudaSource {
-  const { template, values } = definition;
-  const rendered = renderTemplate(template, values);
-  const source = inlineIncludes(rendered, `templates/${template}`, readTemplateFile);
+export function cudaSource(selected: SelectedKernel, ptx: boolean): CudaSource {
+  const { kernel, definition } = selected;
+  const source = inlineIncludes(rendered(selected), `templates/${definition.template}`, readTemplateFile);
   return { id: kernel.id, definition, source, ptx };
 }

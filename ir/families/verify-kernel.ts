@@ -1,7 +1,7 @@
 import { programError } from "../program/error.js";
-import type { Kernel } from "../program/program.js";
+import type { Kernel, Language } from "../program/program.js";
 import { signatureOf } from "./contract/family.js";
-import { type Language, languageOf } from "./contract/language.js";
+import { languageOf } from "./contract/language.js";
 import { cudaLaunchOf } from "./cuda-launch.js";
 import { contractOf } from "./index.js";
 

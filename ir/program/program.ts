@@ -84,6 +84,9 @@ export interface ProgramPort {
   readonly batchAxis: number | null;
 }
 
+/** What the kernels of a program are written in, all of them in the same. */
+export type Language = "wat" | "wgsl" | "cuda";
+
 /**
  * A compiled function. Its source is `kernels/<id>.wgsl`, `.wat` or `.cu`, its binary `kernels/<id>.wasm` or
  * `.fatbin`.

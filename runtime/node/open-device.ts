@@ -1,6 +1,7 @@
 import { TritcError } from "../../ir/errors.js";
+import type { Language } from "../../ir/program/program.js";
+import { findTarget } from "../../targets/index.js";
 import type { Device } from "../device.js";
-import { isCudaTarget } from "./cuda/architectures.js";
 
 export interface OpenDeviceOptions {
   /** Threads of the cpu device; all cores if absent. */
@@ -13,21 +14,26 @@ export interface OpenDeviceOptions {
   readonly device?: number | undefined;
 }
 
-/** The device that runs programs compiled for a target. Modules load on demand: cpu needs no package. */
-export async function openDevice(target: string, options: OpenDeviceOptions = {}): Promise<Device> {
-  if (target === "cpu") {
+/** Modules load on demand: cpu needs no package. */
+const OPENERS: Readonly<Record<Language, (options: OpenDeviceOptions) => Promise<Device>>> = {
+  async wat({ threads, stallSeconds }) {
     const { createNodeCpuDevice } = await import("./cpu.js");
-    return createNodeCpuDevice({ threads: options.threads, stallSeconds: options.stallSeconds });
-  }
-  if (target.startsWith("webgpu")) {
+    return createNodeCpuDevice({ threads, stallSeconds });
+  },
+  async wgsl({ software, stallSeconds }) {
     const { createNodeWebGpuDevice } = await import("./webgpu-device.js");
-    const software = options.software === true ? "always" : "auto";
-    return createNodeWebGpuDevice({ software, stallSeconds: options.stallSeconds });
-  }
-  if (isCudaTarget(target)) {
+    return createNodeWebGpuDevice({ software: software === true ? "always" : "auto", stallSeconds });
+  },
+  async cuda({ device }) {
     const { createNodeCudaDevice } = await import("./cuda/device.js");
-    return createNodeCudaDevice(options.device === undefined ? {} : { device: options.device });
-  }
+    return createNodeCudaDevice(device === undefined ? {} : { device });
+  },
+};
+
+/** The device that runs programs compiled for a target. */
+export async function openDevice(target: string, options: OpenDeviceOptions = {}): Promise<Device> {
+  const language = findTarget(target)?.language;
+  if (language !== undefined) return OPENERS[language](options);
   throw new TritcError({
     code: "TRITC_E_TARGET",
     message: "this runtime has no device for the bundle's target",

@@ -1,5 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
-import type { PlanLimits } from "../../targets/webgpu/dispatches.js";
+import type { PlanLimits } from "../../targets/target.js";
 import type { Device } from "../device.js";
 import { oneAtATime } from "../one-at-a-time.js";
 import { checkStallSeconds } from "../stall.js";
@@ -65,7 +65,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
   const features = new Set([...detected].filter((feature) => !options.without?.includes(feature)));
   const planLimits: PlanLimits = {
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
-    maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
+    maxWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
     ...options.limits,
   };
   const queue = new QueueWatch(device, stallSeconds, options.giveUp ?? ((stalled) => stalled.destroy()));

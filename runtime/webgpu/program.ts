@@ -7,7 +7,8 @@ import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import { bufferBytes, elementBytes, isKept, runAllocations, stagedBy } from "../../targets/memory/buffers.js";
-import { LaunchPlanner, type PlanLimits, type PlannedDispatch } from "../../targets/webgpu/dispatches.js";
+import type { PlanLimits } from "../../targets/target.js";
+import { LaunchPlanner, type PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import type { CompiledKernel } from "./compile-kernels.js";

@@ -9,6 +9,7 @@ export const cpu: Target = {
   language: "wat",
   summary: "WebAssembly SIMD on worker threads; runs everywhere, needs no GPU",
   limits: {
+    maxMemoryBytes: 2 ** 32,
     maxBufferBytes: 2 ** 32 - 2 ** 16,
     maxBindingBytes: 2 ** 32 - 2 ** 16,
     maxWorkgroupInvocations: 1,
@@ -17,5 +18,9 @@ export const cpu: Target = {
     maxStorageBuffers: Number.POSITIVE_INFINITY,
   },
   activations: ["int8", "f32"],
+  activationStorage: "f32",
+  attentionProducts: [],
+  fusesHeads: false,
+  reservedBytes: 0,
   features: ["relaxed-simd"],
 };

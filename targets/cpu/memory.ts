@@ -11,6 +11,7 @@ import {
   type Allocation,
   type DeviceMemory,
   deviceMemory,
+  type MemoryRules,
   type PhaseMemory,
   phaseMemory,
 } from "../memory/allocation.js";
@@ -84,7 +85,7 @@ export function cpuMemory(
   program: Program,
   bindings: Bindings,
   policy: PromptWeightsPolicy,
-  threads: number,
+  { threads = 1 }: MemoryRules,
 ): DeviceMemory {
   // Sizes are compared with what there is by those who ask.
   const unlimited = (from: number) => new AddressSpace(from, Number.POSITIVE_INFINITY);

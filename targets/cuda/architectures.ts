@@ -1,5 +1,3 @@
-import type { Architecture } from "../target.js";
-
 /** CUDA toolkits as `major.minor`. */
 export interface ToolkitRange {
   readonly first: string;
@@ -42,7 +40,7 @@ const AMPERE = [
   "mma.sync.m16n8k16.f32.f16.f16.f32",
 ] as const;
 
-export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = {
+const FACTS = {
   sm_70: {
     computeCapability: [7, 0],
     toolkit: { first: "9.0", last: "12.9" },
@@ -119,4 +117,10 @@ export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = 
     registersPerSm: REGISTERS,
     threadsPerSm: 1536,
   },
-};
+} as const satisfies Readonly<Record<string, ArchitectureFacts>>;
+
+/**
+ * A code generation target of nvcc: `sm_<major><minor>`, with an `a` for instructions that no other architecture has.
+ */
+export type Architecture = keyof typeof FACTS;
+export const ARCHITECTURES: Readonly<Record<Architecture, ArchitectureFacts>> = FACTS;

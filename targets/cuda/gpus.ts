@@ -1,12 +1,39 @@
-import type { Gpu } from "../target.js";
+import type { Architecture } from "./architectures.js";
+
+/** A GPU by its vendor's numbers; null where the vendor gives none. */
+export interface Gpu {
+  /** With the form that the numbers are for, where there are several. */
+  readonly model: string;
+  readonly sms: number | null;
+  readonly l2Bytes: number | null;
+  readonly memoryBytes: number;
+  /** Bytes per second. */
+  readonly memoryBandwidth: number;
+  /** Peak dense rate of bf16 matrix instructions with f32 accumulators, in 10^12 operations per second. */
+  readonly bf16Tflops: number | null;
+  /** Peak dense rate of int8 matrix instructions, in 10^12 operations per second. */
+  readonly int8Tops: number | null;
+  /** Where the numbers come from. */
+  readonly sources: readonly string[];
+  /** What the numbers leave out. */
+  readonly note?: string;
+}
+
+/** A GPU and what it is compiled for. */
+interface GpuTarget extends Gpu {
+  readonly architecture: Architecture;
+  /** Other names it answers to. */
+  readonly aliases?: readonly string[];
+}
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 const GB_PER_SECOND = 1e9;
 
-/** Numbers of GPUs as NVIDIA publishes them; rates are without sparsity. */
-export const GPUS = {
+/** GPUs by the names of their targets, with the numbers that NVIDIA publishes; rates are without sparsity. */
+export const GPUS: Readonly<Record<string, GpuTarget>> = {
   v100: {
+    architecture: "sm_70",
     model: "V100 SXM2 32 GB",
     sms: 80,
     l2Bytes: 6 * MIB,
@@ -21,6 +48,7 @@ export const GPUS = {
     note: "no bf16 and no int8 matrix instructions; f16 ones reach 125 TFLOP/s",
   },
   t4: {
+    architecture: "sm_75",
     model: "T4 16 GB",
     sms: 40,
     l2Bytes: 4 * MIB,
@@ -35,6 +63,7 @@ export const GPUS = {
     note: "no bf16 matrix instructions; f16 ones reach 65 TFLOP/s",
   },
   a100: {
+    architecture: "sm_80",
     model: "A100 SXM 80 GB",
     sms: 108,
     l2Bytes: 40 * MIB,
@@ -48,6 +77,7 @@ export const GPUS = {
     ],
   },
   a10: {
+    architecture: "sm_86",
     model: "A10 24 GB",
     sms: 72,
     l2Bytes: 6 * MIB,
@@ -62,6 +92,7 @@ export const GPUS = {
     note: "the datasheet gives neither SMs nor L2: SMs from its 9,216 CUDA cores at 128 an SM, L2 that of GA102",
   },
   l20: {
+    architecture: "sm_89",
     model: "L20 48 GB",
     sms: 92,
     l2Bytes: 96 * MIB,
@@ -76,6 +107,7 @@ export const GPUS = {
     note: "NVIDIA publishes no datasheet and confirms the memory size alone: the other numbers are resellers'",
   },
   l40s: {
+    architecture: "sm_89",
     model: "L40S 48 GB",
     sms: 142,
     l2Bytes: 96 * MIB,
@@ -88,7 +120,9 @@ export const GPUS = {
       "https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf",
     ],
   },
-  rtx3090: {
+  "rtx-3090": {
+    architecture: "sm_86",
+    aliases: ["3090", "rtx3090"],
     model: "GeForce RTX 3090 24 GB",
     sms: 82,
     l2Bytes: 6 * MIB,
@@ -98,7 +132,9 @@ export const GPUS = {
     int8Tops: 284,
     sources: ["https://www.nvidia.com/content/PDF/nvidia-ampere-ga-102-gpu-architecture-whitepaper-v2.pdf"],
   },
-  rtx4090: {
+  "rtx-4090": {
+    architecture: "sm_89",
+    aliases: ["4090", "rtx4090"],
     model: "GeForce RTX 4090 24 GB",
     sms: 128,
     l2Bytes: 72 * MIB,
@@ -108,7 +144,9 @@ export const GPUS = {
     int8Tops: 660.6,
     sources: ["https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf"],
   },
-  rtx5090: {
+  "rtx-5090": {
+    architecture: "sm_120a",
+    aliases: ["5090", "rtx5090"],
     model: "GeForce RTX 5090 32 GB",
     sms: 170,
     l2Bytes: 96 * MIB,
@@ -121,6 +159,7 @@ export const GPUS = {
     ],
   },
   h100: {
+    architecture: "sm_90a",
     model: "H100 SXM 80 GB",
     sms: 132,
     l2Bytes: 50 * MIB,
@@ -134,6 +173,7 @@ export const GPUS = {
     ],
   },
   h200: {
+    architecture: "sm_90a",
     model: "H200 SXM 141 GB",
     sms: 132,
     l2Bytes: 50 * MIB,
@@ -148,6 +188,7 @@ export const GPUS = {
     note: "the datasheet gives neither SMs nor L2: those of the H100, whose chip and rates it has",
   },
   b200: {
+    architecture: "sm_100a",
     model: "B200 SXM 180 GB (HGX and DGX)",
     sms: null,
     l2Bytes: null,
@@ -161,4 +202,4 @@ export const GPUS = {
     ],
     note: "NVIDIA's documents give neither SMs nor L2; drivers report 148 and 126 MB",
   },
-} as const satisfies Readonly<Record<string, Gpu>>;
+};

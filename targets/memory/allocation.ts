@@ -1,3 +1,6 @@
+import type { Language } from "../../ir/program/program.js";
+import type { PlanLimits } from "../target.js";
+
 /** A piece of device memory and what lies in it. */
 export interface Allocation {
   /** Buffers that share it; none for what launches and alignment take. */
@@ -22,6 +25,14 @@ export interface DeviceMemory {
   readonly step: PhaseMemory;
   /** The largest of the phases, in bytes. */
   readonly peak: number;
+}
+
+/** What decides, besides the program, how much a device allocates. */
+export interface MemoryRules {
+  readonly language: Language;
+  readonly limits: PlanLimits;
+  /** Threads of the cpu device, each with scratch memory of its own; 1 if absent. */
+  readonly threads?: number;
 }
 
 /** Allocations and what is left of `bytes`: alignment, launch words, scratch memory. */

@@ -1,33 +1,49 @@
 import type { Bindings } from "../../ir/dim.js";
-import type { Program } from "../../ir/program/program.js";
+import type { Language, Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { cpuMemory } from "../cpu/memory.js";
 import { cudaMemory } from "../cuda/memory.js";
-import type { PlanLimits } from "../webgpu/dispatches.js";
+import type { Target } from "../target.js";
 import { webgpuMemory } from "../webgpu/memory.js";
-import type { DeviceMemory } from "./allocation.js";
+import type { DeviceMemory, MemoryRules } from "./allocation.js";
 
 export * from "./allocation.js";
 
-/** What decides, besides the program, how much a device allocates. */
-export type MemoryRules =
-  | { readonly kind: "cpu"; readonly threads: number }
-  | { readonly kind: "webgpu"; readonly limits: PlanLimits }
-  | { readonly kind: "cuda" };
+type MemoryOf = (
+  program: Program,
+  bindings: Bindings,
+  policy: PromptWeightsPolicy,
+  rules: MemoryRules,
+) => DeviceMemory;
 
-/** What a program takes on a device for these sizes: to the byte what the runtime allocates there. */
+const BY_LANGUAGE: Readonly<Record<Language, MemoryOf>> = {
+  wat: cpuMemory,
+  wgsl: webgpuMemory,
+  cuda: cudaMemory,
+};
+
+/**
+ * What a program takes on a device for these sizes: to the byte what the runtime allocates there.
+ *
+ * @param rules a target, or what a device that is opened differs in
+ */
 export function programMemory(
   program: Program,
   bindings: Bindings,
   rules: MemoryRules,
   policy: PromptWeightsPolicy,
 ): DeviceMemory {
-  switch (rules.kind) {
-    case "cpu":
-      return cpuMemory(program, bindings, policy, rules.threads);
-    case "webgpu":
-      return webgpuMemory(program, bindings, policy, rules.limits);
-    case "cuda":
-      return cudaMemory(program, bindings, policy);
-  }
+  return BY_LANGUAGE[rules.language](program, bindings, policy, rules);
+}
+
+/**
+ * Bytes that a program may take: of the card's memory, or of `cardBytes`, what the driver leaves. Null where the target
+ * is no one device, and nobody says how large it is.
+ */
+export function memoryLimit(
+  { limits, cuda, reservedBytes }: Target,
+  cardBytes = cuda?.gpu?.memoryBytes ?? Number.POSITIVE_INFINITY,
+): number | null {
+  const bytes = Math.max(0, Math.min(limits.maxMemoryBytes, cardBytes) - reservedBytes);
+  return Number.isFinite(bytes) ? bytes : null;
 }

@@ -2,14 +2,9 @@ import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { bufferBytes } from "../memory/buffers.js";
+import type { PlanLimits } from "../target.js";
 import { uniformArgs } from "./abi.js";
 import { limitError } from "./limit-error.js";
-
-/** Limits that decide how launches are cut. */
-export interface PlanLimits {
-  readonly maxBindingBytes: number;
-  readonly maxWorkgroups: number;
-}
 
 /** Bytes [offset, offset + size) of a program buffer, as one binding sees them. */
 export interface PlannedBinding {
@@ -126,7 +121,7 @@ export class LaunchPlanner {
     rowAxis: boolean,
     place: string,
   ): number {
-    const { maxBindingBytes, maxWorkgroups } = this.limits;
+    const { maxBindingBytes, maxWorkgroupsPerDimension: maxWorkgroups } = this.limits;
     let most = rows;
     if (rowAxis && Math.ceil(rows / tileRows) > maxWorkgroups) most = maxWorkgroups * tileRows;
     for (const arg of args) {
@@ -152,7 +147,7 @@ export class LaunchPlanner {
 
   /** Elementwise kernels, whose grid has one axis, continue on the second one. */
   private fold(grid: readonly [number, number, number], place: string): readonly [number, number, number] {
-    const { maxWorkgroups } = this.limits;
+    const { maxWorkgroupsPerDimension: maxWorkgroups } = this.limits;
     const [x, y, z] = grid;
     if (x > maxWorkgroups && y === 1 && z === 1) return [maxWorkgroups, Math.ceil(x / maxWorkgroups), 1];
     for (const size of grid) {

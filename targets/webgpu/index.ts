@@ -7,6 +7,7 @@ export const webgpu: Target = {
   language: "wgsl",
   summary: "WebGPU at its default limits, in browsers and in Node",
   limits: {
+    maxMemoryBytes: Number.POSITIVE_INFINITY,
     maxBufferBytes: 268_435_456,
     maxBindingBytes: 134_217_728,
     maxWorkgroupInvocations: 256,
@@ -15,5 +16,9 @@ export const webgpu: Target = {
     maxStorageBuffers: WGSL_STORAGE_BUFFERS,
   },
   activations: ["int8", "f32"],
+  activationStorage: "f32",
+  attentionProducts: [],
+  fusesHeads: false,
+  reservedBytes: 0,
   features: [],
 };

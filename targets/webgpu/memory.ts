@@ -1,9 +1,16 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { type PromptWeightsPolicy, scheduleWeights } from "../../ir/program/prompt-weights.js";
-import { type Allocation, type DeviceMemory, deviceMemory, phaseMemory } from "../memory/allocation.js";
+import {
+  type Allocation,
+  type DeviceMemory,
+  deviceMemory,
+  type MemoryRules,
+  phaseMemory,
+} from "../memory/allocation.js";
 import { allocationOf, isKept, runAllocations, stagedBy } from "../memory/buffers.js";
-import { LaunchPlanner, type PlanLimits, type PlannedDispatch } from "./dispatches.js";
+import type { PlanLimits } from "../target.js";
+import { LaunchPlanner, type PlannedDispatch } from "./dispatches.js";
 
 /** Dynamic uniform offsets are multiples of this on every device. */
 const WORDS_PITCH = 256;
@@ -52,7 +59,7 @@ export function webgpuMemory(
   program: Program,
   bindings: Bindings,
   policy: PromptWeightsPolicy,
-  limits: PlanLimits,
+  { limits }: MemoryRules,
 ): DeviceMemory {
   const account = new WebGpuAccount(program, bindings, limits);
   const { load, streamed, turns } = scheduleWeights(program, policy);

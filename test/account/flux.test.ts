@@ -3,7 +3,6 @@
 import { describe, expect, it } from "vitest";
 import { FLUX_DEV, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { checkFit } from "../../compiler/account/fit.js";
-import { CUDA_RESERVED_BYTES } from "../../compiler/account/limits.js";
 import { type PlanRequest, planModel } from "../../compiler/account/plan-model.js";
 import { storageOf } from "../../compiler/account/tensor-bytes.js";
 import { stepTimeline } from "../../compiler/account/timeline.js";
@@ -102,7 +101,7 @@ describe("cards", () => {
     { card: 4 * GB, promptWeights: "stream" },
   ])("$card bytes: prompt weights $promptWeights", ({ card, promptWeights }) => {
     const { limitBytes, fit } = plan("a10", { memoryLimit: card }).account;
-    expect(limitBytes).toBe((card ?? 24 * 2 ** 30) - CUDA_RESERVED_BYTES);
+    expect(limitBytes).toBe((card ?? 24 * 2 ** 30) - 2 ** 29);
     expect(fit.promptWeights).toBe(promptWeights);
   });
 

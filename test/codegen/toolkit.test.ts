@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { compileCuda } from "../../compiler/codegen/nvcc/compile.js";
 import { builds, findToolkit, parseVersion } from "../../compiler/codegen/nvcc/toolkit.js";
-import { ARCHITECTURES, type Architecture, cudaPortable, v100 } from "../../targets/index.js";
+import { ARCHITECTURES, type Architecture, cudaPortable, targetByName } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tritc-toolkit-"));
@@ -73,7 +73,10 @@ describe("findToolkit", () => {
   it("says which toolkits it found and which it needs where none fits", async () => {
     const installed = join(folder, "new");
     const nvcc = fakeNvcc("new/cuda", "13.0.88");
-    const find = findToolkit(v100.cuda?.architectures ?? [], "target v100", { env: nowhere, installed });
+    const find = findToolkit(targetByName("v100").cuda?.architectures ?? [], "target v100", {
+      env: nowhere,
+      installed,
+    });
     await expect(find).rejects.toMatchObject({
       code: "TRITC_E_TOOLKIT",
       details: {
@@ -106,7 +109,7 @@ describe("findToolkit", () => {
     const toolkit = { nvcc, release: "13.0", version: "13.0.88 with clang 19.1.7", clang: found };
     expect(await find()).toEqual(toolkit);
 
-    const definition = defineKernel("euler-step", { c: 64 }, v100);
+    const definition = defineKernel("euler-step", { c: 64 }, targetByName("v100"));
     const source = { id: "euler-step", definition, source: "// text\n", ptx: false };
     const build = await compileCuda(source, { toolkit });
     expect(build).toMatchObject({ format: "ptx", resources: [] });

@@ -140,11 +140,11 @@ function lowered(style: Style, ternarize: "exact" | "none", side: number): Lower
 /** Checks what a browser would: every buffer and, by the runtime's own plan, every binding. */
 function expectToFit({ program }: LoweredProgram, side: number): void {
   const sizes = sizesOf(side);
-  const { maxBufferBytes, maxBindingBytes, maxWorkgroupsPerDimension: maxWorkgroups } = webgpu.limits;
+  const { maxBufferBytes, maxBindingBytes, maxWorkgroupsPerDimension } = webgpu.limits;
   for (const buffer of program.buffers) {
     expect(bufferBytes(buffer, sizes), buffer.id).toBeLessThanOrEqual(maxBufferBytes);
   }
-  const planner = new LaunchPlanner(program, sizes, { maxBindingBytes, maxWorkgroups });
+  const planner = new LaunchPlanner(program, sizes, { maxBindingBytes, maxWorkgroupsPerDimension });
   for (const launch of allLaunches(program)) {
     const kernel = program.kernels.find(({ id }) => id === launch.kernel);
     if (kernel === undefined) throw new Error(`no kernel ${launch.kernel}`);

@@ -12,7 +12,7 @@ import { evaluateBundle } from "../../runtime/evaluate.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
 import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
-import { targetByName } from "../../targets/index.js";
+import { cpu, targetByName } from "../../targets/index.js";
 import { type MemoryRules, programMemory } from "../../targets/memory/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { emulatedDriver, emulatorModule } from "../support/cuda-emulator.js";
@@ -25,7 +25,7 @@ const reader = fileReader();
 afterAll(() => reader.close());
 
 /** Low enough that launches of the model are cut at the larger sizes. */
-const LIMITS = { maxBindingBytes: 4_000_000, maxWorkgroups: 65_535 };
+const LIMITS = { maxBindingBytes: 4_000_000, maxWorkgroupsPerDimension: 65_535 };
 
 interface Case {
   readonly target: string;
@@ -38,17 +38,17 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     target: "cpu",
-    rules: { kind: "cpu", threads: 2 },
+    rules: { ...cpu, threads: 2 },
     open: () => createNodeCpuDevice({ threads: 2 }),
   },
   {
     target: "webgpu",
-    rules: { kind: "webgpu", limits: LIMITS },
+    rules: { language: "wgsl", limits: LIMITS },
     open: () => createNodeWebGpuDevice({ software: "always", limits: LIMITS }),
   },
   {
     target: "a10",
-    rules: { kind: "cuda" },
+    rules: targetByName("a10"),
     open: async () => createNodeCudaDevice({ driver: (await emulatedDriver("sm_86", "forward")).path }),
     async deviceBytes() {
       const { path } = await emulatedDriver("sm_86", "forward");

@@ -37,7 +37,7 @@ beforeAll(async () => {
   device = await createNodeWebGpuDevice({ software: "always" });
   narrow = await createNodeWebGpuDevice({
     software: "always",
-    limits: { maxBindingBytes: 4096, maxWorkgroups: 5 },
+    limits: { maxBindingBytes: 4096, maxWorkgroupsPerDimension: 5 },
   });
 });
 afterAll(() => Promise.all([device.close(), narrow.close()]));
@@ -241,7 +241,10 @@ describe("WebGPU programs", () => {
 
   it("continues an elementwise grid on the second axis", async () => {
     // 13 workgroups of 256 elements over a grid of at most 5; 4096 bytes hold 1024 elements.
-    const wide = await createNodeWebGpuDevice({ software: "always", limits: { maxWorkgroups: 5 } });
+    const wide = await createNodeWebGpuDevice({
+      software: "always",
+      limits: { maxWorkgroupsPerDimension: 5 },
+    });
     const of = program([buffer("x", 3300, { kind: "host" }), buffer("y", 3310, { kind: "host" })], {
       step: [doubling("x", "y", 3300)],
     });

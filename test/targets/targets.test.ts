@@ -14,6 +14,7 @@ import {
   TOOLKIT_SOURCE,
   targetByName,
 } from "../../targets/index.js";
+import { memoryLimit } from "../../targets/memory/index.js";
 import { deviceWeightWords } from "../../templates/index.js";
 
 const ALL: readonly Activations[] = ["int8", "bf16", "f16", "f32"];
@@ -122,5 +123,23 @@ describe("checkAttention", () => {
   it("allows them where rows are stored in bf16", () => {
     expect(() => checkAttention(targetByName("a10"), "int8", "int8")).not.toThrow();
     expect(() => checkAttention(targetByName("h200"), "bf16", "int8")).not.toThrow();
+  });
+});
+
+describe("memoryLimit", () => {
+  const GIB = 2 ** 30;
+  it.each([
+    ["cpu", undefined, 4 * GIB],
+    ["cpu", 8 * GIB, 4 * GIB],
+    ["cpu", 1 * GIB, 1 * GIB],
+    ["webgpu", undefined, null],
+    ["webgpu", 8 * GIB, 8 * GIB],
+    ["a10", undefined, 23.5 * GIB],
+    ["a10", 12 * GIB, 11.5 * GIB],
+    ["a10", 1, 0],
+    ["cuda-portable", undefined, null],
+    ["cuda-portable", 8 * GIB, 7.5 * GIB],
+  ] as const)("of %s with a card of %j bytes is %j", (name, cardBytes, bytes) => {
+    expect(memoryLimit(targetByName(name), cardBytes)).toBe(bytes);
   });
 });

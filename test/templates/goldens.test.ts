@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { binary, input, unary } from "../../ir/families/expression.js";
 import { FAMILIES } from "../../ir/families/index.js";
-import { cpu, cudaPortable, type Target, v100, webgpu } from "../../targets/index.js";
+import { cpu, cudaPortable, type Target, targetByName, webgpu } from "../../targets/index.js";
 import {
   defineKernel,
   type Family,
@@ -86,7 +86,7 @@ function goldens(target: Target): readonly Golden[] {
 
 /** `<family>.<the least architecture it runs on>.cu` */
 function cudaGoldens(): readonly Golden[] {
-  const all = [cudaPortable, v100].flatMap((target) =>
+  const all = [cudaPortable, targetByName("v100")].flatMap((target) =>
     families.flatMap((family) =>
       define(family, target).map((definition) => ({
         file: `${family}.${definition.kernel.features.join("-")}.cu`,

@@ -1,6 +1,6 @@
 /** `#line` directives of rendered templates: what a compiler says of a rendered line is true of the template's. */
 import { describe, expect, it } from "vitest";
-import { h200, t4 } from "../../targets/index.js";
+import { targetByName } from "../../targets/index.js";
 import { readTemplateFile } from "../../templates/files.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
@@ -15,11 +15,11 @@ const gemm = {
 } as const;
 
 const DEFINITIONS: readonly (readonly [string, KernelDefinition])[] = [
-  ["ternary-gemm on t4", defineKernel("ternary-gemm", gemm, t4)],
-  ["ternary-gemm on h200", defineKernel("ternary-gemm", gemm, h200)],
-  ["attention", defineKernel("attention", { heads: 2, headDim: 64, scale: 0.5 }, t4)],
-  ["matmul", defineKernel("matmul", {}, t4)],
-  ["gather", defineKernel("gather", { c: 24 }, t4)],
+  ["ternary-gemm on t4", defineKernel("ternary-gemm", gemm, targetByName("t4"))],
+  ["ternary-gemm on h200", defineKernel("ternary-gemm", gemm, targetByName("h200"))],
+  ["attention", defineKernel("attention", { heads: 2, headDim: 64, scale: 0.5 }, targetByName("t4"))],
+  ["matmul", defineKernel("matmul", {}, targetByName("t4"))],
+  ["gather", defineKernel("gather", { c: 24 }, targetByName("t4"))],
 ];
 
 interface Placed {

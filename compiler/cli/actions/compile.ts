@@ -71,7 +71,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ],
     ...describeDrawing(report),
     ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
-    ["kernels", describeKernels(report, target.language === "cuda")],
+    ["kernels", describeKernels(report, target.cuda !== undefined)],
     ["weights", describeWeights(report)],
     ...describeMemory(report),
     ["time", formatDuration(report.seconds)],
@@ -126,9 +126,9 @@ function describeMemory({
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
 
-function describeKernels({ kernels, resources, toolkit }: CompileReport, cuda: boolean): string {
+function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {
   const count = formatCount(kernels);
-  if (!cuda) return count;
+  if (!perArchitecture) return count;
   if (toolkit === null) return `${count}, as sources: nvcc has to compile them`;
   if (resources.length === 0)
     return `${count} as PTX by ${toolkit}: compiled by the driver, registers unchecked`;

@@ -1,5 +1,4 @@
-import type { DeviceDType, KernelArg } from "../../program/program.js";
-import type { Language } from "./language.js";
+import type { DeviceDType, KernelArg, Language } from "../../program/program.js";
 import type { Size } from "./sizes.js";
 
 /** An argument of a family's kernels, and which elements of it a launch touches. */

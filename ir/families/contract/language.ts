@@ -1,7 +1,4 @@
-import type { Kernel } from "../../program/program.js";
-
-/** The language that a kernel is written in; a program's kernels are all in that of its target. */
-export type Language = "wat" | "wgsl" | "cuda";
+import type { Kernel, Language } from "../../program/program.js";
 
 export function languageOfTarget(target: string): Language {
   if (target === "cpu") return "wat";

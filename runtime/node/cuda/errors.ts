@@ -1,6 +1,7 @@
 import { TritcError } from "../../../ir/errors.js";
+import { targetForDevice } from "../../../targets/cuda/for-device.js";
+import { findTarget } from "../../../targets/index.js";
 import { CUDA_ERROR_OUT_OF_MEMORY } from "./api.js";
-import { CUDA_TARGETS, targetForDevice } from "./architectures.js";
 
 /** What an error is about, as text that is only made for an error. */
 export type Place = string | (() => string);
@@ -85,7 +86,7 @@ export function unsupportedDevice(
   device: DeviceIdentity,
 ): TritcError {
   const { name, major, minor, driverVersion } = device;
-  const binaries = CUDA_TARGETS[program]?.join(", ");
+  const binaries = findTarget(program)?.cuda?.architectures.join(", ");
   const target = targetForDevice(name, major, minor);
   const compiled = `the target ${program}${binaries === undefined ? "" : ` (${binaries})`}`;
   return new TritcError({

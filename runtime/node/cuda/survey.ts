@@ -1,4 +1,4 @@
-import { targetForDevice } from "./architectures.js";
+import { targetForDevice } from "../../../targets/cuda/for-device.js";
 import { CudaContext, type CudaDeviceInfo, listDevices } from "./context.js";
 import { CudaDriver } from "./driver.js";
 
