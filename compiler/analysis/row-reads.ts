@@ -1,23 +1,9 @@
 import type { Shape } from "../../ir/dim.js";
-import type { Node, ValueId } from "../../ir/graph/graph.js";
+import type { ValueId } from "../../ir/graph/graph.js";
+import { definitionOf } from "../../ir/ops/index.js";
 import type { PassOptions } from "../pass.js";
 import { largestBytes } from "./sizes.js";
 import type { Uses } from "./uses.js";
-
-/** Operations whose kernels read operand 0 row by row, so that a device can take it in pieces of rows. */
-const ROW_OPS: ReadonlySet<Node["op"]> = new Set([
-  "linear",
-  "ternary-linear",
-  "ternary-qkv",
-  "layer-norm",
-  "rms-norm",
-  "adaln",
-  "adaln-quantize",
-  "quantize-rows",
-  "rope",
-  "qk-norm-rope",
-  "attention",
-]);
 
 /** Whether only kernels that go row by row read the value; others need all of its buffer in one binding. */
 export function isReadByRows(uses: Uses, id: ValueId): boolean {
@@ -25,7 +11,7 @@ export function isReadByRows(uses: Uses, id: ValueId): boolean {
   return (
     !uses.outputs.has(id) &&
     readers.every(
-      (reader) => ROW_OPS.has(reader.op) && reader.inputs[0] === id && reader.inputs.lastIndexOf(id) === 0,
+      ({ op, inputs }) => definitionOf(op).traits.rowWise && inputs[0] === id && inputs.lastIndexOf(id) === 0,
     )
   );
 }

@@ -1,5 +1,6 @@
 import { type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { inputOf, roleOf } from "../../ir/models/index.js";
+import { definitionOf } from "../../ir/ops/index.js";
 
 /** When a value is computed. */
 export interface Placement {
@@ -64,31 +65,7 @@ function keepsRowsApart(graph: Graph, node: Node, known: ReadonlyMap<ValueId, Pl
   const perStep = node.inputs.filter((id): id is ValueId => id !== null && known.get(id)?.perStep === true);
   if (![...perStep, ...node.outputs].every(leadingOne)) return false;
   const [output = ""] = node.outputs;
-  const rank = shapeOf(graph, output).length;
-  switch (node.op) {
-    case "timestep-embedding":
-    case "silu":
-    case "gelu":
-    case "unary":
-    case "cast":
-      return true;
-    case "linear":
-    case "ternary-linear":
-    case "quantize-rows":
-      return rank >= 2 || node.op === "quantize-rows";
-    case "binary":
-    case "where":
-      // Other operands may repeat along the leading axis but must not have another meaning there.
-      return perStep.every((id) => shapeOf(graph, id).length === rank);
-    case "part":
-    case "concat":
-      return node.attrs.axis !== 0 && (node.op === "part" || perStep.length === node.inputs.length);
-    case "layer-norm":
-    case "rms-norm":
-      return rank >= 2 && node.attrs.axis === rank - 1 && perStep.length === 1;
-    case "reshape":
-      return rank >= 1;
-    default:
-      return false;
-  }
+  const ranks = perStep.map((id) => shapeOf(graph, id).length);
+  const rows = { rank: shapeOf(graph, output).length, ranks, operands: node.inputs.length };
+  return definitionOf(node.op).traits.perStep(node.attrs, rows);
 }

@@ -1,11 +1,4 @@
-import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
-
-/** Graphs that a node holds: branches and loop bodies. */
-export function subgraphsOf(node: Node): readonly Graph[] {
-  if (node.op === "if") return [node.attrs.thenBranch, node.attrs.elseBranch];
-  if (node.op === "loop" || node.op === "scan") return [node.attrs.body];
-  return [];
-}
+import { type Graph, type Node, subgraphsOf, type ValueId } from "../../ir/graph/graph.js";
 
 /** Values a node reads, those that its subgraphs take from outside included. */
 export function valuesReadBy(node: Node): readonly ValueId[] {

@@ -1,5 +1,6 @@
 import { addDims, type Dim, mulDims, type Shape } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { definitionOf } from "../../ir/ops/index.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import { producersOf } from "../analysis/uses.js";
 import { columnsOf, rowsOf } from "./operand.js";
@@ -99,17 +100,11 @@ function windowAt(
   return { rowOffset: mulDims(start, rows), columnOffset: 0 };
 }
 
-const RESHAPES: ReadonlySet<Node["op"]> = new Set(["reshape", "squeeze", "unsqueeze", "flatten"]);
-
-function isReshape(node: Node): boolean {
-  return RESHAPES.has(node.op);
-}
-
 /** A reshape that leaves the last axis and the number of rows as they are. */
 function isSameRows(graph: Graph, node: Node): boolean {
   const [x] = node.inputs;
   const [y] = node.outputs;
-  if (!isReshape(node) || typeof x !== "string" || y === undefined) return false;
+  if (!definitionOf(node.op).traits.reshapes || typeof x !== "string" || y === undefined) return false;
   const from = shapeOf(graph, x);
   const to = shapeOf(graph, y);
   return columnsOf(from) === columnsOf(to) && rowsOf(from) === rowsOf(to);

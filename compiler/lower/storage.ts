@@ -1,38 +1,10 @@
 import { type Dim, mulDims } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/ops/index.js";
+import { definitionOf } from "../../ir/ops/index.js";
 import { columnsOf, rowsOf } from "./operand.js";
 
 /** Elements of 2 bytes in the 16 that kernels move at a time. */
 const VECTOR = 8;
-
-/** Ops whose result is some operand's elements elsewhere: operands and results are stored alike. */
-const MOVES: ReadonlySet<OpName> = new Set<OpName>([
-  "part",
-  "concat",
-  "reshape",
-  "squeeze",
-  "unsqueeze",
-  "flatten",
-]);
-
-/** Ops whose kernels store bf16, and the positions of the operands that they read in bf16. */
-const KERNELS: Partial<Readonly<Record<OpName, readonly number[]>>> = {
-  linear: [0],
-  "ternary-linear": [0],
-  "ternary-qkv": [0],
-  adaln: [],
-  "qk-norm-rope": [0],
-  "rms-norm": [0],
-  rope: [0],
-  attention: [0, 1, 2],
-  "quantize-rows": [0],
-  gelu: [0],
-  silu: [0],
-};
-
-/** Ops among these that take and give bf16 together or not at all. */
-const ALIKE: ReadonlySet<OpName> = new Set<OpName>(["attention"]);
 
 /**
  * The values of a FLUX transformer that are stored in bf16: what lies between two kernels that both can, such as
@@ -43,27 +15,19 @@ export function narrowValues(graph: Graph): ReadonlySet<ValueId> {
   const groups = new Groups();
   const wide = new Set<ValueId>([...graph.inputs, ...graph.outputs, ...graph.constants.keys()]);
   for (const node of graph.nodes) {
-    const reads = MOVES.has(node.op) ? node.inputs.map((_, i) => i) : (KERNELS[node.op] ?? []);
-    for (const [i, id] of node.inputs.entries()) {
-      if (id !== null && !reads.includes(i)) wide.add(id);
+    const { narrow } = definitionOf(node.op).traits;
+    const reads = (i: number) => narrow !== null && (narrow.reads === "all" || narrow.reads.includes(i));
+    for (const [i, id] of node.inputs.entries()) if (id !== null && !reads(i)) wide.add(id);
+    const stores = narrow?.stores(node.attrs) === true && movesVectors(graph, node);
+    for (const id of node.outputs) if (!stores || !isVectors(graph, id)) wide.add(id);
+    if (narrow?.alike === true) {
+      const alike = [...node.inputs.filter((_, i) => reads(i)), ...node.outputs];
+      groups.join(alike.filter((id) => id !== null));
     }
-    if (!canStore(node)) for (const id of node.outputs) wide.add(id);
-    if (MOVES.has(node.op) || ALIKE.has(node.op)) {
-      const alike = [...reads.map((i) => node.inputs[i]), ...node.outputs];
-      groups.join(alike.filter((id) => typeof id === "string"));
-    }
-    if (MOVES.has(node.op) && !movesVectors(graph, node)) for (const id of node.outputs) wide.add(id);
-    for (const id of node.outputs) if (!isVectors(graph, id)) wide.add(id);
   }
   const wideGroups = new Set([...wide].map((id) => groups.of(id)));
   const results = graph.nodes.flatMap((node) => node.outputs);
   return new Set(results.filter((id) => !wideGroups.has(groups.of(id))));
-}
-
-function canStore(node: Node): boolean {
-  if (node.op === "quantize-rows") return false;
-  if ((node.op === "linear" || node.op === "ternary-linear") && node.attrs.gated) return false;
-  return MOVES.has(node.op) || KERNELS[node.op] !== undefined;
 }
 
 /** Rows of many tokens, each a whole number of vectors. */
@@ -73,14 +37,14 @@ function isVectors(graph: Graph, id: ValueId): boolean {
   return isMultiple(columnsOf(shape));
 }
 
+/** Whether a node that may only name elements of its operand names whole vectors. */
 function movesVectors(graph: Graph, node: Node): boolean {
-  if (node.op === "part") {
-    const shape = shapeOf(graph, node.inputs[0] ?? "");
-    return node.attrs.axis !== shape.length - 1 || isMultiple(node.attrs.start);
-  }
-  if (node.op === "concat") return true;
   const [x] = node.inputs;
   const [y] = node.outputs;
+  if (node.op === "part") {
+    return node.attrs.axis !== shapeOf(graph, x ?? "").length - 1 || isMultiple(node.attrs.start);
+  }
+  if (!definitionOf(node.op).traits.reshapes) return true;
   return typeof x === "string" && y !== undefined && sameRows(shapeOf(graph, x), shapeOf(graph, y));
 }
 

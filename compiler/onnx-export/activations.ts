@@ -1,4 +1,4 @@
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 import type { Operands } from "./operands.js";
 import type { Name } from "./writer.js";
 

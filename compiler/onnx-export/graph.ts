@@ -73,9 +73,7 @@ function writeNode(values: GraphValues, node: Node): void {
 
 /** What a linear is in the model makes a better name than its value's number. */
 function roleOf(node: Node): string | null {
-  return node.op === "linear" || node.op === "ternary-linear" || node.op === "ternary-qkv"
-    ? node.attrs.role
-    : null;
+  return "role" in node.attrs ? node.attrs.role : null;
 }
 
 class GraphValues implements Values {

@@ -1,7 +1,7 @@
 import type { Dim, Shape } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import type { OpAttrs, OpName } from "../../ir/ops/index.js";
+import type { OpAttrs, OpName, OpOf, SectionName } from "../../ir/ops/index.js";
 import type { DimWriter } from "./dims.js";
 import { refuseExport } from "./errors.js";
 import type { Attributes, Name, OnnxWriter } from "./writer.js";
@@ -13,7 +13,7 @@ export type Written = Name | readonly (Name | null)[];
 export type Rule<K extends OpName> = (n: Operands, attrs: OpAttrs[K]) => Written;
 export type Rules = { readonly [K in OpName]?: Rule<K> };
 /** Rules for a section of operations, all of them. */
-export type Section<K extends OpName> = { readonly [P in K]: Rule<P> };
+export type Section<S extends SectionName> = { readonly [K in OpOf<S>]: Rule<K> };
 
 /** Gives ONNX names for values of the source graph. */
 export interface Values {

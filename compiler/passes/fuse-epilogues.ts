@@ -1,5 +1,5 @@
 import type { Graph, Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";

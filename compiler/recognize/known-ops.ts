@@ -1,13 +1,9 @@
 import type { Node } from "../../ir/graph/graph.js";
-import { MODEL_OPS, type OpName } from "../../ir/ops/index.js";
+import { definitionOf } from "../../ir/ops/index.js";
 
-/** Generic operations that belong to a recognized transformer. */
-const KEPT: ReadonlySet<OpName> = new Set<OpName>(["layer-norm", "rms-norm", "concat", "reshape"]);
-
-/** Whether a FLUX transformer has operations of this kind once it is recognized. Sums of embeddings stay sums. */
+/** Whether a FLUX transformer has operations of this kind once it is recognized. */
 export function isKnown(node: Node): boolean {
-  if (node.op === "binary") return node.attrs.fn === "add";
-  return MODEL_OPS.has(node.op) || KEPT.has(node.op);
+  return definitionOf(node.op).traits.recognized(node.attrs);
 }
 
 /** `binary.add`, `matmul`: an operation's name for people. */

@@ -1,10 +1,9 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
-import { type Graph, typeOf, type ValueId } from "../../ir/graph/graph.js";
+import { type Graph, subgraphsOf, typeOf, type ValueId } from "../../ir/graph/graph.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
 import { inputOf, roleOf } from "../../ir/models/index.js";
 import type { OpName } from "../../ir/ops/index.js";
-import { subgraphsOf } from "../analysis/subgraphs.js";
 import { importModel } from "../import-model.js";
 import { interruptible } from "../interruptible.js";
 import { Unrecognized } from "../models/family.js";

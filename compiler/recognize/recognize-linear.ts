@@ -1,6 +1,6 @@
 import { elementCount, type Shape } from "../../ir/dim.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
-import type { LinearAttrs } from "../../ir/ops/index.js";
+import type { LinearAttrs } from "../../ir/ops/linears.js";
 import type { Pass } from "../pass.js";
 import { Rewriter } from "../rewrite/rewriter.js";
 

@@ -1,7 +1,8 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, Node, NodeOf, ValueId, ValueType } from "../../ir/graph/graph.js";
 import type { OpAttrs, OpName } from "../../ir/ops/index.js";
-import { type InferSource, inferNode } from "../../ir/ops/infer.js";
+import { inferNode } from "../../ir/ops/infer.js";
+import type { InferSource } from "../../ir/ops/operands.js";
 import { renameAll, renameValues, valuesReadBy } from "../analysis/subgraphs.js";
 import { dependenciesFirst, pruneGraph } from "./order.js";
 import { intsConstant, intsOf, numbersOf, scalarConstant } from "./values.js";

@@ -1,6 +1,7 @@
 import { TritcError } from "../errors.js";
 import { TextReader } from "../format/text-reader.js";
-import { type Activation, type BinaryFn, COMPARISONS, type UnaryFn } from "../ops/index.js";
+import { type BinaryFn, COMPARISONS, type UnaryFn } from "../ops/elementwise.js";
+import type { Activation } from "../ops/linears.js";
 import type { Param } from "./contract/params.js";
 
 /** Types that kernels compute in. bool is u32 0 or 1. */

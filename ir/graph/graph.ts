@@ -65,3 +65,10 @@ export function shapeOf(graph: Graph, id: ValueId): Shape {
 export function dtypeOf(graph: Graph, id: ValueId): DType {
   return typeOf(graph, id).dtype;
 }
+
+/** Graphs that a node holds: branches and loop bodies. */
+export function subgraphsOf(node: Node): readonly Graph[] {
+  if (node.op === "if") return [node.attrs.thenBranch, node.attrs.elseBranch];
+  if (node.op === "loop" || node.op === "scan") return [node.attrs.body];
+  return [];
+}

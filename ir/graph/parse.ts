@@ -3,7 +3,8 @@ import { canonicalDim, type Dim } from "../dim.js";
 import { DTYPES, type DType } from "../dtype.js";
 import { TextReader } from "../format/text-reader.js";
 import type { ModelDescription } from "../models/index.js";
-import { attrProblem, isOpName, OP_SCHEMAS } from "../ops/form.js";
+import { attrProblem } from "../ops/definition.js";
+import { definitionOf, isOpName } from "../ops/index.js";
 import type { Graph, Node, ValueType } from "./graph.js";
 
 /** Reads the text form that `printGraph` writes. Errors give line, column and what was expected. */
@@ -106,7 +107,7 @@ function readNode(r: TextReader, define: (id: string, type: ValueType) => void):
     });
     r.expect("}");
   }
-  const schema = OP_SCHEMAS[op].attrs;
+  const schema = definitionOf(op).attrs;
   for (const [key, kind] of Object.entries(schema)) {
     const problem = Object.hasOwn(attrs, key) ? attrProblem(kind, attrs[key]) : "a value";
     if (problem !== undefined) r.fail(`attribute ${key} of ${op} must be ${problem}`);

@@ -2,10 +2,11 @@ import type { Constant } from "../constant/constant.js";
 import type { Dim } from "../dim.js";
 import { byteLength } from "../dtype.js";
 import { TritcError } from "../errors.js";
-import { attrProblem, OP_SCHEMAS } from "../ops/form.js";
+import { attrProblem } from "../ops/definition.js";
+import { definitionOf } from "../ops/index.js";
 import { inferNode } from "../ops/infer.js";
 import { countOf } from "../tensor.js";
-import type { Graph, Node, ValueId, ValueType } from "./graph.js";
+import { type Graph, type Node, subgraphsOf, type ValueId, type ValueType } from "./graph.js";
 import { printNode, printType } from "./print.js";
 import { recipeProblem } from "./verify-recipe.js";
 
@@ -68,7 +69,7 @@ class Verifier {
           fail(where, "operands defined before they are read", id);
       }
       checkForm(node, where);
-      for (const body of bodiesOf(node)) this.graph(body, scope);
+      for (const body of subgraphsOf(node)) this.graph(body, scope);
       for (const id of node.outputs) define(id, where);
       this.#checkTypes(node, scope, where);
     }
@@ -130,7 +131,7 @@ function contradict(a: readonly Dim[] | null, b: readonly Dim[] | null): boolean
 }
 
 function checkForm(node: Node, where: Where): void {
-  const schema = OP_SCHEMAS[node.op];
+  const schema = definitionOf(node.op);
   const within = (n: number, [low, high]: readonly [number, number]) => n >= low && n <= high;
   const range = ([low, high]: readonly [number, number]) => (low === high ? `${low}` : `${low} to ${high}`);
   if (!within(node.inputs.length, schema.operands)) {
@@ -147,11 +148,6 @@ function checkForm(node: Node, where: Where): void {
   for (const name of Object.keys(attrs)) {
     if (!Object.hasOwn(schema.attrs, name)) fail(where, `attributes of ${node.op} only`, name);
   }
-}
-
-function bodiesOf(node: Node): readonly Graph[] {
-  if (node.op === "if") return [node.attrs.thenBranch, node.attrs.elseBranch];
-  return node.op === "loop" || node.op === "scan" ? [node.attrs.body] : [];
 }
 
 function fail(place: Where, expected: string, found: string): never {

@@ -73,7 +73,7 @@ function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, scale: number
 }
 
 /** What is done head by head. */
-export const ATTENTION: Section<"rope" | "qk-norm-rope" | "attention"> = {
+export const ATTENTION: Section<"attention"> = {
   rope: (x, { headDim }, c) => rope(x.tensor(0), x.tensor(1), x.tensor(2), headDim, c),
   "qk-norm-rope": (x, { headDim, epsilon }, c) =>
     rope(qkNorm(x.tensor(0), x.optional(1), headDim, epsilon, c), x.tensor(2), x.tensor(3), headDim, c),

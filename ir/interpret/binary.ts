@@ -1,6 +1,6 @@
 import { convertData, isBig, type NumberData } from "../constant/convert.js";
 import { type DType, isFloat } from "../dtype.js";
-import { type BinaryFn, COMPARISONS } from "../ops/index.js";
+import { type BinaryFn, COMPARISONS } from "../ops/elementwise.js";
 import { allocate, type Tensor, type TensorData } from "../tensor.js";
 import { type BroadcastPlan, planBroadcast } from "./broadcast.js";
 import { type Context, type Floats, OpError } from "./value.js";

@@ -130,7 +130,7 @@ function scan(x: Operands, attrs: OpAttrs["scan"], context: Context): readonly V
   return [...state, ...scanned];
 }
 
-export const CONTROL: Section<"if" | "loop" | "scan"> = {
+export const CONTROL: Section<"control"> = {
   if: (x, { thenBranch, elseBranch }, c) => c.run(truth(x.tensor(0)) ? thenBranch : elseBranch, []),
   loop: (x, { body }, c) => loop(x, body, c),
   scan: (x, attrs, c) => scan(x, attrs, c),

@@ -1,4 +1,5 @@
-import type { AutoPad, ConvAttrs, OpAttrs } from "../ops/index.js";
+import type { AutoPad, ConvAttrs } from "../ops/images.js";
+import type { OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
 import { type Context, floats, newFloats, OpError, stridesOf } from "./value.js";

@@ -5,22 +5,7 @@ import { mapFloats, unary } from "./unary.js";
 import type { Section } from "./value.js";
 
 /** One element of the result from one of each operand. */
-export const ELEMENTWISE: Section<
-  | "unary"
-  | "leaky-relu"
-  | "elu"
-  | "celu"
-  | "selu"
-  | "hard-sigmoid"
-  | "thresholded-relu"
-  | "shrink"
-  | "binary"
-  | "where"
-  | "cast"
-  | "prelu"
-  | "silu"
-  | "gelu"
-> = {
+export const ELEMENTWISE: Section<"elementwise"> = {
   unary: (x, { fn }, c) => unary(x.tensor(0), fn, c),
   "leaky-relu": (x, { alpha }, c) => mapFloats(x.tensor(0), c, (v) => (v < 0 ? alpha * v : v)),
   elu: (x, { alpha }, c) => mapFloats(x.tensor(0), c, (v) => (v < 0 ? alpha * Math.expm1(v) : v)),

@@ -52,7 +52,7 @@ function timestepEmbedding(t: Tensor, options: OpAttrs["timestep-embedding"], co
 }
 
 /** Sines and cosines of positions and times. */
-export const EMBEDDINGS: Section<"rope-table" | "timestep-embedding"> = {
+export const EMBEDDINGS: Section<"embeddings"> = {
   "rope-table": (x, attrs, c) => ropeTable(x.tensor(0), attrs, c),
   "timestep-embedding": (x, attrs, c) => timestepEmbedding(x.tensor(0), attrs, c),
 };

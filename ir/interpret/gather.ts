@@ -1,5 +1,5 @@
 import { isBig } from "../constant/convert.js";
-import type { ScatterReduction } from "../ops/index.js";
+import type { ScatterReduction } from "../ops/gather.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
 import { gatherBlocks, scatterBlocks } from "./copy.js";
 import { widen } from "./shapes.js";
@@ -163,17 +163,7 @@ function compress(x: Tensor, condition: Tensor, axis: number | null): Tensor {
   return gather(flat, i64(picks), axis ?? 0);
 }
 
-type Names =
-  | "gather"
-  | "gather-elements"
-  | "gather-nd"
-  | "scatter-elements"
-  | "scatter-nd"
-  | "nonzero"
-  | "one-hot"
-  | "compress";
-
-export const GATHER: Section<Names> = {
+export const GATHER: Section<"gather"> = {
   gather: (x, { axis }) => gather(x.tensor(0), x.tensor(1), axis),
   "gather-elements": (x, { axis }) => gatherElements(x.tensor(0), x.tensor(1), axis),
   "gather-nd": (x, { batchDims }) => gatherNd(x.tensor(0), x.tensor(1), batchDims),

@@ -70,7 +70,7 @@ function globalPool(x: Tensor, fn: "max" | "average", context: Context): Tensor 
 }
 
 /** Convolutions and other windows over images. */
-export const IMAGES: Section<"conv" | "conv-transpose" | "pool" | "global-pool" | "resize"> = {
+export const IMAGES: Section<"images"> = {
   conv: (x, attrs, c) => conv(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
   "conv-transpose": (x, attrs, c) => convTranspose(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
   pool: (x, attrs, c) => pool(x.tensor(0), attrs, c),

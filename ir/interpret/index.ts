@@ -2,7 +2,7 @@ import type { ByteReader } from "../constant/constant.js";
 import { readConstant } from "../constant/read.js";
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
 import { TritcError } from "../errors.js";
-import type { Graph, Node, NodeOf, ValueId } from "../graph/graph.js";
+import { type Graph, type Node, type NodeOf, subgraphsOf, type ValueId } from "../graph/graph.js";
 import type { OpName } from "../ops/index.js";
 import type { Tensor } from "../tensor.js";
 import { ATTENTION } from "./attention.js";
@@ -208,17 +208,11 @@ class Machine {
 /** Everything a node reads, its subgraphs included. */
 function readsOf(node: Node): readonly ValueId[] {
   const reads: ValueId[] = node.inputs.filter((id) => id !== null);
-  for (const graph of bodiesOf(node)) {
+  for (const graph of subgraphsOf(node)) {
     for (const inner of graph.nodes) for (const id of readsOf(inner)) reads.push(id);
     for (const id of graph.outputs) reads.push(id);
   }
   return reads;
-}
-
-function bodiesOf(node: Node): readonly Graph[] {
-  if (node.op === "if") return [node.attrs.thenBranch, node.attrs.elseBranch];
-  if (node.op === "loop" || node.op === "scan") return [node.attrs.body];
-  return [];
 }
 
 function dispatch<K extends OpName>(

@@ -1,4 +1,4 @@
-import type { Activation } from "../ops/index.js";
+import type { Activation } from "../ops/linears.js";
 import type { Tensor } from "../tensor.js";
 import { ACTIVATIONS } from "./activations.js";
 import { qkNorm, rope } from "./attention.js";
@@ -90,7 +90,7 @@ function setColumns(x: Tensor, start: number, part: Tensor): void {
 }
 
 /** x·Wᵀ + b and what is fused into it. */
-export const LINEARS: Section<"linear" | "ternary-linear" | "ternary-qkv"> = {
+export const LINEARS: Section<"linears"> = {
   linear: (x, { activation, gated }, c) => {
     const y = linear(x.tensor(0), x.tensor(1), x.optional(2), c);
     return epilogue(y, activation, gated ? [x.tensor(3), x.tensor(4)] : null, c);

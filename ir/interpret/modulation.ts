@@ -37,7 +37,7 @@ export function adaln(x: Tensor, shift: Tensor, scale: Tensor, epsilon: number, 
 }
 
 /** Shift, scale and gate of rows. */
-export const MODULATION: Section<"modulate" | "gated-residual" | "adaln"> = {
+export const MODULATION: Section<"modulation"> = {
   modulate: (x, _, c) => modulate(x.tensor(0), x.tensor(1), x.tensor(2), c),
   "gated-residual": (x, _, c) => gatedResidual(x.tensor(0), x.tensor(1), x.tensor(2), c),
   adaln: (x, { epsilon }, c) => adaln(x.tensor(0), x.tensor(1), x.tensor(2), epsilon, c),

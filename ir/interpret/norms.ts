@@ -176,9 +176,7 @@ function lpNorm(x: Tensor, axis: number, p: number, context: Context): Tensor {
 }
 
 /** Values brought to mean 0, square mean 1 or length 1. */
-export const NORMS: Section<
-  "layer-norm" | "rms-norm" | "instance-norm" | "group-norm" | "batch-norm" | "lp-norm"
-> = {
+export const NORMS: Section<"norms"> = {
   "layer-norm": (x, { axis, epsilon }, c) =>
     layerNorm(x.tensor(0), { scale: x.optional(1), bias: x.optional(2) }, axis, epsilon, c),
   "rms-norm": (x, { axis, epsilon, group }, c) =>

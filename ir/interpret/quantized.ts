@@ -81,11 +81,10 @@ function dequantizeLinear(
 }
 
 /** Integers with scales. */
-export const QUANTIZED: Section<"quantize-rows" | "adaln-quantize" | "matmul-integer" | "dequantize-linear"> =
-  {
-    "quantize-rows": (x) => quantizeRows(x.tensor(0)),
-    "adaln-quantize": (x, { epsilon }, c) =>
-      quantizeRows(adaln(x.tensor(0), x.tensor(1), x.tensor(2), epsilon, c)),
-    "matmul-integer": (x) => matmulInteger(x),
-    "dequantize-linear": (x, attrs, c) => dequantizeLinear(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
-  };
+export const QUANTIZED: Section<"quantized"> = {
+  "quantize-rows": (x) => quantizeRows(x.tensor(0)),
+  "adaln-quantize": (x, { epsilon }, c) =>
+    quantizeRows(adaln(x.tensor(0), x.tensor(1), x.tensor(2), epsilon, c)),
+  "matmul-integer": (x) => matmulInteger(x),
+  "dequantize-linear": (x, attrs, c) => dequantizeLinear(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
+};

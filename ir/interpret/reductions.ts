@@ -1,6 +1,6 @@
 import { isBig } from "../constant/convert.js";
 import { isFloat } from "../dtype.js";
-import type { ReduceFn } from "../ops/index.js";
+import type { ReduceFn } from "../ops/reductions.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { transpose } from "./shapes.js";
 import { softmax, softmaxAxis } from "./softmax.js";
@@ -244,7 +244,7 @@ function topk(x: Tensor, k: number, axis: number, largest: boolean): readonly [T
 }
 
 /** Along axes: sums and extrema, running ones, the largest entries, softmax. */
-export const REDUCTIONS: Section<"reduce" | "arg-reduce" | "cumsum" | "topk" | "softmax" | "softmax-flat"> = {
+export const REDUCTIONS: Section<"reductions"> = {
   reduce: (x, { fn, keepDims, noopWithEmptyAxes }, c) => {
     const t = x.tensor(0);
     const operand = x.optional(1);

@@ -56,15 +56,7 @@ function splitToSequence(x: Tensor, operand: Tensor | null, axis: number, keepDi
   return { items, dtype: x.dtype };
 }
 
-type Names =
-  | "sequence-construct"
-  | "sequence-insert"
-  | "sequence-at"
-  | "sequence-length"
-  | "concat-from-sequence"
-  | "split-to-sequence";
-
-export const SEQUENCES: Section<Names> = {
+export const SEQUENCES: Section<"sequences"> = {
   "sequence-construct": (x, { dtype }) => {
     const items = x.tensors();
     return { items, dtype: items[0]?.dtype ?? dtype ?? "f32" };

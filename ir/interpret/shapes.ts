@@ -232,28 +232,7 @@ function filled(shape: readonly number[], dtype: Tensor["dtype"], value: number,
 }
 
 /** Elements moved, repeated or made by their place. */
-export const SHAPES: Section<
-  | "shape"
-  | "size"
-  | "reshape"
-  | "expand"
-  | "squeeze"
-  | "unsqueeze"
-  | "flatten"
-  | "transpose"
-  | "concat"
-  | "split"
-  | "slice"
-  | "tile"
-  | "constant-of-shape"
-  | "range"
-  | "trilu"
-  | "eye-like"
-  | "depth-to-space"
-  | "space-to-depth"
-  | "part"
-  | "pad"
-> = {
+export const SHAPES: Section<"shapes"> = {
   shape: (x, { start, end }) => i64(x.tensor(0).shape.slice(start, end ?? undefined)),
   size: (x) => i64([x.tensor(0).data.length], []),
   reshape: (x, { allowZero }) => reshape(x.tensor(0), ints(x.tensor(1)), allowZero),

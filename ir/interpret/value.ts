@@ -2,7 +2,7 @@ import { isBig, type NumberData } from "../constant/convert.js";
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
 import type { Graph, ValueId, ValueType } from "../graph/graph.js";
-import type { OpAttrs, OpName } from "../ops/index.js";
+import type { OpAttrs, OpName, OpOf, SectionName } from "../ops/index.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
 
 /** A value of the ONNX sequence type. */
@@ -40,7 +40,7 @@ export type Handler<K extends OpName> = (
   context: Context,
 ) => Value | readonly Value[];
 
-export type Section<K extends OpName> = { readonly [N in K]: Handler<N> };
+export type Section<S extends SectionName> = { readonly [K in OpOf<S>]: Handler<K> };
 
 /** What is wrong with an operand; the interpreter adds the node and the operand types. */
 export class OpError extends Error {}

@@ -1,14 +1,24 @@
 import { addDims, type Dim, divDims, mulDims, type Shape } from "../dim.js";
-import type { AutoPad, ConvAttrs } from "./index.js";
+import { type AttrsOf, oneOf, op, orNull } from "./definition.js";
 import type { Operands } from "./operands.js";
-import { type InferRules, tensor } from "./rules.js";
+import { tensor } from "./results.js";
+import { PLAIN, type Traits } from "./traits.js";
 
-interface Window {
+const AUTO_PADS = oneOf("notset", "same-upper", "same-lower", "valid");
+export type AutoPad = (typeof AUTO_PADS.oneOf)[number];
+
+const WINDOW = {
+  strides: "numbers",
+  pads: "numbers",
+  dilations: "numbers",
+  autoPad: AUTO_PADS,
+} as const;
+
+const CONV = { ...WINDOW, kernel: orNull("numbers"), group: "number" } as const;
+export type ConvAttrs = AttrsOf<typeof CONV>;
+
+interface Window extends AttrsOf<typeof WINDOW> {
   readonly kernel: readonly number[];
-  readonly strides: readonly number[];
-  readonly pads: readonly number[];
-  readonly dilations: readonly number[];
-  readonly autoPad: AutoPad;
   readonly ceilMode: boolean;
 }
 
@@ -64,44 +74,89 @@ function conv(o: Operands, attrs: ConvAttrs): Shape | null {
   return sizes === null ? null : [x[0] ?? 1, w[0] ?? 1, ...sizes];
 }
 
-export const IMAGES: InferRules<"conv" | "conv-transpose" | "pool" | "global-pool" | "resize"> = {
-  conv: (o, attrs) => tensor(o.dtype(0), conv(o, attrs)),
-  "conv-transpose": (o, attrs) => {
-    const [x, w] = [o.shape(0), o.shape(1)];
-    const kernel = kernelOf(o, attrs);
-    if (x === null || w === null || kernel === null) return tensor(o.dtype(0), null);
-    const axes = kernel.length;
-    const sizes = x.slice(2).map((d, i): Dim => {
-      const given = attrs.outputShape?.at(attrs.outputShape.length - axes + i);
-      if (given !== undefined) return given;
-      const stride = attrs.strides[i] ?? 1;
-      if (attrs.autoPad === "same-upper" || attrs.autoPad === "same-lower") return mulDims(d, stride);
-      const reach = ((kernel[i] ?? 1) - 1) * (attrs.dilations[i] ?? 1) + 1;
-      const padding = attrs.autoPad === "valid" ? 0 : (attrs.pads[i] ?? 0) + (attrs.pads[i + axes] ?? 0);
-      return addDims(mulDims(addDims(d, -1), stride), reach + (attrs.outputPadding[i] ?? 0) - padding);
-    });
-    return tensor(o.dtype(0), [x[0] ?? 1, mulDims(w[1] ?? 1, attrs.group), ...sizes]);
-  },
-  pool: (o, attrs) => {
-    const x = o.shape(0);
-    const sizes = x === null ? null : spatial(x, attrs);
-    return tensor(o.dtype(0), x === null || sizes === null ? null : [x[0] ?? 1, x[1] ?? 1, ...sizes]);
-  },
-  "global-pool": (o) => tensor(o.dtype(0), o.shape(0)?.map((d, i) => (i < 2 ? d : 1)) ?? null),
-  resize: (o, { axes }) => {
-    const x = o.shape(0);
-    if (x === null) return tensor(o.dtype(0), null);
-    const at = axes?.map((a) => o.axis(a, x.length)) ?? x.map((_, i) => i);
-    const sizes = o.ints(3);
-    const scales = o.numbers(2);
-    const result: Dim[] = [...x];
-    for (const [i, axis] of at.entries()) {
-      const size = sizes !== undefined && sizes.length > 0 ? sizes[i] : scaled(x[axis] ?? 1, scales?.[i]);
-      if (size === undefined) return tensor(o.dtype(0), null);
-      result[axis] = size;
-    }
-    return tensor(o.dtype(0), result);
-  },
+const CONTRACTION: Traits<unknown> = { ...PLAIN, work: "contraction" };
+
+/** Convolutions and other windows over images. */
+export const images = {
+  /** (x, w, b?) */
+  conv: op({
+    operands: [2, 3],
+    attrs: CONV,
+    infer: (o, attrs) => tensor(o.dtype(0), conv(o, attrs)),
+    traits: CONTRACTION,
+  }),
+  "conv-transpose": op({
+    operands: [2, 3],
+    attrs: { ...CONV, outputPadding: "numbers", outputShape: orNull("numbers") },
+    infer: (o, attrs) => {
+      const [x, w] = [o.shape(0), o.shape(1)];
+      const kernel = kernelOf(o, attrs);
+      if (x === null || w === null || kernel === null) return tensor(o.dtype(0), null);
+      const axes = kernel.length;
+      const sizes = x.slice(2).map((d, i): Dim => {
+        const given = attrs.outputShape?.at(attrs.outputShape.length - axes + i);
+        if (given !== undefined) return given;
+        const stride = attrs.strides[i] ?? 1;
+        if (attrs.autoPad === "same-upper" || attrs.autoPad === "same-lower") return mulDims(d, stride);
+        const reach = ((kernel[i] ?? 1) - 1) * (attrs.dilations[i] ?? 1) + 1;
+        const padding = attrs.autoPad === "valid" ? 0 : (attrs.pads[i] ?? 0) + (attrs.pads[i + axes] ?? 0);
+        return addDims(mulDims(addDims(d, -1), stride), reach + (attrs.outputPadding[i] ?? 0) - padding);
+      });
+      return tensor(o.dtype(0), [x[0] ?? 1, mulDims(w[1] ?? 1, attrs.group), ...sizes]);
+    },
+    traits: CONTRACTION,
+  }),
+  pool: op({
+    operands: 1,
+    attrs: {
+      ...WINDOW,
+      fn: oneOf("max", "average"),
+      kernel: "numbers",
+      ceilMode: "bool",
+      countIncludePad: "bool",
+    },
+    infer: (o, attrs) => {
+      const x = o.shape(0);
+      const sizes = x === null ? null : spatial(x, attrs);
+      return tensor(o.dtype(0), x === null || sizes === null ? null : [x[0] ?? 1, x[1] ?? 1, ...sizes]);
+    },
+    traits: PLAIN,
+  }),
+  "global-pool": op({
+    operands: 1,
+    attrs: { fn: oneOf("max", "average") },
+    infer: (o) => tensor(o.dtype(0), o.shape(0)?.map((d, i) => (i < 2 ? d : 1)) ?? null),
+    traits: PLAIN,
+  }),
+  /** (x, roi?, scales?, sizes?) */
+  resize: op({
+    operands: [1, 4],
+    attrs: {
+      mode: oneOf("nearest", "linear", "cubic"),
+      coordinates: "string",
+      nearestMode: "string",
+      cubicA: "number",
+      excludeOutside: "bool",
+      extrapolationValue: "number",
+      axes: orNull("numbers"),
+      keepAspectRatio: "string",
+    },
+    infer: (o, { axes }) => {
+      const x = o.shape(0);
+      if (x === null) return tensor(o.dtype(0), null);
+      const at = axes?.map((a) => o.axis(a, x.length)) ?? x.map((_, i) => i);
+      const sizes = o.ints(3);
+      const scales = o.numbers(2);
+      const result: Dim[] = [...x];
+      for (const [i, axis] of at.entries()) {
+        const size = sizes !== undefined && sizes.length > 0 ? sizes[i] : scaled(x[axis] ?? 1, scales?.[i]);
+        if (size === undefined) return tensor(o.dtype(0), null);
+        result[axis] = size;
+      }
+      return tensor(o.dtype(0), result);
+    },
+    traits: PLAIN,
+  }),
 };
 
 function scaled(size: Dim, scale: number | undefined): Dim | undefined {

@@ -1,8 +1,11 @@
 import type { Dim, Shape } from "../dim.js";
+import { MANY, op } from "./definition.js";
 import type { Operands } from "./operands.js";
-import { type InferRules, tensor } from "./rules.js";
+import { tensor } from "./results.js";
+import { PLAIN, type Traits } from "./traits.js";
 
-function matmul(o: Operands): Shape | null {
+/** [..., m, k] and [..., k, n] → [..., m, n] */
+export function productShape(o: Operands): Shape | null {
   const [a, b] = [o.shape(0), o.shape(1)];
   if (a === null || b === null) return null;
   if (a.length === 0 || b.length === 0) o.fail("operands of rank 1 or more", "a scalar");
@@ -46,7 +49,7 @@ export function parseEquation(text: string): Equation | undefined {
 
 function einsum(o: Operands, text: string): Shape | null {
   const ranks: number[] = [];
-  for (let i = 0; i < o.node.inputs.length; i++) {
+  for (let i = 0; i < o.count; i++) {
     const shape = o.shape(i);
     if (shape === null) return null;
     ranks.push(shape.length);
@@ -70,17 +73,34 @@ function einsum(o: Operands, text: string): Shape | null {
   return equation.result.map((l) => sizes.get(l) ?? 1);
 }
 
-export const LINEAR: InferRules<"matmul" | "gemm" | "einsum" | "matmul-integer" | "dequantize-linear"> = {
-  matmul: (o) => tensor(o.dtype(0), matmul(o)),
-  gemm: (o, { transA, transB }) => {
-    const [a, b] = [o.shape(0), o.shape(1)];
-    if (a === null || b === null) return tensor(o.dtype(0), null);
-    const [m = 1, ka = 1] = transA ? [a[1], a[0]] : a;
-    const [kb = 1, n = 1] = transB ? [b[1], b[0]] : b;
-    o.unify(ka, kb, "the contraction");
-    return tensor(o.dtype(0), [m, n]);
-  },
-  einsum: (o, { equation }) => tensor(o.dtype(0), einsum(o, equation)),
-  "matmul-integer": (o) => tensor("i32", matmul(o)),
-  "dequantize-linear": (o) => tensor(o.dtype(1), o.shape(0)),
+const PRODUCT: Traits<unknown> = { ...PLAIN, work: "matrix product" };
+
+/** Products of matrices and tensors. */
+export const linalg = {
+  matmul: op({
+    operands: 2,
+    attrs: {},
+    infer: (o) => tensor(o.dtype(0), productShape(o)),
+    traits: PRODUCT,
+  }),
+  /** (a, b, c?): alpha·op(a)·op(b) + beta·c */
+  gemm: op({
+    operands: [2, 3],
+    attrs: { alpha: "number", beta: "number", transA: "bool", transB: "bool" },
+    infer: (o, { transA, transB }) => {
+      const [a, b] = [o.shape(0), o.shape(1)];
+      if (a === null || b === null) return tensor(o.dtype(0), null);
+      const [m = 1, ka = 1] = transA ? [a[1], a[0]] : a;
+      const [kb = 1, n = 1] = transB ? [b[1], b[0]] : b;
+      o.unify(ka, kb, "the contraction");
+      return tensor(o.dtype(0), [m, n]);
+    },
+    traits: PRODUCT,
+  }),
+  einsum: op({
+    operands: [1, MANY],
+    attrs: { equation: "string" },
+    infer: (o, { equation }) => tensor(o.dtype(0), einsum(o, equation)),
+    traits: { ...PLAIN, work: "contraction" },
+  }),
 };

@@ -1,6 +1,20 @@
-import { type Dim, divDims, type Shape } from "../dim.js";
+import type { Shape } from "../dim.js";
+import { type AttrsOf, oneOf, op, orNull } from "./definition.js";
 import type { Operands } from "./operands.js";
-import { type InferRules, sameAsFirst, tensor } from "./rules.js";
+import { tensor } from "./results.js";
+import { MODEL_ROWS, type StepRows, type Traits } from "./traits.js";
+
+const ACTIVATIONS = oneOf("none", "gelu-tanh", "gelu-erf", "silu");
+export type Activation = (typeof ACTIVATIONS.oneOf)[number];
+
+const LINEAR = {
+  /** `double.3.img.qkv`, `single.7.modulation`, `x_embedder`…; set by `describe-model`. */
+  role: orNull("string"),
+  activation: ACTIVATIONS,
+  /** Whether the last two operands are gate and residual. */
+  gated: "bool",
+} as const;
+export type LinearAttrs = AttrsOf<typeof LINEAR>;
 
 /** x[..., in] and weight[out, in] → [..., out] */
 function projected(o: Operands, weight: number): Shape | null {
@@ -10,69 +24,45 @@ function projected(o: Operands, weight: number): Shape | null {
   return [...x.slice(0, -1), w[0] ?? 1];
 }
 
-/** Codes, row scales and row sums of x[..., C]. */
-function quantized(o: Operands) {
-  const shape = o.shape(0);
-  const rows = shape?.slice(0, -1) ?? null;
-  return [
-    { dtype: "i8", shape },
-    { dtype: "f32", shape: rows },
-    { dtype: "i32", shape: rows },
-  ] as const;
-}
+const LINEAR_TRAITS: Traits<LinearAttrs> = {
+  ...MODEL_ROWS,
+  // The residual stream stays in f32.
+  narrow: { reads: [0], stores: ({ gated }) => !gated, alike: false },
+  perStep: (_, { rank }: StepRows) => rank >= 2,
+};
 
-/** One frequency per channel pair, where they are given. */
-function givenFrequencies(o: Operands, given: readonly number[] | null, pairs: Dim | undefined): void {
-  if (given !== null && given.length !== pairs) {
-    o.fail(`one frequency per channel pair (${pairs ?? "an even number of channels"})`, `${given.length}`);
-  }
-}
-
-export const MODEL: InferRules<
-  | "linear"
-  | "ternary-linear"
-  | "ternary-qkv"
-  | "modulate"
-  | "gated-residual"
-  | "rope-table"
-  | "rope"
-  | "attention"
-  | "timestep-embedding"
-  | "adaln"
-  | "adaln-quantize"
-  | "quantize-rows"
-  | "qk-norm-rope"
-> = {
-  linear: (o) => tensor(o.dtype(0), projected(o, 1)),
-  "ternary-linear": (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
-  "ternary-qkv": (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
-  modulate: sameAsFirst,
-  "gated-residual": (o) => tensor(o.dtype(2), o.shape(2)),
-  "rope-table": (o, { axesDims, frequencies }) => {
-    const rows: Dim | undefined = o.shape(0)?.at(-2);
-    const half = divDims(
-      axesDims.reduce((sum, d) => sum + d, 0),
-      2,
-    );
-    givenFrequencies(o, frequencies, half);
-    const shape = rows === undefined || half === undefined ? null : [rows, half];
-    return [
-      { dtype: "f32", shape },
-      { dtype: "f32", shape },
-    ];
-  },
-  rope: sameAsFirst,
-  attention: (o) => {
-    const [q, v] = [o.shape(0), o.shape(2)];
-    return tensor(o.dtype(0), q === null || v === null ? null : [...q.slice(0, -1), v.at(-1) ?? 1]);
-  },
-  "timestep-embedding": (o, { dim, frequencies }) => {
-    givenFrequencies(o, frequencies, dim / 2);
-    const shape = o.shape(0);
-    return tensor("f32", shape === null ? null : [...shape, dim]);
-  },
-  adaln: sameAsFirst,
-  "adaln-quantize": quantized,
-  "quantize-rows": quantized,
-  "qk-norm-rope": sameAsFirst,
+/** x·Wᵀ + b and what is fused into it. */
+export const linears = {
+  /** (x[..., in], weight[out, in], bias[out]?) → x·Wᵀ + b, then the epilogue (`fuse-epilogues`):
+   *  activation; with a gate: (…, gate[..., 1|–, out], residual) → residual + gate·(x·Wᵀ + b). */
+  linear: op({
+    operands: [2, 5],
+    attrs: LINEAR,
+    infer: (o) => tensor(o.dtype(0), projected(o, 1)),
+    traits: { ...LINEAR_TRAITS, work: "contraction" },
+  }),
+  /** (x[..., T, C], q, k, …) see `linear`; weight operands are codes i8 [out, in] and scales f32 [out]:
+   *  (x, codes, scales, bias?, gate?, residual?). With quantized rows the x operand is three values:
+   *  (q i8 [..., T, in], rowScale f32 [..., T], rowSum i32 [..., T], codes, scales, bias?, gate?, residual?). */
+  "ternary-linear": op({
+    operands: [3, 8],
+    attrs: { ...LINEAR, quantized: "bool" },
+    infer: (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
+    traits: LINEAR_TRAITS,
+  }),
+  /** (x[..., T, in] or quantized rows, codes, scales, bias?, weights[2·D], cos[T, D/2], sin[T, D/2]): a ternary-linear
+   *  whose columns [0, width) go through qk-norm-rope with the first D weights, [width, 2·width) with the others;
+   *  the rest stays (`fuse-heads`). */
+  "ternary-qkv": op({
+    operands: [7, 9],
+    attrs: {
+      role: orNull("string"),
+      quantized: "bool",
+      headDim: "number",
+      epsilon: "number",
+      width: "number",
+    },
+    infer: (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
+    traits: MODEL_ROWS,
+  }),
 };

@@ -19,16 +19,26 @@ export interface InferSource {
 
 /** The operands of one node as inference rules see them: typed access, broadcasting, errors. */
 export class Operands {
-  readonly node: Node;
+  readonly #node: Node;
   readonly #source: InferSource;
 
   constructor(node: Node, source: InferSource) {
-    this.node = node;
+    this.#node = node;
     this.#source = source;
   }
 
   get count(): number {
-    return this.node.inputs.length;
+    return this.#node.inputs.length;
+  }
+
+  /** How many results the node has. */
+  get results(): number {
+    return this.#node.outputs.length;
+  }
+
+  /** A type for each result. */
+  eachResult(type: (i: number) => ValueType): readonly ValueType[] {
+    return this.#node.outputs.map((_, i) => type(i));
   }
 
   has(i: number): boolean {
@@ -119,8 +129,8 @@ export class Operands {
   fail(expected: string, found: string): never {
     throw new TritcError({
       code: "TRITC_E_SHAPE",
-      message: `the operands of ${this.node.op} do not fit together`,
-      place: printNode(this.node),
+      message: `the operands of ${this.#node.op} do not fit together`,
+      place: printNode(this.#node),
       expected,
       found,
       remedy: "export the model again with consistent shapes, or report the node printed above",
@@ -128,7 +138,7 @@ export class Operands {
   }
 
   #id(i: number): ValueId | undefined {
-    return this.node.inputs[i] ?? undefined;
+    return this.#node.inputs[i] ?? undefined;
   }
 }
 

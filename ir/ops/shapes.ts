@@ -1,7 +1,9 @@
 import { addDims, type Dim, divDims, elementCount, mulDims, type Shape, subDims, sumDims } from "../dim.js";
+import { MANY, oneOf, op, orNull } from "./definition.js";
 import type { Operands } from "./operands.js";
-import { type InferRules, sameAsFirst, tensor } from "./rules.js";
+import { sameAsFirst, tensor } from "./results.js";
 import { sliceExtent } from "./slice.js";
+import { MOVES, PLAIN, RESHAPES } from "./traits.js";
 
 /** The shape a reshape gives, or null where a dimension cannot be found. */
 export function reshapedShape(
@@ -69,7 +71,7 @@ function splitSizes(o: Operands, axisAttr: number): readonly Dim[] | null {
   if (given !== undefined) return given;
   const shape = o.shape(0);
   if (o.has(1) || shape === null) return null;
-  const parts = o.node.outputs.length;
+  const parts = o.results;
   const size = shape[o.axis(axisAttr, shape.length)] ?? 1;
   const exact = divDims(size, parts);
   if (exact !== undefined) return new Array<Dim>(parts).fill(exact);
@@ -122,161 +124,231 @@ function pad(o: Operands): Shape | null {
   return result;
 }
 
-export const SHAPES: InferRules<
-  | "shape"
-  | "size"
-  | "reshape"
-  | "expand"
-  | "squeeze"
-  | "unsqueeze"
-  | "flatten"
-  | "transpose"
-  | "concat"
-  | "split"
-  | "slice"
-  | "gather"
-  | "gather-elements"
-  | "gather-nd"
-  | "scatter-elements"
-  | "scatter-nd"
-  | "tile"
-  | "pad"
-  | "constant-of-shape"
-  | "range"
-  | "nonzero"
-  | "one-hot"
-  | "trilu"
-  | "eye-like"
-  | "cumsum"
-  | "depth-to-space"
-  | "space-to-depth"
-  | "topk"
-  | "compress"
-  | "part"
-> = {
-  shape: (o, { start, end }) => {
-    const shape = o.shape(0);
-    return tensor("i64", shape === null ? null : [shape.slice(start, end ?? undefined).length]);
-  },
-  size: () => tensor("i64", []),
-  reshape: (o, { allowZero }) => tensor(o.dtype(0), reshape(o, allowZero)),
-  expand: (o) => tensor(o.dtype(0), o.broadcast(o.shape(0), o.ints(1) ?? null)),
-  squeeze: (o) => {
-    const shape = o.shape(0);
-    if (shape === null || (o.has(1) && o.plainInts(1) === undefined)) return tensor(o.dtype(0), null);
-    const axes = o.plainInts(1)?.map((a) => o.axis(a, shape.length));
-    return tensor(
-      o.dtype(0),
-      shape.filter((d, i) => (axes === undefined ? d !== 1 : !axes.includes(i))),
-    );
-  },
-  unsqueeze: (o) => {
-    const shape = o.shape(0);
-    const axes = o.plainInts(1);
-    if (shape === null || axes === undefined) return tensor(o.dtype(0), null);
-    const rank = shape.length + axes.length;
-    const added = new Set(axes.map((a) => o.axis(a, rank)));
-    let next = 0;
-    return tensor(
-      o.dtype(0),
-      Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : (shape[next++] ?? 1))),
-    );
-  },
-  flatten: (o, { axis }) => {
-    const shape = o.shape(0);
-    if (shape === null) return tensor(o.dtype(0), null);
-    const at = axis < 0 ? axis + shape.length : axis;
-    return tensor(o.dtype(0), [elementCount(shape.slice(0, at)), elementCount(shape.slice(at))]);
-  },
-  transpose: (o, { perm }) => {
-    const shape = o.shape(0);
-    if (shape === null) return tensor(o.dtype(0), null);
-    if (perm !== null && perm.length !== shape.length)
-      o.fail(`a permutation of ${shape.length} axes`, `[${perm}]`);
-    return tensor(
-      o.dtype(0),
-      perm === null ? [...shape].reverse() : perm.map((p) => shape[o.axis(p, shape.length)] ?? 1),
-    );
-  },
-  concat: (o, { axis }) => tensor(o.dtype(0), concat(o, axis)),
-  split: (o, { axis }) => {
-    const shape = o.shape(0);
-    const sizes = splitSizes(o, axis);
-    return o.node.outputs.map((_, part) => {
-      const size = sizes?.[part];
-      if (shape === null || size === undefined) return { dtype: o.dtype(0), shape: null };
-      return { dtype: o.dtype(0), shape: shape.map((d, i) => (i === o.axis(axis, shape.length) ? size : d)) };
-    });
-  },
-  slice: (o) => tensor(o.dtype(0), slice(o)),
-  gather: (o, { axis }) => {
-    const [data, indices] = [o.shape(0), o.shape(1)];
-    if (data === null || indices === null) return tensor(o.dtype(0), null);
-    const at = o.axis(axis, data.length);
-    return tensor(o.dtype(0), [...data.slice(0, at), ...indices, ...data.slice(at + 1)]);
-  },
-  "gather-elements": (o) => tensor(o.dtype(0), o.shape(1)),
-  "gather-nd": (o, { batchDims }) => {
-    const [data, indices] = [o.shape(0), o.shape(1)];
-    const depth = indices?.at(-1);
-    if (data === null || indices === null || typeof depth !== "number") return tensor(o.dtype(0), null);
-    return tensor(o.dtype(0), [...indices.slice(0, -1), ...data.slice(batchDims + depth)]);
-  },
-  "scatter-elements": sameAsFirst,
-  "scatter-nd": sameAsFirst,
-  tile: (o) => {
-    const [shape, repeats] = [o.shape(0), o.ints(1)];
-    if (shape === null || repeats === undefined) return tensor(o.dtype(0), null);
-    return tensor(
-      o.dtype(0),
-      shape.map((d, i) => mulDims(d, repeats[i] ?? 1)),
-    );
-  },
-  pad: (o) => tensor(o.dtype(0), pad(o)),
-  "constant-of-shape": (o, { dtype }) => tensor(dtype, o.ints(0) ?? null),
-  range: (o) => tensor(o.dtype(0), range(o)),
-  nonzero: () => tensor("i64", null),
-  "one-hot": (o, { axis }) => {
-    const shape = o.shape(0);
-    const depth = o.ints(1)?.[0];
-    if (shape === null || depth === undefined) return tensor(o.dtype(2), null);
-    const at = o.axis(axis, shape.length + 1);
-    return tensor(o.dtype(2), [...shape.slice(0, at), depth, ...shape.slice(at)]);
-  },
-  trilu: sameAsFirst,
-  "eye-like": (o, { dtype }) => tensor(dtype ?? o.dtype(0), o.shape(0)),
-  cumsum: sameAsFirst,
-  "depth-to-space": (o, { blockSize: b }) => {
-    const shape = o.shape(0);
-    if (shape === null) return tensor(o.dtype(0), null);
-    const [n = 1, c = 1, h = 1, w = 1] = shape;
-    const channels = divDims(c, b * b);
-    if (channels === undefined && typeof c === "number") o.fail(`channels divisible by ${b * b}`, `${c}`);
-    if (channels === undefined) return tensor(o.dtype(0), null);
-    return tensor(o.dtype(0), [n, channels, mulDims(h, b), mulDims(w, b)]);
-  },
-  "space-to-depth": (o, { blockSize: b }) => {
-    const shape = o.shape(0);
-    const [n = 1, c = 1, h = 1, w = 1] = shape ?? [];
-    const [rows, columns] = [divDims(h, b), divDims(w, b)];
-    if (shape === null || rows === undefined || columns === undefined) return tensor(o.dtype(0), null);
-    return tensor(o.dtype(0), [n, mulDims(c, b * b), rows, columns]);
-  },
-  topk: (o, { axis }) => {
-    const shape = o.shape(0);
-    const k = o.ints(1)?.[0];
-    const result =
-      shape === null || k === undefined
-        ? null
-        : shape.map((d, i) => (i === o.axis(axis, shape.length) ? k : d));
-    return [
-      { dtype: o.dtype(0), shape: result },
-      { dtype: "i64", shape: result },
-    ];
-  },
-  compress: (o) => tensor(o.dtype(0), null),
-  part: (o, { axis, length }) => {
-    const shape = o.shape(0);
-    return tensor(o.dtype(0), shape === null ? null : shape.map((d, i) => (i === axis ? length : d)));
-  },
+/** Parts and joins along another axis than the batch: any but the first, or a first one that counts tokens. */
+function besideBatch({ axis }: { readonly axis: number }, x: Shape): boolean {
+  return (axis < 0 ? axis + x.length : axis) > 0 || x[0] !== 1;
+}
+
+/**
+ * Elements moved, repeated or made by their place. Shape-like operands are i64 values, constant or computed: an operand that
+ * ONNX turned from an attribute into an input over the opsets is an input here, whatever the file's opset.
+ */
+export const shapes = {
+  shape: op({
+    operands: 1,
+    attrs: { start: "number", end: orNull("number") },
+    infer: (o, { start, end }) => {
+      const shape = o.shape(0);
+      return tensor("i64", shape === null ? null : [shape.slice(start, end ?? undefined).length]);
+    },
+    traits: PLAIN,
+  }),
+  size: op({
+    operands: 1,
+    attrs: {},
+    infer: () => tensor("i64", []),
+    traits: PLAIN,
+  }),
+  /** (x, shape): 0 copies the input's dimension unless allowZero; one -1 is inferred. */
+  reshape: op({
+    operands: 2,
+    attrs: { allowZero: "bool" },
+    infer: (o, { allowZero }) => tensor(o.dtype(0), reshape(o, allowZero)),
+    traits: { ...RESHAPES, perStep: (_, { rank }) => rank >= 1, recognized: () => true },
+  }),
+  /** (x, shape): two-way broadcasting, as ONNX Expand. */
+  expand: op({
+    operands: 2,
+    attrs: {},
+    infer: (o) => tensor(o.dtype(0), o.broadcast(o.shape(0), o.ints(1) ?? null)),
+    traits: MOVES,
+  }),
+  /** (x, axes?) */
+  squeeze: op({
+    operands: [1, 2],
+    attrs: {},
+    infer: (o) => {
+      const shape = o.shape(0);
+      if (shape === null || (o.has(1) && o.plainInts(1) === undefined)) return tensor(o.dtype(0), null);
+      const axes = o.plainInts(1)?.map((a) => o.axis(a, shape.length));
+      return tensor(
+        o.dtype(0),
+        shape.filter((d, i) => (axes === undefined ? d !== 1 : !axes.includes(i))),
+      );
+    },
+    traits: RESHAPES,
+  }),
+  /** (x, axes) */
+  unsqueeze: op({
+    operands: 2,
+    attrs: {},
+    infer: (o) => {
+      const shape = o.shape(0);
+      const axes = o.plainInts(1);
+      if (shape === null || axes === undefined) return tensor(o.dtype(0), null);
+      const rank = shape.length + axes.length;
+      const added = new Set(axes.map((a) => o.axis(a, rank)));
+      let next = 0;
+      return tensor(
+        o.dtype(0),
+        Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : (shape[next++] ?? 1))),
+      );
+    },
+    traits: RESHAPES,
+  }),
+  flatten: op({
+    operands: 1,
+    attrs: { axis: "number" },
+    infer: (o, { axis }) => {
+      const shape = o.shape(0);
+      if (shape === null) return tensor(o.dtype(0), null);
+      const at = axis < 0 ? axis + shape.length : axis;
+      return tensor(o.dtype(0), [elementCount(shape.slice(0, at)), elementCount(shape.slice(at))]);
+    },
+    traits: RESHAPES,
+  }),
+  transpose: op({
+    operands: 1,
+    attrs: { perm: orNull("numbers") },
+    infer: (o, { perm }) => {
+      const shape = o.shape(0);
+      if (shape === null) return tensor(o.dtype(0), null);
+      if (perm !== null && perm.length !== shape.length)
+        o.fail(`a permutation of ${shape.length} axes`, `[${perm}]`);
+      return tensor(
+        o.dtype(0),
+        perm === null ? [...shape].reverse() : perm.map((p) => shape[o.axis(p, shape.length)] ?? 1),
+      );
+    },
+    traits: MOVES,
+  }),
+  concat: op({
+    operands: [1, MANY],
+    attrs: { axis: "axis" },
+    infer: (o, { axis }) => tensor(o.dtype(0), concat(o, axis)),
+    traits: {
+      ...MOVES,
+      moves: "all",
+      narrow: RESHAPES.narrow,
+      perSample: besideBatch,
+      perStep: ({ axis }, { ranks, operands }) => axis !== 0 && ranks.length === operands,
+      recognized: () => true,
+    },
+  }),
+  /** (x, sizes?) → parts */
+  split: op({
+    operands: [1, 2],
+    results: [1, MANY],
+    attrs: { axis: "axis" },
+    infer: (o, { axis }) => {
+      const shape = o.shape(0);
+      const sizes = splitSizes(o, axis);
+      return o.eachResult((part) => {
+        const size = sizes?.[part];
+        if (shape === null || size === undefined) return { dtype: o.dtype(0), shape: null };
+        return {
+          dtype: o.dtype(0),
+          shape: shape.map((d, i) => (i === o.axis(axis, shape.length) ? size : d)),
+        };
+      });
+    },
+    traits: MOVES,
+  }),
+  /** (x, starts, ends, axes?, steps?) */
+  slice: op({
+    operands: [3, 5],
+    attrs: {},
+    infer: (o) => tensor(o.dtype(0), slice(o)),
+    traits: MOVES,
+  }),
+  /** (x) → the part of one axis from `start`, `length` long; canonical form of slice, split and chunk */
+  part: op({
+    operands: 1,
+    attrs: { axis: "number", start: "dim", length: "dim" },
+    infer: (o, { axis, length }) => {
+      const shape = o.shape(0);
+      return tensor(o.dtype(0), shape === null ? null : shape.map((d, i) => (i === axis ? length : d)));
+    },
+    traits: {
+      ...MOVES,
+      narrow: RESHAPES.narrow,
+      perSample: besideBatch,
+      perStep: ({ axis }) => axis !== 0,
+      recognized: () => true,
+    },
+  }),
+  /** (x, repeats) */
+  tile: op({
+    operands: 2,
+    attrs: {},
+    infer: (o) => {
+      const [shape, repeats] = [o.shape(0), o.ints(1)];
+      if (shape === null || repeats === undefined) return tensor(o.dtype(0), null);
+      return tensor(
+        o.dtype(0),
+        shape.map((d, i) => mulDims(d, repeats[i] ?? 1)),
+      );
+    },
+    traits: MOVES,
+  }),
+  /** (x, pads, value?, axes?) */
+  pad: op({
+    operands: [2, 4],
+    attrs: { mode: oneOf("constant", "reflect", "edge", "wrap") },
+    infer: (o) => tensor(o.dtype(0), pad(o)),
+    traits: PLAIN,
+  }),
+  /** (shape) → filled with value */
+  "constant-of-shape": op({
+    operands: 1,
+    attrs: { value: "number", dtype: "dtype" },
+    infer: (o, { dtype }) => tensor(dtype, o.ints(0) ?? null),
+    traits: PLAIN,
+  }),
+  /** (start, limit, delta) */
+  range: op({
+    operands: 3,
+    attrs: {},
+    infer: (o) => tensor(o.dtype(0), range(o)),
+    traits: PLAIN,
+  }),
+  /** (x, k?) */
+  trilu: op({
+    operands: [1, 2],
+    attrs: { upper: "bool" },
+    infer: sameAsFirst,
+    traits: PLAIN,
+  }),
+  "eye-like": op({
+    operands: 1,
+    attrs: { k: "number", dtype: orNull("dtype") },
+    infer: (o, { dtype }) => tensor(dtype ?? o.dtype(0), o.shape(0)),
+    traits: PLAIN,
+  }),
+  "depth-to-space": op({
+    operands: 1,
+    attrs: { blockSize: "number", mode: oneOf("DCR", "CRD") },
+    infer: (o, { blockSize: b }) => {
+      const shape = o.shape(0);
+      if (shape === null) return tensor(o.dtype(0), null);
+      const [n = 1, c = 1, h = 1, w = 1] = shape;
+      const channels = divDims(c, b * b);
+      if (channels === undefined && typeof c === "number") o.fail(`channels divisible by ${b * b}`, `${c}`);
+      if (channels === undefined) return tensor(o.dtype(0), null);
+      return tensor(o.dtype(0), [n, channels, mulDims(h, b), mulDims(w, b)]);
+    },
+    traits: PLAIN,
+  }),
+  "space-to-depth": op({
+    operands: 1,
+    attrs: { blockSize: "number" },
+    infer: (o, { blockSize: b }) => {
+      const shape = o.shape(0);
+      const [n = 1, c = 1, h = 1, w = 1] = shape ?? [];
+      const [rows, columns] = [divDims(h, b), divDims(w, b)];
+      if (shape === null || rows === undefined || columns === undefined) return tensor(o.dtype(0), null);
+      return tensor(o.dtype(0), [n, mulDims(c, b * b), rows, columns]);
+    },
+    traits: PLAIN,
+  }),
 };

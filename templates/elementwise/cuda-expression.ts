@@ -5,7 +5,7 @@ import {
   printExpression,
   typeOfExpression,
 } from "../../ir/families/expression.js";
-import type { BinaryFn } from "../../ir/ops/index.js";
+import type { BinaryFn } from "../../ir/ops/elementwise.js";
 
 /** An element type in CUDA. */
 export const CUDA_ELEMENT: Readonly<Record<ElementType, string>> = {

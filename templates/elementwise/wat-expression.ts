@@ -6,7 +6,7 @@ import {
   printExpression,
   typeOfExpression,
 } from "../../ir/families/expression.js";
-import type { BinaryFn } from "../../ir/ops/index.js";
+import type { BinaryFn } from "../../ir/ops/elementwise.js";
 import { watFloat } from "../wat/define.js";
 
 /** An expression as WebAssembly text over (local.get $v0), …, and what it needs around it. */

@@ -1,5 +1,5 @@
 import type { ElementFn, ElementType } from "../../ir/families/expression.js";
-import type { BinaryFn } from "../../ir/ops/index.js";
+import type { BinaryFn } from "../../ir/ops/elementwise.js";
 import { activationFunction, ERF } from "../wgsl/functions.js";
 
 /** A function as a WGSL expression of its operand, and the declarations that it calls, by name. */

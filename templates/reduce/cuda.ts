@@ -1,5 +1,5 @@
 import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
-import type { ReduceFn } from "../../ir/ops/index.js";
+import type { ReduceFn } from "../../ir/ops/reductions.js";
 import type { Target } from "../../targets/target.js";
 import { defineCudaRows } from "../cuda/row-plan.js";
 import type { KernelDefinition } from "../family.js";

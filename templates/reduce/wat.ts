@@ -1,5 +1,5 @@
 import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
-import type { ReduceFn } from "../../ir/ops/index.js";
+import type { ReduceFn } from "../../ir/ops/reductions.js";
 import type { KernelDefinition } from "../family.js";
 import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
 

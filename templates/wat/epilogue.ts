@@ -1,5 +1,5 @@
 import type { KernelSignature } from "../../ir/families/contract/family.js";
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 import type { TemplateValues } from "../family.js";
 import { watArgs } from "./define.js";
 

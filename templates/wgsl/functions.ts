@@ -1,4 +1,4 @@
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 
 /** WGSL has no infinity, and `exp` and `tanh` of large values may overflow on the way: arguments are bounded. */
 const ERF = `// 2/sqrt(pi)·(x − x³/3 + x⁵/10 − …) near 0; Abramowitz and Stegun 7.1.26 elsewhere, |error| ≤ 1.5e-7.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Dim, Shape } from "../../ir/dim.js";
 import type { Node, ValueType } from "../../ir/graph/graph.js";
-import { compareDims, inferNode } from "../../ir/ops/infer.js";
+import { inferNode } from "../../ir/ops/infer.js";
+import { compareDims } from "../../ir/ops/operands.js";
 import { reshapedShape } from "../../ir/ops/shapes.js";
 import { sliceExtent } from "../../ir/ops/slice.js";
 

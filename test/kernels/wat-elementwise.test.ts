@@ -12,7 +12,7 @@ import {
   unary,
   where,
 } from "../../ir/families/expression.js";
-import { COMPARISONS } from "../../ir/ops/index.js";
+import { COMPARISONS } from "../../ir/ops/elementwise.js";
 import { countOf } from "../../ir/tensor.js";
 import { cpu } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";

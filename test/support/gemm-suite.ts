@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { UnpackTritsParams } from "../../ir/families/unpack-trits.js";
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import type { Device } from "../../runtime/device.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";

@@ -1,4 +1,4 @@
-import type { Activation } from "../../ir/ops/index.js";
+import type { Activation } from "../../ir/ops/linears.js";
 import { type MatrixArg, matrix } from "./launch.js";
 
 /** Activations in f64, erf by its series and continued fraction. */

@@ -10,7 +10,7 @@ import {
   unary,
   where,
 } from "../../ir/families/expression.js";
-import type { BinaryFn } from "../../ir/ops/index.js";
+import type { BinaryFn } from "../../ir/ops/elementwise.js";
 import { defineKernel } from "../../templates/index.js";
 import { expectClose } from "./compare.js";
 import { expectOut } from "./expect-out.js";

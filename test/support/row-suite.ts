@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ReduceFn } from "../../ir/ops/index.js";
+import type { ReduceFn } from "../../ir/ops/reductions.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import { defineKernel, type Family, type FamilyParams } from "../../templates/index.js";
 import { expectClose } from "./compare.js";

@@ -2,21 +2,22 @@ import type { NodeOf } from "../../../ir/graph/graph.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnsOf, type Operand, rowsArg, rowsOf, stored } from "../operand.js";
 import { fixed, headsOf, wholeVector } from "../rows.js";
+import type { Section } from "../rules.js";
 
 /** What is done head by head. */
-export const attention = {
-  rope(l: Lowering, node: NodeOf<"rope">): void {
+export const attention: Section<"attention"> = {
+  rope(l, node) {
     const tables = [l.input(node, 1), l.input(node, 2)];
     lowerRope(l, node, node.attrs.headDim, { epsilon: 0, norm: false, weight: null }, tables);
   },
 
-  "qk-norm-rope"(l: Lowering, node: NodeOf<"qk-norm-rope">): void {
+  "qk-norm-rope"(l, node) {
     const { headDim, epsilon } = node.attrs;
     const tables = [l.input(node, 2), l.input(node, 3)];
     lowerRope(l, node, headDim, { epsilon, norm: true, weight: l.optional(node, 1) }, tables);
   },
 
-  attention(l: Lowering, node: NodeOf<"attention">): void {
+  attention(l, node) {
     const [q, k, v] = [l.input(node, 0), l.input(node, 1), l.input(node, 2)];
     const out = l.output(node);
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");

@@ -13,27 +13,28 @@ import { launchElementwise } from "../elementwise.js";
 import { lowerExpression } from "../expression.js";
 import type { Lowering } from "../lowering.js";
 import { deviceDType } from "../operand.js";
+import type { Section } from "../rules.js";
 
 /** Ops of one output element each. */
-export const elementwise = {
-  unary: (l: Lowering, n: NodeOf<"unary">) => lowerExpression(l, n, ([x]) => unary(n.attrs.fn, x)),
-  binary: (l: Lowering, n: NodeOf<"binary">) => lowerExpression(l, n, ([a, b]) => binary(n.attrs.fn, a, b)),
-  where: (l: Lowering, n: NodeOf<"where">) => lowerExpression(l, n, ([c, a, b]) => where(c, a, b)),
-  silu: (l: Lowering, n: NodeOf<"silu">) => lowerExpression(l, n, ([x]) => unary("silu", x)),
-  gelu: (l: Lowering, n: NodeOf<"gelu">) =>
+export const elementwise: Section<"elementwise"> = {
+  unary: (l, n) => lowerExpression(l, n, ([x]) => unary(n.attrs.fn, x)),
+  binary: (l, n) => lowerExpression(l, n, ([a, b]) => binary(n.attrs.fn, a, b)),
+  where: (l, n) => lowerExpression(l, n, ([c, a, b]) => where(c, a, b)),
+  silu: (l, n) => lowerExpression(l, n, ([x]) => unary("silu", x)),
+  gelu: (l, n) =>
     lowerExpression(l, n, ([x]) => unary(n.attrs.approximate === "tanh" ? "gelu-tanh" : "gelu-erf", x)),
   /** x ≥ 0 ? x : slope·x */
-  prelu: (l: Lowering, n: NodeOf<"prelu">) =>
+  prelu: (l, n) =>
     lowerExpression(l, n, ([x, slope]) => where(binary("less", x, constant(0)), binary("mul", slope, x), x)),
-  "leaky-relu": (l: Lowering, n: NodeOf<"leaky-relu">) =>
+  "leaky-relu": (l, n) =>
     lowerExpression(l, n, ([x]) =>
       where(binary("less", x, constant(0)), binary("mul", x, constant(n.attrs.alpha)), x),
     ),
   /** x > 0 ? x : α·(eˣ − 1) */
-  elu: (l: Lowering, n: NodeOf<"elu">) =>
+  elu: (l, n) =>
     lowerExpression(l, n, ([x]) => where(binary("less", x, constant(0)), scaledExp(x, n.attrs.alpha), x)),
   /** max(0, x) + min(0, α·(e^(x/α) − 1)) */
-  celu: (l: Lowering, n: NodeOf<"celu">) =>
+  celu: (l, n) =>
     lowerExpression(l, n, ([x]) =>
       where(
         binary("less", x, constant(0)),
@@ -42,7 +43,7 @@ export const elementwise = {
       ),
     ),
   /** γ·(x > 0 ? x : α·(eˣ − 1)) */
-  selu: (l: Lowering, n: NodeOf<"selu">) =>
+  selu: (l, n) =>
     lowerExpression(l, n, ([x]) =>
       binary(
         "mul",
@@ -51,15 +52,15 @@ export const elementwise = {
       ),
     ),
   /** max(0, min(1, α·x + β)) */
-  "hard-sigmoid": (l: Lowering, n: NodeOf<"hard-sigmoid">) =>
+  "hard-sigmoid": (l, n) =>
     lowerExpression(l, n, ([x]) => {
       const line = binary("add", binary("mul", x, constant(n.attrs.alpha)), constant(n.attrs.beta));
       return binary("max", binary("min", line, constant(1)), constant(0));
     }),
-  "thresholded-relu": (l: Lowering, n: NodeOf<"thresholded-relu">) =>
+  "thresholded-relu": (l, n) =>
     lowerExpression(l, n, ([x]) => where(binary("greater", x, constant(n.attrs.alpha)), x, constant(0))),
   /** x < −λ ? x + bias : x > λ ? x − bias : 0 */
-  shrink: (l: Lowering, n: NodeOf<"shrink">) =>
+  shrink: (l, n) =>
     lowerExpression(l, n, ([x]) => {
       const above = where(
         binary("greater", x, constant(n.attrs.lambd)),

@@ -1,13 +1,13 @@
 import { elementCount } from "../../../ir/dim.js";
 import { cast, input } from "../../../ir/families/expression.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import { launchElementwise } from "../elementwise.js";
 import type { Lowering } from "../lowering.js";
 import { columnArg, type Operand, rowsArg, rowsOf } from "../operand.js";
+import type { Section } from "../rules.js";
 
 /** Sines and cosines of positions and times. */
-export const embeddings = {
-  "rope-table"(l: Lowering, node: NodeOf<"rope-table">): void {
+export const embeddings: Section<"embeddings"> = {
+  "rope-table"(l, node) {
     const ids = asFloat(l, l.input(node, 0));
     const rows = rowsOf(ids.shape);
     l.launch({
@@ -18,7 +18,7 @@ export const embeddings = {
     });
   },
 
-  "timestep-embedding"(l: Lowering, node: NodeOf<"timestep-embedding">): void {
+  "timestep-embedding"(l, node) {
     const t = asFloat(l, l.input(node, 0));
     const rows = elementCount(t.shape);
     l.launch({

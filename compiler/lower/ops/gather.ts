@@ -1,14 +1,14 @@
 import { elementCount } from "../../../ir/dim.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import { intoPacked, packed, reinterpret } from "../alias.js";
 import { copy, transposed } from "../elementwise.js";
-import { type Lowering, UnsupportedOp } from "../lowering.js";
+import { UnsupportedOp } from "../lowering.js";
 import { columnArg, type Operand, rowsArg } from "../operand.js";
 import { fixed } from "../rows.js";
+import type { Section } from "../rules.js";
 
 /** Lookups by index. */
-export const gather = {
-  gather(l: Lowering, node: NodeOf<"gather">): void {
+export const gather: Section<"gather"> = {
+  gather(l, node) {
     const table = l.input(node, 0);
     const indices = packed(l, l.input(node, 1));
     const rank = table.shape.length;

@@ -1,6 +1,7 @@
-import type { Node, NodeOf } from "../../../ir/graph/graph.js";
+import type { Node } from "../../../ir/graph/graph.js";
 import type { OpName } from "../../../ir/ops/index.js";
 import type { Lowering } from "../lowering.js";
+import type { Rules } from "../rules.js";
 import { attention } from "./attention.js";
 import { elementwise } from "./elementwise.js";
 import { embeddings } from "./embeddings.js";
@@ -13,9 +14,7 @@ import { quantized } from "./quantized.js";
 import { reductions } from "./reductions.js";
 import { shapes } from "./shapes.js";
 
-type Rules = { readonly [K in OpName]?: (lowering: Lowering, node: NodeOf<K>) => void };
-
-const RULES: Rules = {
+const RULES: Rules<OpName> = {
   ...attention,
   ...elementwise,
   ...embeddings,

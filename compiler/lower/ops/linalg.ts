@@ -1,15 +1,14 @@
 import { type Dim, elementCount, mulDims, type Shape } from "../../../ir/dim.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { intoPacked } from "../alias.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnsOf, type Operand, rowsArg } from "../operand.js";
+import type { Section } from "../rules.js";
 
 /** Products of matrices. */
-export const linalg = {
-  matmul: (l: Lowering, node: NodeOf<"matmul">) =>
-    matmul(l, l.input(node, 0), l.input(node, 1), l.output(node)),
+export const linalg: Section<"linalg"> = {
+  matmul: (l, node) => matmul(l, l.input(node, 0), l.input(node, 1), l.output(node)),
 };
 
 function matmul(l: Lowering, left: Operand, right: Operand, out: Operand): void {

@@ -7,8 +7,9 @@ import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
 import { perRowOrOnce } from "../rows.js";
+import type { Section } from "../rules.js";
 
-export const linears = {
+export const linears: Section<"linears"> = {
   linear: lowerLinear,
   "ternary-linear": lowerTernaryLinear,
   "ternary-qkv": lowerTernaryQkv,

@@ -1,22 +1,21 @@
 import { binary, constant } from "../../../ir/families/expression.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import { lowerExpression } from "../expression.js";
-import type { Lowering } from "../lowering.js";
 import { columnsOf, rowsArg, rowsOf, stored } from "../operand.js";
 import { fixed, perRowOrOnce } from "../rows.js";
+import type { Section } from "../rules.js";
 
 /** Shift, scale and gate of rows. */
-export const modulation = {
+export const modulation: Section<"modulation"> = {
   /** x·(1 + scale) + shift */
-  modulate: (l: Lowering, n: NodeOf<"modulate">) =>
+  modulate: (l, n) =>
     lowerExpression(l, n, ([x, shift, scale]) =>
       binary("add", binary("mul", x, binary("add", scale, constant(1))), shift),
     ),
   /** residual + gate·y */
-  "gated-residual": (l: Lowering, n: NodeOf<"gated-residual">) =>
+  "gated-residual": (l, n) =>
     lowerExpression(l, n, ([residual, gate, y]) => binary("add", residual, binary("mul", gate, y))),
 
-  adaln(l: Lowering, node: NodeOf<"adaln">): void {
+  adaln(l, node) {
     const out = l.output(node);
     const rows = rowsOf(out.shape);
     l.launch({

@@ -1,13 +1,13 @@
 import { elementCount } from "../../../ir/dim.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import { reinterpret } from "../alias.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnsOf, type Operand, rowsArg, rowsOf, stored } from "../operand.js";
 import { fixed, headsOf, wholeVector } from "../rows.js";
+import type { Section } from "../rules.js";
 
 /** Rows brought to mean 0 or square mean 1. */
-export const norms = {
-  "layer-norm"(l: Lowering, node: NodeOf<"layer-norm">): void {
+export const norms: Section<"norms"> = {
+  "layer-norm"(l, node) {
     const scale = l.optional(node, 1);
     const bias = l.optional(node, 2);
     const x = rowsFromAxis(l, l.input(node, 0), node.attrs.axis);
@@ -22,7 +22,7 @@ export const norms = {
     });
   },
 
-  "rms-norm"(l: Lowering, node: NodeOf<"rms-norm">): void {
+  "rms-norm"(l, node) {
     const weight = l.optional(node, 1);
     const x = rowsFromAxis(l, l.input(node, 0), node.attrs.axis);
     const out = outputRows(l.output(node), x);

@@ -2,10 +2,11 @@ import type { NodeOf } from "../../../ir/graph/graph.js";
 import type { Lowering } from "../lowering.js";
 import { columnArg, columnsOf, rowsArg, rowsOf, stored } from "../operand.js";
 import { fixed, perRowOrOnce } from "../rows.js";
+import type { Section } from "../rules.js";
 
 /** Rows of int8 with a scale and a sum each. */
-export const quantized = {
-  "adaln-quantize"(l: Lowering, node: NodeOf<"adaln-quantize">): void {
+export const quantized: Section<"quantized"> = {
+  "adaln-quantize"(l, node) {
     const x = l.input(node, 0);
     const rows = rowsOf(x.shape);
     l.launch({
@@ -21,7 +22,7 @@ export const quantized = {
     });
   },
 
-  "quantize-rows"(l: Lowering, node: NodeOf<"quantize-rows">): void {
+  "quantize-rows"(l, node) {
     const q = l.output(node);
     const rows = rowsOf(q.shape);
     const c = fixed(columnsOf(q.shape));

@@ -1,14 +1,14 @@
 import { elementCount } from "../../../ir/dim.js";
-import type { NodeOf } from "../../../ir/graph/graph.js";
 import { plainIntsOf } from "../../rewrite/values.js";
 import { intoPacked, reinterpret } from "../alias.js";
 import { copy, transposed } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, rowsArg } from "../operand.js";
+import type { Section } from "../rules.js";
 
 /** Sums and softmax along axes. */
-export const reductions = {
-  reduce(l: Lowering, node: NodeOf<"reduce">): void {
+export const reductions: Section<"reductions"> = {
+  reduce(l, node) {
     const x = l.input(node, 0);
     const out = l.output(node);
     if (x.dtype !== "f32") throw new UnsupportedOp(`a reduction of ${x.dtype}`);
@@ -39,7 +39,7 @@ export const reductions = {
     );
   },
 
-  softmax(l: Lowering, node: NodeOf<"softmax">): void {
+  softmax(l, node) {
     alongLastAxis(l, l.input(node, 0), l.output(node), node.attrs.axis, (x, out) => {
       const rows = elementCount(x.shape.slice(0, -1));
       l.launch({

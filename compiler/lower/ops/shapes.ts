@@ -1,21 +1,22 @@
 import { addDims, type Dim, divDims, mulDims, type Shape } from "../../../ir/dim.js";
 import { constant, input } from "../../../ir/families/expression.js";
-import type { Node, NodeOf } from "../../../ir/graph/graph.js";
+import type { Node } from "../../../ir/graph/graph.js";
 import { intsOf, plainIntsOf, scalarOf } from "../../rewrite/values.js";
 import { aliasOrCopy, reinterpret } from "../alias.js";
 import { copy, launchElementwise, launchStrided, strideOperand } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { type Operand, rowsOf, stridesOf } from "../operand.js";
+import type { Section } from "../rules.js";
 
 /** Ops that move elements: aliases where offsets and strides can say it, else strided copies. */
-export const shapes = {
+export const shapes: Section<"shapes"> = {
   reshape: lowerReshape,
   squeeze: lowerReshape,
   unsqueeze: lowerReshape,
   flatten: lowerReshape,
-  expand: (l: Lowering, node: Node) => copy(l, l.input(node, 0), l.output(node)),
+  expand: (l, node) => copy(l, l.input(node, 0), l.output(node)),
 
-  transpose(l: Lowering, node: NodeOf<"transpose">): void {
+  transpose(l, node) {
     const x = l.input(node, 0);
     const perm = node.attrs.perm ?? x.shape.map((_, i) => x.shape.length - 1 - i);
     const out = l.output(node);
@@ -24,13 +25,13 @@ export const shapes = {
     launchStrided(l, input(0), [strideOperand(x, strides)], strideOperand(out, stridesOf(out)), out.shape);
   },
 
-  part(l: Lowering, node: NodeOf<"part">): void {
+  part(l, node) {
     const [id = ""] = node.outputs;
     if (l.windows.get(id)?.of === node.inputs[0]) return;
     copyPart(l, l.input(node, 0), node.attrs.axis, node.attrs.start, l.output(node));
   },
 
-  split(l: Lowering, node: NodeOf<"split">): void {
+  split(l, node) {
     const x = l.input(node, 0);
     const axis = node.attrs.axis < 0 ? node.attrs.axis + x.shape.length : node.attrs.axis;
     let start: Dim = 0;
@@ -41,7 +42,7 @@ export const shapes = {
     }
   },
 
-  slice(l: Lowering, node: NodeOf<"slice">): void {
+  slice(l, node) {
     const x = l.input(node, 0);
     const out = l.output(node);
     const starts = intsOf(l.graph, node.inputs[1]);
@@ -65,7 +66,7 @@ export const shapes = {
     launchStrided(l, input(0), [from], strideOperand(out, stridesOf(out)), out.shape);
   },
 
-  concat(l: Lowering, node: NodeOf<"concat">): void {
+  concat(l, node) {
     if (node.outputs.some((id) => l.scattered.has(id))) return;
     const out = l.output(node);
     const axis = node.attrs.axis < 0 ? node.attrs.axis + out.shape.length : node.attrs.axis;
@@ -79,7 +80,7 @@ export const shapes = {
     }
   },
 
-  tile(l: Lowering, node: NodeOf<"tile">): void {
+  tile(l, node) {
     const x = l.input(node, 0);
     const out = l.output(node);
     const [from, to] = [stridesOf(x), stridesOf(out)];
@@ -96,7 +97,7 @@ export const shapes = {
     launchStrided(l, input(0), [strideOperand(x, inStrides)], strideOperand(out, outStrides), shape);
   },
 
-  pad(l: Lowering, node: NodeOf<"pad">): void {
+  pad(l, node) {
     const x = l.input(node, 0);
     const out = l.output(node);
     const pads = intsOf(l.graph, node.inputs[1]);
@@ -118,8 +119,7 @@ export const shapes = {
     launchStrided(l, input(0), [strideOperand(x, stridesOf(x))], to, x.shape);
   },
 
-  "constant-of-shape": (l: Lowering, node: NodeOf<"constant-of-shape">) =>
-    fill(l, l.output(node), node.attrs.value),
+  "constant-of-shape": (l, node) => fill(l, l.output(node), node.attrs.value),
 };
 
 function fill(l: Lowering, out: Operand, value: number): void {

@@ -39,7 +39,7 @@ export function qkNormRope(n: Operands, all: QkNormRope): Name {
   return rotate(n, { ...all, x: groupedRmsNorm(n, { ...norm, group }) });
 }
 
-export const attention: Section<"rope" | "qk-norm-rope" | "attention"> = {
+export const attention: Section<"attention"> = {
   rope: (n, { headDim }) => {
     const dtype = n.dtype(0);
     const table = { cos: n.as(1, dtype), sin: n.as(2, dtype) };

@@ -1,5 +1,5 @@
 import { isFloat } from "../../../ir/dtype.js";
-import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/elementwise.js";
 import { gelu, silu } from "../activations.js";
 import { ONNX_TYPE } from "../format.js";
 import type { Section } from "../operands.js";
@@ -67,22 +67,7 @@ const BINARY: Readonly<Record<BinaryFn, readonly [type: string, attributes?: Att
 };
 
 /** One element of the result from one of each operand. */
-export const elementwise: Section<
-  | "unary"
-  | "binary"
-  | "where"
-  | "cast"
-  | "leaky-relu"
-  | "elu"
-  | "celu"
-  | "selu"
-  | "hard-sigmoid"
-  | "thresholded-relu"
-  | "shrink"
-  | "prelu"
-  | "silu"
-  | "gelu"
-> = {
+export const elementwise: Section<"elementwise"> = {
   unary: (n, { fn }) => n.op(UNARY[fn], [n.input(0)]),
   binary: (n, { fn }) => {
     const [a, b] = [n.input(0), n.input(1)];

@@ -1,7 +1,7 @@
 import { ropePairs, sinusoidFrequencies } from "../../../ir/ops/frequencies.js";
 import type { Section } from "../operands.js";
 
-export const embeddings: Section<"rope-table" | "timestep-embedding"> = {
+export const embeddings: Section<"embeddings"> = {
   /** Angles axis by axis, id·frequency, side by side: cos and sin [T, D/2]. */
   "rope-table": (n, attrs) => {
     const dtype = n.outDtype();

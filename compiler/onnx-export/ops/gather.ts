@@ -1,4 +1,4 @@
-import type { ScatterReduction } from "../../../ir/ops/index.js";
+import type { ScatterReduction } from "../../../ir/ops/gather.js";
 import type { Section } from "../operands.js";
 import type { Attributes } from "../writer.js";
 
@@ -7,16 +7,7 @@ function reduction(word: ScatterReduction): Attributes {
 }
 
 /** Reading and writing by index. */
-export const gather: Section<
-  | "gather"
-  | "gather-elements"
-  | "gather-nd"
-  | "scatter-elements"
-  | "scatter-nd"
-  | "nonzero"
-  | "one-hot"
-  | "compress"
-> = {
+export const gather: Section<"gather"> = {
   gather: (n, { axis }) => n.op("Gather", n.rest(), { axis: { int: axis } }),
   "gather-elements": (n, { axis }) => n.op("GatherElements", n.rest(), { axis: { int: axis } }),
   "gather-nd": (n, { batchDims }) => n.op("GatherND", n.rest(), { batch_dims: { int: batchDims } }),

@@ -1,4 +1,4 @@
-import type { AutoPad, ConvAttrs } from "../../../ir/ops/index.js";
+import type { AutoPad, ConvAttrs } from "../../../ir/ops/images.js";
 import type { Section } from "../operands.js";
 import type { Attributes } from "../writer.js";
 import { flag } from "../writer.js";
@@ -30,7 +30,7 @@ function convolution(attrs: ConvAttrs): Attributes {
 }
 
 /** Convolutions and other windows over images. */
-export const images: Section<"conv" | "conv-transpose" | "pool" | "global-pool" | "resize"> = {
+export const images: Section<"images"> = {
   conv: (n, attrs) => n.op("Conv", n.rest(), convolution(attrs)),
   "conv-transpose": (n, attrs) =>
     n.op("ConvTranspose", n.rest(), {

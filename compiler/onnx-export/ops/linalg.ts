@@ -2,7 +2,7 @@ import type { Section } from "../operands.js";
 import { flag } from "../writer.js";
 
 /** Products of matrices and tensors. */
-export const linalg: Section<"matmul" | "gemm" | "einsum"> = {
+export const linalg: Section<"linalg"> = {
   matmul: (n) => n.op("MatMul", n.rest()),
   gemm: (n, { alpha, beta, transA, transB }) =>
     n.op("Gemm", n.rest(), {

@@ -1,5 +1,5 @@
 import type { DType } from "../../../ir/dtype.js";
-import type { Activation } from "../../../ir/ops/index.js";
+import type { Activation } from "../../../ir/ops/linears.js";
 import { activated } from "../activations.js";
 import type { Operands, Section } from "../operands.js";
 import type { Name } from "../writer.js";
@@ -42,7 +42,7 @@ function ternaryProduct(n: Operands, quantized: boolean): TernaryProduct {
 }
 
 /** Linear layers: MatMul with the transposed weight, Add, and what was fused into them. */
-export const linears: Section<"linear" | "ternary-linear" | "ternary-qkv"> = {
+export const linears: Section<"linears"> = {
   linear: (n, attrs) => {
     const dtype = n.dtype(0);
     const y = product(n, n.input(0), n.as(1, dtype), n.has(2) ? n.as(2, dtype) : null);

@@ -37,7 +37,7 @@ export function adaln(n: Operands, epsilon: number): Name {
 }
 
 /** Shift, scale and gate of rows. */
-export const modulation: Section<"modulate" | "gated-residual" | "adaln"> = {
+export const modulation: Section<"modulation"> = {
   modulate: (n) => modulate(n, n.input(0), n.rank(0), n.dtype(0)),
   "gated-residual": (n) => {
     const dtype = n.outDtype();

@@ -61,9 +61,7 @@ export function groupedRmsNorm(
   return n.reshape(scaled, [...kept, width]);
 }
 
-export const norms: Section<
-  "layer-norm" | "rms-norm" | "instance-norm" | "group-norm" | "batch-norm" | "lp-norm"
-> = {
+export const norms: Section<"norms"> = {
   "layer-norm": (n, { axis, epsilon }) => {
     const dtype = n.dtype(0);
     const operand = (i: number) => (n.has(i) ? n.as(i, dtype) : null);

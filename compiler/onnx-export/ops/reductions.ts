@@ -1,4 +1,4 @@
-import type { ReduceFn } from "../../../ir/ops/index.js";
+import type { ReduceFn } from "../../../ir/ops/reductions.js";
 import type { Section } from "../operands.js";
 import { flag } from "../writer.js";
 
@@ -16,7 +16,7 @@ const REDUCE: Readonly<Record<ReduceFn, string>> = {
 };
 
 /** Along axes: sums and extrema, running ones, the largest entries, softmax. */
-export const reductions: Section<"reduce" | "arg-reduce" | "cumsum" | "topk" | "softmax" | "softmax-flat"> = {
+export const reductions: Section<"reductions"> = {
   reduce: (n, { fn, keepDims, noopWithEmptyAxes }) =>
     n.op(REDUCE[fn], n.rest(), {
       keepdims: flag(keepDims),

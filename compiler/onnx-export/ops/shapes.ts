@@ -5,28 +5,7 @@ import { scalarProto } from "../scalar-proto.js";
 import { flag } from "../writer.js";
 
 /** Elements moved, repeated or made by their place. */
-export const shapes: Section<
-  | "part"
-  | "shape"
-  | "size"
-  | "reshape"
-  | "expand"
-  | "squeeze"
-  | "unsqueeze"
-  | "flatten"
-  | "transpose"
-  | "concat"
-  | "split"
-  | "slice"
-  | "tile"
-  | "pad"
-  | "constant-of-shape"
-  | "range"
-  | "trilu"
-  | "eye-like"
-  | "depth-to-space"
-  | "space-to-depth"
-> = {
+export const shapes: Section<"shapes"> = {
   part: (n, { axis, start, length }) => {
     const bounds = [n.dimensions([start]), n.dimensions([addDims(start, length)])];
     return n.op("Slice", [n.input(0), ...bounds, n.integers(axis)]);

@@ -1,8 +1,8 @@
 import type { DType } from "../../../ir/dtype.js";
 import { FLOAT_DTYPES, isFloat } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
-import { COMPARISONS } from "../../../ir/ops/index.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/elementwise.js";
+import { COMPARISONS } from "../../../ir/ops/elementwise.js";
 import { swish } from "../expand/swish.js";
 import type { Operation, OperatorImporter } from "../operation.js";
 

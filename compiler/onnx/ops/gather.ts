@@ -1,4 +1,4 @@
-import type { ScatterReduction } from "../../../ir/ops/index.js";
+import type { ScatterReduction } from "../../../ir/ops/gather.js";
 import type { Operation } from "../operation.js";
 
 // Reading and writing by index.

@@ -1,5 +1,5 @@
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { AutoPad, ConvAttrs } from "../../../ir/ops/index.js";
+import type { AutoPad, ConvAttrs } from "../../../ir/ops/images.js";
 import { countOf } from "../../../ir/tensor.js";
 import type { Operation } from "../operation.js";
 

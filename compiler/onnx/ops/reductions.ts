@@ -1,6 +1,6 @@
 import type { DType } from "../../../ir/dtype.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
-import type { ReduceFn } from "../../../ir/ops/index.js";
+import type { ReduceFn } from "../../../ir/ops/reductions.js";
 import { typed } from "../builder.js";
 import type { Operation, OperatorImporter } from "../operation.js";
 

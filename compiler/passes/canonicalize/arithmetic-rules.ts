@@ -1,7 +1,7 @@
 import { sameShape } from "../../../ir/dim.js";
 import { isFloat } from "../../../ir/dtype.js";
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import type { BinaryFn } from "../../../ir/ops/index.js";
+import type { BinaryFn } from "../../../ir/ops/elementwise.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { scalarOf } from "../../rewrite/values.js";
 import { becomes, operand, type Rule, resultOf, rule } from "./rule.js";

@@ -1,6 +1,7 @@
 import type { ByteReader } from "../../../ir/constant/constant.js";
 import type { Node } from "../../../ir/graph/graph.js";
-import type { ReduceFn } from "../../../ir/ops/index.js";
+import { definitionOf, OP_NAMES, type OpAttrs, type OpName } from "../../../ir/ops/index.js";
+import type { ReduceFn } from "../../../ir/ops/reductions.js";
 import { countOf } from "../../../ir/tensor.js";
 import { intsConstant, plainIntsOf } from "../../rewrite/values.js";
 import { materialize } from "../fold-constants/evaluate.js";
@@ -11,32 +12,22 @@ import { becomes, normalAxis, operand, type Rule, resultOf, rule } from "./rule.
 /** Reductions that give an element back when they reduce it alone. */
 const IDENTITIES: ReadonlySet<ReduceFn> = new Set(["sum", "mean", "max", "min", "prod"]);
 
+/** Operations with an attribute that counts the axes of operand 0. */
+type AxisOp = { [K in OpName]: OpAttrs[K] extends { readonly axis: number } ? K : never }[OpName];
+
+function hasAxis(op: OpName): op is AxisOp {
+  return definitionOf(op).attrs.axis === "axis";
+}
+
 export const ATTRIBUTE_RULES: readonly Rule[] = [
   // axis −1 = axis n−1
-  rule(
-    "explicit-axis",
-    [
-      "concat",
-      "split",
-      "gather",
-      "gather-elements",
-      "scatter-elements",
-      "softmax",
-      "layer-norm",
-      "rms-norm",
-      "lp-norm",
-      "arg-reduce",
-      "topk",
-      "dequantize-linear",
-    ],
-    (node, edit) => {
-      const rank = edit.type(operand(node, 0)).shape?.length;
-      if (node.attrs.axis >= 0 || rank === undefined) return false;
-      const attrs = { ...node.attrs, axis: normalAxis(node.attrs.axis, rank) };
-      edit.replaceNode(node as unknown as Node, { ...node, attrs } as unknown as Node);
-      return true;
-    },
-  ),
+  rule("explicit-axis", OP_NAMES.filter(hasAxis), (node, edit) => {
+    const rank = edit.type(operand(node, 0)).shape?.length;
+    if (node.attrs.axis >= 0 || rank === undefined) return false;
+    const attrs = { ...node.attrs, axis: normalAxis(node.attrs.axis, rank) };
+    edit.replaceNode(node as unknown as Node, { ...node, attrs } as unknown as Node);
+    return true;
+  }),
 
   // reduce(x) = reduce(x, [0, …, n−1]); reduce(x, [−1]) = reduce(x, [n−1])
   rule("explicit-reduction", "reduce", (node, edit) => {

@@ -1,6 +1,5 @@
 import type { Constant } from "../../../ir/constant/constant.js";
-import type { ValueId } from "../../../ir/graph/graph.js";
-import { subgraphsOf } from "../../analysis/subgraphs.js";
+import { subgraphsOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 
 /** Longer inline constants are compared by identity only. */

@@ -2,11 +2,12 @@ import type { ByteReader, Constant } from "../../../ir/constant/constant.js";
 import type { Dim } from "../../../ir/dim.js";
 import { type DType, isFloat } from "../../../ir/dtype.js";
 import { TritcError } from "../../../ir/errors.js";
-import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
-import type { OpName } from "../../../ir/ops/index.js";
-import { type InferSource, inferNode } from "../../../ir/ops/infer.js";
+import { type Graph, type Node, subgraphsOf, type ValueId, type ValueType } from "../../../ir/graph/graph.js";
+import { definitionOf } from "../../../ir/ops/index.js";
+import { inferNode } from "../../../ir/ops/infer.js";
+import type { InferSource } from "../../../ir/ops/operands.js";
 import { countOf } from "../../../ir/tensor.js";
-import { renameValues, subgraphsOf } from "../../analysis/subgraphs.js";
+import { renameValues } from "../../analysis/subgraphs.js";
 import { dimsOf, elementsOf, intsConstant } from "../../rewrite/values.js";
 import type { Equation } from "./equations.js";
 import { evaluateNode, materialize } from "./evaluate.js";
@@ -204,13 +205,10 @@ export class Sweep {
 
   /** Whether there is work left for an evaluation: chains of large constants stay in the graph. */
   #affords(node: Node, most: number, operands: number): boolean {
-    if (most <= MOST_INLINE && !CONTRACTIONS.has(node.op)) return true;
+    const { work: kind } = definitionOf(node.op).traits;
+    if (most <= MOST_INLINE && kind === "elements") return true;
     // A product of matrices does at most √(|a|·|b|·|c|) multiplications, other contractions at most |a|·|b|.
-    const work = CONTRACTIONS.has(node.op)
-      ? node.op === "matmul"
-        ? most ** 1.5
-        : most ** 2
-      : most * operands;
+    const work = kind === "elements" ? most * operands : kind === "matrix product" ? most ** 1.5 : most ** 2;
     if (work > MOST_WORK - this.#work) return false;
     this.#work += work;
     return true;
@@ -330,14 +328,6 @@ export class Sweep {
     return { ...graph, inputs, outputs, types: this.types, constants: this.constants, nodes: this.nodes };
   }
 }
-
-const CONTRACTIONS: ReadonlySet<OpName> = new Set<OpName>([
-  "matmul",
-  "linear",
-  "einsum",
-  "conv",
-  "conv-transpose",
-]);
 
 function tooLarge(node: Node): TritcError {
   return new TritcError({

@@ -2,8 +2,9 @@ import type { Constant } from "../../../ir/constant/constant.js";
 import { addDims, type Dim, divDims, mulDims, negateDim, subDims } from "../../../ir/dim.js";
 import { type DType, isFloat } from "../../../ir/dtype.js";
 import type { Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
-import type { BinaryFn, OpName, UnaryFn } from "../../../ir/ops/index.js";
-import { compareDims } from "../../../ir/ops/infer.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/elementwise.js";
+import { definitionOf } from "../../../ir/ops/index.js";
+import { compareDims } from "../../../ir/ops/operands.js";
 import { countOf } from "../../../ir/tensor.js";
 import { intsConstant } from "../../rewrite/values.js";
 import { evaluateNode } from "./evaluate.js";
@@ -18,24 +19,6 @@ export interface Symbolic {
 /** Longer lists are data, not shapes. */
 export const MOST_SYMBOLIC = 4096;
 
-/** Operands whose elements an op only moves; the others must be plain constants. */
-const MOVES: Partial<Record<OpName, readonly number[] | "all">> = {
-  gather: [0],
-  "gather-elements": [0],
-  "gather-nd": [0],
-  slice: [0],
-  concat: "all",
-  reshape: [0],
-  flatten: [0],
-  squeeze: [0],
-  unsqueeze: [0],
-  expand: [0],
-  tile: [0],
-  transpose: [0],
-  split: [0],
-  where: [1, 2],
-};
-
 /**
  * Evaluates shape arithmetic over symbolic dimensions, knowing that a symbol is at least 1: a comparison
  * that this settles is settled. Undefined where the result depends on the symbols or the op is not one.
@@ -45,7 +28,8 @@ export function evaluateSymbolically(
   operands: readonly (Symbolic | undefined)[],
   types: readonly ValueType[],
 ): readonly Symbolic[] | undefined {
-  if (MOVES[node.op] !== undefined) return move(node, operands, types);
+  const { moves } = definitionOf(node.op).traits;
+  if (moves.length > 0) return move(node, moves, operands, types);
   const [a, b] = operands;
   if (a === undefined || operands.some((o) => o?.elements.some(isFraction))) return undefined;
   const same = (elements: readonly (Dim | undefined)[] | undefined, dtype: DType, shape = a.shape) =>
@@ -96,13 +80,15 @@ export function evaluateSymbolically(
   }
 }
 
-/** Lets the interpreter move indices in place of the elements, then looks the elements up. */
+/** Lets the interpreter move indices in place of the elements of operands `moves`, then looks the elements up. */
 function move(
   node: Node,
+  moves: readonly number[] | "all",
   operands: readonly (Symbolic | undefined)[],
   types: readonly ValueType[],
 ): readonly Symbolic[] | undefined {
-  const moved = MOVES[node.op];
+  // Where a part begins is an attribute, and may depend on the symbols.
+  if (node.op === "part" && typeof node.attrs.start !== "number") return undefined;
   const table: Dim[] = [];
   const constants = new Map<ValueId, Constant>();
   const inputs: (ValueId | null)[] = [];
@@ -116,7 +102,7 @@ function move(
     if (operand === undefined) return undefined;
     const name = `operand${i}`;
     inputs.push(name);
-    const isData = moved === "all" || moved?.includes(i) === true;
+    const isData = moves === "all" || moves.includes(i);
     if (isData) {
       dtype = operand.dtype;
       const base = table.length;

@@ -1,6 +1,6 @@
 import { sameShape } from "../../../ir/dim.js";
 import type { Node, ValueId } from "../../../ir/graph/graph.js";
-import type { BinaryFn, UnaryFn } from "../../../ir/ops/index.js";
+import type { BinaryFn, UnaryFn } from "../../../ir/ops/elementwise.js";
 import type { Rewriter } from "../../rewrite/rewriter.js";
 
 /**
