@@ -3,13 +3,14 @@ import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import { someOf } from "../checkpoint/errors.js";
+import type { ModelFamily } from "../models/family.js";
+import { familyOf } from "../models/index.js";
+import type { Resolved, RowRange } from "./adapted.js";
 import { widened } from "./algebra.js";
 import { loraError, withOthers } from "./errors.js";
-import { ModuleNames, type Resolved } from "./modules.js";
 import { Parameters, type Replacements } from "./parameters.js";
 import type { AdapterModule, AdapterTensor, LoraAdapter } from "./read.js";
 import { moduleSettings } from "./settings.js";
-import { type RowRange, rowRanges } from "./targets.js";
 import { linearUpdate, type ModuleUpdate, normUpdate, type UpdateContext } from "./update.js";
 
 /** What becomes of an adapter. */
@@ -58,7 +59,8 @@ export function planLora(graph: Graph, adapters: readonly LoraAdapter[], reader:
 type Found = Extract<Resolved, { readonly is: "module" }>;
 
 class Planner {
-  readonly #names: ModuleNames;
+  readonly #family: ModelFamily;
+  readonly #resolveName: (name: string) => Resolved;
   readonly #ranges: ReadonlyMap<string, RowRange>;
   readonly #parameters: Parameters;
   readonly #reader: ByteReader;
@@ -66,8 +68,9 @@ class Planner {
   readonly #guidance: boolean;
 
   constructor(graph: Graph, model: ModelDescription, reader: ByteReader) {
-    this.#names = new ModuleNames(model);
-    this.#ranges = rowRanges(graph);
+    this.#family = familyOf(model);
+    this.#resolveName = this.#family.adapters.names(model);
+    this.#ranges = this.#family.adapters.rows(graph);
     this.#parameters = new Parameters(graph);
     this.#reader = reader;
     this.#ownChannels = model.inChannels;
@@ -128,7 +131,7 @@ class Planner {
   }
 
   #resolve(base: string): Resolved {
-    const found = this.#names.resolve(base);
+    const found = this.#resolveName(base);
     const isGuidance = found.is === "module" && found.module.roles[0]?.startsWith("guidance_in.") === true;
     return isGuidance && !this.#guidance ? { is: "absent" } : found;
   }
@@ -152,7 +155,7 @@ class Planner {
       this.#parameters.replace(ranges, 1, update.weight?.(weight) ?? weight);
       return update;
     }
-    const input = roles[0] === "x_embedder";
+    const input = roles[0] === this.#family.adapters.embedder;
     const wanted = input ? wantedColumns(module, columns) : columns;
     const update = linearUpdate(module, { rows, columns: wanted, input }, context);
     if (update.weight !== undefined || wanted !== columns) {
@@ -168,7 +171,7 @@ class Planner {
   }
 
   #inputColumns(): number {
-    const range = this.#ranges.get("x_embedder");
+    const range = this.#ranges.get(this.#family.adapters.embedder);
     const weight = range === undefined ? undefined : this.#parameters.rows([range], 1);
     return weight?.shape[1] ?? this.#ownChannels;
   }

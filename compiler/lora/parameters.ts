@@ -1,8 +1,8 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { rowsOf } from "../analysis/rows-of.js";
+import type { RowRange } from "./adapted.js";
 import { filled, joined } from "./algebra.js";
-import type { RowRange } from "./targets.js";
 
 /** A node's weight (1) or bias (2), by its place among the operands; the scale of a norm is a weight. */
 export type Operand = 1 | 2;

@@ -1,6 +1,7 @@
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { StoredTensors } from "../checkpoint/tensors.js";
+import type { Resolved, RowRange } from "../lora/adapted.js";
 
 /** A graph that is a transformer of a family. */
 export interface Described {
@@ -34,4 +35,13 @@ export interface ModelFamily {
    * is read. Throws TRITC_E_CHECKPOINT.
    */
   build(tensors: () => StoredTensors, config: string | undefined, place: string): Graph;
+  /** How adapters (LoRA and the like) name its modules, and where those are in a graph. */
+  readonly adapters: {
+    /** What a name of an adapter's module stands for in a model. */
+    names(model: ModelDescription): (name: string) => Resolved;
+    /** Where the linear or norm of each role is, in a described graph. */
+    rows(graph: Graph): ReadonlyMap<string, RowRange>;
+    /** The role of the linear that reads the latents, which an adapter may widen. */
+    readonly embedder: string;
+  };
 }

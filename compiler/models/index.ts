@@ -1,3 +1,4 @@
+import type { ModelDescription } from "../../ir/models/index.js";
 import type { ModelFamily } from "./family.js";
 import { flux1 } from "./flux1/index.js";
 
@@ -7,4 +8,11 @@ export const MODEL_FAMILIES: readonly [ModelFamily, ...ModelFamily[]] = [flux1];
 /** Whether a linear of this role lies in a block, and so becomes ternary. */
 export function isBlockRole(role: string | null): boolean {
   return MODEL_FAMILIES.some((family) => family.isBlockRole(role));
+}
+
+/** What the compiler knows of a model's family. */
+export function familyOf({ family }: ModelDescription): ModelFamily {
+  const found = MODEL_FAMILIES.find(({ name }) => name === family);
+  if (found === undefined) throw new RangeError(`no model family ${family}`);
+  return found;
 }

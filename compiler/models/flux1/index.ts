@@ -1,8 +1,10 @@
 import type { ModelFamily } from "../family.js";
+import { ModuleNames } from "./adapter-names.js";
 import { isBlockRole } from "./blocks.js";
 import { buildFlux1 } from "./checkpoint.js";
 import { isFluxConfig } from "./config.js";
 import { describeFlux1 } from "./describe.js";
+import { rowRanges } from "./row-ranges.js";
 
 /** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
 export const flux1: ModelFamily = {
@@ -11,4 +13,12 @@ export const flux1: ModelFamily = {
   isBlockRole,
   ownsConfig: isFluxConfig,
   build: buildFlux1,
+  adapters: {
+    names(model) {
+      const names = new ModuleNames(model);
+      return (name) => names.resolve(name);
+    },
+    rows: rowRanges,
+    embedder: "x_embedder",
+  },
 };

@@ -1,17 +1,10 @@
-import { type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { FluxWalk, type Linear } from "../models/flux1/walk.js";
-
-/** Rows of a linear's weight and bias, or the scale of a norm, that have a role of their own. */
-export interface RowRange {
-  /** Result of the linear or norm. */
-  readonly node: ValueId;
-  readonly start: number;
-  readonly count: number;
-}
+import { type Graph, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
+import type { RowRange } from "../../lora/adapted.js";
+import { FluxWalk, type Linear } from "./walk.js";
 
 /**
  * Where the linear or norm of each role is, in a graph that `describe-model` has described. Roles are those of
- * `diffusers/modules.ts`: queries, keys, values and MLP are found by the channels that attention and GELU read, wherever an
+ * `modules.ts`: queries, keys, values and MLP are found by the channels that attention and GELU read, wherever an
  * exporter has put them in one linear, and so are the halves of the last modulation. Norms of queries and keys are those
  * between linear and attention.
  */

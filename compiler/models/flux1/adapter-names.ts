@@ -1,20 +1,5 @@
-import { type BlockCounts, diffusersNames, originalNames } from "../models/flux1/modules.js";
-
-/** A module that an adapter may be for, by the roles of its rows. */
-export interface AdaptedModule {
-  readonly kind: "linear" | "norm";
-  readonly roles: readonly string[];
-}
-
-/** What a name of an adapter's module stands for. */
-export type Resolved =
-  /** `name` is the module's own, dots and all, as patterns of PEFT see it. */
-  | { readonly is: "module"; readonly name: string; readonly module: AdaptedModule }
-  /** A block or an embedder of FLUX that this model does not have. */
-  | { readonly is: "absent" }
-  /** Part of a text encoder, a VAE or the like. */
-  | { readonly is: "elsewhere" }
-  | { readonly is: "unknown" };
+import type { AdaptedModule, Resolved } from "../../lora/adapted.js";
+import { type BlockCounts, diffusersNames, originalNames } from "./modules.js";
 
 /** What trainers and tools put before the names of a transformer's modules, in any order and number. */
 const PREFIX =
