@@ -1,4 +1,5 @@
 import { TritcError } from "../ir/errors.js";
+import { checkAgreement } from "../ir/format/bundle-agreement.js";
 import { bundleFileError, checkBundleFile, type FileDigest } from "../ir/format/bundle-file.js";
 import {
   MANIFEST_FILE,
@@ -11,7 +12,6 @@ import {
 import { headerLength, parseHeader, type SafetensorsEntry } from "../ir/format/safetensors.js";
 import { parseProgram } from "../ir/program/json.js";
 import type { Program } from "../ir/program/program.js";
-import { checkAgreement } from "./bundle-agreement.js";
 import type { KernelCode, WeightSource } from "./device.js";
 
 /** Where a bundle's files come from: a folder, or a server. Paths are the manifest's. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { checkGraphAgreement } from "../../ir/format/bundle-agreement.js";
 import { GRAPH_FILE, WEIGHTS_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
@@ -17,6 +18,7 @@ export async function readBundleGraph(
 ): Promise<{ readonly graph: Graph; readonly reader: FileReader }> {
   const path = join(folder, GRAPH_FILE);
   const graph = parseGraph(listed.text(GRAPH_FILE), path);
+  checkGraphAgreement(listed.manifest, graph, folder);
   verifyGraph(graph);
   await listed.check([WEIGHTS_FILE]);
   const files = fileReader();

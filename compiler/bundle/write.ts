@@ -13,6 +13,7 @@ import {
 } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
+import { withoutBuffer } from "../../ir/program/graph-ports.js";
 import { printProgram } from "../../ir/program/json.js";
 import { SOURCE_ENDINGS } from "../../targets/source-files.js";
 import type { KernelArtifact } from "../codegen/generate-kernels.js";
@@ -139,6 +140,8 @@ function manifestOf(contents: BundleContents, files: readonly ManifestFile[]): M
     resolutions: drawing?.resolutions ?? [],
     sampling: drawing?.sampling ?? null,
     model: lowered.program.model,
+    inputs: lowered.program.inputs.map(withoutBuffer),
+    outputs: lowered.program.outputs.map(withoutBuffer),
     memory,
     tensors: lowered.tensors.map(({ name, dtype, shape, encoding }) => ({ name, dtype, shape, encoding })),
     kernels: kernels.map((kernel) => ({

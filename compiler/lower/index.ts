@@ -3,8 +3,9 @@ import { symbolsOf } from "../../ir/dim.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import type { FloatStorage } from "../../ir/families/contract/params.js";
-import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { inputOf, roleOf } from "../../ir/models/index.js";
+import { dtypeOf, type Graph, type Node, STEPS, type ValueId } from "../../ir/graph/graph.js";
+import { roleOf } from "../../ir/models/index.js";
+import { portOf } from "../../ir/program/graph-ports.js";
 import { allLaunches, phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
@@ -185,20 +186,10 @@ function outputOperand(lowering: Lowering, id: ValueId): Operand {
   return out;
 }
 
-function port(graph: Graph, id: ValueId, operand: Operand, options: LoweringOptions): ProgramPort {
-  const role = roleOf(graph.model, id);
-  const shape = shapeOf(graph, id);
-  return {
-    name: id,
-    role,
-    buffer: operand.buffer,
-    dtype: options.dtypes?.get(id) ?? dtypeOf(graph, id),
-    shape:
-      role !== null && inputOf(role).varies === "schedule" && shape[0] === 1
-        ? [STEPS, ...shape.slice(1)]
-        : shape,
-    batchAxis: options.batchAxes.get(id) ?? null,
-  };
+function port(graph: Graph, id: ValueId, { buffer }: Operand, options: LoweringOptions): ProgramPort {
+  const { name, role, shape } = portOf(graph, id);
+  const dtype = options.dtypes?.get(id) ?? dtypeOf(graph, id);
+  return { name, role, buffer, dtype, shape, batchAxis: options.batchAxes.get(id) ?? null };
 }
 
 /**

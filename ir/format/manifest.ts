@@ -1,10 +1,11 @@
 import { DTYPES, type DType } from "../dtype.js";
 import { TritcError } from "../errors.js";
-import { type ModelDescription, modelDescription } from "../models/index.js";
+import { INPUT_ROLES, type ModelDescription, modelDescription } from "../models/index.js";
+import type { ProgramPort } from "../program/program.js";
 import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
 import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
 import type { TernaryStorage } from "../ternary/storage.js";
-import { type Decoder, decodeJson, index, list, nullable, object, oneOf, string } from "./decode.js";
+import { type Decoder, decodeJson, dim, index, list, nullable, object, oneOf, string } from "./decode.js";
 import { JsonNumber, parseStrictJson } from "./strict-json.js";
 
 /** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
@@ -31,6 +32,9 @@ export interface Manifest {
   /** How it is sampled; null for graphs that draw no pictures. */
   readonly sampling: Sampling | null;
   readonly model: ModelDescription | null;
+  /** What the program takes and gives, by its graph and the model that was compiled. */
+  readonly inputs: readonly ManifestPort[];
+  readonly outputs: readonly ManifestPort[];
   readonly memory: ManifestMemory;
   readonly tensors: readonly ManifestTensor[];
   readonly kernels: readonly ManifestKernel[];
@@ -79,6 +83,8 @@ export interface ManifestWork {
   readonly writtenBytes: number;
 }
 
+export type ManifestPort = Omit<ProgramPort, "buffer">;
+
 export interface ManifestTensor {
   readonly name: string;
   readonly dtype: DType;
@@ -104,6 +110,16 @@ export interface ManifestFile {
   /** Lower-case hexadecimal. */
   readonly sha256: string;
 }
+
+/** Members of a port but its buffer. */
+export const portMembers = {
+  name: string,
+  role: nullable(oneOf(...INPUT_ROLES, "sigma-delta")),
+  dtype: oneOf(...DTYPES),
+  shape: list(dim),
+  batchAxis: nullable(index),
+} as const;
+const port = object<ManifestPort>(portMembers);
 
 const phaseBytes = object<PhaseBytes>({ load: index, prompt: index, step: index });
 const work = object<ManifestWork>({
@@ -141,6 +157,8 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   resolutions: list(object({ width: index, height: index })),
   sampling: nullable(sampling),
   model: nullable(modelDescription),
+  inputs: list(port),
+  outputs: list(port),
   memory,
   tensors: list(
     object<ManifestTensor>({

@@ -1,4 +1,3 @@
-import { DTYPES } from "../dtype.js";
 import {
   boolean,
   type Decoder,
@@ -17,9 +16,9 @@ import {
   tagged,
   triple,
 } from "../format/decode.js";
-import { PROGRAM_FILE } from "../format/manifest.js";
+import { PROGRAM_FILE, portMembers } from "../format/manifest.js";
 import type { JsonValue } from "../format/strict-json.js";
-import { INPUT_ROLES, modelDescription } from "../models/index.js";
+import { modelDescription } from "../models/index.js";
 import {
   type BufferStorage,
   type CudaLaunch,
@@ -65,14 +64,7 @@ const storage = tagged<BufferStorage>("kind", {
   host: object({ kind: oneOf("host") }),
 });
 
-const port: Decoder<ProgramPort> = object<ProgramPort>({
-  name: string,
-  role: nullable(oneOf(...INPUT_ROLES, "sigma-delta")),
-  buffer: string,
-  dtype: oneOf(...DTYPES),
-  shape: list(dim),
-  batchAxis: nullable(index),
-});
+const port = object<ProgramPort>({ ...portMembers, buffer: string });
 
 const kernelArg = object<KernelArg>({
   name: string,

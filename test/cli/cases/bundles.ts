@@ -220,6 +220,59 @@ function program(name: string, message: RegExp, from: string | RegExp, to: strin
   return damaged(`a program with ${name}`, message, damage, { code, hidden: true });
 }
 
+function port(name: string, message: RegExp, from: RegExp, to: string): CliCase {
+  return program(`${name} that is not the graph's`, message, from, to);
+}
+
+function graph(name: string, message: RegExp, from: RegExp, to: string): CliCase {
+  const damage = (b: string) => replaceText(join(b, "graph.ir"), from, to);
+  return damaged(`a graph with ${name}`, message, damage, { code: FORMAT, hidden: true, argv: interpret });
+}
+
+/** Inputs and outputs that are not the graph's; their buffers have their sizes. */
+const PORTS: readonly CliCase[] = [
+  port(
+    "an output's shape",
+    /agree on output y[\s\S]*"shape":\[2,8\][\s\S]*"shape":\[8,2\]/,
+    /("outputs": .*)"shape":\[2,8\]/,
+    '$1"shape":[8,2]',
+  ),
+  port(
+    "an input's shape",
+    /agree on input x[\s\S]*"shape":\["n",8\][\s\S]*"shape":\[8,"n"\]/,
+    /("inputs": .*)"shape":\["n",8\]/,
+    '$1"shape":[8,"n"]',
+  ),
+  port(
+    "an output's type",
+    /agree on output y[\s\S]*"dtype":"f32"[\s\S]*"dtype":"f16"/,
+    /("outputs": .*"dtype":)"f32"/,
+    '$1"f16"',
+  ),
+  port("an input's type", /agree on input i[\s\S]*"i64"[\s\S]*"i32"/, /("inputs": .*)"i64"/, '$1"i32"'),
+  port(
+    "a batch axis",
+    /agree on output y[\s\S]*"batchAxis":null[\s\S]*"batchAxis":0/,
+    /("outputs": .*"batchAxis":)null/,
+    "$10",
+  ),
+  port(
+    "a role",
+    /agree on input x[\s\S]*"role":null[\s\S]*"role":"latents"/,
+    /("inputs": .*?"role":)null/,
+    '$1"latents"',
+  ),
+  port("a name", /agree on the outputs[\s\S]*\["y"\][\s\S]*\["z"\]/, /("outputs": .*?"name":)"y"/, '$1"z"'),
+  port(
+    "an order of inputs",
+    /agree on the inputs[\s\S]*\["x","i"\][\s\S]*\["i","x"\]/,
+    /("inputs": \[)(\{.*\}),(\{.*\})\]/,
+    "$1$3,$2]",
+  ),
+  graph("another shape", /agree on output y[\s\S]*\[2,8\][\s\S]*\[4,4\]/, /%y: f32\[2, 8\]/, "%y: f32[4, 4]"),
+  graph("another output", /agree on the outputs[\s\S]*\["y"\][\s\S]*\["x"\]/, /output %y/, "output %x"),
+];
+
 /** Contents that are wrong although the hashes are right. */
 const CONTENTS: readonly CliCase[] = [
   program(
@@ -302,4 +355,4 @@ const CONTENTS: readonly CliCase[] = [
   },
 ];
 
-export const BUNDLE_CASES: readonly CliCase[] = [...FILES, ...MANIFESTS, ...CONTENTS];
+export const BUNDLE_CASES: readonly CliCase[] = [...FILES, ...MANIFESTS, ...PORTS, ...CONTENTS];

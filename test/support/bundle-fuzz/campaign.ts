@@ -20,6 +20,22 @@ export interface Campaign {
   readonly slowestMs: number;
 }
 
+/** What takes longer counts as a hang. */
+const SLOW_MS = 10_000;
+
+/** What came of a case within the time that it may take. */
+async function inTime<T>(work: Promise<T>): Promise<T | Outcome> {
+  const late: Outcome = { kind: "fault", message: `it takes more than ${SLOW_MS} ms` };
+  const started = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<Outcome>((resolve) => {
+    timer = setTimeout(resolve, SLOW_MS, late);
+  });
+  const outcome = await Promise.race([work, limit]);
+  clearTimeout(timer);
+  return performance.now() - started > SLOW_MS ? late : outcome;
+}
+
 /** The seed's change of a bundle: one place of one of its documents, or two. */
 export function mutate(
   files: Files,
@@ -58,7 +74,7 @@ export async function campaign(
   for (let seed = first; seed < first + cases; seed++) {
     const { files: changed, mutations } = mutate(files, seed);
     const started = performance.now();
-    const outcome = await attempt(changed, device, inputs, original.outputs);
+    const outcome = await inTime(attempt(changed, device, inputs, original.outputs));
     slowestMs = Math.max(slowestMs, performance.now() - started);
     if (outcome.kind === "result") continue;
     counts[outcome.kind]++;
