@@ -4,6 +4,7 @@ import type { ByteReader } from "../ir/constant/constant.js";
 import type { Bindings } from "../ir/dim.js";
 import type { DType } from "../ir/dtype.js";
 import { TritcError } from "../ir/errors.js";
+import type { FloatStorage } from "../ir/families/contract/params.js";
 import { dtypeOf, type Graph, type ValueId } from "../ir/graph/graph.js";
 import { printProgramText } from "../ir/program/print.js";
 import type { Program } from "../ir/program/program.js";
@@ -74,6 +75,8 @@ export interface CompileStages {
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** Element types of inputs and outputs as the imported graph has them. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
+  /** What rows between kernels are stored in; if absent, what the target stores those of a transformer in. */
+  readonly storage?: FloatStorage;
   /** See `LoweringOptions`. */
   readonly int8Attention?: boolean;
   readonly codes?: TernaryStorage;
@@ -114,7 +117,7 @@ function plan(
   stages: Omit<CompileStages, "codegen" | "onPlan">,
   runner: RunnerOptions,
 ): Planned {
-  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention, codes } = stages;
+  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention, codes, storage } = stages;
   const options: PassOptions = {
     ...quantization,
     bindings: {},
@@ -131,7 +134,7 @@ function plan(
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(int8Attention === undefined ? {} : { int8Attention }),
     ...(codes === undefined ? {} : { codes }),
-    storage: graph.model === undefined ? "f32" : activationStorage(target, quantization.activations),
+    storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),
   });
   const { dump } = runner;
   if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);

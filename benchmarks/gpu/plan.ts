@@ -11,16 +11,15 @@ import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { generateKernels } from "../../compiler/codegen/generate-kernels.js";
-import { optimize } from "../../compiler/compile-graph.js";
+import { type Planned, planGraph } from "../../compiler/compile-graph.js";
 import { packageRoot } from "../../compiler/deploy/packages.js";
-import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
+import type { LoweredProgram } from "../../compiler/lower/index.js";
 import { packageVersion } from "../../compiler/version.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { printProgram } from "../../ir/program/json.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
-import { verifyProgram } from "../../ir/program/verify.js";
 import { cacheDir } from "../../runtime/node/cache-dir.js";
 import { type Activations, type Target, targetByName } from "../../targets/index.js";
 import { FLUX_DEV, fluxGraph } from "../flux-graph.js";
@@ -46,25 +45,20 @@ export interface Plan {
 
 const SIZES = { img_tokens: 4096, txt_tokens: 512, steps: 50, m: 4608, t: 4608 };
 
-/** Passes and lowering for a graph whose weights are never read. */
-export function planProgram(graph: Graph, target: Target, activations: Activations) {
+/** Passes and lowering for a graph whose weights are never read, with rows in bf16 as a transformer has them. */
+export function planProgram(graph: Graph, target: Target, activations: Activations): Planned {
   const reader = {
     read(): Uint8Array {
       throw new Error("planning reads no weights");
     },
   };
-  const options = {
-    ternarize: "exact",
-    activations,
-    bindings: {},
+  return planGraph(graph, reader, {
+    target,
+    options: { ternarize: "exact", activations },
     sizes: SIZES,
-    limits: target.limits,
-    fuseHeads: true,
-  } as const;
-  const optimized = optimize(graph, { reader, options });
-  const lowered = lower(optimized, { target, sizes: SIZES, batchAxes: new Map(), storage: "bf16" });
-  verifyProgram(lowered.program);
-  return { graph: optimized, lowered };
+    batchAxes: new Map(),
+    storage: "bf16",
+  });
 }
 
 export function plannedTensors({ tensors }: LoweredProgram): readonly PlannedTensor[] {

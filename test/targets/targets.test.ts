@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileModel } from "../../compiler/index.js";
+import { languageOfTarget } from "../../ir/families/contract/language.js";
 import {
   type Activations,
   ARCHITECTURE_SOURCE,
@@ -24,6 +25,10 @@ const STORED = { int8: "i8", bf16: "bf16", f32: "f32", f16: null } as const;
 describe.each(TARGETS)("the $name target", (target) => {
   it("is found by its name", () => {
     expect(targetByName(target.name)).toBe(target);
+  });
+
+  it("has kernels of the language that a program for it is verified with", () => {
+    expect(languageOfTarget(target.name)).toBe(target.language);
   });
 
   it("takes the activations it lists, each of which has a ternary gemm, and refuses the others", () => {
