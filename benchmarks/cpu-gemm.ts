@@ -164,7 +164,7 @@ async function loadGemm(
     symbols: [],
     buffers: [...buffers.values()],
     kernels,
-    phases: phasesWith({ load: [], prompt: [], step: launches, advance: [] }),
+    phases: phasesWith({ load: [], prompt: [], step: launches, euler: [] }),
     inputs: [],
     outputs: [],
     model: null,

@@ -5,6 +5,7 @@
  *
  *   npm run kernels:hash -- [--list]
  */
+
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +13,7 @@ import { parseArgs } from "node:util";
 import { generateKernels } from "../compiler/codegen/generate-kernels.js";
 import { compileGraph, importAndRecognize } from "../compiler/compile-graph.js";
 import { fileReader } from "../compiler/file-reader.js";
+import { launchesThatRun } from "../ir/program/phases.js";
 import {
   ARCHITECTURES,
   type Architecture,
@@ -50,8 +52,13 @@ async function sourcesFor(target: Target): Promise<ReadonlyMap<string, string>> 
           int8Attention: products === "int8",
           codegen: { emit: "source" },
         });
+        const model = new Set(
+          launchesThatRun(lowered.program, "load", "prompt", "step").map(({ kernel }) => kernel),
+        );
+        const updates = launchesThatRun(lowered.program, "update").map(({ kernel }) => kernel);
+        const samplers = new Set(updates.filter((id) => !model.has(id)));
         for (const selected of lowered.kernels) {
-          if (selected.kernel.family === "euler-step") continue;
+          if (samplers.has(selected.kernel.id)) continue;
           const [made] = await generateKernels([selected], { target, emit: "source" });
           const source = made?.source ?? "";
           sources.set(`${selected.kernel.id} ${sha256(source)}`, source);

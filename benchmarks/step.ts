@@ -85,7 +85,7 @@ async function addBundle(
   const loaded = await device.load(bundle.program, bundle.code, bundle.weights);
   await evaluateBundle(loaded, bundle.program, inputs);
   await loaded.bind({ img_tokens: 16, txt_tokens: 12, steps: STEPS });
-  bench.add(name, () => loaded.run(["step", "advance"], 7));
+  bench.add(name, () => loaded.run(["step", "euler"], 7));
   bench.add(`${name}, once per prompt`, () => loaded.run(["prompt"], 0));
 }
 

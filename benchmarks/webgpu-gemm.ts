@@ -187,7 +187,7 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
             ]
           : [],
         step: [launch("gemm", m, [...rows, ...weights, arg("out", n)], [n, m, 1])],
-        advance: [],
+        euler: [],
       }),
       inputs: [],
       outputs: [],

@@ -28,7 +28,7 @@ async function evaluate(
   program: Program,
   inputs: Inputs,
 ): Promise<Map<string, Tensor>> {
-  const ports = program.inputs.filter((port) => port.role !== "sigma-delta");
+  const ports = program.inputs.filter((port) => port.role !== "coefficient");
   checkNames(ports, inputs);
   const batch = batchOf(ports, inputs);
   const bindings = bindSymbols(ports, inputs);

@@ -4,6 +4,8 @@ import { imageIds, joinRows, type LatentGeometry, textIds } from "../ir/models/f
 import type { InputRole } from "../ir/models/index.js";
 import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
+import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
+import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
 import { requireFinite } from "./not-finite.js";
 import type { Schedule } from "./scheduler.js";
@@ -23,6 +25,8 @@ export interface SampleRequest {
   readonly guidance: number;
   /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
   readonly condition?: Float32Array;
+  /** How the sample moves from step to step; Euler's method if absent. */
+  readonly sampler?: SamplerName;
   /** What to try where the transformer's result is not finite; what an error says then. */
   readonly remedy?: string;
   /** Called after each step. */
@@ -38,7 +42,7 @@ export interface StepProgress {
 }
 
 /**
- * Runs the flow-match Euler loop x += (sigma[i+1] − sigma[i])·v on the device and returns the final latents,
+ * Runs the flow-match loop on the device, x += (sigma[i+1] − sigma[i])·v for Euler's method, and returns the final latents,
  * packed. Uploads happen before the loop, one download after it. Pictures of one program take turns.
  */
 export function sample(
@@ -56,8 +60,12 @@ async function sampleAlone(
 ): Promise<Float32Array> {
   requireSampler(program);
   const { geometry, schedule } = request;
-  const steps = schedule.sigmas.length - 1;
-  const bindings = { img_tokens: geometry.imageTokens, txt_tokens: request.contextTokens, steps };
+  const evaluations = UPDATE_RULES[request.sampler ?? DEFAULT_SAMPLER].evaluations(schedule.sigmas);
+  const bindings = {
+    img_tokens: geometry.imageTokens,
+    txt_tokens: request.contextTokens,
+    steps: evaluations.length,
+  };
   await loaded.bind(bindings);
   const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
   const write = (port: ProgramPort, values: Float32Array) => {
@@ -80,27 +88,32 @@ async function sampleAlone(
     loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
   };
 
-  const values: Record<InputRole | "sigma-delta", Float32Array> = {
+  const values: Record<InputRole, Float32Array> = {
     latents: withCondition(request),
     context: request.context,
     pooled: request.pooled,
-    timestep: schedule.modelTimesteps.map((t) => t * (program.model?.timestepScale ?? 1)),
+    timestep: Float32Array.from(
+      evaluations,
+      ({ at }) => (schedule.modelTimesteps[at] ?? 0) * (program.model?.timestepScale ?? 1),
+    ),
     guidance: Float32Array.of(request.guidance * (program.model?.guidanceScale ?? 1)),
     "img-ids": imageIds(geometry),
     "txt-ids": textIds(request.contextTokens),
-    "sigma-delta": sigmaDeltas(schedule.sigmas),
   };
-  for (const port of program.inputs) if (port.role !== null) write(port, values[port.role]);
+  for (const port of program.inputs) {
+    if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
+    else if (port.role !== null) write(port, values[port.role]);
+  }
 
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
-  await denoise(loaded, program, request, steps);
+  await denoise(loaded, program, request, evaluations);
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
   write(latents, values.latents);
   const [velocity] = program.outputs;
-  await denoise(loaded, program, { ...request, onStep: undefined }, steps, async (step) => {
+  await denoise(loaded, program, { ...request, onStep: undefined }, evaluations, async (step, steps) => {
     const values = await loaded.read(velocity?.buffer ?? "");
     requireFinite(Float32Array.from(values), {
       place: `step ${step + 1} of ${steps}`,
@@ -111,27 +124,28 @@ async function sampleAlone(
   return read();
 }
 
-/** All steps; `look` at the end of each, before the next begins. */
+/** All evaluations and their updates; `look` after each, before the next begins. */
 async function denoise(
   loaded: LoadedProgram,
   program: Program,
   request: Pick<SampleRequest, "signal" | "onStep">,
-  steps: number,
-  look?: (step: number) => Promise<void>,
+  evaluations: readonly Evaluation[],
+  look?: (step: number, steps: number) => Promise<void>,
 ): Promise<void> {
   await loaded.run(phasesThatRun(program, "prompt"), 0);
-  const phases = phasesThatRun(program, "step", "update");
+  const model = phasesThatRun(program, "step");
+  const steps = (evaluations.at(-1)?.step ?? -1) + 1;
   let yielded = performance.now();
-  for (let step = 0; step < steps; step++) {
+  for (const [i, { step, update }] of evaluations.entries()) {
     // A device that computes on this thread never lets an event in by itself: not Ctrl-C, not a page's button.
     if (performance.now() - yielded > EVENT_INTERVAL) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       yielded = performance.now();
     }
     request.signal?.throwIfAborted();
-    await loaded.run(phases, step);
-    await look?.(step);
-    request.onStep?.({ step: step + 1, steps });
+    await loaded.run([...model, update], i);
+    await look?.(step, steps);
+    if (evaluations[i + 1]?.step !== step) request.onStep?.({ step: step + 1, steps });
   }
 }
 
@@ -156,9 +170,12 @@ const GIVEN = "check where these values come from: no network can make a picture
 /** Events wait no longer than this or one step, in milliseconds. */
 const EVENT_INTERVAL = 50;
 
-/** [N] sigma[i+1] − sigma[i], rounded once to f32. */
-function sigmaDeltas(sigmas: Float32Array): Float32Array {
-  return Float32Array.from({ length: sigmas.length - 1 }, (_, i) => (sigmas[i + 1] ?? 0) - (sigmas[i] ?? 0));
+/** A coefficient for every evaluation, rounded once to f32; 0 where the update takes none. */
+function coefficientsOf(evaluations: readonly Evaluation[], { name }: ProgramPort): Float32Array {
+  return Float32Array.from(evaluations, ({ coefficients }) => {
+    const found = Object.entries(coefficients).find(([own]) => coefficientPort(own) === name);
+    return found?.[1] ?? 0;
+  });
 }
 
 /**

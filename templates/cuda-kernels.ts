@@ -3,7 +3,6 @@ import { adalnQuantizeCuda } from "./adaln-quantize/cuda.js";
 import { attentionCuda } from "./attention/cuda.js";
 import { denseGemmCuda, denseWeightWordsCuda } from "./dense-gemm/cuda.js";
 import { elementwiseCuda } from "./elementwise/cuda.js";
-import { eulerStepCuda } from "./euler-step/cuda.js";
 import type { KernelColumn, WeightLayouts } from "./families.js";
 import { gatherCuda } from "./gather/cuda.js";
 import { layerNormCuda } from "./layer-norm/cuda.js";
@@ -30,7 +29,6 @@ export const cudaKernels: KernelColumn = {
   gather: gatherCuda,
   "rope-table": ropeTableCuda,
   "timestep-embedding": timestepEmbeddingCuda,
-  "euler-step": eulerStepCuda,
   attention: attentionCuda,
   "dense-gemm": denseGemmCuda,
   elementwise: elementwiseCuda,

@@ -4,7 +4,6 @@ import type { AdalnQuantizeParams } from "../ir/families/adaln-quantize.js";
 import type { AttentionParams } from "../ir/families/attention.js";
 import type { DenseGemmParams, DenseLayout } from "../ir/families/dense-gemm.js";
 import type { ElementwiseParams } from "../ir/families/elementwise.js";
-import type { EulerStepParams } from "../ir/families/euler-step.js";
 import type { GatherParams } from "../ir/families/gather.js";
 import type { LayerNormParams } from "../ir/families/layer-norm.js";
 import type { MatmulParams } from "../ir/families/matmul.js";
@@ -38,7 +37,6 @@ export interface FamilyParams {
   readonly softmax: SoftmaxParams;
   readonly matmul: MatmulParams;
   readonly gather: GatherParams;
-  readonly "euler-step": EulerStepParams;
   readonly "unpack-trits": UnpackTritsParams;
   readonly "unpack-dense": UnpackDenseParams;
 }

@@ -3,7 +3,6 @@ import { adalnQuantizeWat } from "./adaln-quantize/wat.js";
 import { attentionWat } from "./attention/wat.js";
 import { denseGemmWat, denseWeightWordsWat } from "./dense-gemm/wat.js";
 import { elementwiseWat } from "./elementwise/wat.js";
-import { eulerStepWat } from "./euler-step/wat.js";
 import type { KernelColumn, WeightLayouts } from "./families.js";
 import { gatherWat } from "./gather/wat.js";
 import { layerNormWat } from "./layer-norm/wat.js";
@@ -35,7 +34,6 @@ export const watKernels: KernelColumn = {
   softmax: softmaxWat,
   matmul: matmulWat,
   gather: gatherWat,
-  "euler-step": eulerStepWat,
   "unpack-trits": unpackTritsWat,
   "unpack-dense": unpackDenseWat,
 };

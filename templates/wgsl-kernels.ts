@@ -3,7 +3,6 @@ import { adalnQuantizeWgsl } from "./adaln-quantize/wgsl.js";
 import { attentionWgsl } from "./attention/wgsl.js";
 import { denseGemmWgsl, denseWeightWordsWgsl } from "./dense-gemm/wgsl.js";
 import { elementwiseWgsl } from "./elementwise/wgsl.js";
-import { eulerStepWgsl } from "./euler-step/wgsl.js";
 import type { KernelColumn, WeightLayouts } from "./families.js";
 import { gatherWgsl } from "./gather/wgsl.js";
 import { layerNormWgsl } from "./layer-norm/wgsl.js";
@@ -35,7 +34,6 @@ export const wgslKernels: KernelColumn = {
   softmax: softmaxWgsl,
   matmul: matmulWgsl,
   gather: gatherWgsl,
-  "euler-step": eulerStepWgsl,
   "unpack-trits": unpackTritsWgsl,
   "unpack-dense": unpackDenseWgsl,
 };

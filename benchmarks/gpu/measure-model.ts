@@ -92,7 +92,7 @@ export async function measureModel(
     if (!latents.every(Number.isFinite)) throw new RangeError(`${name}: latents that are not finite`);
     const families: Record<string, number> = {};
     const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel.family]));
-    for (const { kernel, milliseconds } of await loaded.profile(["step", "advance"], 0)) {
+    for (const { kernel, milliseconds } of await loaded.profile(["step", "euler"], 0)) {
       const family = kernels.get(kernel) ?? kernel;
       families[family] = (families[family] ?? 0) + milliseconds;
     }

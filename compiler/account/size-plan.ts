@@ -1,6 +1,6 @@
 import type { Bindings } from "../../ir/dim.js";
 import type { ManifestMemory, ManifestPlan } from "../../ir/format/manifest.js";
-import { launchesThatRun } from "../../ir/program/phases.js";
+import { launchesThatRun, stepLaunches } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, timeFloor, totalWork, type Work } from "../../ir/program/work.js";
@@ -55,7 +55,7 @@ export function planSize(
   sizes: Bindings,
   bf16: Bf16Memory | null,
 ): SizePlan {
-  const works = launchWork(program, launchesThatRun(program, "step", "update"), sizes);
+  const works = launchWork(program, stepLaunches(program), sizes);
   return {
     resolution,
     sizes,

@@ -1,5 +1,5 @@
 import type { Bindings } from "../../ir/dim.js";
-import { launchesThatRun } from "../../ir/program/phases.js";
+import { launchesThatRun, stepLaunches } from "../../ir/program/phases.js";
 import type { Launch, Program } from "../../ir/program/program.js";
 import { elementBytes } from "../../targets/memory/buffers.js";
 
@@ -7,7 +7,7 @@ import { elementBytes } from "../../targets/memory/buffers.js";
 export interface Moment {
   readonly label: string;
   readonly kernel: string;
-  /** Inputs of the program. */
+  /** Inputs of the program, and what samplers keep. */
   readonly inputs: number;
   /** What `prompt` computed for the steps: modulation of all steps, rotary tables, embedded text. */
   readonly hoisted: number;
@@ -17,12 +17,12 @@ export interface Moment {
   readonly holders: readonly { readonly buffer: string; readonly bytes: number }[];
 }
 
-/** What activations are alive at each launch of a step, updates included. */
+/** What activations are alive at each launch of a step of the default sampler. */
 export function stepTimeline(program: Program, bindings: Bindings): readonly Moment[] {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
   const outputs = new Set(program.outputs.map((port) => port.buffer));
   const prompt = launchesThatRun(program, "prompt");
-  const all = [...prompt, ...launchesThatRun(program, "step", "update")];
+  const all = [...prompt, ...stepLaunches(program)];
   const begin = prompt.length;
   const writes = (launch: Launch, i: number) => kernels.get(launch.kernel)?.args[i]?.access !== "read";
   const [first, last] = [new Map<string, number>(), new Map<string, number>()];
@@ -41,7 +41,7 @@ export function stepTimeline(program: Program, bindings: Bindings): readonly Mom
   }));
   const sum = (buffers: readonly { readonly bytes: number }[]) =>
     buffers.reduce((total, { bytes }) => total + bytes, 0);
-  const inputs = sum(sized.filter(({ kind }) => kind === "host"));
+  const inputs = sum(sized.filter(({ kind }) => kind === "host" || kind === "state"));
   const lasting = ({ id, kind }: { readonly id: string; readonly kind: string }) =>
     kind === "arena" && early.has(id) && (last.get(id) ?? 0) >= begin;
   const hoisted = sum(sized.filter(lasting));

@@ -4,7 +4,7 @@ import { definitionOf } from "../../ir/ops/index.js";
 
 /** When a value is computed. */
 export interface Placement {
-  readonly phase: "prompt" | "step";
+  readonly phase: string;
   /** The leading axis, 1 in the graph, holds one entry per sampling step in the program. */
   readonly perStep: boolean;
 }

@@ -11,7 +11,7 @@ export function randomInputs(program: Program): ReadonlyMap<string, Tensor> {
   const inputs = new Map<string, Tensor>();
   const dtypes = new Map(program.buffers.map((buffer) => [buffer.id, buffer.dtype]));
   for (const [index, port] of program.inputs.entries()) {
-    if (port.role === "sigma-delta") continue;
+    if (port.role === "coefficient") continue;
     const shape = port.shape.map((dim) => {
       const bindings = Object.fromEntries(
         symbolsOf(dim).map((name, i) => [name, Object.hasOwn(SIZES, name) ? (SIZES[name] ?? 1) : 5 + 2 * i]),

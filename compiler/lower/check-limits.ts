@@ -42,7 +42,7 @@ export function checkLimits(draft: Draft, limits: MemoryLimits, sizes: Bindings,
 }
 
 function isActivations({ storage }: DraftBuffer): boolean {
-  return storage.kind === "arena" || storage.kind === "host";
+  return storage.kind === "arena" || storage.kind === "host" || storage.kind === "state";
 }
 
 /** Buffers that some launch needs in one piece: it does not go through them row by row, a row of the grid each. */

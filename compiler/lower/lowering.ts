@@ -24,7 +24,7 @@ export interface DraftBuffer {
   readonly dtype: DeviceDType;
   readonly elements: Dim;
   readonly storage:
-    | { readonly kind: "arena" | "resident" | "host" }
+    | { readonly kind: "arena" | "resident" | "host" | "state" }
     | { readonly kind: "weight" | "staging"; readonly tensor: string };
   /** The value it was made for, for messages. */
   readonly label: string;
@@ -38,16 +38,34 @@ export interface LaunchRequest<F extends FamilyName> {
   readonly scalars?: readonly Dim[];
 }
 
-/** The program under construction: buffers, kernels, weights and launches, and where each value lies. */
-export class Lowering {
+/** The program under construction: buffers, kernels, weights and launches of all the graphs in it. */
+export class ProgramDraft {
   readonly kernels: KernelTable;
   readonly weights: WeightTable;
   readonly buffers = new Map<string, DraftBuffer>();
   /** By phase. */
-  readonly launches: Record<string, Launch[]> = { load: [], prompt: [], step: [], advance: [] };
+  readonly launches: Record<string, Launch[]> = { load: [], prompt: [], step: [] };
+  readonly names = new UniqueNames();
+  /** Buffers that weights are unpacked into, by what is unpacked and how. */
+  readonly unpacked = new Map<string, string>();
+
+  constructor(
+    readonly target: Target,
+    /** How the weight file holds ternary codes. */
+    codes: TernaryStorage,
+  ) {
+    this.weights = new WeightTable(codes);
+    this.kernels = new KernelTable(target);
+  }
+}
+
+/** What a run has memory for. */
+type RunKind = "arena" | "host" | "state";
+
+/** A graph on its way into a program: where each of its values lies. */
+export class Lowering {
+  readonly weights: WeightTable;
   readonly #operands = new Map<ValueId, Operand>();
-  readonly #unpacked = new Map<string, string>();
-  readonly #names = new UniqueNames();
   readonly #inputs: ReadonlySet<ValueId>;
   readonly #outputs: ReadonlySet<ValueId>;
   /** Phase and label of the launches being made. */
@@ -55,8 +73,8 @@ export class Lowering {
   #label = "";
 
   constructor(
+    readonly draft: ProgramDraft,
     readonly graph: Graph,
-    readonly target: Target,
     readonly placements: ReadonlyMap<ValueId, Placement>,
     readonly windows: ReadonlyMap<ValueId, Window>,
     /** Concats without memory, and their operands. */
@@ -65,15 +83,14 @@ export class Lowering {
     readonly multiplied: FloatStorage,
     /** Values stored in bf16. */
     readonly narrow: ReadonlySet<ValueId>,
+    /** Inputs that updates overwrite. */
+    readonly state: ReadonlySet<ValueId>,
     /** Whether attention on bf16 rows multiplies queries and keys in int8. */
     readonly int8Attention: boolean,
-    /** How the weight file holds ternary codes. */
-    codes: TernaryStorage,
   ) {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);
-    this.weights = new WeightTable(codes);
-    this.kernels = new KernelTable(target);
+    this.weights = draft.weights;
   }
 
   /** Launches made by `make` belong to this node: its phase, its name in messages. */
@@ -161,7 +178,7 @@ export class Lowering {
       return contiguous(buffer, deviceDType(constant.dtype), shape);
     }
     const placement = this.placements.get(id);
-    const kind = this.isInput(id) ? "host" : "arena";
+    const kind = this.state.has(id) ? "state" : this.isInput(id) ? "host" : "arena";
     return this.#allocate(
       id,
       this.#storedDType(id),
@@ -178,7 +195,7 @@ export class Lowering {
   }
 
   /** A buffer of its own. Rows of int8 codes are padded as the quantizing kernels pad them. */
-  #allocate(label: string, dtype: DeviceDType, stored: Shape, shape: Shape, kind: "arena" | "host"): Operand {
+  #allocate(label: string, dtype: DeviceDType, stored: Shape, shape: Shape, kind: RunKind): Operand {
     const columns = columnsOf(stored);
     if (dtype === "i8" && typeof columns !== "number")
       throw new UnsupportedOp("int8 rows of a symbolic length");
@@ -192,8 +209,9 @@ export class Lowering {
     return this.#allocate(`${this.#label}.temporary`, dtype, shape, shape, "arena");
   }
 
-  hostBuffer(label: string, dtype: DeviceDType, shape: Shape): Operand {
-    return this.#allocate(label, dtype, shape, shape, "host");
+  /** Memory that is kept during a run. */
+  buffer(label: string, dtype: DeviceDType, shape: Shape, kind: "host" | "state"): Operand {
+    return this.#allocate(label, dtype, shape, shape, kind);
   }
 
   #buffer(
@@ -203,8 +221,8 @@ export class Lowering {
     label: string,
     storage: DraftBuffer["storage"],
   ): string {
-    const id = this.#names.claim(wanted);
-    this.buffers.set(id, { id, dtype, elements, storage, label });
+    const id = this.draft.names.claim(wanted);
+    this.draft.buffers.set(id, { id, dtype, elements, storage, label });
     return id;
   }
 
@@ -215,16 +233,16 @@ export class Lowering {
     tensor: { readonly name: string; readonly shape: readonly number[]; readonly bytes: number },
   ): LaunchArg {
     const key = `${family} ${JSON.stringify(params)} ${tensor.name}`;
-    let buffer = this.#unpacked.get(key);
+    let buffer = this.draft.unpacked.get(key);
     if (buffer === undefined) {
       const staging = this.#buffer(`s.${tensor.name}`, "u8", tensor.bytes, tensor.name, {
         kind: "staging",
         tensor: tensor.name,
       });
       const { dtype, layout } = weightsOf(family, params);
-      const words = layout.words[this.target.language];
+      const words = layout.words[this.draft.target.language];
       buffer = this.#buffer(`d.${tensor.name}`, dtype, words, tensor.name, { kind: "resident" });
-      this.#unpacked.set(key, buffer);
+      this.draft.unpacked.set(key, buffer);
       const args = [plainArg(staging), plainArg(buffer)];
       this.during("load", tensor.name, () => this.launch({ family, params, rows: params.n, args }));
     }
@@ -232,7 +250,7 @@ export class Lowering {
   }
 
   launch<F extends FamilyName>({ family, params, rows, args, scalars = [] }: LaunchRequest<F>): void {
-    const { kernel, definition } = this.kernels.select(family, params);
+    const { kernel, definition } = this.draft.kernels.select(family, params);
     if (kernel.args.length !== args.length || kernel.scalars.length !== scalars.length) {
       throw new Error(`${kernel.id}: ${args.length} arguments, ${scalars.length} scalars`);
     }
@@ -241,7 +259,9 @@ export class Lowering {
       size: dimOf(size, { rows, scalars }),
       tile: definition.tile[axis] ?? 1,
     }));
-    this.launches[this.#phase]?.push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
+    const { launches } = this.draft;
+    launches[this.#phase] ??= [];
+    launches[this.#phase]?.push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
   }
 }
 

@@ -134,7 +134,7 @@ function report(
     if (kind === "resident" || kind === "weight") {
       weights += size;
       holders.set(buffer.id, { name: buffer.label, bytes: size });
-    } else if (kind === "host") {
+    } else if (kind === "host" || kind === "state") {
       activations += size;
       holders.set(buffer.id, { name: buffer.label, bytes: size });
     } else {

@@ -1,6 +1,6 @@
 import type { ManifestMemory } from "../../ir/format/manifest.js";
 import type { ModelDescription } from "../../ir/models/index.js";
-import { launchesThatRun } from "../../ir/program/phases.js";
+import { launchesThatRun, stepLaunches } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { launchWork, totalWork, type Work } from "../../ir/program/work.js";
@@ -181,7 +181,7 @@ function peakTable(subjects: readonly ReportSubject[]): Section {
 function timelineSection({ program, promptWeights }: ReportSubject, plan: SizePlan): Section {
   const kinds = new Map(program.buffers.map((buffer) => [buffer.id, buffer.storage.kind]));
   const allocated = plan.memory[promptWeights].step.allocations
-    .filter(({ buffers: [id = ""] }) => kinds.get(id) === "arena" || kinds.get(id) === "host")
+    .filter(({ buffers: [id = ""] }) => /^(arena|host|state)$/.test(kinds.get(id) ?? ""))
     .reduce((sum, { bytes }) => sum + bytes, 0);
   const moments = stepTimeline(program, plan.sizes);
   return {
@@ -215,7 +215,7 @@ function holderSection({ program, promptWeights }: ReportSubject, plan: SizePlan
 
 function workSection({ program }: ReportSubject, plan: SizePlan): Section {
   const rows = [
-    ...familyRows("step", launchWork(program, launchesThatRun(program, "step", "update"), plan.sizes)),
+    ...familyRows("step", launchWork(program, stepLaunches(program), plan.sizes)),
     ...familyRows("prompt", launchWork(program, launchesThatRun(program, "prompt"), plan.sizes)),
   ];
   const floor =

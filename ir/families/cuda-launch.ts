@@ -64,7 +64,6 @@ export function cudaLaunchOf(kernel: Kernel): CudaShape | undefined {
       return rows(threads, Math.max(1, Math.floor(threads / group / p.size("heads"))));
     }
     case "gather":
-    case "euler-step":
       return rows(256, tileRowsOf(p.size("c"), 256));
     case "rope-table":
       return rows(128, tileRowsOf(2 * p.sizes("axesDims").reduce((sum, dim) => sum + dim, 0), 128));

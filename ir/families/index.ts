@@ -6,7 +6,6 @@ import type { WeightsArg } from "./contract/arguments.js";
 import type { Contract, Family } from "./contract/family.js";
 import { denseGemm } from "./dense-gemm.js";
 import { elementwise } from "./elementwise.js";
-import { eulerStep } from "./euler-step.js";
 import { gather } from "./gather.js";
 import { layerNorm } from "./layer-norm.js";
 import { matmul } from "./matmul.js";
@@ -36,7 +35,6 @@ const families = {
   softmax,
   matmul,
   gather,
-  "euler-step": eulerStep,
   "unpack-trits": unpackTrits,
   "unpack-dense": unpackDense,
 };

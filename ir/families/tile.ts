@@ -34,7 +34,6 @@ function watTile(family: string, p: Params): Tile | undefined {
     case "quantize-rows":
     case "layer-norm":
     case "gather":
-    case "euler-step":
       return [1, watRows(p.size("c")), 1];
     case "qk-norm-rope":
       return [1, watRows(p.size("heads") * p.size("headDim")), 1];
@@ -88,7 +87,6 @@ function wgslTile(family: string, p: Params): Tile | undefined {
     case "reduce":
     case "softmax":
     case "gather":
-    case "euler-step":
       return [1, 1, 1];
     default:
       return undefined;

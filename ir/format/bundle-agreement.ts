@@ -69,7 +69,7 @@ export function checkGraphAgreement(manifest: Manifest, graph: Graph, place: str
   const agree = agreement(place);
   agree("the model", manifest.model, graph.model ?? null, GRAPH_FILE);
   for (const kind of ["inputs", "outputs"] as const) {
-    const wanted = manifest[kind].filter(({ role }) => role !== "sigma-delta");
+    const wanted = manifest[kind].filter(({ role }) => role !== "coefficient");
     agree(`the ${kind}`, wanted.map(nameOf), graph[kind], GRAPH_FILE);
     for (const { name, role, shape } of wanted) {
       const found = graph.types.get(name)?.shape == null ? null : portOf(graph, name);

@@ -114,7 +114,7 @@ export interface ManifestFile {
 /** Members of a port but its buffer. */
 export const portMembers = {
   name: string,
-  role: nullable(oneOf(...INPUT_ROLES, "sigma-delta")),
+  role: nullable(oneOf(...INPUT_ROLES, "coefficient")),
   dtype: oneOf(...DTYPES),
   shape: list(dim),
   batchAxis: nullable(index),

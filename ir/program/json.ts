@@ -62,6 +62,7 @@ const storage = tagged<BufferStorage>("kind", {
   staging: object({ kind: oneOf("staging"), tensor: string }),
   resident: object({ kind: oneOf("resident") }),
   host: object({ kind: oneOf("host") }),
+  state: object({ kind: oneOf("state") }),
 });
 
 const port = object<ProgramPort>({ ...portMembers, buffer: string });
@@ -130,7 +131,7 @@ const program: Decoder<Program> = object<Program>({
     object<Phase>({
       name: string,
       runs: oneOf(...REPETITIONS),
-      writes: list(oneOf("arena", "weight", "staging", "resident", "host")),
+      writes: list(oneOf("arena", "weight", "staging", "resident", "host", "state")),
       launches: list(launch),
     }),
   ),

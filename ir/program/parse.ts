@@ -75,11 +75,11 @@ function readBuffer(r: TextReader): ProgramBuffer {
   return { id, dtype, elements, storage: readStorage(r) };
 }
 
-const STORAGE_KINDS: readonly StorageKind[] = ["arena", "weight", "staging", "resident", "host"];
+const STORAGE_KINDS: readonly StorageKind[] = ["arena", "weight", "staging", "resident", "host", "state"];
 
 function readStorage(r: TextReader): BufferStorage {
   const kind = oneOf(r, STORAGE_KINDS);
-  if (kind === "resident" || kind === "host") return { kind };
+  if (kind === "resident" || kind === "host" || kind === "state") return { kind };
   r.expect("(");
   const storage: BufferStorage =
     kind === "arena" ? { kind, slot: r.integer() } : { kind, tensor: r.string() };
@@ -128,7 +128,7 @@ function readWorkgroup(r: TextReader): Kernel["workgroup"] {
 
 function readPort(r: TextReader): ProgramPort {
   const name = r.string();
-  const role = r.peek(":") ? null : oneOf(r, [...INPUT_ROLES, "sigma-delta"]);
+  const role = r.peek(":") ? null : oneOf(r, [...INPUT_ROLES, "coefficient"]);
   r.expect(":");
   const dtype = oneOf(r, DTYPES);
   r.expect("[");

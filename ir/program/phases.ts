@@ -1,3 +1,4 @@
+import { UPDATE_RULES } from "../sampling/rules/index.js";
 import type { Launch, Phase, Program, Repetition } from "./program.js";
 
 /** What a phase is, whatever its launches are. */
@@ -10,13 +11,15 @@ export type PhaseDeclaration = Omit<Phase, "launches">;
  *  - load: unpacks weights into device layout
  *  - prompt: what depends on text and timesteps alone
  *  - step: the model
- *  - advance: the sampler's update
+ *  - the updates of each sampler
  */
 export const PHASES: readonly PhaseDeclaration[] = [
   { name: "load", runs: "load", writes: ["resident"] },
   { name: "prompt", runs: "prompt", writes: ["arena"] },
   { name: "step", runs: "step", writes: ["arena"] },
-  { name: "advance", runs: "update", writes: ["arena", "host"] },
+  ...Object.values(UPDATE_RULES).flatMap(({ updates }) =>
+    updates.map(({ name }): PhaseDeclaration => ({ name, runs: "update", writes: ["arena", "state"] })),
+  ),
 ];
 
 /** The declared phases that `launches` has a list for, by name. */
@@ -37,6 +40,13 @@ export function phasesThatRun({ phases }: Phases, ...runs: readonly Repetition[]
 /** Launches of the phases that run so often, in order. */
 export function launchesThatRun({ phases }: Phases, ...runs: readonly Repetition[]): readonly Launch[] {
   return phases.filter((phase) => runs.includes(phase.runs)).flatMap(({ launches }) => launches);
+}
+
+/** Launches of one step with the default sampler's update. */
+export function stepLaunches(program: Phases): readonly Launch[] {
+  const [update] = phasesThatRun(program, "update");
+  const updates = update === undefined ? [] : phasesNamed(program, [update]);
+  return [...launchesThatRun(program, "step"), ...updates.flatMap(({ launches }) => launches)];
 }
 
 /** All launches, in order. */

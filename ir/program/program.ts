@@ -31,7 +31,7 @@ export interface Phase {
 
 /**
  * load: once, when the program is loaded. prompt: once per prompt, for all steps together. step: for each evaluation of
- * the model. update: after a step, where the sampler wants it; evaluations alone leave it out.
+ * the model. update: after a step, where the sampler says so; evaluations alone leave it out.
  */
 export const REPETITIONS = ["load", "prompt", "step", "update"] as const;
 export type Repetition = (typeof REPETITIONS)[number];
@@ -65,8 +65,10 @@ export type BufferStorage =
   | { readonly kind: "staging"; readonly tensor: string }
   /** Filled by `load`, kept. */
   | { readonly kind: "resident" }
-  /** Written by the host before `prompt` (inputs, the sampler's deltas), kept during the run. */
-  | { readonly kind: "host" };
+  /** Written by the host before `prompt` (inputs, the sampler's coefficients), kept during the run. */
+  | { readonly kind: "host" }
+  /** What updates write and keep from one to the next: the latents, which the host writes first, and what a sampler remembers. */
+  | { readonly kind: "state" };
 
 export type StorageKind = BufferStorage["kind"];
 
@@ -74,7 +76,7 @@ export type StorageKind = BufferStorage["kind"];
 export interface ProgramPort {
   /** The name in the source graph. */
   readonly name: string;
-  readonly role: InputRole | "sigma-delta" | null;
+  readonly role: InputRole | "coefficient" | null;
   readonly buffer: string;
   /** Element type in the source graph; the buffer's is what the device computes in. */
   readonly dtype: DType;

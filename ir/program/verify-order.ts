@@ -22,6 +22,7 @@ interface Lifetime {
  *
  *  - what a launch reads was written: a weight, an input, or by an earlier launch in the order of the phases; so is every
  *    output. Weights are read
+ *  - an update may be left out, so what it writes in the arena is its own: no other phase touches it
  *  - buffers of one arena slot do not live at the same time. A buffer lives from the first launch that touches it to
  *    the last one; what is written once per prompt and touched in a step, and every output, lives to the end of the run
  */
@@ -60,7 +61,7 @@ export function verifyOrder(program: Program): void {
   }
   for (const { buffer } of program.outputs) read.add(buffer);
   for (const { id, storage } of program.buffers) {
-    if (storage.kind === "arena" || storage.kind === "host" || read.has(id)) continue;
+    if ((storage.kind !== "resident" && !("tensor" in storage)) || read.has(id)) continue;
     throw programError(`buffer ${id}`, "it holds weights that nothing reads", { found: storage.kind });
   }
   for (const { name, buffer } of program.outputs) {
@@ -68,10 +69,36 @@ export function verifyOrder(program: Program): void {
       throw programError(`output ${name}`, "nothing writes it", { found: `buffer ${buffer}` });
     }
   }
+  verifyUpdates(all, buffers, (launch, i) => kernels.get(launch.kernel)?.args[i]?.access !== "read");
   const run = all.filter(({ phase }) => phase.runs !== "load");
   verifySlots(program, run, buffers, (launch, i) => {
     return kernels.get(launch.kernel)?.args[i]?.access !== "read";
   });
+}
+
+function verifyUpdates(
+  all: readonly Moment[],
+  buffers: ReadonlyMap<string, ProgramBuffer>,
+  writes: (launch: Launch, argument: number) => boolean,
+): void {
+  const own = new Map<string, Phase>();
+  for (const { phase, launch } of all) {
+    if (phase.runs !== "update") continue;
+    for (const [i, { buffer: id }] of launch.args.entries())
+      if (writes(launch, i) && buffers.get(id)?.storage.kind === "arena") own.set(id, phase);
+  }
+  for (const { phase, index, launch } of all) {
+    const foreign = launch.args.find(({ buffer }) => (own.get(buffer) ?? phase) !== phase);
+    if (foreign === undefined) continue;
+    throw programError(
+      placeOf(phase, index, launch),
+      "it uses what an update writes, which may be left out",
+      {
+        expected: `nothing of ${own.get(foreign.buffer)?.name} but state`,
+        found: `buffer ${foreign.buffer}`,
+      },
+    );
+  }
 }
 
 function verifySlots(

@@ -110,10 +110,11 @@ class SizeCheck {
 
   /** Weights, and what the host writes, are there before the first launch. */
   #given(): void {
+    const inputs = new Set(this.program.inputs.map(({ buffer }) => buffer));
     for (const { id, elements, storage } of this.program.buffers) {
       const written = new WrittenElements();
       this.#written.set(id, written);
-      if (!("tensor" in storage) && storage.kind !== "host") continue;
+      if (!("tensor" in storage) && storage.kind !== "host" && !inputs.has(id)) continue;
       written.write({ start: 0, axes: [{ size: this.value(elements), stride: 1 }] });
     }
   }

@@ -21,12 +21,11 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *    launching is what code of that family with these parameters takes
  *  - tiles of a grid are those of the kernel's code
  *  - a fallback exists, is the same function, and chains of fallbacks end
- *  - phases are some of `PHASES`, in that order; none writes more than is declared there, and host buffers are written in
- *    place
+ *  - phases are some of `PHASES`, in that order; none writes more than is declared there
  *  - a phase that runs at load has no symbols and touches weight, staging and resident buffers only, whose sizes are
  *    numbers; only such a phase touches staging buffers
  *  - only phases that repeat move with the step, and only where the program has the symbol `steps`
- *  - inputs are host buffers, one each; inputs and outputs have batch axes that they have
+ *  - inputs are host or state buffers, one each; inputs and outputs have batch axes that they have
  *  - order and lifetimes: see `verifyOrder`
  *  - sizes at the samples: see `verifyProgramSizes`, which devices call again for the sizes of each run
  *
@@ -193,9 +192,9 @@ class StructureCheck {
     if (buffer === undefined)
       throw programError(place, "it lies in a buffer that does not exist", { found: id });
     for (const dim of shape) this.#dim(dim, place);
-    if (input && buffer.storage.kind !== "host") {
+    if (input && buffer.storage.kind !== "host" && buffer.storage.kind !== "state") {
       throw programError(place, "an input that the host does not write", {
-        expected: "a host buffer",
+        expected: "a host or state buffer",
         found: `${buffer.storage.kind} buffer ${id}`,
       });
     }
@@ -290,10 +289,9 @@ class StructureCheck {
       throw programError(at, `${name} cannot touch this buffer`, { expected, found });
     }
     if (access === "read") return;
-    if (writes.includes(kind) && (kind !== "host" || access === "read-write")) return;
+    if (writes.includes(kind)) return;
     throw programError(at, `${name} cannot write this buffer`, {
-      expected:
-        writes.map((kind) => `${kind} buffers${kind === "host" ? " in place" : ""}`).join(", ") || "none",
+      expected: writes.map((kind) => `${kind} buffers`).join(", ") || "none",
       found: `${access} of ${kind} buffer ${buffer.id}`,
     });
   }

@@ -3,7 +3,7 @@ import { evaluateDim } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { phasesNamed } from "../../ir/program/phases.js";
-import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
+import type { Launch, Program, ProgramBuffer, StorageKind } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import { bufferBytes, elementBytes, isKept, runAllocations, stagedBy } from "../../targets/memory/buffers.js";
@@ -25,6 +25,9 @@ export interface ProgramHost {
   /** Why the device was lost, or undefined. */
   lost(): string | undefined;
 }
+
+/** What a run has memory for. */
+const RUN_KINDS: ReadonlySet<StorageKind> = new Set(["arena", "host", "state"]);
 
 type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array;
 
@@ -84,10 +87,7 @@ export class WebGpuProgram implements LoadedProgram {
     if (this.bindings !== undefined && key === this.boundTo) return;
     await this.alive();
     verifyProgramSizes(this.program, bindings);
-    const dynamic = this.program.buffers.filter(
-      ({ storage: { kind } }) => kind === "arena" || kind === "host",
-    );
-    this.release(dynamic);
+    this.release(this.program.buffers.filter(({ storage: { kind } }) => RUN_KINDS.has(kind)));
     this.bindings = bindings;
     await scoped(this.host.device, "buffers of the model", () => {
       for (const { buffers, bytes } of runAllocations(this.program, bindings)) {

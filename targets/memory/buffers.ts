@@ -36,18 +36,19 @@ export function stagedBy(
   return used.filter(({ storage }) => storage.kind === "staging");
 }
 
-/** Inputs, and intermediate values by slot: a slot is as large as its largest member, which comes first. */
+/** Inputs and state, and intermediate values by slot: a slot is as large as its largest member, which comes first. */
 export function runAllocations(program: Program, bindings: Bindings): readonly Allocation[] {
-  const hosts: Allocation[] = [];
+  const own: Allocation[] = [];
   const slots = new Map<number, Allocation>();
   for (const buffer of program.buffers) {
-    const own = allocationOf(buffer, bindings);
-    if (buffer.storage.kind === "host") hosts.push(own);
-    if (buffer.storage.kind !== "arena") continue;
-    const { slot } = buffer.storage;
+    const { storage } = buffer;
+    const allocation = allocationOf(buffer, bindings);
+    if (storage.kind === "host" || storage.kind === "state") own.push(allocation);
+    if (storage.kind !== "arena") continue;
+    const { slot } = storage;
     const others = slots.get(slot) ?? { buffers: [], bytes: 0 };
-    const [first, rest] = own.bytes > others.bytes ? [own, others] : [others, own];
+    const [first, rest] = allocation.bytes > others.bytes ? [allocation, others] : [others, allocation];
     slots.set(slot, { buffers: [...first.buffers, ...rest.buffers], bytes: first.bytes });
   }
-  return [...hosts, ...slots.values()];
+  return [...own, ...slots.values()];
 }

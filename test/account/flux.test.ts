@@ -80,8 +80,8 @@ describe("FLUX.1-dev at 1024x1024 on an A10", () => {
 
   it("has room for the activations that are alive at any launch", () => {
     const moments = stepTimeline(a10.lowered.program, at1024?.sizes ?? {});
-    const { step, advance } = byPhase(a10.lowered.program);
-    expect(moments).toHaveLength(step.length + advance.length);
+    const { step, euler } = byPhase(a10.lowered.program);
+    expect(moments).toHaveLength(step.length + euler.length);
     const kinds = new Map(a10.lowered.program.buffers.map((b) => [b.id, b.storage.kind]));
     const allocated = (at1024?.memory.keep.step.allocations ?? [])
       .filter(({ buffers: [id = ""] }) => kinds.get(id) === "arena" || kinds.get(id) === "host")

@@ -82,7 +82,7 @@ describe("the model", () => {
     expect(result).toMatchObject({ name: "tiny", resolution: "48x32", steps: 3 });
     expect(result.deviceBytes).toBeGreaterThan(0);
     expect(Object.keys(result.families)).toEqual(
-      expect.arrayContaining(["ternary-gemm", "attention", "adaln-quantize", "euler-step"]),
+      expect.arrayContaining(["ternary-gemm", "attention", "adaln-quantize", "elementwise"]),
     );
     await device.close();
   }, 240_000);

@@ -104,7 +104,7 @@ async function inputsOf(bundleFolder: string): Promise<ReadonlyMap<string, Tenso
     guidance: Float32Array.of(3.5),
   };
   for (const [index, { name, role, shape }] of program.inputs.entries()) {
-    if (role === "sigma-delta") continue;
+    if (role === "coefficient") continue;
     const sizes = shape.map((dim) => evaluateDim(dim, bindings));
     const data = given[role ?? ""] ?? makeNoise(100 + index, countOf(sizes));
     tensors.set(name, { dtype: "f32", shape: sizes, data });

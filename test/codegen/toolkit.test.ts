@@ -109,8 +109,8 @@ describe("findToolkit", () => {
     const toolkit = { nvcc, release: "13.0", version: "13.0.88 with clang 19.1.7", clang: found };
     expect(await find()).toEqual(toolkit);
 
-    const definition = defineKernel("euler-step", { c: 64 }, targetByName("v100"));
-    const source = { id: "euler-step", definition, source: "// text\n", ptx: false };
+    const definition = defineKernel("gather", { c: 64 }, targetByName("v100"));
+    const source = { id: "gather", definition, source: "// text\n", ptx: false };
     const build = await compileCuda(source, { toolkit });
     expect(build).toMatchObject({ format: "ptx", resources: [] });
     expect(Buffer.from(build.binary).toString()).toBe("// for sm_70\n// text\n\0");

@@ -124,13 +124,13 @@ describe("with the sampler's phases", () => {
         write(role, Array.from<number | bigint, number>(tensor.data, Number));
     }
     write("timestep", timesteps);
-    write("sigma-delta", deltas);
+    write("coefficient", deltas);
     await loaded.run(["prompt"], 0);
     const latents = { ...inputs.get(roleName("latents")) } as Tensor;
     const reference = Float32Array.from(latents.data as Float32Array);
     const [inWidth, outWidth] = [TINY.inChannels, TINY.outChannels];
     for (const [step, timestep] of timesteps.entries()) {
-      await loaded.run(["step", "advance"], step);
+      await loaded.run(["step", "euler"], step);
       const now = new Map(inputs);
       now.set(roleName("latents"), { ...latents, data: reference.slice() });
       now.set(roleName("timestep"), { dtype: "f32", shape: [1], data: Float32Array.of(timestep) });

@@ -154,7 +154,7 @@ function withNvcc(nvcc: Toolkit): void {
     );
   });
 
-  const small = select("euler-step", { c: 64 }, targetFor("sm_80"));
+  const small = select("gather", { c: 64 }, targetFor("sm_80"));
 
   it("makes the same bytes every time, and keeps them", async () => {
     const cache = join(folder, "cache");
@@ -173,7 +173,7 @@ function withNvcc(nvcc: Toolkit): void {
 
   it("puts every architecture into a portable binary, and PTX for those to come", async () => {
     const { architectures = [] } = cudaPortable.cuda ?? {};
-    const kernel = cudaSource(select("euler-step", { c: 64 }, cudaPortable), true);
+    const kernel = cudaSource(select("gather", { c: 64 }, cudaPortable), true);
     const { resources, binary } = await compileCuda(kernel, { toolkit: nvcc });
     expect(resources.map(({ architecture }) => architecture)).toEqual(architectures);
     const exact = await compileCuda({ ...kernel, ptx: false }, { toolkit: nvcc });
@@ -192,8 +192,8 @@ function withNvcc(nvcc: Toolkit): void {
     expect(code).toBe("TRITC_E_CUDA_COMPILE");
     expect(found).toContain("{{threads}}");
     const template = `templates/${small.definition.template}`;
-    const line = Number(/:(\d+) \(euler-step\)$/.exec(place)?.[1]);
-    expect(place).toBe(`${template}:${line} (euler-step)`);
+    const line = Number(/:(\d+) \(gather\)$/.exec(place)?.[1]);
+    expect(place).toBe(`${template}:${line} (gather)`);
     expect(message).toContain(`${template}(${line}): error: expected an expression`);
     const text = readFileSync(join(import.meta.dirname, "..", "..", template), "utf8").split("\n");
     expect(text[line - 1]?.trim()).toBe(found);
@@ -212,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(1024, 2) spills(float* x) {
     const run = generateKernels([{ ...small, definition }], { target: targetFor("sm_80") });
     await expect(run).rejects.toMatchObject({
       code: "TRITC_E_KERNEL_RESOURCES",
-      details: { place: "euler-step on sm_80", found: expect.stringMatching(/^\d+ bytes of spill/) },
+      details: { place: "gather on sm_80", found: expect.stringMatching(/^\d+ bytes of spill/) },
     });
   });
 

@@ -97,17 +97,19 @@ export const KERNELS: readonly Kernel[] = [
   kernel("soften", "softmax", { log: false }, [byRow("x", "f32"), byRow("out", "f32", "write")], {
     scalars: ["u32"],
   }),
-  kernel("euler", "euler-step", { c: N }, [
-    byRow("x", "f32", "read-write"),
-    byRow("v", "f32"),
-    whole("dt", "f32"),
-  ]),
+  kernel(
+    "move",
+    "elementwise",
+    { rank: 2, inputs: ["f32", "f32", "f32"], output: "f32", expression: "add(in0, mul(in1, in2))" },
+    [whole("in0", "f32"), whole("in1", "f32"), whole("in2", "f32"), whole("out", "f32", "write")],
+    { scalars: new Array(10).fill("u32") },
+  ),
 ];
 
 const arena = (slot: number): ProgramBuffer["storage"] => ({ kind: "arena", slot });
 
 export const BUFFERS: readonly ProgramBuffer[] = [
-  { id: "x", dtype: "f32", elements: "20*img_tokens", storage: { kind: "host" } },
+  { id: "x", dtype: "f32", elements: "20*img_tokens", storage: { kind: "state" } },
   { id: "t", dtype: "f32", elements: "steps", storage: { kind: "host" } },
   { id: "dt", dtype: "f32", elements: "steps", storage: { kind: "host" } },
   { id: "trits", dtype: "u8", elements: 32, storage: { kind: "staging", tensor: 'a "quoted" name' } },
@@ -121,6 +123,7 @@ export const BUFFERS: readonly ProgramBuffer[] = [
   { id: "soft", dtype: "f32", elements: "8*img_tokens", storage: arena(1) },
   { id: "mixed", dtype: "f32", elements: "8*img_tokens", storage: arena(2) },
   { id: "v", dtype: "f32", elements: "8*img_tokens", storage: arena(5) },
+  { id: "moved", dtype: "f32", elements: "8*img_tokens", storage: arena(6) },
 ];
 
 export const arg = (
@@ -224,13 +227,22 @@ export const SAMPLE: Program = {
         label: "attend",
       },
     ],
-    advance: [
+    euler: [
       {
-        ...rows,
-        kernel: "euler",
-        args: [arg("x", 0, K), arg("v", 0, N), arg("dt", 0, 0, 1)],
-        grid: rowGrid,
-        label: "euler-step",
+        kernel: "move",
+        rows: "8*img_tokens",
+        args: [arg("x"), arg("dt", 0, 0, 1), arg("v"), arg("moved")],
+        scalars: ["img_tokens", N, K, 1, 0, 0, N, 1, N, 1],
+        grid: [{ size: "8*img_tokens", tile: 4096 }],
+        label: "move",
+      },
+      {
+        kernel: "scale",
+        rows: "8*img_tokens",
+        args: [arg("moved"), arg("x")],
+        scalars: ["img_tokens", N, N, 1, K, 1],
+        grid: [{ size: "8*img_tokens", tile: 4096 }],
+        label: "scale",
       },
     ],
   }),
@@ -244,7 +256,7 @@ export const SAMPLE: Program = {
       batchAxis: 0,
     },
     { name: "t", role: null, buffer: "t", dtype: "f32", shape: ["steps"], batchAxis: null },
-    { name: "dt", role: "sigma-delta", buffer: "dt", dtype: "f32", shape: ["steps"], batchAxis: null },
+    { name: "dt", role: "coefficient", buffer: "dt", dtype: "f32", shape: ["steps"], batchAxis: null },
   ],
   outputs: [
     { name: "v/0", role: null, buffer: "v", dtype: "f16", shape: [1, "img_tokens", N], batchAxis: 0 },

@@ -61,7 +61,7 @@ describe("program text", () => {
   });
 
   it("keeps a program with nothing in it", () => {
-    const phases = phasesWith({ load: [], prompt: [], step: [], advance: [] });
+    const phases = phasesWith({ load: [], prompt: [], step: [], euler: [] });
     const empty: Program = {
       ...SAMPLE,
       symbols: [],

@@ -52,7 +52,7 @@ const softening = (from: string, to: string): Launch => ({
 });
 const softeningLate = phasesWith({
   ...byPhase(SAMPLE),
-  advance: [...byPhase(SAMPLE).advance, softening("soft", "late")],
+  euler: [...byPhase(SAMPLE).euler, softening("soft", "late")],
 });
 const tooManyRows = {
   rows: "img_tokens+1",
@@ -329,12 +329,12 @@ const STORAGE: Broken = [
   [
     "an input that step writes",
     launchArg("step", 3, 1, { buffer: "x" }),
-    /argument out: step cannot write this buffer\n.*\n.*write of host buffer x/,
+    /argument out: step cannot write this buffer\n.*\n.*write of state buffer x/,
   ],
   [
-    "an input that advance overwrites",
-    { ...SAMPLE, phases: phasesWith({ ...byPhase(SAMPLE), advance: [softening("v", "x")] }) },
-    /argument out: advance cannot write this buffer\n.*host buffers in place/,
+    "an input that euler overwrites",
+    { ...SAMPLE, phases: phasesWith({ ...byPhase(SAMPLE), euler: [softening("v", "t")] }) },
+    /argument out: euler cannot write this buffer\n.*arena buffers, state buffers\n.*write of host buffer t/,
   ],
 ];
 
@@ -369,6 +369,19 @@ const PHASES: Broken = [
 
 const ORDER: Broken = [
   [
+    "a step that reads what an update leaves in the arena",
+    launchArg("step", 3, 0, { buffer: "moved" }),
+    /^step launch 3 \(soften\).*: it reads what nothing wrote/,
+  ],
+  [
+    "a step that writes where an update does",
+    {
+      ...SAMPLE,
+      phases: phasesWith({ ...byPhase(SAMPLE), step: [...byPhase(SAMPLE).step, softening("soft", "moved")] }),
+    },
+    /^step launch 5 \(soften\): it uses what an update writes.*\n.*nothing of euler but state\n.*moved/,
+  ],
+  [
     "a value read before it is written",
     launchArg("step", 0, 0, { buffer: "v", rowStride: 8 }),
     /^step launch 0 .*, argument x: it reads what nothing wrote\n.*\n.*buffer v/,
@@ -376,7 +389,7 @@ const ORDER: Broken = [
   [
     "a host buffer that nothing fills",
     { ...SAMPLE, inputs: SAMPLE.inputs.slice(0, 2) },
-    /^advance launch 0 \(euler-step\), argument dt: it reads what nothing wrote/,
+    /^euler launch 0 \(move\), argument in1: it reads what nothing wrote/,
   ],
   [
     "an output that nothing writes",
@@ -394,9 +407,9 @@ const ORDER: Broken = [
     /^step launch 2 \(scale\): .*share memory\n.*slot 0 free of odd name.*until the end of the run\n.*buffer mixed/,
   ],
   [
-    "an output that advance overwrites",
+    "an output that euler overwrites",
     { ...extended(5), phases: softeningLate },
-    /^advance launch 1 \(soften\): .*share memory\n.*slot 5 free of v, .*until the end of the run\n.*buffer late/,
+    /^euler launch 2 \(soften\): .*share memory\n.*slot 5 free of v, .*until the end of the run\n.*buffer late/,
   ],
 ];
 

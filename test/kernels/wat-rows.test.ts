@@ -282,24 +282,7 @@ describe("tables", () => {
   });
 });
 
-describe("euler-step and gather", () => {
-  it.each(SHAPES)("steps: $m x $c", async ({ m, c }) => {
-    const x = randomFloats(12, m * c);
-    const v = randomFloats(13, m * c);
-    const dt = Float32Array.of(-0.0065);
-    const expected = x.map((value, i) => Math.fround(value + Math.fround(dt[0]! * v[i]!)));
-    const result = await run(
-      "euler-step",
-      { c },
-      {
-        rows: m,
-        args: { x: matrix(x, m, c, { rowStride: c + 1 }), v: matrix(v, m, c), dt: vector(dt) },
-        grid: [1, m, 1],
-      },
-    );
-    expectClose(result.x, expected, c);
-  });
-
+describe("gather", () => {
   it.each(SHAPES)("gathers: $m x $c", async ({ m, c }) => {
     const rows = 11;
     const table = randomFloats(14, rows * c);

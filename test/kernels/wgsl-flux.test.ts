@@ -53,7 +53,7 @@ async function compile(definition: KernelDefinition): Promise<void> {
             label: kernel.family,
           },
         ],
-        advance: [],
+        euler: [],
       }),
       inputs: [],
       outputs: [],

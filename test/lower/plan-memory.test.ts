@@ -41,7 +41,7 @@ describe("plan-memory", () => {
     load: [],
     prompt: [launch("in", "table")],
     step: [launch("table", "a"), launch("a", "b"), launch("b", "table", "c"), launch("c", "out")],
-    advance: [],
+    euler: [],
   };
   const planned = planMemory(buffers, phasesWith(phases), writesLast, new Set(["out"]), { n: 5 });
 
@@ -58,7 +58,7 @@ describe("plan-memory", () => {
   });
 
   it("keeps outputs from what comes after them", () => {
-    const later = phasesWith({ ...phases, advance: [launch("in", "after")] });
+    const later = phasesWith({ ...phases, euler: [launch("in", "after")] });
     const plan = planMemory([...buffers, buffer("after", 10)], later, writesLast, new Set(["out"]), { n: 5 });
     expect(slots(plan).after).not.toBe(slots(plan).out);
   });

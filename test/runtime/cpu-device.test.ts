@@ -83,7 +83,7 @@ function program(parts: Partial<Program>): Program {
     symbols: ["tokens"],
     buffers: [],
     kernels: [kernel("add")],
-    phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
+    phases: phasesWith({ load: [], prompt: [], step: [], euler: [] }),
     inputs: [],
     outputs: [],
     model: null,
@@ -131,7 +131,7 @@ const ARENA = program({
         0.5,
       ),
     ],
-    advance: [launch("add", "tokens", [{ buffer: "x" }, { buffer: "other" }, { buffer: "x" }], 1)],
+    euler: [launch("add", "tokens", [{ buffer: "x" }, { buffer: "other" }, { buffer: "x" }], 1)],
   }),
 });
 const WEIGHTS = { bytes: async (tensor: string) => (tensor === "w" ? floats(1, 2, 3) : floats(5, 6, 7)) };
@@ -145,7 +145,7 @@ describe("cpu device", () => {
       const x = Float32Array.from({ length: tokens }, (_, i) => i + 0.5);
       for (const step of [2, 0, 1]) {
         loaded.write("x", x);
-        await loaded.run(["prompt", "step", "advance"], step);
+        await loaded.run(["prompt", "step", "euler"], step);
         const unpacked = [15, 26, 37][step]!;
         const other = x.map((v) => 2 * v + unpacked);
         expect(await loaded.read("other")).toEqual(other);
@@ -180,13 +180,13 @@ describe("cpu device", () => {
       kernels: [kernel("add"), kernel("trap")],
       phases: phasesWith({
         ...byPhase(ARENA),
-        advance: [launch("trap", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0)],
+        euler: [launch("trap", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0)],
       }),
     });
     const loaded = await device.load(trapping, await codeOf({ add: ADD, trap: TRAP }), WEIGHTS);
     await loaded.bind({ tokens: 4 });
     loaded.write("x", Float32Array.of(1, 2, 3, 4));
-    await expect(loaded.run(["prompt", "advance", "step"], 0)).rejects.toThrow(
+    await expect(loaded.run(["prompt", "euler", "step"], 0)).rejects.toThrow(
       /TRITC|a kernel failed.*unreachable/,
     );
     await loaded.run(["prompt"], 0);
@@ -201,7 +201,7 @@ describe("cpu device", () => {
       kernels: [kernel("add"), kernel("endless")],
       phases: phasesWith({
         ...byPhase(ARENA),
-        advance: [
+        euler: [
           {
             ...launch("endless", 4, [{ buffer: "x" }, { buffer: "x" }, { buffer: "first" }], 0),
             label: "block 7",
@@ -215,8 +215,8 @@ describe("cpu device", () => {
     await loaded.run(["prompt", "step"], 0);
     let ticks = 0;
     const clock = setInterval(() => ticks++, 50);
-    const stalled = { code: "TRITC_E_KERNEL_STALLED", message: /"block 7" \(endless\) of phase advance/ };
-    await expect(loaded.run(["step", "advance"], 0)).rejects.toMatchObject({
+    const stalled = { code: "TRITC_E_KERNEL_STALLED", message: /"block 7" \(endless\) of phase euler/ };
+    await expect(loaded.run(["step", "euler"], 0)).rejects.toMatchObject({
       code: stalled.code,
       message: expect.stringMatching(stalled.message),
     });
@@ -252,7 +252,7 @@ describe("cpu device", () => {
   it("runs fallbacks where a feature is missing, and says so where there is none", async () => {
     const kernels = [kernel("fast", ["warp-drive"], "add"), kernel("add")];
     const step = byPhase(ARENA).prompt.map((l) => ({ ...l, kernel: "fast" }));
-    const phases = phasesWith({ load: [], prompt: [], step, advance: [] });
+    const phases = phasesWith({ load: [], prompt: [], step, euler: [] });
     const device = await createCpuDevice();
     const code = await codeOf({ add: ADD });
     const loaded = await device.load(program({ ...ARENA, kernels, phases }), code, WEIGHTS);

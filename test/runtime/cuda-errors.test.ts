@@ -35,13 +35,13 @@ describe("errors of a CUDA device", () => {
         await loaded.bind({ t: 3, steps: 1 });
         loaded.write("x", new Float32Array(15));
         loaded.write("table", new Float32Array(1));
-        const error = await failure(loaded.run(["step", "advance"], 0));
+        const error = await failure(loaded.run(["step", "euler"], 0));
         await loaded.close();
         return error;
       }, options);
     const late = await run({});
     expect(late.code).toBe("TRITC_E_CUDA");
-    expect(late.message).toMatch(/phases step, advance at step 0/);
+    expect(late.message).toMatch(/phases step, euler at step 0/);
     expect(late.message).toMatch(/cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS \(700\)/);
     expect(late.message).toMatch(/TRITC_CUDA_SYNC=1/);
     for (const options of [{ synchronous: true }, {}]) {
@@ -58,10 +58,10 @@ describe("errors of a CUDA device", () => {
       await loaded.bind({ t: 3, steps: 1 });
       for (const run of [1, 2]) {
         fake.fail("cuLaunchKernel", 1, 701);
-        const error = await failure(loaded.run(["step", "advance"], 0));
+        const error = await failure(loaded.run(["step", "euler"], 0));
         expect(error.message).toMatch(/launch y to x \(kernel scale, 1 × 3 × 1 blocks\)/);
         expect(error.message).toMatch(/cuLaunchKernel: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES/);
-        if (run === 1) await loaded.run(["step", "advance"], 0);
+        if (run === 1) await loaded.run(["step", "euler"], 0);
       }
       await loaded.close();
     }));
@@ -106,7 +106,7 @@ describe("errors of a CUDA device", () => {
       const x = randomFloats(3, 10);
       loaded.write("x", x);
       loaded.write("table", Float32Array.of(4));
-      await loaded.run(["step", "advance"], 0);
+      await loaded.run(["step", "euler"], 0);
       expectNear(await loaded.read("x"), expected(x, [4], [0]));
       await loaded.close();
     }));

@@ -265,7 +265,7 @@ describe("device memory", () => {
       buffer("c", "100*t", { kind: "arena", slot: 0 }, "i8"),
     ],
     kernels: [],
-    phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
+    phases: phasesWith({ load: [], prompt: [], step: [], euler: [] }),
     inputs: [],
     outputs: [],
     model: null,

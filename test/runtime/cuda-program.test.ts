@@ -44,7 +44,7 @@ describe("a program on a CUDA device", () => {
         await loaded.run(["prompt"], 0);
         expectNear(await loaded.read("z"), [...x]);
         const [graphs, launches] = [fake.count("cuGraphLaunch"), fake.count("cuLaunchKernel")];
-        for (const step of [0, 1, 2, 3]) await loaded.run(["step", "advance"], step);
+        for (const step of [0, 1, 2, 3]) await loaded.run(["step", "euler"], step);
         expectNear(await loaded.read("x"), expected(x, table, [0, 1, 2, 3]));
         // The first run is made of launches, the second records them, and they are replayed from then on.
         expect(fake.count("cuGraphLaunch") - graphs).toBe(3);
@@ -62,8 +62,8 @@ describe("a program on a CUDA device", () => {
         const x = randomFloats(9, 7 * C);
         loaded.write("x", x);
         loaded.write("table", Float32Array.of(3, -1));
-        await loaded.run(["step", "advance"], 1);
-        const times = await loaded.profile(["step", "advance"], 0);
+        await loaded.run(["step", "euler"], 1);
+        const times = await loaded.profile(["step", "euler"], 0);
         expect(times.map(({ label, kernel }) => [label, kernel])).toEqual([
           ["x to y", "scale"],
           ["y to x", "scale"],
@@ -90,7 +90,7 @@ describe("a program on a CUDA device", () => {
         bytes: async (tensor: string) =>
           tensor === "words" ? new Uint8Array(words.slice().buffer) : Uint8Array.of(1, 255, 3),
       };
-      const phases = phasesWith({ load: [], prompt: [], step: [], advance: [] });
+      const phases = phasesWith({ load: [], prompt: [], step: [], euler: [] });
       const loaded = await device.load({ ...PROGRAM, buffers, phases, kernels: [] }, code, source);
       expect(await loaded.read("i8")).toEqual(Int8Array.of(1, -1, 3));
       expect(await loaded.read("u32")).toEqual(words);
@@ -127,7 +127,7 @@ describe("a program on a CUDA device", () => {
           await program.bind({ t: sizes[i] ?? 0, steps: 3 });
           program.write("x", xs[i] ?? new Float32Array());
           program.write("table", Float32Array.of(i, 2 * i, -i));
-          for (const step of [0, 1, 2]) await program.run(["step", "advance"], step);
+          for (const step of [0, 1, 2]) await program.run(["step", "euler"], step);
         }),
       );
       for (const [i, program] of loaded.entries()) {
@@ -165,7 +165,7 @@ describe("kernels of a CUDA program", () => {
       load: [{ ...scaling("packed", at("zero", 0), "kept", 2, 2), kernel: kernels[0]?.id ?? "" }],
       prompt: [],
       step: [],
-      advance: [],
+      euler: [],
     }),
   });
   const marks = async (kernels: readonly Kernel[]): Promise<number> =>

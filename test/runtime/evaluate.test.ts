@@ -16,14 +16,14 @@ const program: Program = {
     { id: "by", dtype: "f32", elements: "3*n", storage: { kind: "arena", slot: 0 } },
   ],
   kernels: [],
-  phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
+  phases: phasesWith({ load: [], prompt: [], step: [], euler: [] }),
   inputs: [
     { name: "x", role: null, buffer: "bx", dtype: "f32", shape: [1, "n", 3], batchAxis: 0 },
     { name: "ids", role: null, buffer: "bi", dtype: "i64", shape: ["m+n"], batchAxis: null },
     { name: "w", role: null, buffer: "bi", dtype: "i64", shape: ["m"], batchAxis: null },
     {
       name: "sigma_delta",
-      role: "sigma-delta",
+      role: "coefficient",
       buffer: "bd",
       dtype: "f32",
       shape: ["steps"],

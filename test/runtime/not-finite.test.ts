@@ -136,7 +136,7 @@ const PROGRAM: Program = {
     load: [],
     prompt: [],
     step: [],
-    advance: [{}] as unknown as readonly Launch[],
+    euler: [{}] as unknown as readonly Launch[],
   }),
   inputs: [
     {

@@ -122,7 +122,7 @@ const PROGRAM: Program = {
   symbols: ["n"],
   buffers: ["bx", "by"].map((id) => ({ id, dtype: "f32", elements: "n", storage: { kind: "host" } })),
   kernels: [],
-  phases: phasesWith({ load: [], prompt: [], step: [], advance: [] }),
+  phases: phasesWith({ load: [], prompt: [], step: [], euler: [] }),
   inputs: [{ name: "x", role: null, buffer: "bx", dtype: "f32", shape: ["n"], batchAxis: null }],
   outputs: [{ name: "y", role: null, buffer: "by", dtype: "f32", shape: ["n"], batchAxis: null }],
   model: null,

@@ -26,9 +26,18 @@ const double = defineKernel(
   { rank: 1, inputs: ["f32"], output: "f32", expression: binary("mul", input(0), constant(2)) },
   webgpu,
 );
-const euler = defineKernel("euler-step", { c: C }, webgpu);
+const move = defineKernel(
+  "elementwise",
+  {
+    rank: 1,
+    inputs: ["f32", "f32", "f32"],
+    output: "f32",
+    expression: binary("add", input(0), binary("mul", input(1), input(2))),
+  },
+  webgpu,
+);
 const softmax = defineKernel("softmax", { log: false }, webgpu);
-const DEFINITIONS: Readonly<Record<string, KernelDefinition>> = { double, euler, softmax };
+const DEFINITIONS: Readonly<Record<string, KernelDefinition>> = { double, move, softmax };
 
 let device: Device;
 /** Cuts launches into pieces of a few rows and workgroups. */
@@ -81,8 +90,10 @@ function doubling(from: string, to: string, elements: Dim): Launch {
   };
 }
 
-function stepping(rows: Dim, args: Launch["args"]): Launch {
-  return { kernel: "euler", rows, args, scalars: [], grid: gridOf(euler, [1, rows, 1]), label: "euler" };
+/** x + dt·v of C elements, with one dt. */
+function moving(args: Launch["args"]): Launch {
+  const scalars = [C, 1, 0, 1, 1];
+  return { kernel: "move", rows: C, args, scalars, grid: gridOf(move, [C, 1, 1]), label: "move" };
 }
 
 function softening(rows: Dim, args: Launch["args"]): Launch {
@@ -111,7 +122,7 @@ function program(
     symbols: ["tokens"],
     buffers,
     kernels,
-    phases: phasesWith({ load: [], prompt: [], step: [], advance: [], ...phases }),
+    phases: phasesWith({ load: [], prompt: [], step: [], euler: [], ...phases }),
     inputs: [],
     outputs: [],
     model: null,
@@ -145,25 +156,31 @@ function expectNear(actual: ArrayLike<number>, expected: ArrayLike<number>): voi
 }
 
 describe("WebGPU programs", () => {
-  it("runs load, prompt, step and advance with step-indexed operands and a joint arena", async () => {
+  it("runs load, prompt, step and euler with step-indexed operands and a joint arena", async () => {
     const weight = randomFloats(1, C);
     const buffers = [
       buffer("stored", C, { kind: "staging", tensor: "w" }),
       buffer("kept", C, { kind: "resident" }),
-      buffer("x", "64*tokens", { kind: "host" }),
+      buffer("x", "64*tokens", { kind: "state" }),
       buffer("dt", 3, { kind: "host" }),
+      buffer("none", 1, { kind: "host" }),
       buffer("a", "64*tokens", { kind: "arena", slot: 0 }),
       buffer("b", "128*tokens", { kind: "arena", slot: 1 }),
       buffer("c", C, { kind: "arena", slot: 0 }),
+      buffer("moved", C, { kind: "arena", slot: 2 }),
     ];
     const of = program(buffers, {
       load: [doubling("stored", "kept", C)],
       prompt: [doubling("kept", "b", C)],
       step: [softening("tokens", [arg("x", C), arg("a", C)])],
       // The first row moves by dt[step] times row 0 of b, which holds four times the weight.
-      advance: [stepping(1, [arg("x", C), arg("b", C), arg("dt", 0, 0, 1)])],
+      euler: [
+        moving([arg("x"), arg("dt", 0, 0, 1), arg("b"), arg("moved")]),
+        moving([arg("moved"), arg("none"), arg("b"), arg("x")]),
+      ],
     });
-    const loaded = await device.load(of, CODE, {
+    const input = { name: "x", role: null, dtype: "f32", shape: ["tokens", C], batchAxis: null } as const;
+    const loaded = await device.load({ ...of, inputs: [{ ...input, buffer: "x" }] }, CODE, {
       bytes: async (tensor) => {
         expect(tensor).toBe("w");
         return new Uint8Array(weight.buffer);
@@ -175,9 +192,10 @@ describe("WebGPU programs", () => {
       const dt = Float32Array.of(-0.5, -0.25, -0.125);
       loaded.write("x", x);
       loaded.write("dt", dt);
+      loaded.write("none", Float32Array.of(0));
       await loaded.run(["prompt"], 0);
       for (let step = 0; step < 3; step++) {
-        await loaded.run(["step", "advance"], step);
+        await loaded.run(["step", "euler"], step);
         expectNear(await loaded.read("a"), softmaxRows(x));
         for (let i = 0; i < C; i++) x[i] = x[i]! + dt[step]! * 4 * weight[i]!;
         expectNear(await loaded.read("x"), x);

@@ -204,7 +204,7 @@ async function programOf(
     symbols: [],
     buffers,
     kernels,
-    phases: phasesWith({ load: [], prompt: [], step: [launch], advance: [] }),
+    phases: phasesWith({ load: [], prompt: [], step: [launch], euler: [] }),
     inputs: [],
     outputs: [],
     model: null,

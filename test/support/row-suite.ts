@@ -184,7 +184,7 @@ export function rowSuite({ target, devices }: KernelDevices): void {
       }
     });
 
-    it("gather and euler-step", async () => {
+    it("gather", async () => {
       const indices = randomInts(9, m, -7, 6);
       const table = randomFloats(6, 7 * c);
       const gathered = Array.from(indices, (i) => [
@@ -197,16 +197,6 @@ export function rowSuite({ target, devices }: KernelDevices): void {
         grid,
       };
       expectClose((await run("gather", { c }, request)).out, gathered, c);
-      const v = randomFloats(7, m * c);
-      const dt = Float32Array.of(-0.02);
-      const args = { x: xArg, v: matrix(v, m, c), dt: vector(dt) };
-      const stepped = await run("euler-step", { c }, { rows: m, args, grid });
-      expectClose(
-        stepped.x,
-        Array.from(x, (value, i) => value + dt[0]! * v[i]!),
-        c,
-        { absolute: 1e-6 },
-      );
     });
   });
 

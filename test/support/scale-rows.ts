@@ -126,7 +126,7 @@ export const PROGRAM: Program = {
     load: [scaling("packed", at("zero", 0), "kept", 2, 2)],
     prompt: [scaling("x", at("zero", 0), "z", "t", 1)],
     step: [scaling("x", at("table", 0, 1), "y", "t", 3)],
-    advance: [scaling("y", at("kept", 0), "x", "t", 0.5)],
+    euler: [scaling("y", at("kept", 0), "x", "t", 0.5)],
   }),
   inputs: [],
   outputs: [],

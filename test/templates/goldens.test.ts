@@ -47,7 +47,6 @@ const EXAMPLES: { readonly [F in Family]: FamilyParams[F] } = {
   softmax: { log: false },
   matmul: {},
   gather: { c: 24 },
-  "euler-step": { c: 64 },
   "unpack-trits": { n: 96, k: 80, activations: "i8" },
   "unpack-dense": { n: 96, k: 80, source: "bf16" },
 };

@@ -42,9 +42,9 @@ describe("template check", () => {
 });
 
 describe("renderTemplate", () => {
-  const template = "euler-step/euler-step.wat.hbs";
+  const template = "layer-norm/layer-norm.wat.hbs";
   const arg = { name: "x", address: 4, stride: 8, shift: 2, byRow: true };
-  const values = { args: [arg], c: 6, tail: 2, tileM: 4 };
+  const values = { args: [arg], c: 6, tail: 2, epsilon: 1e-6, scale: false, bias: false, tileM: 4 };
 
   it("fills in values and does not escape", () => {
     const text = renderTemplate(template, values);
@@ -54,7 +54,11 @@ describe("renderTemplate", () => {
   });
 
   it.each([
-    ["a missing value", { args: [arg], c: 6, tail: 2 }, /tileM has no value/],
+    [
+      "a missing value",
+      Object.fromEntries(Object.entries(values).filter(([name]) => name !== "tileM")),
+      /tileM has no value/,
+    ],
     ["an undeclared value", { ...values, extra: 1 }, /extra is not a declared parameter/],
     ["NaN", { ...values, c: Number.NaN }, /c is NaN/],
     ["a list item without a field", { ...values, args: [{ name: "x" }] }, /got undefined|not defined/],

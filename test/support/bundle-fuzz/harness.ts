@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Bindings } from "../../../ir/dim.js";
 import { TritcError } from "../../../ir/errors.js";
+import { phasesThatRun } from "../../../ir/program/phases.js";
 import type { Program, ProgramBuffer } from "../../../ir/program/program.js";
 import type { Tensor } from "../../../ir/tensor.js";
 import { type BundleFiles, loadBundle } from "../../../runtime/bundle.js";
@@ -112,7 +113,7 @@ function guarded(program: Program): Program {
     storage:
       storage.kind === "arena"
         ? { kind: "arena", slot: slot++ }
-        : { kind: storage.kind === "host" ? "host" : "resident" },
+        : { kind: /^(host|state)$/.test(storage.kind) ? "host" : "resident" },
   });
   return { ...program, buffers: program.buffers.flatMap((buffer, i) => [buffer, guard(buffer, i)]) };
 }
@@ -131,7 +132,8 @@ async function poisoned(
   pattern: number,
 ): Promise<{ readonly outputs: ReadonlyMap<string, Tensor>; readonly trace: string | undefined }> {
   let bound: Bindings = {};
-  const delta = program.inputs.find(({ role }) => role === "sigma-delta");
+  const coefficients = program.inputs.filter(({ role }) => role === "coefficient");
+  const updates = phasesThatRun(program, "update");
   const latents = program.inputs.find(({ role }) => role === "latents");
   const watching: LoadedProgram = {
     ...bindMethods(loaded),
@@ -140,12 +142,13 @@ async function poisoned(
       bound = bindings;
       // Inputs are written afterwards.
       for (const { id, storage } of program.buffers) {
-        if (storage.kind === "arena" || storage.kind === "host" || id.startsWith("guard ")) fill(id);
+        if (/^(arena|host|state)$/.test(storage.kind) || id.startsWith("guard ")) fill(id);
       }
-      if (delta !== undefined) loaded.write(delta.buffer, new Float32Array(words(delta.buffer)).fill(-0.25));
+      for (const { buffer } of coefficients)
+        loaded.write(buffer, new Float32Array(words(buffer)).fill(-0.25));
     },
-    // The sampler's update too, whose result is the latents.
-    run: (phases, step) => loaded.run([...phases, "advance"], step),
+    // The samplers' updates too, whose result is the latents.
+    run: (phases, step) => loaded.run([...phases, ...updates], step),
   };
   const words = (id: string) => {
     const buffer = program.buffers.find((candidate) => candidate.id === id);

@@ -1,0 +1,174 @@
+/** The samplers' updates as kernels, against the same steps in plain TypeScript. */
+import { describe, expect, it } from "vitest";
+import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
+import { type LoweredProgram, lower } from "../../compiler/lower/index.js";
+import { parseGraph } from "../../ir/graph/parse.js";
+import { verifyGraph } from "../../ir/graph/verify.js";
+import { latentGeometry } from "../../ir/models/flux1/latents.js";
+import { verifyProgram } from "../../ir/program/verify.js";
+import { SAMPLERS, type SamplerName, UPDATE_RULES } from "../../ir/sampling/rules/index.js";
+import type { Device, KernelCode } from "../../runtime/device.js";
+import { sample } from "../../runtime/sampler.js";
+import { makeSchedule } from "../../runtime/scheduler.js";
+import type { Target } from "../../targets/index.js";
+import { renderTemplate } from "../../templates/render.js";
+import { emulatorModule } from "../support/cuda-emulator.js";
+import { cudaDevices, type KernelDevices, wasmDevices, wgslDevices } from "../support/kernel-devices.js";
+import { randomFloats } from "../support/random.js";
+
+/** v(x, t) = t·x − c over four channels; where the model reads six, the last two stand behind the sample. */
+const model = (channels: number) => `graph "model" {
+  model ${JSON.stringify({ ...DESCRIPTION, inChannels: channels })}
+  input %latents: f32[1, img_tokens, ${channels}]
+  input %timestep: f32[1]
+  %x: f32[1, img_tokens, 4] = part(%latents) {"axis": 2, "start": 0, "length": 4}
+  %c: f32[1, img_tokens, 4] = part(%latents) {"axis": 2, "start": ${channels - 4}, "length": 4}
+  %tx: f32[1, img_tokens, 4] = binary(%timestep, %x) {"fn": "mul"}
+  %v: f32[1, img_tokens, 4] = binary(%tx, %c) {"fn": "sub"}
+  output %v
+}`;
+
+const DESCRIPTION = {
+  family: "flux1",
+  doubleBlocks: 0,
+  singleBlocks: 1,
+  hidden: 8,
+  heads: 2,
+  headDim: 4,
+  mlpWidth: 32,
+  inChannels: 4,
+  outChannels: 4,
+  contextDim: 8,
+  pooledDim: 8,
+  guidance: false,
+  timestepScale: 1,
+  guidanceScale: 1,
+  ropeAxes: [2, 2],
+  ropeTheta: 1e4,
+  roles: { latents: "latents", timestep: "timestep" },
+  parameters: 0,
+  blockLinearWeights: 0,
+};
+
+const f32 = Math.fround;
+/** x + dt·v, each operation rounded. */
+const moved = (x: number, dt: number, v: number) => f32(x + f32(dt * v));
+
+type Velocity = (x: Float32Array, timestep: number) => Float32Array;
+type Reference = (x: Float32Array, sigmas: Float32Array, velocity: Velocity) => Float32Array;
+
+/** What each sampler does from step to step. */
+const REFERENCES: Readonly<Record<SamplerName, Reference>> = {
+  euler: (noise, sigmas, velocity) => {
+    let x = noise;
+    for (let i = 0; i + 1 < sigmas.length; i++) {
+      const v = velocity(x, sigmas[i]!);
+      const dt = f32(sigmas[i + 1]! - sigmas[i]!);
+      x = x.map((value, j) => moved(value, dt, v[j]!));
+    }
+    return x;
+  },
+};
+
+function schedule(steps: number) {
+  const config = {
+    numTrainTimesteps: 1000,
+    shift: 3,
+    useDynamicShifting: false,
+    baseShift: 0.5,
+    maxShift: 1.15,
+    baseImageSeqLen: 256,
+    maxImageSeqLen: 4096,
+  };
+  return makeSchedule(config, { steps, imageTokens: 15 });
+}
+
+async function codeOf({ kernels }: LoweredProgram, target: Target): Promise<KernelCode> {
+  const sources = new Map(
+    kernels.map(({ kernel, definition }) => [
+      kernel.id,
+      renderTemplate(definition.template, definition.values),
+    ]),
+  );
+  const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const [id, source] of sources) {
+    if (target.language === "wat") binaries.set(id, await assembleWat(source, id));
+    if (target.language === "cuda") binaries.set(id, await emulatorModule(source));
+  }
+  return {
+    source: (id) => sources.get(id) ?? "",
+    binary: (id) => binaries.get(id) ?? new Uint8Array(),
+  };
+}
+
+const NO_WEIGHTS = { bytes: () => Promise.reject(new Error("a model without weights")) };
+
+async function sampled(
+  device: Device,
+  target: Target,
+  { sampler, channels, steps }: { sampler: SamplerName; channels: number; steps: number },
+) {
+  const sizes = { img_tokens: 64, txt_tokens: 8, steps: 8 };
+  const lowered = lower(parseGraph(model(channels)), { target, sizes, batchAxes: new Map() });
+  verifyProgram(lowered.program);
+  const loaded = await device.load(lowered.program, await codeOf(lowered, target), NO_WEIGHTS);
+  const geometry = latentGeometry(48, 80, 1);
+  const noise = randomFloats(5, 4 * geometry.imageTokens);
+  const condition = randomFloats(6, (channels - 4) * geometry.imageTokens);
+  const progress: string[] = [];
+  const found = await sample(loaded, lowered.program, {
+    geometry,
+    schedule: schedule(steps),
+    latents: noise,
+    context: new Float32Array(),
+    contextTokens: 8,
+    pooled: new Float32Array(),
+    guidance: 0,
+    sampler,
+    ...(channels > 4 ? { condition } : {}),
+    onStep: ({ step, steps: all }) => progress.push(`${step}/${all}`),
+  });
+  await loaded.close();
+  const velocity: Velocity = (x, timestep) =>
+    x.map((value, i) => {
+      const [row, column] = [Math.floor(i / 4), i % 4];
+      const behind = condition[(channels - 4) * row + column - (8 - channels)];
+      const c = channels === 4 || column < 8 - channels ? x[4 * row + column + channels - 4] : behind;
+      return f32(f32(timestep * value) - (c ?? 0));
+    });
+  const wanted = REFERENCES[sampler](noise, schedule(steps).sigmas, velocity);
+  return { found, wanted, progress };
+}
+
+function suite(name: string, { target, devices }: KernelDevices, exact: boolean): void {
+  describe(name, () => {
+    it.each(
+      SAMPLERS.flatMap((sampler) =>
+        [4, 6].flatMap((channels) => [1, 4].map((steps) => ({ sampler, channels, steps }))),
+      ),
+    )("$sampler, $channels channels, $steps steps", async (request) => {
+      for (const device of Object.values(devices())) {
+        const { found, wanted, progress } = await sampled(device, target, request);
+        if (exact) expect(found).toEqual(wanted);
+        else for (const [i, value] of wanted.entries()) expect(found[i]).toBeCloseTo(value, 5);
+        expect(progress).toEqual(
+          Array.from({ length: request.steps }, (_, i) => `${i + 1}/${request.steps}`),
+        );
+      }
+    });
+  });
+}
+
+suite("cpu, to the bit", wasmDevices(), true);
+suite("webgpu", wgslDevices(), false);
+suite("cuda, emulated", cudaDevices("sm_86", ["forward"]), false);
+
+it("has graphs that are well-formed, and whose phases have names of their own", () => {
+  const updates = Object.values(UPDATE_RULES).flatMap((rule) => rule.updates);
+  expect(new Set(updates.map(({ name }) => name)).size).toBe(updates.length);
+  for (const { name, graph, writes } of updates) {
+    const parsed = parseGraph(graph, name);
+    verifyGraph(parsed);
+    expect(parsed.outputs).toHaveLength(writes.length);
+  }
+});
