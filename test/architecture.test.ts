@@ -1,8 +1,9 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Node, Project, type SourceFile, SyntaxKind } from "ts-morph";
+import { Project } from "ts-morph";
 import { describe, expect, it } from "vitest";
+import { circlesOf, type Imports, importsIn, importsOf, targetOf } from "./support/imports.js";
 
 /** A folder under one import rule. The most specific folder that holds a file decides. */
 interface Area {
@@ -54,29 +55,6 @@ function areaOf(path: string): Area | undefined {
   )[0];
 }
 
-/** Every module specifier in a file: static, type-only, re-exported, dynamic and `import("x").T` types. */
-function specifiersOf(file: SourceFile): readonly string[] {
-  const found: string[] = [];
-  for (const declaration of [...file.getImportDeclarations(), ...file.getExportDeclarations()]) {
-    const specifier = declaration.getModuleSpecifierValue();
-    if (specifier !== undefined) found.push(specifier);
-  }
-  for (const call of file.getDescendantsOfKind(SyntaxKind.CallExpression)) {
-    const callee = call.getExpression();
-    if (callee.getKind() !== SyntaxKind.ImportKeyword && callee.getText() !== "require") continue;
-    const [argument] = call.getArguments();
-    // A computed specifier names a user's file (a bundle), not a module of this project.
-    if (Node.isStringLiteral(argument) || Node.isNoSubstitutionTemplateLiteral(argument)) {
-      found.push(argument.getLiteralValue());
-    }
-  }
-  for (const type of file.getDescendantsOfKind(SyntaxKind.ImportType)) {
-    const literal = type.getArgument().getFirstDescendantByKind(SyntaxKind.StringLiteral);
-    if (literal !== undefined) found.push(literal.getLiteralValue());
-  }
-  return found;
-}
-
 /** Why an import breaks the table, or undefined where it is allowed. `path` is relative to the root. */
 function violation(area: Area, path: string, specifier: string): string | undefined {
   if (isBuiltin(specifier)) {
@@ -92,45 +70,62 @@ function violation(area: Area, path: string, specifier: string): string | undefi
 }
 
 /** One line per import that breaks the table: `file: "specifier" (reason)`. */
-function violations(files: readonly SourceFile[], root: string): readonly string[] {
-  return files.flatMap((file) => {
-    const path = posix.relative(root, file.getFilePath());
+function violations(imports: Imports): readonly string[] {
+  return [...imports].flatMap(([path, specifiers]) => {
     const area = areaOf(path);
     if (area === undefined) return [];
-    return specifiersOf(file).flatMap((specifier) => {
+    return specifiers.flatMap((specifier) => {
       const reason = violation(area, path, specifier);
       return reason === undefined ? [] : [`${path}: "${specifier}" (${reason})`];
     });
   });
 }
 
-function check(sources: Readonly<Record<string, string>>): readonly string[] {
-  const project = new Project({ useInMemoryFileSystem: true, skipFileDependencyResolution: true });
-  for (const [path, text] of Object.entries(sources)) project.createSourceFile(`/${path}`, text);
-  return violations(project.getSourceFiles(), "/");
+/** A folder that others know by its door alone: what imports from it, besides itself. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  "compiler/models/flux1": ["compiler/models/index.ts"],
+};
+
+/** One line per import that goes around a room's door. */
+function intrusions(imports: Imports): readonly string[] {
+  return [...imports].flatMap(([path, specifiers]) =>
+    Object.entries(ROOMS).flatMap(([room, doors]) => {
+      if (path.startsWith(`${room}/`) || doors.includes(path)) return [];
+      const into = specifiers.filter((specifier) => targetOf(path, specifier)?.startsWith(`${room}/`));
+      return into.map((specifier) => `${path}: "${specifier}"`);
+    }),
+  );
 }
+
+const root = posix.dirname(posix.dirname(fileURLToPath(import.meta.url).replaceAll("\\", "/")));
+
+/** The imports of the whole project, but for its tests and benchmarks. */
+function projectImports(): Imports {
+  const project = new Project({ skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
+  const folders = AREAS.filter((area) => !area.folder.includes("/")).map((area) => area.folder);
+  return importsOf(project.addSourceFilesAtPaths(folders.map((folder) => `${root}/${folder}/**/*.ts`)), root);
+}
+const imports = projectImports();
 
 describe("one-way imports", () => {
   it("hold in the whole project", () => {
-    const root = posix.dirname(posix.dirname(fileURLToPath(import.meta.url).replaceAll("\\", "/")));
-    const project = new Project({ skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
-    const folders = AREAS.filter((area) => !area.folder.includes("/")).map((area) => area.folder);
-    const files = project.addSourceFilesAtPaths(folders.map((folder) => `${root}/${folder}/**/*.ts`));
-    expect(files.length).toBeGreaterThan(0);
-    expect(violations(files, root)).toEqual([]);
+    expect(imports.size).toBeGreaterThan(0);
+    expect(violations(imports)).toEqual([]);
   });
 
   it("report every kind of import with file and specifier", () => {
-    const found = check({
-      "ir/a.ts": `import type { B } from "../compiler/b.js"; export * from "./c.js"; import "handlebars";`,
-      "ir/d.ts": `import { readFileSync } from "fs"; const x: import("../runtime/x.js").X = readFileSync;`,
-      "ir/e.ts": `import type { Target } from "../targets/target.js";`,
-      "runtime/e.ts": `export { f } from "./node/f.js"; const g = await import("node:os");`,
-      "runtime/h.ts": `const p = import("../compiler/cli/main.js");`,
-      "compiler/i.ts": `import { j } from "./cli/j.js"; import { k } from "../runtime/k.js";`,
-      "targets/l.ts": `import "node:fs"; import "handlebars"; export * from "../templates/m.js";`,
-      "templates/n.ts": `import { o } from "../test/o.js";`,
-    });
+    const found = violations(
+      importsIn({
+        "ir/a.ts": `import type { B } from "../compiler/b.js"; export * from "./c.js"; import "handlebars";`,
+        "ir/d.ts": `import { readFileSync } from "fs"; const x: import("../runtime/x.js").X = readFileSync;`,
+        "ir/e.ts": `import type { Target } from "../targets/target.js";`,
+        "runtime/e.ts": `export { f } from "./node/f.js"; const g = await import("node:os");`,
+        "runtime/h.ts": `const p = import("../compiler/cli/main.js");`,
+        "compiler/i.ts": `import { j } from "./cli/j.js"; import { k } from "../runtime/k.js";`,
+        "targets/l.ts": `import "node:fs"; import "handlebars"; export * from "../templates/m.js";`,
+        "templates/n.ts": `import { o } from "../test/o.js";`,
+      }),
+    );
     expect(found.map((line) => line.replace(/ \(.*/, ""))).toEqual([
       'ir/a.ts: "../compiler/b.js"',
       'ir/a.ts: "handlebars"',
@@ -150,15 +145,64 @@ describe("one-way imports", () => {
   });
 
   it("allow what the table allows", () => {
-    const found = check({
-      "ir/a.ts": `import { b } from "./sub/b.js";`,
-      "targets/c.ts": `import { d } from "../ir/d.js";`,
-      "templates/e.ts": `import h from "handlebars"; import { t } from "../targets/t.js"; import "node:fs";`,
-      "compiler/cli/f.ts": `import { r } from "../../runtime/node/index.js"; import { p } from "../p.js";`,
-      "runtime/node/g.ts": `import "node:fs"; import { s } from "../s.js"; await import("webgpu");`,
-      "runtime/browser/t.ts": `import { t } from "../../targets/t.js";`,
-      "benchmarks/h.ts": `import { c } from "../compiler/index.js";`,
-    });
+    const found = violations(
+      importsIn({
+        "ir/a.ts": `import { b } from "./sub/b.js";`,
+        "targets/c.ts": `import { d } from "../ir/d.js";`,
+        "templates/e.ts": `import h from "handlebars"; import { t } from "../targets/t.js"; import "node:fs";`,
+        "compiler/cli/f.ts": `import { r } from "../../runtime/node/index.js"; import { p } from "../p.js";`,
+        "runtime/node/g.ts": `import "node:fs"; import { s } from "../s.js"; await import("webgpu");`,
+        "runtime/browser/t.ts": `import { t } from "../../targets/t.js";`,
+        "benchmarks/h.ts": `import { c } from "../compiler/index.js";`,
+      }),
+    );
     expect(found).toEqual([]);
+  });
+});
+
+/** A node is one of the operations, and an operation may have graphs of nodes: one type in two files, which no code is in. */
+const RECURSIVE_TYPE = { file: "ir/graph/graph.ts", imports: "../ops/index.js" };
+
+describe("circles of imports", () => {
+  it("are nowhere in the project, but for one type that contains itself", () => {
+    const { file } = RECURSIVE_TYPE;
+    const others = (imports.get(file) ?? []).filter((specifier) => specifier !== RECURSIVE_TYPE.imports);
+    expect(others.length).toBe((imports.get(file)?.length ?? 0) - 1);
+    expect(circlesOf(new Map([...imports, [file, others]]))).toEqual([]);
+  });
+
+  it("are found through any number of files", () => {
+    const found = circlesOf(
+      importsIn({
+        "a.ts": `import type { B } from "./b.js";`,
+        "b.ts": `export * from "./c.js"; import "./d.js";`,
+        "c.ts": `const a = import("./a.js");`,
+        "d.ts": `import { e } from "./e.js";`,
+        "e.ts": `import "node:fs";`,
+      }),
+    );
+    expect(found).toEqual([["a.ts", "b.ts", "c.ts"]]);
+  });
+});
+
+describe("rooms", () => {
+  it("are entered by their doors", () => {
+    expect(intrusions(imports)).toEqual([]);
+    for (const [room, doors] of Object.entries(ROOMS)) {
+      const enters = doors.filter((door) =>
+        imports.get(door)?.some((specifier) => targetOf(door, specifier)?.startsWith(`${room}/`)),
+      );
+      expect(enters, room).toEqual(doors);
+    }
+  });
+
+  it("report who goes around", () => {
+    const found = intrusions(
+      importsIn({
+        "compiler/models/index.ts": `import { f } from "./flux1/index.js";`,
+        "compiler/a.ts": `import type { W } from "./models/flux1/walk.js";`,
+      }),
+    );
+    expect(found).toEqual([`compiler/a.ts: "./models/flux1/walk.js"`]);
   });
 });
