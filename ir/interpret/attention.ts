@@ -1,8 +1,8 @@
 import { countOf, type Tensor } from "../tensor.js";
-import { gemm } from "./gemm.js";
 import { normalizeRows } from "./norms.js";
-import { rowsAndChannels } from "./rows.js";
-import { softmaxRows } from "./softmax.js";
+import { gemm } from "./tensors/gemm.js";
+import { rowsAndChannels } from "./tensors/rows.js";
+import { softmaxRows } from "./tensors/softmax.js";
 import { type Context, floats, newFloats, OpError, type Section, sameDims } from "./value.js";
 
 export function rope(x: Tensor, cos: Tensor, sin: Tensor, headDim: number, context: Context): Tensor {

@@ -1,7 +1,7 @@
 import { convertData } from "../constant/convert.js";
-import { geluErf, geluTanh, silu } from "./activations.js";
-import { binary, prelu, where } from "./binary.js";
-import { mapFloats, unary } from "./unary.js";
+import { geluErf, geluTanh, silu } from "./tensors/activations.js";
+import { binary, prelu, where } from "./tensors/binary.js";
+import { mapFloats, unary } from "./tensors/unary.js";
 import type { Section } from "./value.js";
 
 /** One element of the result from one of each operand. */

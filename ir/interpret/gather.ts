@@ -1,8 +1,8 @@
 import { isBig } from "../constant/convert.js";
 import type { ScatterReduction } from "../ops/gather.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
-import { gatherBlocks, scatterBlocks } from "./copy.js";
 import { widen } from "./shapes.js";
+import { gatherBlocks, scatterBlocks } from "./tensors/copy.js";
 import { around, axisOf, i64, ints, like, OpError, type Section, scalar, stridesOf } from "./value.js";
 
 /** Indices in [0, size): negative ones count from the end. */

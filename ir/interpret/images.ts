@@ -1,8 +1,8 @@
 import { isBig } from "../constant/convert.js";
 import type { OpAttrs } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
-import { at, conv, convTranspose, coordinates, windowOf } from "./conv.js";
-import { resize } from "./resize.js";
+import { at, conv, convTranspose, coordinates, windowOf } from "./tensors/conv.js";
+import { resize } from "./tensors/resize.js";
 import { type Context, floats, ints, newFloats, numbers, OpError, type Section, stridesOf } from "./value.js";
 
 function pool(x: Tensor, attrs: OpAttrs["pool"], context: Context): Tensor {

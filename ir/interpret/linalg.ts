@@ -1,5 +1,5 @@
-import { einsum } from "./einsum.js";
-import { gemm, matmul } from "./matmul.js";
+import { einsum } from "./tensors/einsum.js";
+import { gemm, matmul } from "./tensors/matmul.js";
 import type { Section } from "./value.js";
 
 /** Products of matrices and tensors. */

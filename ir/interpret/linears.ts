@@ -1,11 +1,11 @@
 import type { Activation } from "../ops/linears.js";
 import type { Tensor } from "../tensor.js";
-import { ACTIVATIONS } from "./activations.js";
 import { qkNorm, rope } from "./attention.js";
-import { gemm } from "./gemm.js";
 import { gatedResidual } from "./modulation.js";
-import { rowsAndChannels } from "./rows.js";
-import { mapFloats } from "./unary.js";
+import { ACTIVATIONS } from "./tensors/activations.js";
+import { gemm } from "./tensors/gemm.js";
+import { rowsAndChannels } from "./tensors/rows.js";
+import { mapFloats } from "./tensors/unary.js";
 import { type Context, type Floats, floats, newFloats, numbers, OpError, type Section } from "./value.js";
 
 /** Activation, then residual and gate; the end of every linear. */

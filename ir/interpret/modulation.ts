@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor.js";
 import { normalizeRows } from "./norms.js";
-import { rowMap, rowsAndChannels } from "./rows.js";
+import { rowMap, rowsAndChannels } from "./tensors/rows.js";
 import { type Context, floats, newFloats, OpError, type Section } from "./value.js";
 
 function modulate(x: Tensor, shift: Tensor, scale: Tensor, context: Context): Tensor {

@@ -1,5 +1,5 @@
 import { countOf, type Tensor } from "../tensor.js";
-import { broadcastShapes, planBroadcast } from "./broadcast.js";
+import { broadcastShapes, planBroadcast } from "./tensors/broadcast.js";
 import {
   around,
   axisOf,

@@ -2,11 +2,11 @@ import { dequantize } from "../constant/dequantize.js";
 import type { OpAttrs } from "../ops/index.js";
 import { countOf, type Tensor } from "../tensor.js";
 import { quantizeRow } from "../ternary/quantize.js";
-import { broadcastShapes, planBroadcast } from "./broadcast.js";
-import { gemm } from "./gemm.js";
-import { batchOffsets } from "./matmul.js";
 import { adaln } from "./modulation.js";
-import { rowsAndChannels } from "./rows.js";
+import { broadcastShapes, planBroadcast } from "./tensors/broadcast.js";
+import { gemm } from "./tensors/gemm.js";
+import { batchOffsets } from "./tensors/matmul.js";
+import { rowsAndChannels } from "./tensors/rows.js";
 import { type Context, floats, newFloats, numbers, type Operands, type Section, withShape } from "./value.js";
 
 /** (q, rowScale, rowSum) of the rows of x. */

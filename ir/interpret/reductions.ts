@@ -3,7 +3,7 @@ import { isFloat } from "../dtype.js";
 import type { ReduceFn } from "../ops/reductions.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { transpose } from "./shapes.js";
-import { softmax, softmaxAxis } from "./softmax.js";
+import { softmax, softmaxAxis } from "./tensors/softmax.js";
 import {
   around,
   axesOf,

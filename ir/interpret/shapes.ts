@@ -1,8 +1,8 @@
 import { isBig } from "../constant/convert.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
-import { broadcastShapes, broadcastStrides } from "./broadcast.js";
-import { gatherStrided, stridedCopy } from "./copy.js";
-import { pad } from "./pad.js";
+import { broadcastShapes, broadcastStrides } from "./tensors/broadcast.js";
+import { gatherStrided, stridedCopy } from "./tensors/copy.js";
+import { pad } from "./tensors/pad.js";
 import {
   axesOf,
   axisOf,

@@ -1,45 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
-import type { Graph, NodeOf, ValueType } from "../../ir/graph/graph.js";
+import type { Graph, ValueType } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { OpAttrs, OpName } from "../../ir/ops/index.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import { between, f32, i64, whole } from "./onnx-case.js";
-
-const READER = {
-  read(): Uint8Array {
-    throw new Error("no files here");
-  },
-};
-
-/** Runs one op on tensors. */
-function run<K extends OpName>(
-  op: K,
-  attrs: OpAttrs[K],
-  operands: readonly (Tensor | null)[],
-  outputs = 1,
-  precision: "f32" | "f64" = "f32",
-): Tensor[] {
-  const ids = operands.map((t, i) => (t === null ? null : `x${i}`));
-  const names = Array.from({ length: outputs }, (_, i) => `y${i}`);
-  const node: NodeOf<K> = { op, inputs: ids, outputs: names, attrs };
-  const types = new Map<string, ValueType>();
-  operands.forEach((t, i) => {
-    if (t !== null) types.set(`x${i}`, { dtype: t.dtype, shape: t.shape });
-  });
-  const graph: Graph = {
-    name: "one op",
-    inputs: ids.filter((id) => id !== null),
-    outputs: names,
-    types,
-    constants: new Map(),
-    nodes: [node as Graph["nodes"][number]],
-  };
-  const inputs = new Map(operands.flatMap((t, i) => (t === null ? [] : [[`x${i}`, t] as const])));
-  const results = interpret(graph, inputs, { reader: READER, precision });
-  return names.map((name) => results.get(name)!);
-}
+import { READER, run } from "./run-op.js";
 
 /** Compares with a formula for each flat index of the expected shape. */
 function expectFormula(

@@ -1,10 +1,10 @@
-import { isBig } from "../constant/convert.js";
-import { isFloat } from "../dtype.js";
-import type { OpAttrs } from "../ops/index.js";
-import { allocate, countOf, type Tensor } from "../tensor.js";
-import { roundHalfEven } from "../ternary/quantize.js";
+import { isBig } from "../../constant/convert.js";
+import { isFloat } from "../../dtype.js";
+import type { OpAttrs } from "../../ops/index.js";
+import { allocate, countOf, type Tensor } from "../../tensor.js";
+import { roundHalfEven } from "../../ternary/quantize.js";
+import { around, axesOf, type Context, like, OpError } from "../value.js";
 import { gatherBlocks } from "./copy.js";
-import { around, axesOf, type Context, like, OpError } from "./value.js";
 
 type Attrs = OpAttrs["resize"];
 

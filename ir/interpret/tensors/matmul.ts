@@ -1,10 +1,10 @@
-import { convertData, isBig, type NumberData } from "../constant/convert.js";
-import { type DType, isFloat } from "../dtype.js";
-import { allocate, countOf, type Tensor } from "../tensor.js";
+import { convertData, isBig, type NumberData } from "../../constant/convert.js";
+import { type DType, isFloat } from "../../dtype.js";
+import { allocate, countOf, type Tensor } from "../../tensor.js";
+import { type Context, type Floats, newFloats, numbers, OpError } from "../value.js";
 import { binary } from "./binary.js";
 import { broadcastShapes, broadcastStrides } from "./broadcast.js";
 import { gemm as product } from "./gemm.js";
-import { type Context, type Floats, newFloats, numbers, OpError } from "./value.js";
 
 /** Room for a product: floats of the dtype's width; integers go through doubles (exact below 2^53). */
 function accumulator(dtype: DType, count: number, wide: boolean): Floats {

@@ -1,5 +1,5 @@
-import type { NumberData } from "../constant/convert.js";
-import type { Floats } from "./value.js";
+import type { NumberData } from "../../constant/convert.js";
+import type { Floats } from "../value.js";
 
 /** A matrix inside an array: element (r, c) is data[offset + r·row + c·column]. */
 export interface Matrix {

@@ -1,8 +1,8 @@
-import { isBig } from "../constant/convert.js";
-import type { OpAttrs } from "../ops/index.js";
-import { countOf, type Tensor } from "../tensor.js";
+import { isBig } from "../../constant/convert.js";
+import type { OpAttrs } from "../../ops/index.js";
+import { countOf, type Tensor } from "../../tensor.js";
+import { like, OpError, stridesOf } from "../value.js";
 import { stridedCopy } from "./copy.js";
-import { like, OpError, stridesOf } from "./value.js";
 
 /** The source index of each padded index along one axis; -1 for the constant. */
 function paddedIndices(size: number, before: number, after: number, mode: OpAttrs["pad"]["mode"]): number[] {

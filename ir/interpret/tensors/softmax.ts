@@ -1,6 +1,6 @@
-import type { Tensor } from "../tensor.js";
-import { transpose } from "./shapes.js";
-import { axisOf, type Context, type Floats, floats, newFloats } from "./value.js";
+import type { Tensor } from "../../tensor.js";
+import { transpose } from "../shapes.js";
+import { axisOf, type Context, type Floats, floats, newFloats } from "../value.js";
 
 /** Softmax of rows of `n`, in place of a fresh array. */
 export function softmaxRows(data: Floats, out: Floats, n: number, log: boolean): void {

@@ -1,5 +1,5 @@
-import { countOf } from "../tensor.js";
-import { OpError, stridesOf } from "./value.js";
+import { countOf } from "../../tensor.js";
+import { OpError, stridesOf } from "../value.js";
 
 /** The common shape under ONNX (NumPy) broadcasting. */
 export function broadcastShapes(...shapes: readonly (readonly number[])[]): number[] {

@@ -1,9 +1,9 @@
-import { convertData, isBig, type NumberData } from "../constant/convert.js";
-import { type DType, isFloat } from "../dtype.js";
-import { type BinaryFn, COMPARISONS } from "../ops/elementwise.js";
-import { allocate, type Tensor, type TensorData } from "../tensor.js";
+import { convertData, isBig, type NumberData } from "../../constant/convert.js";
+import { type DType, isFloat } from "../../dtype.js";
+import { type BinaryFn, COMPARISONS } from "../../ops/elementwise.js";
+import { allocate, type Tensor, type TensorData } from "../../tensor.js";
+import { type Context, type Floats, OpError } from "../value.js";
 import { type BroadcastPlan, planBroadcast } from "./broadcast.js";
-import { type Context, type Floats, OpError } from "./value.js";
 
 type Fn = (a: number, b: number) => number;
 type BigFn = (a: bigint, b: bigint) => bigint | boolean;

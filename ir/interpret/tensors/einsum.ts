@@ -1,9 +1,9 @@
-import { countOf, type Tensor } from "../tensor.js";
+import { countOf, type Tensor } from "../../tensor.js";
+import { reduce } from "../reductions.js";
+import { type Context, OpError, stridesOf, withShape } from "../value.js";
 import { binary } from "./binary.js";
 import { gatherStrided } from "./copy.js";
 import { matmul } from "./matmul.js";
-import { reduce } from "./reductions.js";
-import { type Context, OpError, stridesOf, withShape } from "./value.js";
 
 /** A tensor whose axes have labels, each once. */
 interface Labelled {

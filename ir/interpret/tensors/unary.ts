@@ -1,9 +1,9 @@
-import { isBig, type NumberData } from "../constant/convert.js";
-import { isFloat } from "../dtype.js";
-import type { UnaryFn } from "../ops/elementwise.js";
-import { allocate, type Tensor, type TensorData } from "../tensor.js";
-import { roundHalfEven } from "../ternary/quantize.js";
-import { type Context, floats, newFloats, OpError } from "./value.js";
+import { isBig, type NumberData } from "../../constant/convert.js";
+import { isFloat } from "../../dtype.js";
+import type { UnaryFn } from "../../ops/elementwise.js";
+import { allocate, type Tensor, type TensorData } from "../../tensor.js";
+import { roundHalfEven } from "../../ternary/quantize.js";
+import { type Context, floats, newFloats, OpError } from "../value.js";
 
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 

@@ -1,6 +1,6 @@
-import { isBig } from "../constant/convert.js";
-import { countOf, type Tensor, type TensorData } from "../tensor.js";
-import { like, stridesOf } from "./value.js";
+import { isBig } from "../../constant/convert.js";
+import { countOf, type Tensor, type TensorData } from "../../tensor.js";
+import { like, stridesOf } from "../value.js";
 
 /**
  * Copies move bits, whatever the dtype: data is seen as unsigned cells of its width, so that one loop sees four

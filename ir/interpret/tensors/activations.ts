@@ -1,4 +1,4 @@
-import type { Activation } from "../ops/linears.js";
+import type { Activation } from "../../ops/linears.js";
 import { erf, sigmoid } from "./unary.js";
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);

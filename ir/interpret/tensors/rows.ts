@@ -1,5 +1,5 @@
-import { countOf, type Tensor } from "../tensor.js";
-import { OpError } from "./value.js";
+import { countOf, type Tensor } from "../../tensor.js";
+import { OpError } from "../value.js";
 
 /** Sizes of [..., C]: rows and channels. */
 export function rowsAndChannels(x: Tensor): { rows: number; channels: number } {

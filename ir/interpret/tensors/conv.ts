@@ -1,8 +1,8 @@
-import type { AutoPad, ConvAttrs } from "../ops/images.js";
-import type { OpAttrs } from "../ops/index.js";
-import { countOf, type Tensor } from "../tensor.js";
+import type { AutoPad, ConvAttrs } from "../../ops/images.js";
+import type { OpAttrs } from "../../ops/index.js";
+import { countOf, type Tensor } from "../../tensor.js";
+import { type Context, floats, newFloats, OpError, stridesOf } from "../value.js";
 import { gemm } from "./gemm.js";
-import { type Context, floats, newFloats, OpError, stridesOf } from "./value.js";
 
 /** Begin pads of each spatial axis and the output's sizes. */
 export interface Window {
