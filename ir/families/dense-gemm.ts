@@ -1,3 +1,4 @@
+import { ACTIVATIONS } from "../ops/linears.js";
 import {
   present,
   roundUp,
@@ -10,7 +11,7 @@ import {
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, optional, size, type ValuesOf, word } from "./contract/params.js";
 
-export const activations = word("none", "gelu-tanh", "gelu-erf", "silu");
+export const activations = word(...ACTIVATIONS.oneOf);
 
 const params = {
   n: size,

@@ -1,14 +1,15 @@
 import { TritcError } from "../errors.js";
 import { TextReader } from "../format/text-reader.js";
-import { type BinaryFn, COMPARISONS, type UnaryFn } from "../ops/elementwise.js";
-import type { Activation } from "../ops/linears.js";
+import { BINARY_FNS, type BinaryFn, COMPARISONS, UNARY_FNS } from "../ops/elementwise.js";
+import { ACTIVATIONS } from "../ops/linears.js";
 import type { Param } from "./contract/params.js";
 
 /** Types that kernels compute in. bool is u32 0 or 1. */
 export type ElementType = "f32" | "i32" | "u32";
 
 /** Functions of one operand: the generic ones and the activations. */
-export type ElementFn = UnaryFn | Exclude<Activation, "none">;
+const ELEMENT_FNS = [...UNARY_FNS.oneOf, ...ACTIVATIONS.oneOf].filter((fn) => fn !== "none");
+export type ElementFn = (typeof ELEMENT_FNS)[number];
 
 /**
  * One output element as a function of the input elements at the same index. Operands of a binary function have
@@ -117,9 +118,14 @@ function readExpression(r: TextReader, depth: number): Expression {
     const whole = name !== "f32" && a.kind === "constant" && Number.isInteger(a.value);
     return whole ? constant(a.value, name) : cast(name, a);
   }
-  if (b === undefined) return unary(name as ElementFn, a);
-  if (c === undefined) return binary(name as BinaryFn, a, b);
-  return name === "where" ? where(a, b, c) : r.fail(`${name} takes no three operands`);
+  if (c !== undefined)
+    return name === "where" ? where(a, b as Expression, c) : r.fail(`no ${name} takes three operands`);
+  if (b === undefined) return unary(known(r, ELEMENT_FNS, name), a);
+  return binary(known(r, BINARY_FNS.oneOf, name), a, b);
+}
+
+function known<T extends string>(r: TextReader, names: readonly T[], name: string): T {
+  return names.find((n) => n === name) ?? r.fail(`there is no function ${name} of as many operands`);
 }
 
 /** As a parameter of kernels: its text. */

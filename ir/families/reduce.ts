@@ -1,11 +1,10 @@
+import { REDUCE_FNS } from "../ops/reductions.js";
 import { rowArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { type ValuesOf, word } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
 
-const params = {
-  fn: word("sum", "mean", "max", "min", "prod", "l1", "l2", "log-sum", "log-sum-exp", "sum-square"),
-};
+const params = { fn: word(...REDUCE_FNS.oneOf) };
 export type ReduceParams = ValuesOf<typeof params>;
 
 /** x[M, c] → out[M], reduced over the row. Scalar: c, so that a reduction over tokens is one kernel too. */

@@ -2,7 +2,7 @@ import { oneOf, op } from "./definition.js";
 import { sameAsFirst, tensor } from "./results.js";
 import { PLAIN, POINTWISE, type StepRows } from "./traits.js";
 
-const UNARY_FNS = oneOf(
+export const UNARY_FNS = oneOf(
   "abs",
   "acos",
   "acosh",
@@ -40,7 +40,7 @@ const UNARY_FNS = oneOf(
 export type UnaryFn = (typeof UNARY_FNS.oneOf)[number];
 
 /** fmod keeps the dividend's sign, mod the divisor's. Comparisons and logic give bool. */
-const BINARY_FNS = oneOf(
+export const BINARY_FNS = oneOf(
   "add",
   "sub",
   "mul",

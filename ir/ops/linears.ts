@@ -4,7 +4,7 @@ import type { Operands } from "./operands.js";
 import { tensor } from "./results.js";
 import { MODEL_ROWS, type StepRows, type Traits } from "./traits.js";
 
-const ACTIVATIONS = oneOf("none", "gelu-tanh", "gelu-erf", "silu");
+export const ACTIVATIONS = oneOf("none", "gelu-tanh", "gelu-erf", "silu");
 export type Activation = (typeof ACTIVATIONS.oneOf)[number];
 
 const LINEAR = {

@@ -4,7 +4,7 @@ import type { Operands } from "./operands.js";
 import { sameAsFirst, tensor } from "./results.js";
 import { PLAIN } from "./traits.js";
 
-const REDUCE_FNS = oneOf(
+export const REDUCE_FNS = oneOf(
   "sum",
   "mean",
   "max",
