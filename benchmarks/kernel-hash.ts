@@ -49,7 +49,7 @@ async function sourcesFor(target: Target): Promise<ReadonlyMap<string, string>> 
           options: { ternarize: "exact", activations },
           sizes,
           batchAxes: new Map(),
-          int8Attention: products === "int8",
+          attention: products,
           codegen: { emit: "source" },
         });
         const model = new Set(

@@ -10,7 +10,7 @@ import { printProgramText } from "../ir/program/print.js";
 import type { Program } from "../ir/program/program.js";
 import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
-import { activationStorage, type Target } from "../targets/index.js";
+import { type AttentionProducts, activationStorage, type Target } from "../targets/index.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/generate-kernels.js";
 import { interruptible } from "./interruptible.js";
@@ -78,7 +78,7 @@ export interface CompileStages {
   /** What rows between kernels are stored in; if absent, what the target stores those of a transformer in. */
   readonly storage?: FloatStorage;
   /** See `LoweringOptions`. */
-  readonly int8Attention?: boolean;
+  readonly attention?: AttentionProducts;
   readonly codes?: TernaryStorage;
   /** Looks at the program before kernels are made for it; may throw. */
   readonly onPlan?: (planned: Planned) => void;
@@ -117,7 +117,7 @@ function plan(
   stages: Omit<CompileStages, "codegen" | "onPlan">,
   runner: RunnerOptions,
 ): Planned {
-  const { target, options: quantization, sizes, batchAxes, dtypes, int8Attention, codes, storage } = stages;
+  const { target, options: quantization, sizes, batchAxes, dtypes, attention, codes, storage } = stages;
   const options: PassOptions = {
     ...quantization,
     bindings: {},
@@ -132,7 +132,7 @@ function plan(
     sizes,
     batchAxes,
     ...(dtypes === undefined ? {} : { dtypes }),
-    ...(int8Attention === undefined ? {} : { int8Attention }),
+    ...(attention === undefined ? {} : { attention }),
     ...(codes === undefined ? {} : { codes }),
     storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),
   });

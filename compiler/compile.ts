@@ -168,7 +168,7 @@ async function compileInto(
       sizes: largestSizes(drawing),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
-      int8Attention: options.attention === "int8",
+      attention: options.attention ?? "bf16",
       codes: options.storage ?? "trits",
       onPlan: ({ lowered: { program } }) => {
         const { memoryLimit, promptWeights } = options;

@@ -43,7 +43,7 @@ export function planModel(
     sizes: largestSizes(drawing),
     batchAxes: batchAxesOf(imported, recognized),
     dtypes: portTypesOf(imported),
-    int8Attention: attention === "int8",
+    attention,
     codes: request.storage ?? "trits",
   });
   const account = accountFor(recognized, reader, planned.lowered.program, { ...request, drawing });

@@ -7,7 +7,7 @@ import { portOf } from "../../ir/program/graph-ports.js";
 import { allLaunches, phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
-import type { Target } from "../../targets/target.js";
+import type { AttentionProducts, Target } from "../../targets/target.js";
 import { hoistStepInvariant } from "../analysis/step-invariant.js";
 import { checkLimits } from "./check-limits.js";
 import { checkStored } from "./check-stored.js";
@@ -36,8 +36,8 @@ export interface LoweringOptions {
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** What activations between kernels are stored in where the kernels can; f32 if absent. */
   readonly storage?: FloatStorage;
-  /** Whether attention on bf16 rows multiplies queries and keys in int8; false if absent. */
-  readonly int8Attention?: boolean;
+  /** What attention on bf16 rows multiplies queries and keys in; bf16 if absent. */
+  readonly attention?: AttentionProducts;
   /** How the weight file holds ternary codes; trits if absent. */
   readonly codes?: TernaryStorage;
   /** Element types of inputs and outputs in the source graph, where they are not the graph's. */
@@ -72,7 +72,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     storage,
     storage === "bf16" ? narrowValues(graph) : new Set(),
     new Set(sample === undefined ? [] : [sample]),
-    options.int8Attention ?? false,
+    options.attention ?? "bf16",
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

@@ -8,7 +8,7 @@ import { dtypeOf, type Graph, type Node, STEPS, shapeOf, type ValueId } from "..
 import type { DeviceDType, Launch, LaunchArg } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
-import type { Target } from "../../targets/target.js";
+import type { AttentionProducts, Target } from "../../targets/target.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable } from "./kernel-table.js";
@@ -85,8 +85,8 @@ export class Lowering {
     readonly narrow: ReadonlySet<ValueId>,
     /** Inputs that updates overwrite. */
     readonly state: ReadonlySet<ValueId>,
-    /** Whether attention on bf16 rows multiplies queries and keys in int8. */
-    readonly int8Attention: boolean,
+    /** What attention on bf16 rows multiplies queries and keys in. */
+    readonly attention: AttentionProducts,
   ) {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);

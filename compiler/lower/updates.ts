@@ -83,7 +83,7 @@ function lowerUpdate(
     "f32",
     new Set(),
     new Set(),
-    false,
+    "bf16",
   );
   for (const id of graph.inputs) lowering.alias(id, values(id));
   lowerNodes(lowering);

@@ -1,4 +1,6 @@
 import { TritcError } from "../../ir/errors.js";
+import { cpu } from "../../targets/cpu/index.js";
+import { webgpu } from "../../targets/webgpu/index.js";
 import { createCpuDevice } from "../cpu/device.js";
 import { spawnWebWorker } from "../cpu/web-worker.js";
 import type { Device } from "../device.js";
@@ -29,8 +31,8 @@ export async function browserTargets(): Promise<readonly ("webgpu" | "cpu")[]> {
  * @throws TritcError `TRITC_E_NO_ADAPTER` where WebGPU is absent, `TRITC_E_TARGET` for targets without a browser device
  */
 export async function openBrowserDevice(target: string, options: BrowserDeviceOptions = {}): Promise<Device> {
-  if (target === "cpu") return openCpu(options);
-  if (target.startsWith("webgpu")) return openWebGpu(options);
+  if (target === cpu.name) return openCpu(options);
+  if (target === webgpu.name) return openWebGpu(options);
   throw new TritcError({
     code: "TRITC_E_TARGET",
     message: "the browser runtime has no device for the bundle's target",

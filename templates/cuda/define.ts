@@ -2,7 +2,7 @@ import { TritcError } from "../../ir/errors.js";
 import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { CudaTensorMap } from "../../ir/program/program.js";
 import { cudaRunsOn } from "../../targets/cuda/abi.js";
-import type { Architecture } from "../../targets/cuda/architectures.js";
+import { ARCHITECTURES, type Architecture } from "../../targets/cuda/architectures.js";
 import type { Target } from "../../targets/target.js";
 import type { Family } from "../families.js";
 import type { KernelDefinition, TemplateValues } from "../family.js";
@@ -80,8 +80,7 @@ export function defineCuda(
 
 /** Whether code that needs `requires` runs on a device of an architecture. */
 export function runsOn(requires: Architecture, architecture: Architecture): boolean {
-  const capability = Number.parseInt(architecture.slice(3), 10);
-  return cudaRunsOn(requires, Math.floor(capability / 10), capability % 10);
+  return cudaRunsOn(requires, ...ARCHITECTURES[architecture].computeCapability);
 }
 
 function unavailable(family: Family, target: Target, architecture: string): TritcError {

@@ -52,7 +52,7 @@ describe("a single block", () => {
 });
 
 it("multiplies queries and keys in int8 where asked", () => {
-  const params = (int8Attention: boolean) => {
+  const params = (attention: "bf16" | "int8") => {
     const { graph } = planProgram(fluxGraph(FLUX_DEV_KERNELS), targetByName("a10"), "int8");
     const target = targetByName("a10");
     const { program } = lower(graph, {
@@ -60,12 +60,12 @@ it("multiplies queries and keys in int8 where asked", () => {
       sizes: {},
       batchAxes: new Map(),
       storage: "bf16",
-      int8Attention,
+      attention,
     });
     return program.kernels.find(({ family }) => family === "attention")?.params;
   };
-  expect(params(true)).toMatchObject({ headDim: 128, storage: "bf16", int8: true });
-  expect(params(false)).not.toHaveProperty("int8");
+  expect(params("int8")).toMatchObject({ headDim: 128, storage: "bf16", int8: true });
+  expect(params("bf16")).not.toHaveProperty("int8");
 });
 
 it("gives both streams of a double block one buffer of q, k and v", () => {

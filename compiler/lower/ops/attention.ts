@@ -23,7 +23,7 @@ export const attention: Section<"attention"> = {
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
     const { heads, scale } = node.attrs;
     const rows = rowsOf(q.shape);
-    const int8 = l.int8Attention && q.dtype === "bf16";
+    const int8 = l.attention === "int8" && q.dtype === "bf16";
     l.launch({
       family: "attention",
       params: {
