@@ -1,13 +1,47 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * Areas whose files share a process, and with it what they import: they hold no device, change nothing of the process
+ * and measure nothing of it.
+ */
+const SHARED = [
+  "account",
+  "codegen",
+  "diffusers",
+  "interpret",
+  "ir",
+  "lora",
+  "lower",
+  "onnx",
+  "passes",
+  "recognize",
+  "targets",
+  "templates",
+].map((area) => `test/${area}/**/*.test.ts`);
+
+const common = {
+  setupFiles: "test/setup.ts",
+  pool: "forks",
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+} as const;
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     globalSetup: "test/global-setup.ts",
-    setupFiles: "test/setup.ts",
-    pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    projects: [
+      { test: { ...common, name: "shared", include: SHARED, isolate: false } },
+      {
+        test: {
+          ...common,
+          name: "alone",
+          include: ["test/**/*.test.ts"],
+          exclude: SHARED,
+          // After the others, so that those follow each other in their processes.
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
