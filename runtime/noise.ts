@@ -9,7 +9,7 @@ import { checkWhole } from "../ir/bounds.js";
  * `Math.sqrt`, which IEEE 754 fixes and engines compile to the square-root instruction.
  */
 import { TritcError } from "../ir/errors.js";
-import { type LatentGeometry, packLatents } from "../ir/models/flux1/latents.js";
+import { DEFAULT_LATENTS, type LatentGeometry, type LatentLayout } from "../ir/models/index.js";
 
 /** 8 GiB: the noise of a picture takes 256 MiB at most. */
 const MAX_NOISE = 2 ** 31;
@@ -144,6 +144,11 @@ export function seedWords(seed: number | bigint): readonly [number, number] {
 }
 
 /** Initial packed latents [imageTokens, packedChannels]: noise drawn in the VAE's order, then packed. */
-export function initialLatents(seed: number | bigint, geometry: LatentGeometry, stream = 0): Float32Array {
-  return packLatents(makeNoise(seed, geometry.imageTokens * geometry.packedChannels, stream), geometry);
+export function initialLatents(
+  seed: number | bigint,
+  geometry: LatentGeometry,
+  stream = 0,
+  layout: LatentLayout = DEFAULT_LATENTS,
+): Float32Array {
+  return layout.pack(makeNoise(seed, geometry.imageTokens * geometry.packedChannels, stream), geometry);
 }

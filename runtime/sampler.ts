@@ -1,12 +1,12 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
-import { imageIds, joinRows, type LatentGeometry, textIds } from "../ir/models/flux1/latents.js";
-import type { InputRole } from "../ir/models/index.js";
+import { familyOf, type LatentGeometry, type ModelDescription } from "../ir/models/index.js";
 import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
+import { joinRows } from "./join-rows.js";
 import { requireFinite } from "./not-finite.js";
 import type { Schedule } from "./scheduler.js";
 import { sequencesOf } from "./turns.js";
@@ -58,7 +58,7 @@ async function sampleAlone(
   program: Program,
   request: SampleRequest,
 ): Promise<Float32Array> {
-  requireSampler(program);
+  const model = requireSampler(program);
   const { geometry, schedule } = request;
   const evaluations = UPDATE_RULES[request.sampler ?? DEFAULT_SAMPLER].evaluations(schedule.sigmas);
   const bindings = {
@@ -88,18 +88,12 @@ async function sampleAlone(
     loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
   };
 
-  const values: Record<InputRole, Float32Array> = {
+  const values = familyOf(model).values({
+    ...request,
+    model,
     latents: withCondition(request),
-    context: request.context,
-    pooled: request.pooled,
-    timestep: Float32Array.from(
-      evaluations,
-      ({ at }) => (schedule.modelTimesteps[at] ?? 0) * (program.model?.timestepScale ?? 1),
-    ),
-    guidance: Float32Array.of(request.guidance * (program.model?.guidanceScale ?? 1)),
-    "img-ids": imageIds(geometry),
-    "txt-ids": textIds(request.contextTokens),
-  };
+    timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
+  });
   for (const port of program.inputs) {
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
     else if (port.role !== null) write(port, values[port.role]);
@@ -179,12 +173,13 @@ function coefficientsOf(evaluations: readonly Evaluation[], { name }: ProgramPor
 }
 
 /**
- * Refuses a program that the sampler cannot run: it has values for one picture's latents, text and step alone.
+ * The model of a program that the sampler can run. Refuses others: it has values for one picture's latents, text and step alone.
  * Throws TRITC_E_NOT_A_SAMPLER.
  */
-export function requireSampler(program: Program, place?: string): void {
+export function requireSampler(program: Program, place?: string): ModelDescription {
   const found = samplerProblem(program);
-  if (found !== undefined) throw notASampler(found, place);
+  if (typeof found === "string") throw notASampler(found, place);
+  return found;
 }
 
 /** TRITC_E_NOT_A_SAMPLER for what was found instead. */
@@ -201,7 +196,8 @@ export function notASampler(found: string, place?: string): TritcError {
   });
 }
 
-function samplerProblem(program: Program): string | undefined {
+/** The model, or what is there instead of one that can be sampled. */
+function samplerProblem(program: Program): ModelDescription | string {
   const { inputs, model } = program;
   const foreign = inputs.filter(({ role }) => role === null).map(({ name }) => name);
   if (model === null) return `a graph of generic operations, with the inputs ${foreign.join(", ")}`;
@@ -210,5 +206,5 @@ function samplerProblem(program: Program): string | undefined {
   if (latents === undefined || phasesThatRun(program, "update").length === 0)
     return "no input that takes the latents";
   const [batch = 1] = latents.shape.slice(0, -2);
-  return batch === 1 ? undefined : `${latents.name} [${latents.shape.join(", ")}], a batch of ${batch}`;
+  return batch === 1 ? model : `${latents.name} [${latents.shape.join(", ")}], a batch of ${batch}`;
 }

@@ -15,6 +15,50 @@ export interface ModelInput {
   readonly positions: boolean;
 }
 
+/** Sizes of a picture, its latents and its image tokens. */
+export interface LatentGeometry {
+  /** Picture height and width in pixels. */
+  readonly height: number;
+  readonly width: number;
+  /** Latent channels of the VAE (16). */
+  readonly channels: number;
+  /** Latent height and width: pixels / vaeScale. */
+  readonly latentHeight: number;
+  readonly latentWidth: number;
+  /** Rows and columns of image tokens: latent size / 2. */
+  readonly rows: number;
+  readonly columns: number;
+  /** rows * columns. */
+  readonly imageTokens: number;
+  /** Channels of a packed token: channels * 4. */
+  readonly packedChannels: number;
+}
+
+/** How latents lie in tokens. */
+export interface LatentLayout {
+  /** The sizes that follow from a picture's. Throws TRITC_E_RESOLUTION where no grid of tokens fits. */
+  geometry(height: number, width: number, channels?: number, vaeScale?: number): LatentGeometry;
+  /** [channels, latentHeight, latentWidth] to [imageTokens, packedChannels]. */
+  pack(latents: Float32Array, geometry: LatentGeometry): Float32Array;
+  /** [imageTokens, packedChannels] to [channels, latentHeight, latentWidth]. */
+  unpack(packed: Float32Array, geometry: LatentGeometry): Float32Array;
+}
+
+/** What a picture is sampled from, besides noise levels. `D` describes the model. */
+export interface SampleInputs<D> {
+  readonly model: D;
+  readonly geometry: LatentGeometry;
+  /** [imageTokens, channels] what the model reads: the sample's channels, then the condition's. */
+  readonly latents: Float32Array;
+  /** [contextTokens, width] */
+  readonly context: Float32Array;
+  readonly contextTokens: number;
+  readonly pooled: Float32Array;
+  readonly guidance: number;
+  /** The schedule's timestep of each evaluation of the model. */
+  readonly timesteps: Float32Array;
+}
+
 /** How models of a family are sampled where nobody says otherwise. `D` describes a model. */
 export interface SamplingRules<D> {
   /** Latents along each side of an image token. */
@@ -34,4 +78,7 @@ export interface ModelFamily<D, R extends string> {
   readonly inputs: Readonly<Record<R, ModelInput>>;
   readonly description: Decoder<D>;
   readonly sampling: SamplingRules<D>;
+  readonly latents: LatentLayout;
+  /** What each input is given for a picture. */
+  values(sample: SampleInputs<D>): Readonly<Record<R, Float32Array>>;
 }

@@ -1,9 +1,11 @@
 import { type Decoder, tagged } from "../format/decode.js";
-import type { ModelFamily, ModelInput } from "./family.js";
+import type { LatentLayout, ModelFamily, ModelInput } from "./family.js";
 import type { Flux1Description } from "./flux1/description.js";
 import { flux1 } from "./flux1/index.js";
 import type { Flux1Input } from "./flux1/inputs.js";
 
+export type { LatentGeometry, LatentLayout } from "./family.js";
+export { requireLatents } from "./require-latents.js";
 export { IMG_TOKENS, TXT_TOKENS } from "./tokens.js";
 
 /** A transformer of a known family, as it was found by structure. */
@@ -14,6 +16,9 @@ export type InputRole = Flux1Input;
 const FAMILIES: Readonly<Record<ModelDescription["family"], ModelFamily<ModelDescription, InputRole>>> = {
   flux1,
 };
+
+/** How FLUX.1 packs latents: what pipelines take for granted where they are opened without a model. */
+export const DEFAULT_LATENTS: LatentLayout = flux1.latents;
 
 /** What is true of all models of this one's family. */
 export function familyOf({ family }: ModelDescription): ModelFamily<ModelDescription, InputRole> {

@@ -1,7 +1,8 @@
 /** What Fill, Canny and Depth models see beside noise and text, made as Diffusers' pipelines make it. */
 import { TritcError } from "../../ir/errors.js";
-import { joinRows, type LatentGeometry, packLatents } from "../../ir/models/flux1/latents.js";
+import type { LatentGeometry, LatentLayout } from "../../ir/models/index.js";
 import type { Condition } from "../../ir/sampling/sampling.js";
+import { joinRows } from "../join-rows.js";
 import type { Picture } from "./picture.js";
 import type { PipelineModels } from "./pipeline-models.js";
 import { resizeLanczos } from "./resize.js";
@@ -56,6 +57,7 @@ export async function conditionRows(
   condition: Condition,
   { control, image, mask }: ConditionPictures,
   geometry: LatentGeometry,
+  layout: LatentLayout,
 ): Promise<Float32Array | undefined> {
   const { width, height } = geometry;
   if (control !== undefined) {
@@ -67,7 +69,7 @@ export async function conditionRows(
     holes[i % holes.length] === 1 ? 0 : value,
   );
   const latents = await models.encodePicture(masked, height, width);
-  return joinRows(latents, packMask(holes, geometry), geometry.imageTokens);
+  return joinRows(latents, packMask(holes, geometry, layout), geometry.imageTokens);
 }
 
 /** [3, height, width] in [-1, 1]. */
@@ -88,7 +90,7 @@ function holesOf({ rgb, width, height }: Picture): Float32Array {
 }
 
 /** The mask's pixels as channels of the latent they lie in, packed like latents: [tokens, scale²·4]. */
-function packMask(holes: Float32Array, geometry: LatentGeometry): Float32Array {
+function packMask(holes: Float32Array, geometry: LatentGeometry, layout: LatentLayout): Float32Array {
   const { latentHeight, latentWidth, width } = geometry;
   const scale = width / latentWidth;
   const channels = scale * scale;
@@ -102,5 +104,5 @@ function packMask(holes: Float32Array, geometry: LatentGeometry): Float32Array {
       }
     }
   }
-  return packLatents(planes, { ...geometry, channels, packedChannels: channels * 4 });
+  return layout.pack(planes, { ...geometry, channels, packedChannels: channels * 4 });
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { outOfRange } from "../../ir/bounds.js";
 import { TritcError } from "../../ir/errors.js";
-import { latentGeometry, requireLatents } from "../../ir/models/flux1/latents.js";
+import { familyOf, type LatentLayout, requireLatents } from "../../ir/models/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
@@ -80,7 +80,7 @@ export interface Generator {
 /** Opens a bundle, verifies it, and loads it on the device of its target. */
 export async function openGenerator(folder: string, options: GeneratorOptions = {}): Promise<Generator> {
   const bundle = await openBundle(folder);
-  requireSampler(bundle.program, folder);
+  const layout = familyOf(requireSampler(bundle.program, folder)).latents;
   const { sampling, resolutions } = bundle.manifest;
   const [size] = resolutions;
   if (sampling === null || size === undefined)
@@ -98,6 +98,7 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
     threads: options.threads,
     check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
     pictures: condition !== "none",
+    layout,
   });
   try {
     const device = await openDevice(bundle.program.target, options);
@@ -105,7 +106,17 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       const { promptWeights = bundle.manifest.memory.promptWeights } = options;
       const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
       const own = options.pipeline === undefined;
-      return new BundleGenerator({ bundle, models, device, loaded, sampling, condition, size, own });
+      return new BundleGenerator({
+        bundle,
+        models,
+        layout,
+        device,
+        loaded,
+        sampling,
+        condition,
+        size,
+        own,
+      });
     } catch (error) {
       await device.close();
       throw error;
@@ -148,6 +159,7 @@ function exactTextLength(program: Program, wanted: number | undefined): number |
 interface GeneratorParts {
   readonly bundle: OpenedBundle;
   readonly models: PipelineModels;
+  readonly layout: LatentLayout;
   readonly device: Device;
   readonly loaded: LoadedProgram;
   /** What the manifest says of how to sample. */
@@ -177,14 +189,14 @@ class BundleGenerator implements Generator {
   }
 
   async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
-    const { models, loaded, sampling, condition, size } = this.#parts;
+    const { models, layout, loaded, sampling, condition, size } = this.#parts;
     const { program } = this.bundle;
     const { prompt, seed = 0, steps = sampling.steps } = options;
     const guidance = sampling.guidance === null ? null : (options.guidance ?? sampling.guidance);
     const { width = size.width, height = size.height } = options;
     requireConditions(condition, options, this.bundle.folder);
     const { latentChannels, vaeScale } = models.vaeConfig;
-    const geometry = latentGeometry(height, width, latentChannels, vaeScale);
+    const geometry = layout.geometry(height, width, latentChannels, vaeScale);
     const own = this.#parts.own ? sampling : undefined;
     const schedule = makeSchedule(own?.scheduler ?? models.schedulerConfig, {
       steps,
@@ -199,9 +211,9 @@ class BundleGenerator implements Generator {
       image: pictureOf("image", options.image),
       mask: pictureOf("mask", options.mask),
     };
-    const start = options.latents ?? initialLatents(seed, geometry);
-    requireLatents(start, geometry);
-    const rows = await conditionRows(models, condition, pictures, geometry);
+    const start = options.latents ?? initialLatents(seed, geometry, 0, layout);
+    requireLatents("the sampler", start, geometry);
+    const rows = await conditionRows(models, condition, pictures, geometry, layout);
     const encoded = await models.encode(prompt, textLength);
     const latents = await sample(loaded, program, {
       geometry,

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
+import { DEFAULT_LATENTS, type LatentLayout } from "../../ir/models/index.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import { readVaeConfig, type VaeConfig } from "../../ir/sampling/vae-config.js";
@@ -52,6 +53,8 @@ export interface PipelineModelsOptions {
   readonly threads?: number | undefined;
   /** Whether pictures go in: the VAE's encoder must be there then. */
   readonly pictures?: boolean;
+  /** How the transformer packs latents; as FLUX.1 does if absent. */
+  readonly layout?: LatentLayout;
 }
 
 const CLIP_LENGTH = 77;
@@ -73,6 +76,7 @@ export async function openPipelineModels(
   directory: string,
   options: PipelineModelsOptions = {},
 ): Promise<PipelineModels> {
+  const { layout = DEFAULT_LATENTS } = options;
   await checkModelIndex(directory);
   for (const network of options.pictures === true ? [...NETWORKS, ENCODER] : NETWORKS) {
     const path = modelPath(directory, network);
@@ -145,9 +149,9 @@ export async function openPipelineModels(
       }
     },
     decode: (latents, height, width) =>
-      decodeLatents(network("vae_decoder"), vaeConfig, latents, { height, width }),
+      decodeLatents(network("vae_decoder"), vaeConfig, layout, latents, { height, width }),
     encodePicture: (planes, height, width) =>
-      encodePlanes(network(ENCODER), vaeConfig, planes, { height, width }),
+      encodePlanes(network(ENCODER), vaeConfig, layout, planes, { height, width }),
     close: () =>
       turns.close(async () => {
         cache.clear();

@@ -1,6 +1,6 @@
 /** The VAE of a pipeline, between 8-bit pictures and the transformer's packed latents. */
 
-import { latentGeometry, packLatents, unpackLatents } from "../../ir/models/flux1/latents.js";
+import type { LatentLayout } from "../../ir/models/index.js";
 import type { VaeConfig } from "../../ir/sampling/vae-config.js";
 import { requireFinite } from "../not-finite.js";
 import { modelError, type Network, onlyInput, pickOutput, show } from "./network.js";
@@ -10,16 +10,17 @@ import type { Picture } from "./picture.js";
 export async function decodeLatents(
   network: Network,
   config: VaeConfig,
+  layout: LatentLayout,
   latents: Float32Array,
   { height, width }: { readonly height: number; readonly width: number },
 ): Promise<Picture> {
-  const geometry = latentGeometry(height, width, config.latentChannels, config.vaeScale);
+  const geometry = layout.geometry(height, width, config.latentChannels, config.vaeScale);
   requireFinite(latents, {
     place: "latents",
     what: "what is to be decoded",
     remedy: "run tritc verify on the bundle, or try another device",
   });
-  const sample = unpackLatents(latents, geometry).map((z) => z / config.scalingFactor + config.shiftFactor);
+  const sample = layout.unpack(latents, geometry).map((z) => z / config.scalingFactor + config.shiftFactor);
   const { place } = network;
   const session = await network.open();
   const shape = [1, geometry.channels, geometry.latentHeight, geometry.latentWidth];
@@ -43,10 +44,11 @@ export async function decodeLatents(
 export async function encodePlanes(
   network: Network,
   config: VaeConfig,
+  layout: LatentLayout,
   planes: Float32Array,
   { height, width }: { readonly height: number; readonly width: number },
 ): Promise<Float32Array> {
-  const geometry = latentGeometry(height, width, config.latentChannels, config.vaeScale);
+  const geometry = layout.geometry(height, width, config.latentChannels, config.vaeScale);
   const { place } = network;
   const session = await network.open();
   const input = onlyInput(place, session, "sample");
@@ -62,7 +64,7 @@ export async function encodePlanes(
   const latents = found.data
     .subarray(0, mean * latentHeight * latentWidth)
     .map((z) => (z - config.shiftFactor) * config.scalingFactor);
-  return packLatents(latents, geometry);
+  return layout.pack(latents, geometry);
 }
 
 /** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */

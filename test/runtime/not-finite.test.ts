@@ -151,7 +151,7 @@ const PROGRAM: Program = {
   outputs: [
     { name: "out", role: null, buffer: "v", dtype: "f32", shape: [1, "img_tokens", 64], batchAxis: 0 },
   ],
-  model: {} as Program["model"],
+  model: { family: "flux1" } as Program["model"],
 };
 
 const REQUEST: SampleRequest = {

@@ -5,24 +5,8 @@
 
 import { checkWhole, MAX_SIDE } from "../../bounds.js";
 import { TritcError } from "../../errors.js";
-
-export interface LatentGeometry {
-  /** Picture height and width in pixels. */
-  readonly height: number;
-  readonly width: number;
-  /** Latent channels of the VAE (16). */
-  readonly channels: number;
-  /** Latent height and width: pixels / vaeScale. */
-  readonly latentHeight: number;
-  readonly latentWidth: number;
-  /** Rows and columns of image tokens: latent size / 2. */
-  readonly rows: number;
-  readonly columns: number;
-  /** rows * columns. */
-  readonly imageTokens: number;
-  /** Channels of a packed token: channels * 4. */
-  readonly packedChannels: number;
-}
+import type { LatentGeometry, LatentLayout } from "../family.js";
+import { requireLatents } from "../require-latents.js";
 
 /**
  * The sizes that follow from a picture's.
@@ -66,7 +50,7 @@ export function latentGeometry(height: number, width: number, channels = 16, vae
 
 /** [channels, latentHeight, latentWidth] to [imageTokens, packedChannels]. */
 export function packLatents(latents: Float32Array, geometry: LatentGeometry): Float32Array {
-  requireLength("packLatents", latents, geometry);
+  requireLatents("packLatents", latents, geometry);
   const packed = new Float32Array(latents.length);
   forEachLatent(geometry, (plain, token) => {
     packed[token] = latents[plain] ?? Number.NaN;
@@ -76,23 +60,12 @@ export function packLatents(latents: Float32Array, geometry: LatentGeometry): Fl
 
 /** [imageTokens, packedChannels] to [channels, latentHeight, latentWidth]. */
 export function unpackLatents(packed: Float32Array, geometry: LatentGeometry): Float32Array {
-  requireLength("unpackLatents", packed, geometry);
+  requireLatents("unpackLatents", packed, geometry);
   const latents = new Float32Array(packed.length);
   forEachLatent(geometry, (plain, token) => {
     latents[plain] = packed[token] ?? Number.NaN;
   });
   return latents;
-}
-
-/** Rows of `left`, each followed by its row of `right`. */
-export function joinRows(left: Float32Array, right: Float32Array, rows: number): Float32Array {
-  const [a, b] = [left.length / rows, right.length / rows];
-  const joined = new Float32Array(left.length + right.length);
-  for (let row = 0; row < rows; row++) {
-    joined.set(left.subarray(row * a, (row + 1) * a), row * (a + b));
-    joined.set(right.subarray(row * b, (row + 1) * b), row * (a + b) + a);
-  }
-  return joined;
 }
 
 /** [imageTokens, 3] position ids (0, row, column) in token order. */
@@ -123,19 +96,8 @@ function forEachLatent(g: LatentGeometry, visit: (plain: number, packed: number)
   }
 }
 
-/** Throws TRITC_E_LATENTS for packed latents of another picture's size. */
-export function requireLatents(latents: Float32Array, geometry: LatentGeometry): void {
-  requireLength("the sampler", latents, geometry);
-}
-
-function requireLength(who: string, values: Float32Array, g: LatentGeometry): void {
-  const expected = g.imageTokens * g.packedChannels;
-  if (values.length === expected) return;
-  throw new TritcError({
-    code: "TRITC_E_LATENTS",
-    message: `${who} got latents of another size`,
-    expected: `${expected} values (${g.imageTokens} tokens of ${g.packedChannels} for ${g.width}x${g.height})`,
-    found: `${values.length} values`,
-    remedy: "pass the height and width that the latents were made for",
-  });
-}
+export const flux1Latents: LatentLayout = {
+  geometry: latentGeometry,
+  pack: packLatents,
+  unpack: unpackLatents,
+};
