@@ -1,10 +1,9 @@
-import type { Graph, Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
+import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
 import type { Activation } from "../../ir/ops/linears.js";
+import { isLinear, type Linear } from "../analysis/linears.js";
 import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";
-
-type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 
 /**
  *   %a = linear(%x, %w, %b)         %y = gelu(%a) {tanh}
@@ -42,7 +41,7 @@ function findFusions(graph: Graph): ReadonlyMap<Node, Linear> {
     const source = epilogueSource(node);
     if (source === undefined || !usedOnce(uses, source)) continue;
     const linear = producers.get(source);
-    if (linear === undefined || (linear.op !== "linear" && linear.op !== "ternary-linear")) continue;
+    if (!isLinear(linear)) continue;
     if (linear.attrs.activation === "none" && !linear.attrs.gated) fused.set(node, linear);
   }
   return fused;

@@ -1,12 +1,11 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { byteLength } from "../../ir/dtype.js";
-import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { isLinear, type Linear } from "../analysis/linears.js";
 import { fitsJointly } from "../analysis/row-reads.js";
 import { type Uses, usesOf } from "../analysis/uses.js";
 import type { Pass, PassContext } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";
-
-type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 
 /**
  *   %q = linear(%x, %wq, %bq)   %k = linear(%x, %wk, %bk)   %v = linear(%x, %wv, %bv)
@@ -37,7 +36,7 @@ function findGroups(graph: Graph, context: PassContext): ReadonlyMap<Node, reado
   const byKey = new Map<string, Linear[]>();
   for (const node of graph.nodes) {
     const key = groupKey(graph, node);
-    if (key === undefined || (node.op !== "linear" && node.op !== "ternary-linear")) continue;
+    if (key === undefined || !isLinear(node)) continue;
     const group = byKey.get(key);
     if (group === undefined) byKey.set(key, [node]);
     else group.push(node);
@@ -53,7 +52,7 @@ function findGroups(graph: Graph, context: PassContext): ReadonlyMap<Node, reado
 
 /** Linears with equal keys may merge; undefined: never. */
 function groupKey(graph: Graph, node: Node): string | undefined {
-  if (node.op !== "linear" && node.op !== "ternary-linear") return undefined;
+  if (!isLinear(node)) return undefined;
   const { role, activation, gated } = node.attrs;
   const dot = role?.lastIndexOf(".") ?? -1;
   if (role === null || dot < 0 || gated || (node.op === "ternary-linear" && node.attrs.quantized))

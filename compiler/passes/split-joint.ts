@@ -1,11 +1,11 @@
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { isLinear, type Linear } from "../analysis/linears.js";
 import { fitsJointly } from "../analysis/row-reads.js";
 import { type Uses, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass, PassOptions } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";
 import { cutRows } from "./split-weights.js";
 
-type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 type Part = NodeOf<"part">;
 
 /**
@@ -52,7 +52,7 @@ function isActivated(uses: Uses, id: ValueId): boolean {
 }
 
 function isPlainLinear(graph: Graph, node: Node): node is Linear {
-  if (node.op !== "linear" && node.op !== "ternary-linear") return false;
+  if (!isLinear(node)) return false;
   if (node.attrs.gated || (node.op === "ternary-linear" && node.attrs.quantized)) return false;
   return node.inputs.slice(1).every((id) => id === null || graph.constants.has(id));
 }
@@ -80,7 +80,7 @@ function split(graph: Graph, joint: ReadonlyMap<Node, readonly Part[]>): Graph {
   const gone = new Set<Node>([...joint.values()].flat());
   for (const node of graph.nodes) {
     const parts = joint.get(node);
-    if (parts !== undefined && (node.op === "linear" || node.op === "ternary-linear")) {
+    if (parts !== undefined && isLinear(node)) {
       for (const [i, part] of parts.entries()) emitPiece(graph, edit, node, part, i);
     } else if (!gone.has(node)) edit.emit(node);
   }

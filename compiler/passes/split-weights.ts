@@ -1,9 +1,8 @@
 import type { Constant } from "../../ir/constant/constant.js";
-import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { isLinear, type Linear } from "../analysis/linears.js";
 import type { Pass } from "../pass.js";
 import { ForwardEditor } from "../rewrite/forward-editor.js";
-
-type Linear = NodeOf<"linear"> | NodeOf<"ternary-linear">;
 
 /** Pieces start at multiples of this many columns, which every tile of the GEMM families divides. */
 const COLUMN_STEP = 256;
@@ -21,11 +20,8 @@ export const splitWeights: Pass = {
   run(graph, { options: { limits } }) {
     const edit = new ForwardEditor(graph);
     for (const node of graph.nodes) {
-      const rows =
-        node.op === "linear" || node.op === "ternary-linear"
-          ? rowsThatFit(graph, node, limits.maxBindingBytes)
-          : undefined;
-      if (rows === undefined || (node.op !== "linear" && node.op !== "ternary-linear")) edit.emit(node);
+      const rows = isLinear(node) ? rowsThatFit(graph, node, limits.maxBindingBytes) : undefined;
+      if (rows === undefined || !isLinear(node)) edit.emit(node);
       else emitPieces(graph, edit, node, rows);
     }
     return edit.finish();
