@@ -1,9 +1,9 @@
 import { adalnCuda } from "./adaln/cuda.js";
 import { adalnQuantizeCuda } from "./adaln-quantize/cuda.js";
 import { attentionCuda } from "./attention/cuda.js";
-import { denseGemmCuda, denseWeightWordsCuda } from "./dense-gemm/cuda.js";
+import { denseGemmCuda } from "./dense-gemm/cuda.js";
 import { elementwiseCuda } from "./elementwise/cuda.js";
-import type { KernelColumn, WeightLayouts } from "./families.js";
+import type { KernelColumn } from "./families.js";
 import { gatherCuda } from "./gather/cuda.js";
 import { layerNormCuda } from "./layer-norm/cuda.js";
 import { matmulCuda } from "./matmul/cuda.js";
@@ -12,12 +12,12 @@ import { quantizeRowsCuda } from "./quantize-rows/cuda.js";
 import { reduceCuda } from "./reduce/cuda.js";
 import { ropeTableCuda } from "./rope-table/cuda.js";
 import { softmaxCuda } from "./softmax/cuda.js";
-import { ternaryGemmCuda, ternaryWeightWordsCuda } from "./ternary-gemm/cuda.js";
+import { ternaryGemmCuda } from "./ternary-gemm/cuda.js";
 import { timestepEmbeddingCuda } from "./timestep-embedding/cuda.js";
 import { unpackDenseCuda } from "./unpack-dense/cuda.js";
 import { unpackTritsCuda } from "./unpack-trits/cuda.js";
 
-/** CUDA: one definer per family. */
+/** CUDA: the templates of every family. */
 export const cudaKernels: KernelColumn = {
   adaln: adalnCuda,
   "adaln-quantize": adalnQuantizeCuda,
@@ -36,10 +36,4 @@ export const cudaKernels: KernelColumn = {
   "ternary-gemm": ternaryGemmCuda,
   "unpack-dense": unpackDenseCuda,
   "unpack-trits": unpackTritsCuda,
-};
-
-/** Sizes of weights in the layouts that the CUDA kernels read. */
-export const cudaWeightWords: WeightLayouts = {
-  "dense-gemm": denseWeightWordsCuda,
-  "ternary-gemm": ternaryWeightWordsCuda,
 };

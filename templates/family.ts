@@ -1,12 +1,6 @@
 import type { Kernel, Language } from "../ir/program/program.js";
-import type { Architecture } from "../targets/cuda/architectures.js";
-
-/** Values a template may be rendered with. */
-export type TemplateValues = Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
-export type TemplateItem =
-  | string
-  | number
-  | Readonly<Record<string, string | number | boolean | readonly TemplateItem[]>>;
+import type { Choice } from "./choice/choose.js";
+import type { TemplateValues } from "./template-values.js";
 
 /**
  * A kernel before it has a name and a source: what `select-kernels` decides on and codegen renders.
@@ -22,6 +16,6 @@ export interface KernelDefinition {
   readonly tile: readonly [number, number, number];
   /** The same function for a device without the features this one needs. Same tile, same layouts. */
   readonly fallback: KernelDefinition | null;
-  /** CUDA: the architectures of the target that run this one and not a fallback. */
-  readonly architectures?: readonly Architecture[];
+  /** Why this kernel, for each kind of device of the target that runs it and not a fallback. */
+  readonly choices: readonly Choice[];
 }

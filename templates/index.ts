@@ -1,13 +1,18 @@
-import { TritcError } from "../ir/errors.js";
+import type { WeightLayout } from "../ir/families/contract/arguments.js";
+import { type DenseLayout, denseLayout } from "../ir/families/dense-gemm.js";
+import { FAMILIES, type FamilyName as Family, type FamilyParams } from "../ir/families/index.js";
+import { type TernaryLayout, ternaryLayout } from "../ir/families/ternary-gemm.js";
 import type { Language } from "../ir/program/program.js";
 import type { Target } from "../targets/target.js";
-import { cudaKernels, cudaWeightWords } from "./cuda-kernels.js";
-import type { Family, FamilyParams, KernelColumn, LayoutParams, WeightLayouts } from "./families.js";
+import { cudaKernels } from "./cuda-kernels.js";
+import { define } from "./define.js";
+import type { KernelColumn } from "./families.js";
 import type { KernelDefinition } from "./family.js";
-import { watKernels, watWeightWords } from "./wat-kernels.js";
-import { wgslKernels, wgslWeightWords } from "./wgsl-kernels.js";
+import { watKernels } from "./wat-kernels.js";
+import { wgslKernels } from "./wgsl-kernels.js";
 
-export { type Family, type FamilyParams, gridOf, type LayoutParams } from "./families.js";
+export type { FamilyName as Family, FamilyParams } from "../ir/families/index.js";
+export { gridOf } from "./families.js";
 export type { KernelDefinition } from "./family.js";
 
 const COLUMNS: Readonly<Record<Language, KernelColumn>> = {
@@ -15,21 +20,27 @@ const COLUMNS: Readonly<Record<Language, KernelColumn>> = {
   wgsl: wgslKernels,
   cuda: cudaKernels,
 };
-const LAYOUTS: Readonly<Record<Language, WeightLayouts>> = {
-  wat: watWeightWords,
-  wgsl: wgslWeightWords,
-  cuda: cudaWeightWords,
+/** Families whose weights have a device layout, and what decides it. */
+interface LayoutParams {
+  readonly "dense-gemm": DenseLayout;
+  readonly "ternary-gemm": TernaryLayout;
+}
+const LAYOUTS: { readonly [F in keyof LayoutParams]: (params: LayoutParams[F]) => WeightLayout } = {
+  "dense-gemm": denseLayout,
+  "ternary-gemm": ternaryLayout,
 };
 
-/** The kernel of a family with these parameters for a target. Throws `TRITC_E_KERNEL` where there is none. */
+/**
+ * The kernel of a family with these parameters for a target, whose launches have so many rows. Throws `TRITC_E_KERNEL`
+ * where there is none.
+ */
 export function defineKernel<F extends Family>(
   family: F,
   params: FamilyParams[F],
   target: Target,
+  rows: readonly number[] = [],
 ): KernelDefinition {
-  const define = COLUMNS[target.language][family];
-  if (define === undefined) throw missing(family, target);
-  return define(params, target);
+  return define(family, FAMILIES[family], COLUMNS[target.language][family], params, target, rows);
 }
 
 /** 32-bit words that the weights of a gemm take on a target: the size of its `weights` argument. */
@@ -38,16 +49,5 @@ export function deviceWeightWords<F extends keyof LayoutParams>(
   params: LayoutParams[F],
   target: Target,
 ): number {
-  const words = LAYOUTS[target.language][family];
-  if (words === undefined) throw missing(family, target);
-  return words(params, target);
-}
-
-function missing(family: Family, target: Target): TritcError {
-  return new TritcError({
-    code: "TRITC_E_KERNEL",
-    message: `the ${target.language} templates have no ${family} kernel`,
-    place: `target ${target.name}`,
-    remedy: "compile for another target",
-  });
+  return LAYOUTS[family](params).words[target.language];
 }

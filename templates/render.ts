@@ -1,10 +1,10 @@
 import Handlebars from "handlebars";
 import { TritcError } from "../ir/errors.js";
-import type { TemplateValues } from "./family.js";
 import { readTemplateFile } from "./files.js";
 import { HELPERS, TemplateFault } from "./helpers.js";
 import { lineDirectives, markLines, markText } from "./line-marks.js";
 import { checkTemplate, splicePartials } from "./template-check.js";
+import type { TemplateValues } from "./template-values.js";
 
 /**
  * Renders `templates/<templatePath>` with exactly the parameters that its header declares:

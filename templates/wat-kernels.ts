@@ -1,9 +1,9 @@
 import { adalnWat } from "./adaln/wat.js";
 import { adalnQuantizeWat } from "./adaln-quantize/wat.js";
 import { attentionWat } from "./attention/wat.js";
-import { denseGemmWat, denseWeightWordsWat } from "./dense-gemm/wat.js";
+import { denseGemmWat } from "./dense-gemm/wat.js";
 import { elementwiseWat } from "./elementwise/wat.js";
-import type { KernelColumn, WeightLayouts } from "./families.js";
+import type { KernelColumn } from "./families.js";
 import { gatherWat } from "./gather/wat.js";
 import { layerNormWat } from "./layer-norm/wat.js";
 import { matmulWat } from "./matmul/wat.js";
@@ -12,12 +12,12 @@ import { quantizeRowsWat } from "./quantize-rows/wat.js";
 import { reduceWat } from "./reduce/wat.js";
 import { ropeTableWat } from "./rope-table/wat.js";
 import { softmaxWat } from "./softmax/wat.js";
-import { ternaryGemmWat, ternaryWeightWordsWat } from "./ternary-gemm/wat.js";
+import { ternaryGemmWat } from "./ternary-gemm/wat.js";
 import { timestepEmbeddingWat } from "./timestep-embedding/wat.js";
 import { unpackDenseWat } from "./unpack-dense/wat.js";
 import { unpackTritsWat } from "./unpack-trits/wat.js";
 
-/** WebAssembly text: one definer per family. */
+/** WebAssembly text: the templates of every family. */
 export const watKernels: KernelColumn = {
   "ternary-gemm": ternaryGemmWat,
   "dense-gemm": denseGemmWat,
@@ -36,10 +36,4 @@ export const watKernels: KernelColumn = {
   gather: gatherWat,
   "unpack-trits": unpackTritsWat,
   "unpack-dense": unpackDenseWat,
-};
-
-/** Sizes of weights in the layouts that the WebAssembly kernels read. */
-export const watWeightWords: WeightLayouts = {
-  "ternary-gemm": ternaryWeightWordsWat,
-  "dense-gemm": denseWeightWordsWat,
 };

@@ -1,9 +1,9 @@
 import { adalnWgsl } from "./adaln/wgsl.js";
 import { adalnQuantizeWgsl } from "./adaln-quantize/wgsl.js";
 import { attentionWgsl } from "./attention/wgsl.js";
-import { denseGemmWgsl, denseWeightWordsWgsl } from "./dense-gemm/wgsl.js";
+import { denseGemmWgsl } from "./dense-gemm/wgsl.js";
 import { elementwiseWgsl } from "./elementwise/wgsl.js";
-import type { KernelColumn, WeightLayouts } from "./families.js";
+import type { KernelColumn } from "./families.js";
 import { gatherWgsl } from "./gather/wgsl.js";
 import { layerNormWgsl } from "./layer-norm/wgsl.js";
 import { matmulWgsl } from "./matmul/wgsl.js";
@@ -12,12 +12,12 @@ import { quantizeRowsWgsl } from "./quantize-rows/wgsl.js";
 import { reduceWgsl } from "./reduce/wgsl.js";
 import { ropeTableWgsl } from "./rope-table/wgsl.js";
 import { softmaxWgsl } from "./softmax/wgsl.js";
-import { ternaryGemmWgsl, ternaryWeightWordsWgsl } from "./ternary-gemm/wgsl.js";
+import { ternaryGemmWgsl } from "./ternary-gemm/wgsl.js";
 import { timestepEmbeddingWgsl } from "./timestep-embedding/wgsl.js";
 import { unpackDenseWgsl } from "./unpack-dense/wgsl.js";
 import { unpackTritsWgsl } from "./unpack-trits/wgsl.js";
 
-/** WGSL: one definer per family. */
+/** WGSL: the templates of every family. */
 export const wgslKernels: KernelColumn = {
   "ternary-gemm": ternaryGemmWgsl,
   "dense-gemm": denseGemmWgsl,
@@ -36,10 +36,4 @@ export const wgslKernels: KernelColumn = {
   gather: gatherWgsl,
   "unpack-trits": unpackTritsWgsl,
   "unpack-dense": unpackDenseWgsl,
-};
-
-/** Sizes of weights in the layouts that the WGSL kernels read. */
-export const wgslWeightWords: WeightLayouts = {
-  "ternary-gemm": ternaryWeightWordsWgsl,
-  "dense-gemm": denseWeightWordsWgsl,
 };

@@ -1,5 +1,5 @@
 import { STORED_CODES } from "../../ir/ternary/storage.js";
-import type { TemplateValues } from "../../templates/family.js";
+import type { TemplateValues } from "../../templates/template-values.js";
 import { renderTemplate } from "../../templates/render.js";
 import { assembleWat } from "../codegen/assemble-wat.js";
 

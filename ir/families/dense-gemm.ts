@@ -8,6 +8,7 @@ import {
   weightsArg,
   wholeArg,
 } from "./contract/arguments.js";
+import { DENSE_PANEL } from "./contract/blocks.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, optional, size, type ValuesOf, word } from "./contract/params.js";
 
@@ -28,9 +29,6 @@ export type DenseGemmParams = ValuesOf<typeof params>;
 
 /** The part of the parameters that decides the device layout of the weights. */
 export type DenseLayout = Pick<DenseGemmParams, "n" | "k">;
-
-/** Columns of a panel: f32 [column / panel][k][column % panel]; in WGSL [k][column], the columns padded to whole ones. */
-export const DENSE_PANEL = { wat: 8, wgsl: 64, cuda: 64 } as const;
 
 /** The layout that unpack-dense makes and dense-gemm reads. */
 export function denseLayout({ n, k }: DenseLayout): WeightLayout {

@@ -8,6 +8,7 @@ import {
   weightsArg,
   wholeArg,
 } from "./contract/arguments.js";
+import { TERNARY_BLOCKS } from "./contract/blocks.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
 import { activations } from "./dense-gemm.js";
@@ -41,16 +42,6 @@ export type TernaryHeads = ValuesOf<typeof heads>;
 
 /** The part of the parameters that decides the device layout of the weights. */
 export type TernaryLayout = Pick<TernaryGemmParams, "n" | "k" | "activations">;
-
-/**
- * Channels and k of a block of codes u = t + 1, 16 to a word. WGSL: word [k / 16][column], the columns padded to whole
- * blocks. CUDA: u32 [ceil(n/64)][ceil(k/128)][4][32][4].
- */
-export const TERNARY_BLOCKS = {
-  wat: { i8: { channels: 8, k: 16 }, float: { channels: 4, k: 16 } },
-  wgsl: { i8: { channels: 64, k: 16 }, float: { channels: 64, k: 16 } },
-  cuda: { i8: { channels: 64, k: 128 }, float: { channels: 64, k: 128 } },
-} as const;
 
 /** The layout that unpack-trits makes and ternary-gemm reads. */
 export function ternaryLayout({ n, k, activations: rows }: TernaryLayout): WeightLayout {

@@ -2,17 +2,18 @@ import { programError } from "../program/error.js";
 import type { Kernel, Language } from "../program/program.js";
 import { signatureOf } from "./contract/family.js";
 import { languageOf } from "./contract/language.js";
-import { cudaLaunchOf } from "./cuda-launch.js";
-import { contractOf } from "./index.js";
+import { contractOf, FAMILIES, isFamily } from "./index.js";
+import { type Forms, faultOf, type LaunchShape, launchOf, needsOf } from "./launch/form.js";
+import { FORMS } from "./launch/index.js";
 
 /**
- * Checks a kernel's record against what its family's code is made to: its signature, its language, how it is launched.
- * Throws TRITC_E_PROGRAM.
+ * Checks a kernel's record against what its family's code is made to: its signature, its language, its config, what it
+ * needs and how it is launched, which it gives. Throws TRITC_E_PROGRAM.
  */
-export function verifyKernel(kernel: Kernel, language: Language): void {
+export function verifyKernel(kernel: Kernel, language: Language): LaunchShape {
   const place = `kernel ${kernel.id}`;
   const contract = contractOf(kernel);
-  if (contract === undefined) {
+  if (contract === undefined || !isFamily(kernel.family)) {
     throw programError(place, "there is no such family of kernels", { found: kernel.family });
   }
   const { args, scalars } = signatureOf(contract);
@@ -24,18 +25,31 @@ export function verifyKernel(kernel: Kernel, language: Language): void {
       found: languageOf(kernel),
     });
   }
-  if (language !== "cuda") return;
-  const launch = cudaLaunchOf(kernel);
-  if (launch === undefined) {
-    throw programError(place, "there is no such kernel for what it needs", {
-      found: kernel.features.join(", "),
+  const forms: Forms<unknown> = FORMS[kernel.family][language];
+  return verifyLaunch(kernel, forms, FAMILIES[kernel.family].read(kernel), place);
+}
+
+function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: string): LaunchShape {
+  const fault = faultOf(forms, params, kernel.config);
+  if (fault !== undefined) {
+    const found = `${fault}, in ${JSON.stringify(kernel.config)}`;
+    throw programError(place, "there is no kernel of its family with its config", { found });
+  }
+  const lacking = needsOf(forms, kernel.config).find((feature) => !kernel.features.includes(feature));
+  if (lacking !== undefined) {
+    throw programError(place, "it does not say what it needs", {
+      expected: lacking,
+      found: kernel.features.join(", ") || "nothing",
     });
   }
-  const { threads, ...shape } = launch;
-  expectSame(place, "threads", [threads, 1, 1], kernel.workgroup);
-  for (const [name, expected] of Object.entries(shape)) {
-    expectSame(place, name, expected, kernel.cuda?.[name as keyof typeof shape]);
+  const shape = launchOf(forms, params, kernel.config);
+  const { workgroup, ...cuda } = shape;
+  expectSame(place, "threads", workgroup, kernel.workgroup);
+  if (kernel.cuda !== null) {
+    for (const name of ["sharedBytes", "tile", "persistent", "tensorMaps"] as const)
+      expectSame(place, name, cuda[name], kernel.cuda[name]);
   }
+  return shape;
 }
 
 function expectSame(place: string, what: string, expected: unknown, found: unknown): void {

@@ -27,6 +27,7 @@ import {
   type GridAxis,
   type Kernel,
   type KernelArg,
+  type KernelConfig,
   type Launch,
   type LaunchArg,
   type ParamValue,
@@ -78,6 +79,7 @@ const kernel: Decoder<Kernel> = object<Kernel>({
   id: kernelId,
   family: string,
   params: record(paramValue),
+  config,
   args: list(kernelArg),
   scalars: list(oneOf("u32", "f32")),
   workgroup: triple(index),
@@ -106,6 +108,12 @@ function paramValue(value: JsonValue, at: string): ParamValue {
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (Array.isArray(value)) return list(paramValue)(value, at);
   return value instanceof Map ? record(paramValue)(value, at) : number(value, at);
+}
+
+/** A variant and numbers; whether they are those of its family, `verifyKernel` says. */
+function config(value: JsonValue, at: string): KernelConfig {
+  const { variant, ...numbers } = record(either(either(string, boolean), number))(value, at);
+  return { ...numbers, variant: string(typeof variant === "string" ? variant : null, `${at}.variant`) };
 }
 
 /** Kernel ids are file names: letters, digits and hyphens only. */

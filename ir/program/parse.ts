@@ -104,11 +104,13 @@ function readKernel(r: TextReader): Kernel {
   }
   r.expect(")");
   const params = r.peek("{") ? (r.json() as Kernel["params"]) : {};
+  r.expect("config");
+  const config = r.json() as Kernel["config"];
   const workgroup = r.accept("workgroup") ? readWorkgroup(r) : ([1, 1, 1] as const);
   const features = r.accept("needs") ? r.list(() => r.string()) : [];
   const fallback = r.accept("else") ? readId(r) : null;
   const cuda = r.accept("cuda") ? (r.json() as Kernel["cuda"]) : null;
-  return { id, family, params, args, scalars, workgroup, features, fallback, cuda };
+  return { id, family, params, config, args, scalars, workgroup, features, fallback, cuda };
 }
 
 function readKernelArg(r: TextReader, name: string): KernelArg {

@@ -18,7 +18,7 @@ import type {
  *     buffer %x: f32[64*img_tokens] host
  *     buffer %w: u32[4096] resident
  *     buffer %y: f32[256*img_tokens] arena(0)
- *     kernel %gemm: dense-gemm(x: read f32 rows, weights: read f32, out: write f32 rows) {"n": 256, "k": 64}
+ *     kernel %gemm: dense-gemm(x: read f32 rows, weights: read f32, out: write f32 rows) {"n": 256, "k": 64} config {"variant": "float"}
  *     input "hidden_states" latents: f32[1, img_tokens, 64] in %x batch 0
  *     output "velocity": f32[1, img_tokens, 256] in %y
  *     phase "step" runs step writes arena {
@@ -59,6 +59,7 @@ function printKernel({
   id,
   family,
   params,
+  config,
   args,
   scalars,
   workgroup,
@@ -68,6 +69,7 @@ function printKernel({
 }: Kernel): string {
   const words = [`${printId(id)}: ${family}(${[...args.map(printKernelArg), ...scalars].join(", ")})`];
   if (Object.keys(params).length > 0) words.push(printParams(params));
+  words.push(`config ${printParams(config)}`);
   if (workgroup.some((size) => size !== 1)) words.push(`workgroup ${printShape(workgroup)}`);
   if (features.length > 0) words.push(`needs ${features.map((f) => JSON.stringify(f)).join(", ")}`);
   if (fallback !== null) words.push(`else ${printId(fallback)}`);

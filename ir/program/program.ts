@@ -98,6 +98,8 @@ export interface Kernel {
   readonly family: string;
   /** The template parameters it was made from, for people and tuning records. */
   readonly params: ParamRecord;
+  /** What its code was made with besides; how it is launched follows from both. */
+  readonly config: KernelConfig;
   readonly args: readonly KernelArg[];
   readonly scalars: readonly ScalarType[];
   /** Invocations of a workgroup (WGSL) or threads of a block (CUDA) in x, y, z; [1, 1, 1] where the target has none. */
@@ -140,6 +142,12 @@ export interface CudaTensorMap {
   readonly box: readonly [number, number];
   /** The pattern that 16-byte chunks of a box are permuted by in shared memory. */
   readonly swizzle: "none" | "64B" | "128B";
+}
+
+/** The variant of a kernel's code, and the numbers that it is made with besides its parameters: tile sizes, stages, …. */
+export interface KernelConfig {
+  readonly variant: string;
+  readonly [name: string]: string | number | boolean;
 }
 
 export interface KernelArg {

@@ -1,7 +1,7 @@
 import { type Bindings, type Dim, symbolsOf } from "../dim.js";
 import { printable, TritcError } from "../errors.js";
 import { languageOfTarget } from "../families/contract/language.js";
-import { tileOf } from "../families/tile.js";
+import type { LaunchShape } from "../families/launch/form.js";
 import { verifyKernel } from "../families/verify-kernel.js";
 import { STEPS } from "../graph/graph.js";
 import { type Place, programError } from "./error.js";
@@ -80,6 +80,8 @@ class StructureCheck {
   readonly #symbols: ReadonlySet<string>;
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #kernels: ReadonlyMap<string, Kernel>;
+  /** How kernels are launched, by id. */
+  readonly #shapes = new Map<string, LaunchShape>();
   /** Dimensions known to use the program's symbols only. */
   readonly #good = new Set<Dim>();
 
@@ -109,6 +111,7 @@ class StructureCheck {
     );
     for (const buffer of buffers) this.#buffer(buffer);
     for (const kernel of kernels) this.#kernel(kernel);
+    for (const kernel of kernels) this.#fallbacks(kernel);
     for (const port of inputs) this.#port(port, `input ${port.name}`, true);
     for (const port of outputs) this.#port(port, `output ${port.name}`, false);
     this.#phases();
@@ -165,7 +168,11 @@ class StructureCheck {
     if (!kernel.workgroup.every(isCount)) {
       throw programError(place, "a workgroup without invocations", { found: kernel.workgroup.join(" × ") });
     }
-    verifyKernel(kernel, languageOfTarget(this.program.target));
+    this.#shapes.set(kernel.id, verifyKernel(kernel, languageOfTarget(this.program.target)));
+  }
+
+  #fallbacks(kernel: Kernel): void {
+    const place = `kernel ${kernel.id}`;
     const signature = ({ family, params, args, scalars }: Kernel) =>
       JSON.stringify([family, params, args, scalars]);
     const seen = new Set([kernel.id]);
@@ -180,6 +187,14 @@ class StructureCheck {
         throw programError(place, "its fallback is another function", {
           expected: "the same family, parameters, arguments and scalars",
           found: next.id,
+        });
+      }
+      // Only CUDA kernels have grids of their own tiles.
+      const [tile, other] = [kernel, next].map(({ id }) => this.#shapes.get(id)?.tile.join(" × "));
+      if (kernel.cuda === null && tile !== other) {
+        throw programError(place, "its fallback has other tiles, and a launch has one grid", {
+          expected: tile ?? "",
+          found: `${other} of ${next.id}`,
         });
       }
       seen.add(next.id);
@@ -226,7 +241,7 @@ class StructureCheck {
         found: `tiles of ${launch.grid.map(({ tile }) => tile).join(" × ")}`,
       });
     }
-    const tiles = tileOf(kernel);
+    const tiles = this.#shapes.get(kernel.id)?.tile;
     if (tiles === undefined || !launch.grid.every(({ tile }, axis) => tile === tiles[axis])) {
       throw programError(place, "its grid has other tiles than its kernel", {
         expected: tiles?.join(" × ") ?? "a kernel that exists",

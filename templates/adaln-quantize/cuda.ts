@@ -1,20 +1,18 @@
-import { type AdalnQuantizeParams, adalnQuantizeSignature } from "../../ir/families/adaln-quantize.js";
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import type { Target } from "../../targets/target.js";
-import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { adalnQuantizeForms } from "../../ir/families/launch/rows.js";
+import { modulationPlan } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function adalnQuantizeCuda(params: AdalnQuantizeParams, target: Target): KernelDefinition {
-  const { c, epsilon } = params;
-  return definePlannedRows(
-    {
-      family: "adaln-quantize",
-      params,
-      signature: adalnQuantizeSignature(params),
-      template: "adaln-quantize/row.cu.hbs",
-      values: { c, padded: paddedK(c), epsilon },
-    },
-    modulationPlan(c),
-    target,
-  );
-}
+export const adalnQuantizeCuda = kernelTemplates(adalnQuantizeForms.cuda, {
+  configs: ({ params, device }) => [{ variant: "row", ...modulationPlan(params.c, device) }],
+  values: {
+    row: ({ c, epsilon }, { group, held, blocks }) => ({
+      c,
+      padded: paddedK(c),
+      epsilon,
+      group,
+      held,
+      blocks,
+    }),
+  },
+});

@@ -1,16 +1,17 @@
-import { type AdalnQuantizeParams, adalnQuantizeSignature } from "../../ir/families/adaln-quantize.js";
-import type { KernelDefinition } from "../family.js";
+import { adalnQuantizeForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 import { quantizeValues } from "../quantize-rows/wat.js";
-import { checkScratchRow, defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
+import { rowTile } from "../wat/rows.js";
+import { watArgs, watFloat } from "../wat/values.js";
 
-export function adalnQuantizeWat(params: AdalnQuantizeParams): KernelDefinition {
-  const { c, epsilon } = params;
-  checkScratchRow("adaln-quantize", c);
-  const signature = adalnQuantizeSignature(params);
-  const tileM = rowTile(c);
-  return defineWat("adaln-quantize", params, signature, {
-    template: "adaln-quantize/adaln-quantize.wat.hbs",
-    values: { args: watArgs(signature), ...quantizeValues(c), epsilon: watFloat(epsilon), tileM },
-    tile: [1, tileM, 1],
-  });
-}
+export const adalnQuantizeWat = kernelTemplates(adalnQuantizeForms.wat, {
+  configs: ({ params }) => [{ variant: "adaln-quantize", rows: rowTile(params.c) }],
+  values: {
+    "adaln-quantize": ({ c, epsilon }, { rows }, { signature }) => ({
+      args: watArgs(signature),
+      ...quantizeValues(c),
+      epsilon: watFloat(epsilon),
+      tileM: rows,
+    }),
+  },
+});

@@ -1,18 +1,8 @@
-import { type AdalnQuantizeParams, adalnQuantizeSignature } from "../../ir/families/adaln-quantize.js";
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { adalnQuantizeForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function adalnQuantizeWgsl(params: AdalnQuantizeParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "adaln-quantize",
-      params,
-      signature: adalnQuantizeSignature(params),
-      template: "adaln-quantize/row.wgsl.hbs",
-      values: { c: params.c, epsilon: params.epsilon, words: paddedK(params.c) / 4 },
-    },
-    target,
-  );
-}
+export const adalnQuantizeWgsl = kernelTemplates(adalnQuantizeForms.wgsl, {
+  configs: () => [{ variant: "row", threads: 64 }],
+  values: { row: ({ c, epsilon }, { threads }) => ({ c, epsilon, words: paddedK(c) / 4, threads }) },
+});

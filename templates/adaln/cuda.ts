@@ -1,19 +1,8 @@
-import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
-import type { Target } from "../../targets/target.js";
-import { definePlannedRows, modulationPlan } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { adalnForms } from "../../ir/families/launch/rows.js";
+import { modulationPlan } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function adalnCuda(params: AdalnParams, target: Target): KernelDefinition {
-  const { c, epsilon } = params;
-  return definePlannedRows(
-    {
-      family: "adaln",
-      params,
-      signature: adalnSignature(params),
-      template: "adaln/row.cu.hbs",
-      values: { c, epsilon },
-    },
-    modulationPlan(c),
-    target,
-  );
-}
+export const adalnCuda = kernelTemplates(adalnForms.cuda, {
+  configs: ({ params, device }) => [{ variant: "row", ...modulationPlan(params.c, device) }],
+  values: { row: ({ c, epsilon }, { group, held, blocks }) => ({ c, epsilon, group, held, blocks }) },
+});

@@ -1,14 +1,17 @@
-import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
+import { adalnForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { rowTile } from "../wat/rows.js";
+import { watArgs, watFloat } from "../wat/values.js";
 
-export function adalnWat(params: AdalnParams): KernelDefinition {
-  const { c, epsilon } = params;
-  const signature = adalnSignature(params);
-  const tileM = rowTile(c);
-  return defineWat("adaln", params, signature, {
-    template: "adaln/adaln.wat.hbs",
-    values: { args: watArgs(signature), c, tail: c % 4, epsilon: watFloat(epsilon), tileM },
-    tile: [1, tileM, 1],
-  });
-}
+export const adalnWat = kernelTemplates(adalnForms.wat, {
+  configs: ({ params }) => [{ variant: "adaln", rows: rowTile(params.c) }],
+  values: {
+    adaln: ({ c, epsilon }, { rows }, { signature }) => ({
+      args: watArgs(signature),
+      c,
+      tail: c % 4,
+      epsilon: watFloat(epsilon),
+      tileM: rows,
+    }),
+  },
+});

@@ -1,17 +1,7 @@
-import { type AdalnParams, adalnSignature } from "../../ir/families/adaln.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { adalnForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function adalnWgsl(params: AdalnParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "adaln",
-      params,
-      signature: adalnSignature(params),
-      template: "adaln/row.wgsl.hbs",
-      values: { c: params.c, epsilon: params.epsilon },
-    },
-    target,
-  );
-}
+export const adalnWgsl = kernelTemplates(adalnForms.wgsl, {
+  configs: () => [{ variant: "row", threads: 64 }],
+  values: { row: ({ c, epsilon }, { threads }) => ({ c, epsilon, threads }) },
+});

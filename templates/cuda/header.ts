@@ -1,7 +1,6 @@
 import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { DeviceDType, KernelArg } from "../../ir/program/program.js";
 import { cudaArgumentBytes, cudaEntry } from "../../targets/cuda/abi.js";
-import type { Family } from "../families.js";
 
 const TYPES: Readonly<Record<DeviceDType, string>> = {
   f32: "float",
@@ -52,6 +51,6 @@ export function cudaHeader(signature: KernelSignature): string {
 }
 
 /** `extern "C"` name of a family's kernels. */
-export function entryName(family: Family): string {
+export function entryName(family: string): string {
   return cudaEntry({ family });
 }

@@ -1,38 +1,28 @@
 import { roundUp } from "../../ir/families/contract/arguments.js";
-import { type DenseGemmParams, type DenseLayout, denseGemmSignature } from "../../ir/families/dense-gemm.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat } from "../wat/define.js";
+import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
+import { denseGemmForms } from "../../ir/families/launch/dense-gemm.js";
+import { kernelTemplates } from "../kernel-templates.js";
 import { gemmValues } from "../wat/epilogue.js";
 
-/** Channels of a weight panel. */
-export const DENSE_PANEL = 8;
-const UNROLL = 4;
+const PANEL = DENSE_PANEL.wat;
 
-/** Words of the device layout: f32 panels of DENSE_PANEL channels. */
-export function denseWeightWordsWat({ n, k }: DenseLayout): number {
-  return roundUp(n, DENSE_PANEL) * k;
-}
-
-export function denseGemmWat(params: DenseGemmParams): KernelDefinition {
-  const { n, k } = params;
-  const signature = denseGemmSignature(params);
-  const tileN = Math.min(roundUp(n, DENSE_PANEL), 64);
-  const tileM = 32;
-  return defineWat("dense-gemm", params, signature, {
-    template: "dense-gemm/float.wat.hbs",
-    values: {
+export const denseGemmWat = kernelTemplates(denseGemmForms.wat, {
+  configs: ({ params: { n } }) => [
+    { variant: "float", tileN: Math.min(roundUp(n, PANEL), 64), tileM: 32, rows: 4, unroll: 4 },
+  ],
+  values: {
+    float: (params, { tileN, tileM, rows, unroll }, { signature }) => ({
       ...gemmValues(signature, params),
-      k,
-      kWhole: k - (k % UNROLL),
-      unroll: UNROLL,
+      k: params.k,
+      kWhole: params.k - (params.k % unroll),
+      unroll,
       relaxed: false,
       tileN,
       tileM,
-      tilesN: Math.ceil(n / tileN),
-      blockN: DENSE_PANEL,
-      vectors: DENSE_PANEL / 4,
-      rowGroups: [4, 1],
-    },
-    tile: [tileN, tileM, 1],
-  });
-}
+      tilesN: Math.ceil(params.n / tileN),
+      blockN: PANEL,
+      vectors: PANEL / 4,
+      rowGroups: [rows, 1],
+    }),
+  },
+});

@@ -7,7 +7,7 @@ import {
   typeOfExpression,
 } from "../../ir/families/expression.js";
 import type { BinaryFn } from "../../ir/ops/elementwise.js";
-import { watFloat } from "../wat/define.js";
+import { watFloat } from "../wat/values.js";
 
 /** An expression as WebAssembly text over (local.get $v0), …, and what it needs around it. */
 export interface WatExpression {

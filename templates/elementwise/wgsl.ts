@@ -1,46 +1,27 @@
-import { type ElementwiseParams, elementwiseSignature } from "../../ir/families/elementwise.js";
-import {
-  type ElementType,
-  type Expression,
-  printExpression,
-  typeOfExpression,
-} from "../../ir/families/expression.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWgsl } from "../wgsl/define.js";
+import { type ElementType, type Expression, typeOfExpression } from "../../ir/families/expression.js";
+import { elementwiseForms } from "../../ir/families/launch/general.js";
+import { kernelTemplates } from "../kernel-templates.js";
 import { binaryWgsl, LIBRARY, type Library, unaryWgsl } from "./wgsl-functions.js";
 
-const THREADS = 64;
-/** Elements of one invocation. */
-const ELEMENTS = 4;
-
-export function elementwiseWgsl(params: ElementwiseParams, target: Target): KernelDefinition {
-  const { rank, inputs, expression } = params;
-  const libraries = new Set<Library>();
-  const value = wgslOf(expression, inputs, libraries);
-  return defineWgsl(
-    {
-      family: "elementwise",
-      params: { ...params, expression: printExpression(expression) },
-      signature: elementwiseSignature(params),
-      template: "elementwise/strided.wgsl.hbs",
-      values: {
+export const elementwiseWgsl = kernelTemplates(elementwiseForms.wgsl, {
+  configs: () => [{ variant: "strided", threads: 64, elements: 4 }],
+  values: {
+    strided({ rank, inputs, expression }, { threads, elements }) {
+      const libraries = new Set<Library>();
+      const value = wgslOf(expression, inputs, libraries);
+      return {
         rank,
         inputs: inputs.map((_, i) => i),
         inputCount: inputs.length,
         value,
         trigonometry: libraries.has("cosSin"),
         functions: [...libraries].flatMap((name) => (name === "cosSin" ? [] : [LIBRARY[name]])).join("\n"),
-        threads: THREADS,
-        elements: ELEMENTS,
-      },
-      workgroup: [THREADS, 1, 1],
-      tile: [THREADS * ELEMENTS, 1, 1],
-      workgroupBytes: 0,
+        threads,
+        elements,
+      };
     },
-    target,
-  );
-}
+  },
+});
 
 /** The expression over the variables v0, v1, … that hold the inputs' elements. */
 function wgslOf(e: Expression, inputs: readonly ElementType[], libraries: Set<Library>): string {

@@ -1,23 +1,10 @@
-import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
-import type { Target } from "../../targets/target.js";
-import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { gatherForms } from "../../ir/families/launch/rows.js";
+import { tileRowsOf } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-const THREADS = 256;
-
-export function gatherCuda(params: GatherParams, target: Target): KernelDefinition {
-  const rows = tileRowsOf(params.c, THREADS);
-  return defineCudaRows(
-    {
-      family: "gather",
-      params,
-      signature: gatherSignature(params),
-      template: "gather/rows.cu.hbs",
-      values: { c: params.c, tileRows: rows },
-      threads: THREADS,
-      blocks: 4,
-      rows,
-    },
-    target,
-  );
-}
+export const gatherCuda = kernelTemplates(gatherForms.cuda, {
+  configs: ({ params }) => [
+    { variant: "rows", threads: 256, blocks: 4, tileRows: tileRowsOf(params.c, 256) },
+  ],
+  values: { rows: ({ c }, { tileRows, blocks }) => ({ c, tileRows, blocks }) },
+});

@@ -1,15 +1,18 @@
-import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, rowTile, scalarOffset, watArgs } from "../wat/define.js";
+import { gatherForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { rowTile } from "../wat/rows.js";
+import { scalarOffset, watArgs } from "../wat/values.js";
 
-export function gatherWat(params: GatherParams): KernelDefinition {
-  const { c } = params;
-  const signature = gatherSignature(params);
-  const tileM = rowTile(c);
-  return defineWat("gather", params, signature, {
-    template: "gather/gather.wat.hbs",
-    // The table is argument 0: words are rows, its address, its row stride, …
-    values: { args: watArgs(signature), c, count: scalarOffset(signature), stride: 8, tileM },
-    tile: [1, tileM, 1],
-  });
-}
+export const gatherWat = kernelTemplates(gatherForms.wat, {
+  configs: ({ params }) => [{ variant: "gather", rows: rowTile(params.c) }],
+  values: {
+    gather: ({ c }, { rows }, { signature }) => ({
+      args: watArgs(signature),
+      c,
+      count: scalarOffset(signature),
+      // The table is argument 0: words are rows, its address, its row stride, …
+      stride: 8,
+      tileM: rows,
+    }),
+  },
+});

@@ -1,17 +1,7 @@
-import { type GatherParams, gatherSignature } from "../../ir/families/gather.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { gatherForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function gatherWgsl(params: GatherParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "gather",
-      params,
-      signature: gatherSignature(params),
-      template: "gather/rows.wgsl.hbs",
-      values: { c: params.c },
-    },
-    target,
-  );
-}
+export const gatherWgsl = kernelTemplates(gatherForms.wgsl, {
+  configs: () => [{ variant: "rows", threads: 64 }],
+  values: { rows: ({ c }, { threads }) => ({ c, threads }) },
+});

@@ -1,19 +1,18 @@
-import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
-import type { Target } from "../../targets/target.js";
-import { definePlannedRows, normalizationPlan } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { normalizationPlan } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function layerNormCuda(params: LayerNormParams, target: Target): KernelDefinition {
-  const { c, epsilon, scale, bias } = params;
-  return definePlannedRows(
-    {
-      family: "layer-norm",
-      params,
-      signature: layerNormSignature(params),
-      template: "layer-norm/row.cu.hbs",
-      values: { c, epsilon, scaled: scale, biased: bias },
-    },
-    normalizationPlan(c),
-    target,
-  );
-}
+export const layerNormCuda = kernelTemplates(layerNormForms.cuda, {
+  configs: ({ params, device }) => [{ variant: "row", ...normalizationPlan(params.c, device) }],
+  values: {
+    row: ({ c, epsilon, scale, bias }, { group, held, blocks }) => ({
+      c,
+      epsilon,
+      scaled: scale,
+      biased: bias,
+      group,
+      held,
+      blocks,
+    }),
+  },
+});

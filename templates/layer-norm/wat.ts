@@ -1,14 +1,19 @@
-import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
+import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { rowTile } from "../wat/rows.js";
+import { watArgs, watFloat } from "../wat/values.js";
 
-export function layerNormWat(params: LayerNormParams): KernelDefinition {
-  const { c, epsilon, scale, bias } = params;
-  const signature = layerNormSignature(params);
-  const tileM = rowTile(c);
-  return defineWat("layer-norm", params, signature, {
-    template: "layer-norm/layer-norm.wat.hbs",
-    values: { args: watArgs(signature), c, tail: c % 4, epsilon: watFloat(epsilon), scale, bias, tileM },
-    tile: [1, tileM, 1],
-  });
-}
+export const layerNormWat = kernelTemplates(layerNormForms.wat, {
+  configs: ({ params }) => [{ variant: "layer-norm", rows: rowTile(params.c) }],
+  values: {
+    "layer-norm": ({ c, epsilon, scale, bias }, { rows }, { signature }) => ({
+      args: watArgs(signature),
+      c,
+      tail: c % 4,
+      epsilon: watFloat(epsilon),
+      scale,
+      bias,
+      tileM: rows,
+    }),
+  },
+});

@@ -1,17 +1,9 @@
-import { type LayerNormParams, layerNormSignature } from "../../ir/families/layer-norm.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function layerNormWgsl(params: LayerNormParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "layer-norm",
-      params,
-      signature: layerNormSignature(params),
-      template: "layer-norm/row.wgsl.hbs",
-      values: { c: params.c, epsilon: params.epsilon, scaled: params.scale, biased: params.bias },
-    },
-    target,
-  );
-}
+export const layerNormWgsl = kernelTemplates(layerNormForms.wgsl, {
+  configs: () => [{ variant: "row", threads: 64 }],
+  values: {
+    row: ({ c, epsilon, scale, bias }, { threads }) => ({ c, epsilon, scaled: scale, biased: bias, threads }),
+  },
+});

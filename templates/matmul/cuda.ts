@@ -1,10 +1,7 @@
-import { type MatmulParams, matmulSignature } from "../../ir/families/matmul.js";
-import type { Target } from "../../targets/target.js";
-import { defineCuda } from "../cuda/define.js";
-import type { KernelDefinition } from "../family.js";
+import { matmulForms } from "../../ir/families/launch/general.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function matmulCuda(params: MatmulParams, target: Target): KernelDefinition {
-  return defineCuda("matmul", params, matmulSignature(params), target, [
-    { requires: "sm_70", template: "matmul/tiled.cu.hbs", values: {}, threads: 256, tile: [64, 64, 1] },
-  ]);
-}
+export const matmulCuda = kernelTemplates(matmulForms.cuda, {
+  configs: () => [{ variant: "tiled" }],
+  values: { tiled: () => ({}) },
+});

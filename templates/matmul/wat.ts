@@ -1,15 +1,15 @@
-import { type MatmulParams, matmulSignature } from "../../ir/families/matmul.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
+import { matmulForms } from "../../ir/families/launch/general.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { scalarOffset, watArgs } from "../wat/values.js";
 
-const TILE_N = 32;
-const TILE_M = 8;
-
-export function matmulWat(params: MatmulParams): KernelDefinition {
-  const signature = matmulSignature(params);
-  return defineWat("matmul", params, signature, {
-    template: "matmul/matmul.wat.hbs",
-    values: { args: watArgs(signature), sizes: scalarOffset(signature), tileN: TILE_N, tileM: TILE_M },
-    tile: [TILE_N, TILE_M, 1],
-  });
-}
+export const matmulWat = kernelTemplates(matmulForms.wat, {
+  configs: () => [{ variant: "matmul", tileN: 32, tileM: 8 }],
+  values: {
+    matmul: (_, { tileN, tileM }, { signature }) => ({
+      args: watArgs(signature),
+      sizes: scalarOffset(signature),
+      tileN,
+      tileM,
+    }),
+  },
+});

@@ -1,22 +1,23 @@
-import { type QkNormRopeParams, qkNormRopeSignature } from "../../ir/families/qk-norm-rope.js";
-import type { Target } from "../../targets/target.js";
-import { defineCudaRows, normalizationPlan } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { qkNormRopeForms } from "../../ir/families/launch/rows.js";
+import { normalizationPlan, vectorOf } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function qkNormRopeCuda(params: QkNormRopeParams, target: Target): KernelDefinition {
-  const { heads, headDim, norm, epsilon, weight, rope, x = "f32" } = params;
-  const { vector, group, held, threads, blocks } = normalizationPlan(headDim, x);
-  return defineCudaRows(
-    {
-      family: "qk-norm-rope",
-      params,
-      signature: qkNormRopeSignature(params),
-      template: "qk-norm-rope/heads.cu.hbs",
-      values: { heads, headDim, vector, group, held, norm, epsilon, weighted: norm && weight, rope },
-      threads,
+export const qkNormRopeCuda = kernelTemplates(qkNormRopeForms.cuda, {
+  configs: ({ params: { headDim, x }, device }) => [
+    { variant: "heads", vector: vectorOf(x), ...normalizationPlan(headDim, device, x) },
+  ],
+  values: {
+    heads: ({ heads, headDim, norm, epsilon, weight, rope }, { vector, group, held, blocks }) => ({
+      heads,
+      headDim,
+      vector,
+      group,
+      held,
       blocks,
-      rows: Math.max(1, Math.floor(threads / group / heads)),
-    },
-    target,
-  );
-}
+      norm,
+      epsilon,
+      weighted: norm && weight,
+      rope,
+    }),
+  },
+});

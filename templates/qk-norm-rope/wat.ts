@@ -1,14 +1,12 @@
-import { type QkNormRopeParams, qkNormRopeSignature } from "../../ir/families/qk-norm-rope.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, rowTile, watArgs, watFloat } from "../wat/define.js";
+import { qkNormRopeForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { rowTile } from "../wat/rows.js";
+import { watArgs, watFloat } from "../wat/values.js";
 
-export function qkNormRopeWat(params: QkNormRopeParams): KernelDefinition {
-  const { heads, headDim, norm, epsilon, weight, rope } = params;
-  const signature = qkNormRopeSignature(params);
-  const tileM = rowTile(heads * headDim);
-  return defineWat("qk-norm-rope", params, signature, {
-    template: "qk-norm-rope/qk-norm-rope.wat.hbs",
-    values: {
+export const qkNormRopeWat = kernelTemplates(qkNormRopeForms.wat, {
+  configs: ({ params: { heads, headDim } }) => [{ variant: "qk-norm-rope", rows: rowTile(heads * headDim) }],
+  values: {
+    "qk-norm-rope": ({ heads, headDim, norm, epsilon, weight, rope }, { rows }, { signature }) => ({
       args: watArgs(signature),
       heads,
       headDim,
@@ -18,8 +16,7 @@ export function qkNormRopeWat(params: QkNormRopeParams): KernelDefinition {
       epsilon: watFloat(epsilon),
       weight,
       rope,
-      tileM,
-    },
-    tile: [1, tileM, 1],
-  });
-}
+      tileM: rows,
+    }),
+  },
+});

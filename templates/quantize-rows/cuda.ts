@@ -1,30 +1,28 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import { type QuantizeRowsParams, quantizeRowsSignature, rowParts } from "../../ir/families/quantize-rows.js";
-import type { Target } from "../../targets/target.js";
-import { definePlannedRows, quantizationPlan } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { quantizeRowsForms } from "../../ir/families/launch/rows.js";
+import { rowParts } from "../../ir/families/quantize-rows.js";
+import { quantizationPlan, vectorOf } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function quantizeRowsCuda(params: QuantizeRowsParams, target: Target): KernelDefinition {
-  const { c, parts, x = "f32" } = params;
-  const plan = quantizationPlan(c, x);
-  const [first, ...others] = parts === undefined ? [{ name: "x", start: 0 }] : rowParts(c, parts);
-  const starts = others.map(({ name, start }) => ({ name, start }));
-  return definePlannedRows(
-    {
-      family: "quantize-rows",
-      params,
-      signature: quantizeRowsSignature(params),
-      template: "quantize-rows/row.cu.hbs",
-      values: {
+export const quantizeRowsCuda = kernelTemplates(quantizeRowsForms.cuda, {
+  configs: ({ params: { c, x }, device }) => [
+    { variant: "row", vector: vectorOf(x), ...quantizationPlan(c, device, x) },
+  ],
+  values: {
+    row({ c, parts }, { vector, group, held, blocks }) {
+      const [first, ...others] = parts === undefined ? [{ name: "x", start: 0 }] : rowParts(c, parts);
+      const starts = others.map(({ name, start }) => ({ name, start }));
+      return {
         c,
         padded: paddedK(c),
-        vector: plan.vector,
+        vector,
+        group,
+        held,
+        blocks,
         first: first?.name ?? "x0",
         others: starts,
-        whole: starts.every(({ start }) => start % plan.vector === 0),
-      },
+        whole: starts.every(({ start }) => start % vector === 0),
+      };
     },
-    plan,
-    target,
-  );
-}
+  },
+});

@@ -1,8 +1,6 @@
-import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
+import { reduceForms } from "../../ir/families/launch/rows.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
-import type { Target } from "../../targets/target.js";
-import { defineCudaRows } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
 interface Reduction {
   readonly start: string;
@@ -34,18 +32,7 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
   "sum-square": { ...SUM, element: "value * value" },
 };
 
-export function reduceCuda(params: ReduceParams, target: Target): KernelDefinition {
-  return defineCudaRows(
-    {
-      family: "reduce",
-      params,
-      signature: reduceSignature(params),
-      template: "reduce/row.cu.hbs",
-      values: { ...REDUCTIONS[params.fn], shifted: params.fn === "log-sum-exp" },
-      threads: 256,
-      blocks: 4,
-      rows: 1,
-    },
-    target,
-  );
-}
+export const reduceCuda = kernelTemplates(reduceForms.cuda, {
+  configs: () => [{ variant: "row", threads: 256, blocks: 4 }],
+  values: { row: ({ fn }, { blocks }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", blocks }) },
+});

@@ -1,21 +1,19 @@
-import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
+import { reduceForms } from "../../ir/families/launch/rows.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { scalarOffset, watArgs } from "../wat/values.js";
 
 const START: Partial<Record<ReduceFn, string>> = { max: "-inf", min: "inf", prod: "1" };
 
-export function reduceWat(params: ReduceParams): KernelDefinition {
-  const signature = reduceSignature(params);
-  return defineWat("reduce", params, signature, {
-    template: "reduce/reduce.wat.hbs",
-    values: {
+export const reduceWat = kernelTemplates(reduceForms.wat, {
+  configs: () => [{ variant: "reduce", rows: 8 }],
+  values: {
+    reduce: ({ fn }, { rows }, { signature }) => ({
       args: watArgs(signature),
       length: scalarOffset(signature),
-      fn: params.fn,
-      start: START[params.fn] ?? "0",
-      tileM: 8,
-    },
-    tile: [1, 8, 1],
-  });
-}
+      fn,
+      start: START[fn] ?? "0",
+      tileM: rows,
+    }),
+  },
+});

@@ -1,8 +1,6 @@
-import { type ReduceParams, reduceSignature } from "../../ir/families/reduce.js";
+import { reduceForms } from "../../ir/families/launch/rows.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
 interface Reduction {
   readonly start: string;
@@ -25,15 +23,7 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
   "sum-square": { ...SUM, element: "value * value" },
 };
 
-export function reduceWgsl(params: ReduceParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "reduce",
-      params,
-      signature: reduceSignature(params),
-      template: "reduce/row.wgsl.hbs",
-      values: { ...REDUCTIONS[params.fn], shifted: params.fn === "log-sum-exp" },
-    },
-    target,
-  );
-}
+export const reduceWgsl = kernelTemplates(reduceForms.wgsl, {
+  configs: () => [{ variant: "row", threads: 64 }],
+  values: { row: ({ fn }, { threads }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", threads }) },
+});

@@ -1,30 +1,23 @@
-import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
+import { ropeTableForms } from "../../ir/families/launch/rows.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
-import type { Target } from "../../targets/target.js";
-import { defineCudaRows, tileRowsOf } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { tileRowsOf } from "../cuda/row-plan.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-const THREADS = 128;
-
-export function ropeTableCuda(params: RopeTableParams, target: Target): KernelDefinition {
-  const pairs = ropePairs(params);
-  const rows = tileRowsOf(4 * pairs.length, THREADS);
-  return defineCudaRows(
-    {
-      family: "rope-table",
-      params,
-      signature: ropeTableSignature(params),
-      template: "rope-table/pairs.cu.hbs",
-      values: {
+export const ropeTableCuda = kernelTemplates(ropeTableForms.cuda, {
+  configs({ params }) {
+    const tileRows = tileRowsOf(4 * ropePairs(params).length, 128);
+    return [{ variant: "pairs", threads: 128, blocks: 8, tileRows }];
+  },
+  values: {
+    pairs(params, { tileRows, blocks }) {
+      const pairs = ropePairs(params);
+      return {
         pairs: pairs.length,
-        tileRows: rows,
+        tileRows,
+        blocks,
         frequencies: pairs.map(({ frequency }) => frequency),
         axes: pairs.map(({ axis }) => axis),
-      },
-      threads: THREADS,
-      blocks: 8,
-      rows,
+      };
     },
-    target,
-  );
-}
+  },
+});

@@ -1,22 +1,19 @@
-import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
+import { ropeTableForms } from "../../ir/families/launch/rows.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, watArgs } from "../wat/define.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { watArgs } from "../wat/values.js";
 
-export function ropeTableWat(params: RopeTableParams): KernelDefinition {
-  const signature = ropeTableSignature(params);
-  const tileM = 8;
-  return defineWat("rope-table", params, signature, {
-    template: "rope-table/rope-table.wat.hbs",
-    values: {
+export const ropeTableWat = kernelTemplates(ropeTableForms.wat, {
+  configs: () => [{ variant: "rope-table", rows: 8 }],
+  values: {
+    "rope-table": (params, { rows }, { signature }) => ({
       args: watArgs(signature),
       frequencies: ropePairs(params).map(({ axis, frequency }, i) => ({
         axis: 4 * axis,
         value: frequency,
         at: 4 * i,
       })),
-      tileM,
-    },
-    tile: [1, tileM, 1],
-  });
-}
+      tileM: rows,
+    }),
+  },
+});

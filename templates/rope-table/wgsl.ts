@@ -1,24 +1,19 @@
-import { type RopeTableParams, ropeTableSignature } from "../../ir/families/rope-table.js";
+import { ropeTableForms } from "../../ir/families/launch/rows.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function ropeTableWgsl(params: RopeTableParams, target: Target): KernelDefinition {
-  const pairs = ropePairs(params);
-  return defineRowKernel(
-    {
-      family: "rope-table",
-      params,
-      signature: ropeTableSignature(params),
-      template: "rope-table/pairs.wgsl.hbs",
-      values: {
+export const ropeTableWgsl = kernelTemplates(ropeTableForms.wgsl, {
+  configs: () => [{ variant: "pairs", threads: 64 }],
+  values: {
+    pairs(params, { threads }) {
+      const pairs = ropePairs(params);
+      return {
         pairs: pairs.length,
+        threads,
         frequencies: pairs.map(({ frequency }) => frequency),
         axes: pairs.map(({ axis }) => axis),
-      },
-      header: { names: { cos: "cosines", sin: "sines" } },
+      };
     },
-    target,
-  );
-}
+  },
+  header: () => ({ names: { cos: "cosines", sin: "sines" } }),
+});

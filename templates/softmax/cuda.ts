@@ -1,20 +1,7 @@
-import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
-import type { Target } from "../../targets/target.js";
-import { defineCudaRows } from "../cuda/row-plan.js";
-import type { KernelDefinition } from "../family.js";
+import { softmaxForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function softmaxCuda(params: SoftmaxParams, target: Target): KernelDefinition {
-  return defineCudaRows(
-    {
-      family: "softmax",
-      params,
-      signature: softmaxSignature(params),
-      template: "softmax/row.cu.hbs",
-      values: { log: params.log },
-      threads: 256,
-      blocks: 4,
-      rows: 1,
-    },
-    target,
-  );
-}
+export const softmaxCuda = kernelTemplates(softmaxForms.cuda, {
+  configs: () => [{ variant: "row", threads: 256, blocks: 4 }],
+  values: { row: ({ log }, { blocks }) => ({ log, blocks }) },
+});

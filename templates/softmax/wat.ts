@@ -1,12 +1,15 @@
-import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, scalarOffset, watArgs } from "../wat/define.js";
+import { softmaxForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { scalarOffset, watArgs } from "../wat/values.js";
 
-export function softmaxWat(params: SoftmaxParams): KernelDefinition {
-  const signature = softmaxSignature(params);
-  return defineWat("softmax", params, signature, {
-    template: "softmax/softmax.wat.hbs",
-    values: { args: watArgs(signature), length: scalarOffset(signature), log: params.log, tileM: 8 },
-    tile: [1, 8, 1],
-  });
-}
+export const softmaxWat = kernelTemplates(softmaxForms.wat, {
+  configs: () => [{ variant: "softmax", rows: 8 }],
+  values: {
+    softmax: ({ log }, { rows }, { signature }) => ({
+      args: watArgs(signature),
+      length: scalarOffset(signature),
+      log,
+      tileM: rows,
+    }),
+  },
+});

@@ -1,17 +1,7 @@
-import { type SoftmaxParams, softmaxSignature } from "../../ir/families/softmax.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { softmaxForms } from "../../ir/families/launch/rows.js";
+import { kernelTemplates } from "../kernel-templates.js";
 
-export function softmaxWgsl(params: SoftmaxParams, target: Target): KernelDefinition {
-  return defineRowKernel(
-    {
-      family: "softmax",
-      params,
-      signature: softmaxSignature(params),
-      template: "softmax/row.wgsl.hbs",
-      values: { log: params.log },
-    },
-    target,
-  );
-}
+export const softmaxWgsl = kernelTemplates(softmaxForms.wgsl, {
+  configs: () => [{ variant: "row", threads: 64 }],
+  values: { row: ({ log }, { threads }) => ({ log, threads }) },
+});

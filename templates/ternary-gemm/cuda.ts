@@ -1,84 +1,77 @@
-import { roundUp } from "../../ir/families/contract/arguments.js";
-import {
-  type TernaryGemmParams,
-  type TernaryLayout,
-  ternaryGemmSignature,
-} from "../../ir/families/ternary-gemm.js";
-import type { Target } from "../../targets/target.js";
-import { type CudaKernel, defineCuda } from "../cuda/define.js";
-import type { KernelDefinition } from "../family.js";
+import type { ConfigOf } from "../../ir/families/launch/form.js";
+import { hopperBytes, ternaryGemmForms } from "../../ir/families/launch/ternary-gemm.js";
+import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { ARCHITECTURES } from "../../targets/cuda/architectures.js";
+import { type Given, kernelTemplates } from "../kernel-templates.js";
+import type { TemplateValues } from "../template-values.js";
 import { epilogueValues } from "./epilogue.js";
-import { hopperTernaryGemm } from "./hopper.js";
-import { ampereTile, type MmaPlan, turingTile } from "./mma-tile.js";
 
-/** Channels and k of a block of the weights' layout. */
-const WEIGHT_BLOCK = { channels: 64, k: 128 } as const;
+/**
+ * 128 x 128 outputs and 8 warps of 32 x 64. Per 32 k a warp unpacks two words and loads four matrices for 16
+ * multiplications of m16n8k32: half of what shared memory can deliver in the time an A100 multiplies. 64 sums leave
+ * room for the weights of the next 128 k, so that two blocks fit: one multiplies while the other waits or stores.
+ */
+const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, blocks: 2 } as const;
+/** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
+const AMPERE = { ...WARPS, stages: 3, stagedTokens: 64 } as const;
+/** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
+const TURING = { ...WARPS, stages: 2, stagedTokens: 32 } as const;
 
-/** Kernels without matrix instructions: 256 threads of 8 x 8 sums. */
-const SIMT = { threads: 256, tile: [128, 128, 1] } as const;
-/** 64 tokens' sums on their way out; more than 128 k of weights and rows. */
-const DP4A_SHARED_BYTES = 64 * 132 * 4;
+const HOPPER = { consumers: 2, tokens: 128 } as const;
+const MOST_STAGES = 6;
 
-export function ternaryGemmCuda(params: TernaryGemmParams, target: Target): KernelDefinition {
-  const signature = ternaryGemmSignature(params);
-  return defineCuda("ternary-gemm", params, signature, target, [
-    ...hopperTernaryGemm(params),
-    ...variants(params),
-  ]);
-}
+export const ternaryGemmCuda = kernelTemplates(ternaryGemmForms.cuda, {
+  configs({ params }) {
+    // As many stages as a block of the one architecture that has these instructions takes.
+    const { fixed, stage } = hopperBytes(params, HOPPER.consumers, HOPPER.tokens);
+    const room = Math.floor((ARCHITECTURES.sm_90a.sharedBytesPerBlock - fixed) / stage);
+    const hopper = { ...HOPPER, stages: Math.min(MOST_STAGES, room) };
+    switch (params.activations) {
+      case "i8":
+        return [
+          { variant: "int8-hopper", ...hopper },
+          { variant: "int8-mma", ...AMPERE },
+          { variant: "int8-turing", ...TURING },
+          { variant: "int8-dp4a", stagedTokens: 64 },
+        ];
+      case "bf16":
+        return [
+          { variant: "bf16-hopper", ...hopper },
+          { variant: "bf16-mma", ...AMPERE },
+          { variant: "float" },
+        ];
+      case "f32":
+        return [{ variant: "float" }];
+    }
+  },
+  values: {
+    "int8-hopper": hopper,
+    "bf16-hopper": (params, config, given) => ({ ...hopper(params, config, given), columns: params.k }),
+    "int8-mma": mma,
+    "int8-turing": mma,
+    "bf16-mma": mma,
+    "int8-dp4a": (params, { stagedTokens }, { launch: { sharedBytes } }) => ({
+      ...epilogueValues(params),
+      k: params.k,
+      stagedTokens,
+      sharedBytes,
+    }),
+    float: (params) => ({ ...epilogueValues(params), k: params.k, pairs: params.activations === "bf16" }),
+  },
+});
 
-/** u32 weights[ceil(n/64)][ceil(k/128)][4][32][4]: 16 codes in a word. */
-export function ternaryWeightWordsCuda({ n, k }: TernaryLayout): number {
-  return (roundUp(n, WEIGHT_BLOCK.channels) * roundUp(k, WEIGHT_BLOCK.k)) / 16;
-}
-
-function variants(params: TernaryGemmParams): readonly CudaKernel[] {
-  switch (params.activations) {
-    case "i8":
-      return [
-        mma("sm_80", "ternary-gemm/int8-mma.cu.hbs", params, ampereTile),
-        mma("sm_75", "ternary-gemm/int8-turing.cu.hbs", params, turingTile),
-        dp4a(params),
-      ];
-    case "bf16":
-      return [mma("sm_80", "ternary-gemm/bf16-mma.cu.hbs", params, ampereTile), float(params)];
-    case "f32":
-      return [float(params)];
-  }
+function hopper(
+  params: TernaryGemmParams,
+  config: { readonly consumers: number; readonly tokens: number; readonly stages: number },
+  { launch: { sharedBytes } }: Given,
+): TemplateValues {
+  return { ...epilogueValues(params), kBlocks: Math.ceil(params.k / 128), ...config, sharedBytes };
 }
 
 function mma(
-  requires: CudaKernel["requires"],
-  template: string,
   params: TernaryGemmParams,
-  plan: MmaPlan,
-): CudaKernel {
-  const { threads, channels, tokens, ...values } = plan;
-  return {
-    requires,
-    template,
-    values: { ...epilogueValues(params), ...values, k: params.k },
-    threads,
-    sharedBytes: plan.sharedBytes,
-    tile: [channels, tokens, 1],
-  };
-}
-
-function dp4a(params: TernaryGemmParams): CudaKernel {
-  return {
-    ...SIMT,
-    requires: "sm_70",
-    template: "ternary-gemm/int8-dp4a.cu.hbs",
-    values: { ...epilogueValues(params), k: params.k, sharedBytes: DP4A_SHARED_BYTES },
-    sharedBytes: DP4A_SHARED_BYTES,
-  };
-}
-
-function float(params: TernaryGemmParams): CudaKernel {
-  return {
-    ...SIMT,
-    requires: "sm_70",
-    template: "ternary-gemm/float.cu.hbs",
-    values: { ...epilogueValues(params), k: params.k, pairs: params.activations === "bf16" },
-  };
+  config: ConfigOf<(typeof ternaryGemmForms.cuda)["int8-mma" | "int8-turing"]["dimensions"]>,
+  { launch: { sharedBytes } }: Given,
+): TemplateValues {
+  return { ...epilogueValues(params), ...config, sharedBytes, k: params.k };
 }

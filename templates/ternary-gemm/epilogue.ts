@@ -1,6 +1,6 @@
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { cudaType } from "../cuda/header.js";
-import type { TemplateValues } from "../family.js";
+import type { TemplateValues } from "../template-values.js";
 
 /** What `ternary-gemm/epilogue.cu.hbs` and `ternary-gemm/epilogue-hopper.cu.hbs` use. */
 export function epilogueValues(params: TernaryGemmParams): TemplateValues {

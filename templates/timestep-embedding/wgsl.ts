@@ -1,30 +1,18 @@
-import {
-  type TimestepEmbeddingParams,
-  timestepEmbeddingSignature,
-} from "../../ir/families/timestep-embedding.js";
+import { timestepEmbeddingForms } from "../../ir/families/launch/rows.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
-import type { Target } from "../../targets/target.js";
-import type { KernelDefinition } from "../family.js";
-import { exactly } from "../wgsl/define.js";
-import { defineRowKernel } from "../wgsl/row-kernel.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { exactly } from "../wgsl/exactly.js";
 
-export function timestepEmbeddingWgsl(params: TimestepEmbeddingParams, target: Target): KernelDefinition {
-  const { dim, factor, sinFirst } = params;
-  const half = exactly(dim, 2, "channels of the embedding");
-  return defineRowKernel(
-    {
-      family: "timestep-embedding",
-      params,
-      signature: timestepEmbeddingSignature(params),
-      template: "timestep-embedding/sines.wgsl.hbs",
-      values: {
-        half,
-        factor,
-        // exp loses accuracy with the size of its argument: frequencies are tabulated in double precision.
-        frequencies: sinusoidFrequencies(params),
-        sinFirst,
-      },
-    },
-    target,
-  );
-}
+export const timestepEmbeddingWgsl = kernelTemplates(timestepEmbeddingForms.wgsl, {
+  configs: () => [{ variant: "sines", threads: 64 }],
+  values: {
+    sines: (params, { threads }) => ({
+      half: exactly(params.dim, 2, "channels of the embedding"),
+      factor: params.factor,
+      // exp loses accuracy with the size of its argument: frequencies are tabulated in double precision.
+      frequencies: sinusoidFrequencies(params),
+      sinFirst: params.sinFirst,
+      threads,
+    }),
+  },
+});

@@ -1,20 +1,18 @@
-import { type UnpackDenseParams, unpackDenseSignature } from "../../ir/families/unpack-dense.js";
-import { DENSE_PANEL } from "../dense-gemm/wat.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, watArgs } from "../wat/define.js";
+import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
+import { unpackDenseForms } from "../../ir/families/launch/unpack.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { watArgs } from "../wat/values.js";
 
-export function unpackDenseWat(params: UnpackDenseParams): KernelDefinition {
-  const signature = unpackDenseSignature(params);
-  return defineWat("unpack-dense", params, signature, {
-    template: "unpack-dense/unpack.wat.hbs",
-    values: {
+export const unpackDenseWat = kernelTemplates(unpackDenseForms.wat, {
+  configs: () => [{ variant: "unpack", channels: DENSE_PANEL.wat }],
+  values: {
+    unpack: ({ n, k, source }, { channels }, { signature }) => ({
       args: watArgs(signature),
-      n: params.n,
-      k: params.k,
-      panel: DENSE_PANEL,
-      source: params.source,
-      elementBytes: params.source === "f32" ? 4 : 2,
-    },
-    tile: [DENSE_PANEL, 1, 1],
-  });
-}
+      n,
+      k,
+      panel: channels,
+      source,
+      elementBytes: source === "f32" ? 4 : 2,
+    }),
+  },
+});

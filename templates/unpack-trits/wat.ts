@@ -1,27 +1,26 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import {
-  storedValues,
-  type UnpackTritsParams,
-  unpackTritsSignature,
-} from "../../ir/families/unpack-trits.js";
-import type { KernelDefinition } from "../family.js";
-import { defineWat, watArgs } from "../wat/define.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/blocks.js";
+import { unpackTritsForms } from "../../ir/families/launch/unpack.js";
+import { storedValues } from "../../ir/families/unpack-trits.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { watArgs } from "../wat/values.js";
 
-export function unpackTritsWat(params: UnpackTritsParams): KernelDefinition {
-  const signature = unpackTritsSignature(params);
-  const int8 = params.activations === "i8";
-  const block = int8 ? 8 : 4;
-  return defineWat("unpack-trits", params, signature, {
-    template: "unpack-trits/unpack.wat.hbs",
-    values: {
+export const unpackTritsWat = kernelTemplates(unpackTritsForms.wat, {
+  configs: ({ params }) => [
+    {
+      variant: "unpack",
+      channels: TERNARY_BLOCKS.wat[params.activations === "i8" ? "i8" : "float"].channels,
+    },
+  ],
+  values: {
+    unpack: (params, { channels }, { signature }) => ({
       args: watArgs(signature),
       n: params.n,
       k: params.k,
       ...storedValues(params),
-      block,
-      blockBytes: (block * paddedK(params.k)) / 4,
-      int8,
-    },
-    tile: [block, 1, 1],
-  });
-}
+      block: channels,
+      blockBytes: (channels * paddedK(params.k)) / 4,
+      int8: params.activations === "i8",
+    }),
+  },
+});

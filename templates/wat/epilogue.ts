@@ -1,7 +1,7 @@
 import type { KernelSignature } from "../../ir/families/contract/family.js";
 import type { Activation } from "../../ir/ops/linears.js";
-import type { TemplateValues } from "../family.js";
-import { watArgs } from "./define.js";
+import type { TemplateValues } from "../template-values.js";
+import { watArgs } from "./values.js";
 
 const EPILOGUE_ARGS: ReadonlySet<string> = new Set(["bias", "gate", "residual", "out"]);
 

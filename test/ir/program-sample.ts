@@ -30,12 +30,14 @@ function kernel(
   family: string,
   params: Kernel["params"],
   args: readonly KernelArg[],
+  config: Kernel["config"],
   more: Partial<Kernel> = {},
 ): Kernel {
   return {
     id,
     family,
     params,
+    config,
     args,
     scalars: [],
     workgroup: [1, 1, 1],
@@ -59,32 +61,55 @@ const gemmArgs = [
 const gemmParams = { n: N, k: K, activations: "i8", activation: "none", bias: false, gated: true };
 
 export const KERNELS: readonly Kernel[] = [
-  kernel("unpack", "unpack-trits", { n: N, k: K, activations: "i8" }, [
-    whole("trits", "u8"),
-    whole("weights", "u32", "write"),
-  ]),
+  kernel(
+    "unpack",
+    "unpack-trits",
+    { n: N, k: K, activations: "i8" },
+    [whole("trits", "u8"), whole("weights", "u32", "write")],
+    { variant: "unpack", channels: 8 },
+  ),
   kernel(
     "embed",
     "timestep-embedding",
     { dim: N, factor: 1.5, maxPeriod: 1e4, shift: -0.5, sinFirst: true },
     [byRow("t", "f32"), byRow("out", "f32", "write")],
+    { variant: "timestep-embedding", rows: 1 },
   ),
-  kernel("quantize", "quantize-rows", { c: K }, [
-    byRow("x", "f32"),
-    byRow("q", "i8", "write"),
-    byRow("rowScale", "f32", "write"),
-    byRow("rowSum", "i32", "write"),
-  ]),
-  kernel("gemm", "ternary-gemm", gemmParams, gemmArgs, {
-    features: ["relaxed-simd", "subgroups"],
-    fallback: "gemm-plain",
+  kernel(
+    "quantize",
+    "quantize-rows",
+    { c: K },
+    [
+      byRow("x", "f32"),
+      byRow("q", "i8", "write"),
+      byRow("rowScale", "f32", "write"),
+      byRow("rowSum", "i32", "write"),
+    ],
+    { variant: "quantize-rows", rows: 64 },
+  ),
+  kernel(
+    "gemm",
+    "ternary-gemm",
+    gemmParams,
+    gemmArgs,
+    { variant: "int8-relaxed", tileN: 8, tileM: 32, rows: 4 },
+    {
+      features: ["relaxed-simd", "subgroups"],
+      fallback: "gemm-plain",
+    },
+  ),
+  kernel("gemm-plain", "ternary-gemm", gemmParams, gemmArgs, {
+    variant: "int8",
+    tileN: 8,
+    tileM: 32,
+    rows: 2,
   }),
-  kernel("gemm-plain", "ternary-gemm", gemmParams, gemmArgs),
   kernel(
     "scale",
     "elementwise",
     { rank: 2, inputs: ["f32"], output: "f32", expression: "mul(in0, 2)" },
     [whole("in0", "f32"), whole("out", "f32", "write")],
+    { variant: "elementwise", elements: 4096 },
     { scalars: ["u32", "u32", "u32", "u32", "u32", "u32"] },
   ),
   kernel(
@@ -92,16 +117,25 @@ export const KERNELS: readonly Kernel[] = [
     "attention",
     { heads: 2, headDim: 4, scale: 0.5 },
     [byRow("q", "f32"), whole("k", "f32"), whole("v", "f32"), byRow("out", "f32", "write")],
+    { variant: "attention", queries: 16, keys: 64 },
     { scalars: ["u32"] },
   ),
-  kernel("soften", "softmax", { log: false }, [byRow("x", "f32"), byRow("out", "f32", "write")], {
-    scalars: ["u32"],
-  }),
+  kernel(
+    "soften",
+    "softmax",
+    { log: false },
+    [byRow("x", "f32"), byRow("out", "f32", "write")],
+    { variant: "softmax", rows: 8 },
+    {
+      scalars: ["u32"],
+    },
+  ),
   kernel(
     "move",
     "elementwise",
     { rank: 2, inputs: ["f32", "f32", "f32"], output: "f32", expression: "add(in0, mul(in1, in2))" },
     [whole("in0", "f32"), whole("in1", "f32"), whole("in2", "f32"), whole("out", "f32", "write")],
+    { variant: "elementwise", elements: 4096 },
     { scalars: new Array(10).fill("u32") },
   ),
 ];

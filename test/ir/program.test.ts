@@ -79,7 +79,7 @@ describe("program text", () => {
     ['program "cpu" { buffer %x: f33[1] host }', /f33 is none of f32/],
     ['program "cpu" { buffer %x: f32[1] attic }', /attic is none of arena/],
     ['program "cpu" { kernel %k: f(x: write f32, u8) }', /u8 is no scalar type/],
-    ['program "cpu" { kernel %k: f() workgroup [1, 2] }', /three sizes/],
+    ['program "cpu" { kernel %k: f() config {"variant": "v"} workgroup [1, 2] }', /three sizes/],
     ['program "cpu" { phase "step" runs step writes arena { "a": %k(%x[0; 0]) rows 1 } }', /expected ";"/],
     ['program "cpu" { phase "step" runs never }', /never is none of load/],
     ['program "cpu" { phase "step" { } input }', /expected "runs"/],

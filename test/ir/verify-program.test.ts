@@ -116,6 +116,8 @@ const KERNELS: Broken = [
   ],
 ];
 
+const FLOAT = { relaxed: false, tileN: 8, tileM: 64, panel: 8, kBlock: 32, rows: 6, panelRows: 4, unroll: 2 };
+
 const FAMILIES: Broken = [
   [
     "a family that is not known",
@@ -151,6 +153,46 @@ const FAMILIES: Broken = [
     "a CUDA kernel in a program for the CPU",
     kernel("attend", { cuda: { sharedBytes: 0, tile: [1, 16, 1], persistent: false, tensorMaps: [] } }),
     /another language than the target's\n.*wat\n.*cuda/,
+  ],
+  [
+    "a variant that is not known",
+    kernel("attend", { config: { variant: "constructor" } }),
+    /^kernel attend: there is no kernel of its family with its config\n.*no variant constructor, only attention/,
+  ],
+  [
+    "columns of a tile that are no whole blocks",
+    kernel("gemm-plain", { config: { variant: "int8", tileN: 12, tileM: 32, rows: 2 } }),
+    /no kernel of its family with its config\n.*tileN is 12, and can be 8, 16, …, 64/,
+  ],
+  [
+    "a number of the config that is missing",
+    kernel("gemm-plain", { config: { variant: "int8", tileN: 8, tileM: 32 } }),
+    /rows is missing, and can be 2/,
+  ],
+  [
+    "a number that configs don't have",
+    kernel("soften", { config: { variant: "softmax", rows: 8, stages: 3 } }),
+    /stages is no number of a softmax kernel/,
+  ],
+  [
+    "a variant for other parameters",
+    kernel("gemm-plain", { config: { variant: "float", ...FLOAT } }),
+    /rows are i8, and it multiplies f32/,
+  ],
+  [
+    "a kernel that keeps quiet about what it needs",
+    kernel("gemm", { features: ["subgroups"] }),
+    /^kernel gemm: it does not say what it needs\n.*relaxed-simd\n.*subgroups/,
+  ],
+  [
+    "a config that does not fit the grid of its launch",
+    kernel("soften", { config: { variant: "softmax", rows: 4 } }),
+    /^step launch 3 \(soften\): its grid has other tiles than its kernel\n.*1 × 4 × 1\n.*1 × 8/,
+  ],
+  [
+    "a fallback with other tiles",
+    kernel("gemm-plain", { config: { variant: "int8", tileN: 16, tileM: 32, rows: 2 } }),
+    /^kernel gemm: its fallback has other tiles, and a launch has one grid\n.*8 × 32 × 1\n.*16 × 32 × 1 of gemm-plain/,
   ],
   [
     "tiles that the kernel does not have",

@@ -14,9 +14,9 @@ const program = parseProgramText(`program "a10" {
   buffer %s: f32[48] weight("s")
   buffer %y: bf16[96*t] arena(0)
   buffer %z: f32[48*t] arena(1)
-  kernel %gemm: ternary-gemm(q: read i8 rows, rowScale: read f32 rows, rowSum: read i32 rows, weights: read u32, scales: read f32, out: write bf16 rows) {"n": 48, "k": 20, "activations": "i8", "bias": false, "activation": "none", "gated": false, "out": "bf16"}
-  kernel %attention: attention(q: read bf16 rows, k: read bf16, v: read bf16, out: write bf16 rows, u32) {"heads": 2, "headDim": 8, "scale": 0.25, "storage": "bf16"}
-  kernel %add: elementwise(in0: read f32, out: write f32, u32, u32, u32, u32, u32, u32) {"rank": 2, "inputs": ["f32"], "output": "f32", "expression": "in0"}
+  kernel %gemm: ternary-gemm(q: read i8 rows, rowScale: read f32 rows, rowSum: read i32 rows, weights: read u32, scales: read f32, out: write bf16 rows) {"n": 48, "k": 20, "activations": "i8", "bias": false, "activation": "none", "gated": false, "out": "bf16"} config {"variant": "int8-mma"}
+  kernel %attention: attention(q: read bf16 rows, k: read bf16, v: read bf16, out: write bf16 rows, u32) {"heads": 2, "headDim": 8, "scale": 0.25, "storage": "bf16"} config {"variant": "mma"}
+  kernel %add: elementwise(in0: read f32, out: write f32, u32, u32, u32, u32, u32, u32) {"rank": 2, "inputs": ["f32"], "output": "f32", "expression": "in0"} config {"variant": "strided"}
   phase "step" runs step writes arena {
     "gemm": %gemm(%q[0; 32; 0], %scale[0; 1; 0], %sum[0; 1; 0], %w[0; 0; 0], %s[0; 0; 0], %y[48; 96; 0]) rows t
     "attention": %attention(%y[0; 96; 0], %y[16; 96; 0], %y[32; 96; 0], %y[48; 96; 0]) rows t scalars t

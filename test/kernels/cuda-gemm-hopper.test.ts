@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type TernaryGemmParams, ternaryGemmSignature } from "../../ir/families/ternary-gemm.js";
-import { defineCuda } from "../../templates/cuda/define.js";
+import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
-import { hopperTernaryGemm } from "../../templates/ternary-gemm/hopper.js";
 import { cudaGemmSuite } from "../support/cuda-gemm-suite.js";
 import { packTrits, product } from "../support/gemm.js";
 import { cudaDevices } from "../support/kernel-devices.js";
@@ -28,21 +26,35 @@ const SHAPES = [
 const plain = { activation: "none", bias: false, gated: false } as const;
 
 function define(params: TernaryGemmParams): KernelDefinition {
-  return defineCuda("ternary-gemm", params, ternaryGemmSignature(params), target, hopperTernaryGemm(params));
+  return defineKernel("ternary-gemm", params, target);
 }
 
-cudaGemmSuite({ kernelDevices, shapes: SHAPES, define });
+cudaGemmSuite({ kernelDevices, shapes: SHAPES });
 
 describe("the kernel of int8 rows", () => {
   it("is what the target takes", () => {
-    const params = { ...plain, n: 3072, k: 3072, activations: "i8" } as const;
-    expect(defineKernel("ternary-gemm", params, target)).toEqual(define(params));
+    const params = { ...plain, n: 3072, k: 3072 } as const;
+    expect(define({ ...params, activations: "i8" }).kernel.config).toEqual({
+      variant: "int8-hopper",
+      consumers: 2,
+      tokens: 128,
+      stages: 6,
+    });
+    expect(define({ ...params, activations: "bf16" }).kernel.config).toMatchObject({
+      variant: "bf16-hopper",
+      stages: 3,
+    });
   });
 
   it("leaves to others what it cannot do", () => {
-    expect(hopperTernaryGemm({ ...plain, n: 64, k: 64, activations: "f32" })).toEqual([]);
+    expect(define({ ...plain, n: 64, k: 64, activations: "f32" }).kernel.config.variant).toBe("float");
     const heads = { headDim: 24, columns: 48, epsilon: 1e-6 };
-    expect(hopperTernaryGemm({ ...plain, n: 72, k: 64, activations: "i8", heads })).toEqual([]);
+    const { kernel, choices } = define({ ...plain, n: 72, k: 64, activations: "i8", heads });
+    expect(kernel.config.variant).toBe("int8-mma");
+    expect(choices[0]?.candidates[0]).toMatchObject({
+      config: { variant: "int8-hopper" },
+      rejected: "heads of 24 channels are not those of neighbouring lanes",
+    });
   });
 
   it.each([

@@ -38,6 +38,7 @@ function kernel(id: string, features: readonly string[] = [], fallback: string |
     id,
     family: "test",
     params: {},
+    config: { variant: "test" },
     args: [
       { ...arg, name: "a" },
       { ...arg, name: "b" },

@@ -7,8 +7,8 @@ import { type PlanInputs, planLaunch } from "../../runtime/node/cuda/planned-lau
 import { cudaRunsOn } from "../../targets/cuda/abi.js";
 import { targetForDevice } from "../../targets/cuda/for-device.js";
 import { planKept, planRun, planStaging } from "../../targets/cuda/memory.js";
+import { deviceKinds, hasFeature } from "../../targets/device-kind.js";
 import { ARCHITECTURES, TARGETS } from "../../targets/index.js";
-import { runsOn } from "../../templates/cuda/define.js";
 
 const reads = (name: string, dtype: KernelArg["dtype"], byRow = true): KernelArg => ({
   name,
@@ -28,6 +28,7 @@ function kernelOf(
     id: "k",
     family: "adaln",
     params: {},
+    config: { variant: "test" },
     args: [reads("x", "bf16"), reads("shift", "f32", false), OUT],
     scalars: [],
     workgroup: [128, 1, 1],
@@ -91,12 +92,13 @@ describe("compute capabilities", () => {
   });
 
   it("choose kernels as the templates do", () => {
-    const all = [...new Set(TARGETS.flatMap((target) => target.cuda?.architectures ?? []))];
-    for (const requires of all) {
-      for (const device of all) {
-        const number = Number.parseInt(device.slice(3), 10);
+    const kinds = TARGETS.flatMap(deviceKinds).filter(({ cuda }) => cuda !== null);
+    for (const { name: requires } of kinds) {
+      for (const kind of kinds) {
+        const number = Number.parseInt(kind.name.slice(3), 10);
         const [major, minor] = [Math.floor(number / 10), number % 10];
-        expect(cudaRunsOn(requires, major, minor), `${requires} on ${device}`).toBe(runsOn(requires, device));
+        const has = hasFeature(kind, requires);
+        expect(cudaRunsOn(requires, major, minor), `${requires} on ${kind.name}`).toBe(has);
       }
     }
   });

@@ -4,7 +4,6 @@ import type { Device } from "../../runtime/device.js";
 import { cudaEntry } from "../../targets/cuda/abi.js";
 import { cudaHeader } from "../../templates/cuda/header.js";
 import type { KernelDefinition } from "../../templates/family.js";
-import { kernelRecord } from "../../templates/record.js";
 import { type Data, type LaunchRequest, runLaunch } from "./launch.js";
 
 /** An argument whose row m belongs to row m of the launch. */
@@ -37,16 +36,21 @@ export function runCudaSource(
   const signature = { args: kernel.args, scalars: [] };
   const tensorMaps = kernel.tensorMaps ?? [];
   const definition: KernelDefinition = {
-    kernel: kernelRecord("source", {}, signature, {
+    kernel: {
+      family: "source",
+      params: {},
+      ...signature,
+      config: { variant: "source" },
       workgroup: [kernel.threads, 1, 1],
       features: ["sm_70"],
       cuda: { sharedBytes: kernel.sharedBytes ?? 0, tile: [1, 1, 1], persistent: false, tensorMaps },
-    }),
+    },
     language: "cuda",
     template: "",
     values: {},
     tile: [1, 1, 1],
     fallback: null,
+    choices: [],
   };
   const parameters = [
     "const __grid_constant__ Arguments arguments",

@@ -25,6 +25,7 @@ export function kernelOf(id: string, change: Partial<Kernel> = {}): Kernel {
     id,
     family: "scale-rows",
     params: {},
+    config: { variant: "test" },
     args: ARGS,
     scalars: ["f32"],
     workgroup: [32, 1, 1],

@@ -55,7 +55,7 @@ export async function compileCuda(kernel: CudaSource, options: BuildOptions): Pr
 }
 
 function compilerOf({ nvcc, clang }: Toolkit, { definition, ptx }: CudaSource): Compiler {
-  const architectures = definition.architectures ?? [];
+  const architectures = architecturesOf(definition);
   const [only] = architectures;
   if (clang === undefined || only === undefined) {
     return { program: nvcc, flags: nvccFlags(architectures, ptx) };
@@ -106,6 +106,11 @@ function checked(
   const resources = parseResources(log, block);
   for (const used of resources) checkResources(id, block, used);
   return { binary, format: "fatbin", resources };
+}
+
+/** The architectures that take a definition's kernel and not a fallback. */
+function architecturesOf({ choices }: KernelDefinition): readonly Architecture[] {
+  return choices.flatMap(({ problem: { device } }) => device.cuda?.architecture ?? []);
 }
 
 /** How a definition's kernel is launched. */

@@ -1,0 +1,122 @@
+import type { Family } from "../ir/families/contract/family.js";
+import { launchOf, needsOf } from "../ir/families/launch/form.js";
+import type { KernelConfig, Language } from "../ir/program/program.js";
+import { deviceKinds, hasFeature } from "../targets/device-kind.js";
+import type { Target } from "../targets/target.js";
+import { type Choice, choose } from "./choice/choose.js";
+import { cudaHeader, entryName } from "./cuda/header.js";
+import type { KernelDefinition } from "./family.js";
+import type { Given, KernelTemplates } from "./kernel-templates.js";
+import type { TemplateValues } from "./template-values.js";
+import { type HeaderOptions, wgslHeader } from "./wgsl/header.js";
+
+/** The ends of the names of a language's templates. */
+const ENDINGS: Readonly<Record<Language, string>> = { wat: "wat", wgsl: "wgsl", cuda: "cu" };
+
+/**
+ * The kernels of a family with these parameters, one choice for each kind of device of the target: the definition of the most
+ * demanding one, with the others behind it as fallbacks. Throws `TRITC_E_KERNEL` where a device takes none.
+ */
+export function define<P>(
+  name: string,
+  family: Family<P>,
+  templates: KernelTemplates<P>,
+  params: P,
+  target: Target,
+  rows: readonly number[],
+): KernelDefinition {
+  const { language } = target;
+  const signature = family.signature(params);
+  const choices = deviceKinds(target).map((device) =>
+    choose({ family: name, params, rows, device }, templates),
+  );
+  const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
+    const { config } = taken;
+    const launch = launchOf(templates.forms, params, config);
+    const given: Given = { signature, launch };
+    const { workgroup, tile, sharedBytes, persistent, tensorMaps } = launch;
+    if (fallback !== null && language !== "cuda" && String(tile) !== String(fallback.tile)) {
+      throw new RangeError(
+        `${name}: a launch has one grid, and its kernels have tiles ${tile} and ${fallback.tile}`,
+      );
+    }
+    return {
+      kernel: {
+        family: name,
+        params: family.record(params),
+        config,
+        ...signature,
+        workgroup,
+        features: needsOf(templates.forms, config),
+        cuda: language === "cuda" ? { sharedBytes, tile, persistent, tensorMaps } : null,
+      },
+      language,
+      template: `${name}/${config.variant}.${ENDINGS[language]}.hbs`,
+      values: {
+        ...templates.values(params, config, given),
+        ...valuesOf(language, name, templates.header?.(params) ?? {}, given),
+      },
+      tile,
+      fallback,
+      choices: taken.choices,
+    };
+  }, null);
+  if (definition === null) throw new RangeError(`the target ${target.name} is of no devices`);
+  return definition;
+}
+
+/** What templates of a language are rendered with besides. */
+function valuesOf(
+  language: Language,
+  family: string,
+  header: HeaderOptions,
+  { signature, launch }: Given,
+): TemplateValues {
+  switch (language) {
+    case "wat":
+      return {};
+    case "wgsl":
+      return { header: wgslHeader(signature, header) };
+    case "cuda":
+      return { header: cudaHeader(signature), entry: entryName(family), threads: launch.workgroup[0] };
+  }
+}
+
+/** A config that some kinds of devices take. */
+interface Taken {
+  readonly config: KernelConfig;
+  readonly choices: readonly Choice[];
+}
+
+/**
+ * Each config once, in the order of a bundle's fallbacks: a device takes the first kernel that it can run, which must be
+ * the one that was chosen for it.
+ */
+function chainOf<P>(
+  { forms }: Pick<KernelTemplates<P>, "forms">,
+  choices: readonly Choice[],
+): readonly Taken[] {
+  const left = new Map<string, Taken>();
+  for (const choice of choices) {
+    const key = JSON.stringify(choice.config);
+    left.set(key, { config: choice.config, choices: [...(left.get(key)?.choices ?? []), choice] });
+  }
+  const chain: Taken[] = [];
+  while (left.size > 0) {
+    const [key, next] =
+      [...left].find(([key, { config }]) => {
+        const needs = needsOf(forms, config);
+        const runs = ({ problem: { device } }: Choice) =>
+          needs.every((feature) => hasFeature(device, feature));
+        return [...left].every(([other, taken]) => other === key || !taken.choices.some(runs));
+      }) ?? [];
+    if (key === undefined || next === undefined) {
+      throw new RangeError(
+        `no order of fallbacks gives each device its kernel: ${[...left.keys()].join(" ")}`,
+      );
+    }
+    left.delete(key);
+    chain.push(next);
+  }
+  return chain;
+}
