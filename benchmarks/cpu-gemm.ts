@@ -1,3 +1,4 @@
+import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 /**
  * The cpu target's matrix products against ONNX Runtime's CPU provider (one f32 MatMul with a constant weight), in one
  * process with as many threads each. Activation quantization is inside the measured int8 time.
@@ -17,7 +18,7 @@ import type { Kernel, Launch, Program, ProgramBuffer } from "../ir/program/progr
 import type { LoadedProgram } from "../runtime/device.js";
 import { createNodeCpuDevice } from "../runtime/node/cpu.js";
 import { cpu } from "../targets/index.js";
-import { defineKernel, deviceWeightWords, gridOf, type KernelDefinition } from "../templates/index.js";
+import { defineKernel, gridOf, type KernelDefinition } from "../templates/index.js";
 import { renderTemplate } from "../templates/render.js";
 import { matMulModel } from "./matmul-model.js";
 
@@ -114,9 +115,7 @@ async function loadGemm(
   const gemm = dense
     ? defineKernel("dense-gemm", common, cpu)
     : defineKernel("ternary-gemm", { ...common, activations }, cpu);
-  const words = dense
-    ? deviceWeightWords("dense-gemm", { n, k }, cpu)
-    : deviceWeightWords("ternary-gemm", { n, k, activations }, cpu);
+  const words = dense ? denseLayout({ n, k }).words.wat : ternaryLayout({ n, k, activations }).words.wat;
   const quantize = kind === "int8" ? [defineKernel("quantize-rows", { c: k }, cpu)] : [];
   const definitions = [...quantize, gemm];
   const kernels: Kernel[] = [];

@@ -1,3 +1,4 @@
+import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 /**
  * One linear layer on WebGPU: ours against ONNX Runtime's WebGPU provider, on the same adapter in the same process.
  * By default the software adapter, as everywhere without a GPU; `--gpu` takes a real one.
@@ -14,7 +15,7 @@ import type { Device } from "../runtime/device.js";
 import { loadVulkanLoader, prepareSoftwareVulkan } from "../runtime/node/software-adapter.js";
 import { createNodeWebGpuDevice } from "../runtime/node/webgpu-device.js";
 import { webgpu } from "../targets/index.js";
-import { defineKernel, deviceWeightWords, gridOf, type KernelDefinition } from "../templates/index.js";
+import { defineKernel, gridOf, type KernelDefinition } from "../templates/index.js";
 import { renderTemplate } from "../templates/render.js";
 import { matMulModel } from "./matmul-model.js";
 
@@ -109,7 +110,7 @@ function variants(p: Problem): readonly Variant[] {
     name: `ternary weights, ${activations} rows`,
     gemm: defineKernel("ternary-gemm", { n, k, activations, ...epilogue }, webgpu),
     unpack: defineKernel("unpack-trits", { n, k, activations }, webgpu),
-    words: deviceWeightWords("ternary-gemm", { n, k, activations }, webgpu),
+    words: ternaryLayout({ n, k, activations }).words.wgsl,
     stored: trits,
     int8: activations === "i8",
     ternary: true,
@@ -118,7 +119,7 @@ function variants(p: Problem): readonly Variant[] {
     name: "f32 weights, f32 rows",
     gemm: defineKernel("dense-gemm", { n, k, ...epilogue }, webgpu),
     unpack: defineKernel("unpack-dense", { n, k, source: "f32" }, webgpu),
-    words: deviceWeightWords("dense-gemm", { n, k }, webgpu),
+    words: denseLayout({ n, k }).words.wgsl,
     stored: new Uint8Array(p.w.buffer),
     int8: false,
     ternary: false,

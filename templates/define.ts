@@ -5,7 +5,7 @@ import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import type { Target } from "../targets/target.js";
 import { type Choice, choose } from "./choice/choose.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
-import type { KernelDefinition } from "./family.js";
+import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
 import type { TemplateValues } from "./template-values.js";
 import { type HeaderOptions, wgslHeader } from "./wgsl/header.js";

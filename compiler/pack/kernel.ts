@@ -1,6 +1,6 @@
 import { STORED_CODES } from "../../ir/ternary/storage.js";
-import type { TemplateValues } from "../../templates/template-values.js";
 import { renderTemplate } from "../../templates/render.js";
+import type { TemplateValues } from "../../templates/template-values.js";
 import { assembleWat } from "../codegen/assemble-wat.js";
 
 /** Float types whose rows the WebAssembly module takes. */

@@ -2,6 +2,7 @@ import { quantizedArgs, rowArg, vectorArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { real, size, type ValuesOf } from "./contract/params.js";
+import { cudaSharedRows, watScratchRows, wgslRow } from "./launch/row-forms.js";
 
 const params = { c: size, epsilon: real };
 export type AdalnQuantizeParams = ValuesOf<typeof params>;
@@ -9,6 +10,11 @@ export type AdalnQuantizeParams = ValuesOf<typeof params>;
 /** adaln, then quantize-rows of its result, without the result in memory. */
 export const adalnQuantize = defineFamily({
   params,
+  forms: {
+    wat: { "adaln-quantize": watScratchRows<AdalnQuantizeParams>() },
+    wgsl: { row: wgslRow<AdalnQuantizeParams>() },
+    cuda: { row: cudaSharedRows<AdalnQuantizeParams>() },
+  },
   args: ({ c }) => [
     rowArg("x", "f32", c),
     vectorArg("shift", c),

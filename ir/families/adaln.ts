@@ -2,6 +2,7 @@ import { rowArg, vectorArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { floats, optional, real, size, type ValuesOf } from "./contract/params.js";
+import { cudaSharedRows, watRows, wgslRow } from "./launch/row-forms.js";
 
 const params = {
   c: size,
@@ -14,6 +15,11 @@ export type AdalnParams = ValuesOf<typeof params>;
 /** out = (x − mean)·rsqrt(variance + epsilon)·(1 + scale) + shift over rows of `c` channels. */
 export const adaln = defineFamily({
   params,
+  forms: {
+    wat: { adaln: watRows<AdalnParams>() },
+    wgsl: { row: wgslRow<AdalnParams>() },
+    cuda: { row: cudaSharedRows<AdalnParams>() },
+  },
   args: ({ c, out = "f32" }) => [
     rowArg("x", "f32", c),
     vectorArg("shift", c),

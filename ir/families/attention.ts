@@ -1,7 +1,10 @@
+import type { CudaTensorMap } from "../program/program.js";
 import { rowArg, tableArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, optional, real, size, type ValuesOf } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
+import { HARDWARE } from "./launch/features.js";
+import { form, range, threads } from "./launch/form.js";
 
 const params = {
   heads: size,
@@ -18,11 +21,179 @@ const params = {
 };
 export type AttentionParams = ValuesOf<typeof params>;
 
+const variant = form<AttentionParams>();
+
+/** Vectors of four channels. */
+function vectors({ headDim }: AttentionParams, most: number): string | undefined {
+  return headDim % 4 === 0 && headDim <= most
+    ? undefined
+    : `heads of ${headDim} channels, and it takes multiples of 4 up to ${most}`;
+}
+
+/** What matrix instructions take. */
+function matrices(
+  { headDim, scale, storage }: AttentionParams,
+  multiple: number,
+  most: number,
+): string | undefined {
+  if (storage !== "bf16") return "rows are stored in f32, and it multiplies 16-bit ones";
+  if (!(scale > 0)) return "the scale of the scores is not positive";
+  return headDim % multiple === 0 && headDim <= most
+    ? undefined
+    : `heads of ${headDim} channels, and it takes multiples of ${multiple} up to ${most}`;
+}
+
+/** Where the groups' vectors and the sums of values lie in a thread's scratch memory. */
+export function watAttentionScratch({ queries, keys }: { readonly queries: number; readonly keys: number }) {
+  const state = keys * 16;
+  return { state, sums: state + (queries / 4) * 48 };
+}
+
+const wat = {
+  /** One head of some queries, keys in blocks. */
+  attention: variant({
+    dimensions: { queries: [16], keys: [64] },
+    refuses: (params) => vectors(params, Number.POSITIVE_INFINITY),
+    launch: ({ headDim }, config) => ({
+      tile: [1, config.queries, 1],
+      sharedBytes: watAttentionScratch(config).sums + config.queries * headDim * 4,
+    }),
+  }),
+} as const;
+
+/** Channels of q, k and v in workgroup memory at a time, and keys: 8 invocations of 4. */
+export const FLASH_CHUNK = 32;
+const FLASH_KEYS = 32;
+
+const wgsl = {
+  /** 8 x 8 invocations; `block` rows of one. */
+  flash: variant({
+    dimensions: { block: [1, 2, 4], valueChunks: [1, 2] },
+    needs: () => [HARDWARE],
+    refuses(params, { block, valueChunks }) {
+      const { headDim } = params;
+      if (block > 1 && block * headDim > 512)
+        return `${block} rows of ${headDim} channels take too many registers`;
+      if (valueChunks > 1 && headDim <= FLASH_CHUNK) return "a head has one chunk of values";
+      // Values take the place of queries and keys, which are no longer needed then.
+      const vectorsOfValues = FLASH_KEYS * ((valueChunks * FLASH_CHUNK) / 4 + 1);
+      if (vectorsOfValues > flashTile(block))
+        return `${valueChunks} chunks of values exceed the memory of queries and keys`;
+      return vectors(params, Number.POSITIVE_INFINITY);
+    },
+    launch(_, { block }) {
+      const rows = 8 * block;
+      return {
+        workgroup: [8, 8, 1],
+        tile: [1, rows, 1],
+        sharedBytes: flashTile(block) * 16 + rows * (FLASH_KEYS + 1) * 4 + rows * 8 * 4,
+      };
+    },
+  }),
+  /** An invocation for each row. */
+  rows: variant({
+    dimensions: { rows: [8, 16, 32] },
+    refuses: (params) => vectors(params, Number.POSITIVE_INFINITY),
+    launch: (_, { rows }) => ({ workgroup: threads(rows), tile: [1, rows, 1] }),
+  }),
+} as const;
+
+/** Vectors of queries and keys in workgroup memory, one more to a row than it has against bank conflicts. */
+function flashTile(block: number): number {
+  return (8 * block + FLASH_KEYS) * (FLASH_CHUNK / 4 + 1);
+}
+
+const cuda = {
+  /** Warpgroup matrix instructions and tensor maps: two warpgroups of 64 rows and a producer. */
+  hopper: variant({
+    dimensions: { groups: [2], keys: [128], stages: [2] },
+    needs: () => ["sm_90a"],
+    refuses: (params) =>
+      params.headDim === 128
+        ? matrices(params, 128, 128)
+        : `heads of ${params.headDim} channels, and it takes 128`,
+    launch({ heads, headDim }, { groups, keys, stages }) {
+      const rows = 64 * groups;
+      const map = (arg: number, of: CudaTensorMap["rows"], boxRows: number): CudaTensorMap => ({
+        arg,
+        columns: heads * headDim,
+        rows: of,
+        box: [64, boxRows],
+        swizzle: "128B",
+      });
+      return {
+        workgroup: threads(128 * (groups + 1)),
+        tile: [1, rows, 1],
+        sharedBytes: (rows + 2 * stages * keys) * headDim * 2,
+        tensorMaps: [map(0, "launch", 64), map(1, 0, keys), map(2, 0, keys), map(3, "launch", 64)],
+      };
+    },
+  }),
+  /** Scores from int8. */
+  int8: variant({
+    dimensions: { warps: [4], rowTiles: [2], keys: [32] },
+    needs: () => ["sm_80"],
+    refuses: (params) =>
+      params.int8 === true ? matrices(params, 32, 128) : "products of int8 are not asked for",
+    launch({ headDim }, { warps, rowTiles, keys }) {
+      const rows = 16 * rowTiles * warps;
+      return {
+        workgroup: threads(32 * warps),
+        tile: [1, rows, 1],
+        sharedBytes: (2 * keys * pitchOf(headDim) + (rows + keys) * pitchOf(headDim / 2)) * 2,
+      };
+    },
+  }),
+  /** Matrix instructions of warps, from an architecture on: of f16 on sm_75, else of bf16. */
+  mma: variant({
+    dimensions: { from: ["sm_75", "sm_80", "sm_86"], warps: [4, 8], rowTiles: [1, 2], keys: [32, 64] },
+    needs: ({ from }) => [from],
+    refuses: (params, { rowTiles, from }) =>
+      matrices(params, 16, rowTiles === 1 && from !== "sm_75" ? 256 : 128),
+    launch({ headDim }, { warps, rowTiles, keys }) {
+      const rows = 16 * rowTiles * warps;
+      return {
+        workgroup: threads(32 * warps),
+        tile: [1, rows, 1],
+        sharedBytes: (rows + 2 * keys) * pitchOf(headDim) * 2,
+      };
+    },
+  }),
+  /** f32 arithmetic, for every architecture and storage: 16 x 16 threads. */
+  simt: variant({
+    dimensions: { chunk: range(4, 128, 4), rowBlock: [1, 2, 4], keyBlock: [2] },
+    needs: () => ["sm_70"],
+    refuses(params, { chunk, rowBlock }) {
+      const { headDim } = params;
+      if (chunk !== Math.min(headDim, 128)) return "it takes chunks of 128 channels, or of a whole head";
+      if (rowBlock > 1 && rowBlock * headDim > 512)
+        return `${rowBlock} rows of ${headDim} channels take too many registers`;
+      return vectors(params, 2048);
+    },
+    launch(_, { chunk, rowBlock, keyBlock }) {
+      const [rows, keys] = [16 * rowBlock, 16 * keyBlock];
+      // An odd number of vectors from row to row.
+      const pitch = 4 * ((chunk / 4) | 1);
+      return {
+        workgroup: threads(256),
+        tile: [1, rows, 1],
+        sharedBytes: ((rows + keys) * pitch + rows * (keys + 4)) * 4,
+      };
+    },
+  }),
+} as const;
+
+/** `TileShape` of cuda/attention-tile.cuh: elements of 16 bits from row to row of a tile. */
+function pitchOf(columns: number): number {
+  return columns % 64 === 0 ? columns : columns + 8;
+}
+
 const keys = scalar(0);
 
 /** out[T, H·D] = softmax(scale · q · kᵀ) · v per head, over all `keys` rows of k and v. Scalar: keys. */
 export const attention = defineFamily({
   params,
+  forms: { wat, wgsl, cuda },
   args({ heads, headDim, storage = "f32" }) {
     const width = heads * headDim;
     return [

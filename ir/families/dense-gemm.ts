@@ -1,23 +1,15 @@
 import { ACTIVATIONS } from "../ops/linears.js";
-import {
-  present,
-  roundUp,
-  rowArg,
-  vectorArg,
-  type WeightLayout,
-  weightsArg,
-  wholeArg,
-} from "./contract/arguments.js";
-import { DENSE_PANEL } from "./contract/blocks.js";
+import { present, rowArg, vectorArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { flag, floats, optional, size, type ValuesOf, word } from "./contract/params.js";
-
-export const activations = word(...ACTIVATIONS.oneOf);
+import { flag, floats, optional, type ValuesOf, word } from "./contract/params.js";
+import { denseLayout, denseMatrix } from "./contract/weights.js";
+import { HARDWARE } from "./launch/features.js";
+import { form, range, threads } from "./launch/form.js";
+import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
 
 const params = {
-  n: size,
-  k: size,
-  activation: activations,
+  ...denseMatrix,
+  activation: word(...ACTIVATIONS.oneOf),
   bias: flag,
   /** Gate and residual arguments are present. */
   gated: flag,
@@ -27,21 +19,59 @@ const params = {
 };
 export type DenseGemmParams = ValuesOf<typeof params>;
 
-/** The part of the parameters that decides the device layout of the weights. */
-export type DenseLayout = Pick<DenseGemmParams, "n" | "k">;
+const gemm = form<DenseGemmParams>();
 
-/** The layout that unpack-dense makes and dense-gemm reads. */
-export function denseLayout({ n, k }: DenseLayout): WeightLayout {
-  const words = (panel: number) => k * roundUp(n, panel);
-  return {
-    name: `dense ${n} x ${k}`,
-    words: { wat: words(DENSE_PANEL.wat), wgsl: words(DENSE_PANEL.wgsl), cuda: words(DENSE_PANEL.cuda) },
-  };
-}
+const wat = {
+  float: gemm({
+    dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4], unroll: [4] },
+    launch: (_, { tileN, tileM }) => ({ tile: [tileN, tileM, 1] }),
+  }),
+} as const;
+
+/** Elements of k in workgroup memory at a time. */
+const STAGE = 16;
+
+const wgsl = {
+  tiled: gemm({
+    dimensions: GEMM_DIMENSIONS,
+    needs: () => [HARDWARE],
+    refuses: (_, config) => panelFault(config),
+    launch(_, config) {
+      const shape = gemmTile(config);
+      const [columns, rows] = shape.tile;
+      return { ...shape, sharedBytes: rows * (STAGE / 4 + 1) * 16 + columns * STAGE * 4 };
+    },
+  }),
+  direct: gemm({
+    dimensions: GEMM_DIMENSIONS,
+    refuses: (_, config) => panelFault(config),
+    launch: (_, config) => gemmTile(config),
+  }),
+} as const;
+
+const cuda = {
+  /** threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
+  tiled: gemm({
+    dimensions: {
+      threadsX: [16],
+      threadsY: [8],
+      groupsM: [1, 2],
+      groupsN: [1, 2],
+      /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
+      blocks: [3, 8],
+    },
+    needs: () => ["sm_70"],
+    launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
+      workgroup: threads(threadsX * threadsY),
+      tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
+    }),
+  }),
+} as const;
 
 /** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; arithmetic in f32. */
 export const denseGemm = defineFamily({
   params,
+  forms: { wat, wgsl, cuda },
   args: ({ n, k, bias, gated, x = "f32", out = "f32" }) =>
     present([
       rowArg("x", x, k),

@@ -5,6 +5,7 @@ import { perResult } from "./contract/operations.js";
 import { between, listOf, optional, size, type ValuesOf, word } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
 import { type ElementType, expression } from "./expression.js";
+import { form, threads } from "./launch/form.js";
 
 const elements = word("f32", "i32", "u32");
 
@@ -20,6 +21,8 @@ const params = {
 };
 export type ElementwiseParams = ValuesOf<typeof params>;
 
+const map = form<ElementwiseParams>();
+
 const axesOf = (rank: number) => Array.from({ length: rank }, (_, axis) => axis);
 
 /**
@@ -29,6 +32,37 @@ const axesOf = (rank: number) => Array.from({ length: rank }, (_, axis) => axis)
  */
 export const elementwise = defineFamily({
   params,
+  forms: {
+    wat: {
+      elementwise: map({
+        dimensions: { elements: [4096] },
+        launch: (_, { elements }) => ({ tile: [elements, 1, 1] }),
+      }),
+    },
+    wgsl: {
+      strided: map({
+        /** Elements of one invocation. */
+        dimensions: { threads: [64], elements: [4] },
+        launch: (_, config) => ({
+          workgroup: threads(config.threads),
+          tile: [config.threads * config.elements, 1, 1],
+        }),
+      }),
+    },
+    cuda: {
+      strided: map({
+        /** Elements of one thread. */
+        dimensions: { threads: [256], vector: [4, 8] },
+        needs: () => ["sm_70"],
+        refuses: ({ bf16 = [] }, { vector }) =>
+          bf16.length > 0 && vector < 8 ? "16 bytes of bf16 are 8 elements" : undefined,
+        launch: (_, config) => ({
+          workgroup: threads(config.threads),
+          tile: [config.threads * config.vector, 1, 1],
+        }),
+      }),
+    },
+  },
   args({ rank, inputs, output, bf16 = [] }) {
     const operand = (name: string, type: ElementType, i: number, access: "read" | "write") =>
       stridedArg(

@@ -3,6 +3,7 @@ import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { size, type ValuesOf } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
+import { cudaTileRows, watRows, wgslRow } from "./launch/row-forms.js";
 
 const params = { c: size };
 export type GatherParams = ValuesOf<typeof params>;
@@ -13,6 +14,11 @@ export type GatherParams = ValuesOf<typeof params>;
  */
 export const gather = defineFamily({
   params,
+  forms: {
+    wat: { gather: watRows<GatherParams>() },
+    wgsl: { rows: wgslRow<GatherParams>() },
+    cuda: { rows: cudaTileRows<GatherParams>() },
+  },
   args: ({ c }) => [
     tableArg("table", "f32", scalar(0), c),
     rowArg("indices", "i32", 1),

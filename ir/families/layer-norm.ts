@@ -2,6 +2,7 @@ import { present, rowArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { flag, real, size, type ValuesOf } from "./contract/params.js";
+import { cudaSharedRows, watRows, wgslRow } from "./launch/row-forms.js";
 
 const params = {
   c: size,
@@ -16,6 +17,11 @@ export type LayerNormParams = ValuesOf<typeof params>;
 /** out = (x − mean)·rsqrt(variance + epsilon)·scale + bias over rows of `c` channels. */
 export const layerNorm = defineFamily({
   params,
+  forms: {
+    wat: { "layer-norm": watRows<LayerNormParams>() },
+    wgsl: { row: wgslRow<LayerNormParams>() },
+    cuda: { row: cudaSharedRows<LayerNormParams>() },
+  },
   args: ({ c, scale, bias }) =>
     present([
       rowArg("x", "f32", c),

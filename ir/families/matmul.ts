@@ -2,8 +2,11 @@ import type { KernelArg, ScalarType } from "../program/program.js";
 import { stridedArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { type Size, scalar } from "./contract/sizes.js";
+import { form, threads } from "./launch/form.js";
 
 export type MatmulParams = Readonly<Record<never, never>>;
+
+const product = form<MatmulParams>();
 
 const [batch, m, n, k] = [scalar(0), scalar(1), scalar(2), scalar(3)];
 
@@ -35,6 +38,29 @@ function matrices(
  */
 export const matmul = defineFamily({
   params: {},
+  forms: {
+    wat: {
+      matmul: product({
+        dimensions: { tileN: [32], tileM: [8] },
+        launch: (_, { tileN, tileM }) => ({ tile: [tileN, tileM, 1] }),
+      }),
+    },
+    wgsl: {
+      /** 8 x 8 invocations of 4 x 4 outputs, 16 k at a time. */
+      tiled: product({
+        dimensions: {},
+        launch: () => ({ workgroup: [8, 8, 1], tile: [32, 32, 1], sharedBytes: (32 * 17 + 16 * 33) * 4 }),
+      }),
+    },
+    cuda: {
+      /** 16 x 16 threads of 4 x 4 outputs. */
+      tiled: product({
+        dimensions: {},
+        needs: () => ["sm_70"],
+        launch: () => ({ workgroup: threads(256), tile: [64, 64, 1] }),
+      }),
+    },
+  },
   args: () => [
     matrices("a", [m, k], 4, scalar(6)),
     matrices("b", [k, n], 7, scalar(9)),

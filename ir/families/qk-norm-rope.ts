@@ -2,6 +2,8 @@ import { present, rowArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { flag, floats, optional, real, size, type ValuesOf } from "./contract/params.js";
+import { form, threads } from "./launch/form.js";
+import { cudaLoop, groupFault, SHARED_ROWS, vectorFault, watRows } from "./launch/row-forms.js";
 
 const params = {
   heads: size,
@@ -25,6 +27,29 @@ export type QkNormRopeParams = ValuesOf<typeof params>;
  */
 export const qkNormRope = defineFamily({
   params,
+  forms: {
+    wat: { "qk-norm-rope": watRows<QkNormRopeParams>() },
+    wgsl: {
+      heads: form<QkNormRopeParams>()({
+        /** Invocations that share a head. */
+        dimensions: { threads: [64], lanes: [16, 64] },
+        launch: (_, config) => ({
+          workgroup: threads(config.threads),
+          tile: [1, 1, 1],
+          sharedBytes: config.threads * 4,
+        }),
+      }),
+    },
+    cuda: {
+      heads: form<QkNormRopeParams>()({
+        dimensions: { ...SHARED_ROWS, vector: [4, 8] },
+        needs: () => ["sm_70"],
+        refuses: ({ x }, config) => groupFault(config) ?? vectorFault(x, config.vector),
+        launch: ({ heads }, config) =>
+          cudaLoop(config.threads, Math.max(1, Math.floor(config.threads / config.group / heads))),
+      }),
+    },
+  },
   args: ({ heads, headDim, weight, rope, x = "f32", out = "f32" }) =>
     present([
       rowArg("x", x, heads * headDim),

@@ -2,6 +2,16 @@ import { quantizedArgs, rowArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { floats, listOf, optional, size, type ValuesOf } from "./contract/params.js";
+import { form } from "./launch/form.js";
+import {
+  cudaLoop,
+  groupFault,
+  SHARED_ROWS,
+  vectorFault,
+  watRows,
+  watScratchRows,
+  wgslRow,
+} from "./launch/row-forms.js";
 
 const params = {
   /** Elements of a row, of all parts together. */
@@ -12,6 +22,11 @@ const params = {
 };
 export type QuantizeRowsParams = ValuesOf<typeof params>;
 
+const inParts = ({ parts }: QuantizeRowsParams) =>
+  parts === undefined ? "the row lies in one matrix" : undefined;
+const inOne = ({ parts }: QuantizeRowsParams) =>
+  parts === undefined ? undefined : "the row lies in several matrices";
+
 /**
  * x[M, c] → q[M, paddedK(c)] with zeros in the pad, rowScale[M], rowSum[M], as `ir/ternary/quantize.ts` to the bit.
  *
@@ -20,6 +35,21 @@ export type QuantizeRowsParams = ValuesOf<typeof params>;
  */
 export const quantizeRows = defineFamily({
   params,
+  forms: {
+    wat: {
+      "quantize-rows": watRows(inOne),
+      parts: watScratchRows(inParts),
+    },
+    wgsl: { row: wgslRow(inOne), parts: wgslRow(inParts) },
+    cuda: {
+      row: form<QuantizeRowsParams>()({
+        dimensions: { ...SHARED_ROWS, vector: [4, 8] },
+        needs: () => ["sm_70"],
+        refuses: ({ x }, config) => groupFault(config) ?? vectorFault(x, config.vector),
+        launch: (_, config) => cudaLoop(config.threads, config.threads / config.group),
+      }),
+    },
+  },
   args: ({ c, parts, x = "f32" }) => [
     ...(parts === undefined ? [rowArg("x", x, c)] : parts.map((width, i) => rowArg(`x${i}`, x, width))),
     ...quantizedArgs(c, "write"),

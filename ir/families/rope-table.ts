@@ -2,6 +2,7 @@ import { rowArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { listOf, nullable, real, size, type ValuesOf } from "./contract/params.js";
+import { cudaTileRows, watRows, wgslRow } from "./launch/row-forms.js";
 
 /** As `RopeFrequencies`. */
 const params = { axesDims: listOf(size), theta: real, frequencies: nullable(listOf(real)) };
@@ -10,6 +11,11 @@ export type RopeTableParams = ValuesOf<typeof params>;
 /** ids[T, axes] → cos, sin [T, D/2], D = Σ axesDims; angle = id·frequency of the channel pair, axes side by side. */
 export const ropeTable = defineFamily({
   params,
+  forms: {
+    wat: { "rope-table": watRows<RopeTableParams>() },
+    wgsl: { pairs: wgslRow<RopeTableParams>() },
+    cuda: { pairs: cudaTileRows<RopeTableParams>() },
+  },
   args({ axesDims }) {
     const pairs = axesDims.reduce((sum, dim) => sum + dim, 0) / 2;
     return [

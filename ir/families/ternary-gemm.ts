@@ -1,20 +1,19 @@
+import { ACTIVATIONS } from "../ops/linears.js";
 import {
   present,
   quantizedArgs,
   roundUp,
   rowArg,
   vectorArg,
-  type WeightLayout,
   weightsArg,
   wholeArg,
 } from "./contract/arguments.js";
-import { TERNARY_BLOCKS } from "./contract/blocks.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
-import { activations } from "./dense-gemm.js";
-
-/** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
-export const multiplied = word("i8", "bf16", "f32");
+import { ternaryLayout, ternaryMatrix } from "./contract/weights.js";
+import { HARDWARE, PACKED_DOT, RELAXED_SIMD } from "./launch/features.js";
+import { form, range, threads } from "./launch/form.js";
+import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
 
 /**
  * Columns [0, columns/2) are heads of q, [columns/2, columns) of k: each head of `headDim` channels becomes
@@ -24,11 +23,9 @@ export const multiplied = word("i8", "bf16", "f32");
 const heads = { columns: size, headDim: size, epsilon: real };
 
 const params = {
-  n: size,
-  k: size,
-  activations: multiplied,
+  ...ternaryMatrix,
   bias: flag,
-  activation: activations,
+  activation: word(...ACTIVATIONS.oneOf),
   /** Gate and residual arguments are present. */
   gated: flag,
   /** Columns of heads of q and k are normalized and rotated; without activation and gate. */
@@ -40,20 +37,196 @@ export type TernaryGemmParams = ValuesOf<typeof params>;
 export type TernaryActivations = TernaryGemmParams["activations"];
 export type TernaryHeads = ValuesOf<typeof heads>;
 
-/** The part of the parameters that decides the device layout of the weights. */
-export type TernaryLayout = Pick<TernaryGemmParams, "n" | "k" | "activations">;
+const gemm = form<TernaryGemmParams>();
 
-/** The layout that unpack-trits makes and ternary-gemm reads. */
-export function ternaryLayout({ n, k, activations: rows }: TernaryLayout): WeightLayout {
-  const words = (language: keyof typeof TERNARY_BLOCKS) => {
-    const block = TERNARY_BLOCKS[language][rows === "i8" ? "i8" : "float"];
-    return (roundUp(n, block.channels) * roundUp(k, block.k)) / 16;
-  };
-  return {
-    name: `ternary ${n} x ${k} for ${rows}`,
-    words: { wat: words("wat"), wgsl: words("wgsl"), cuda: words("cuda") },
-  };
+function multiplies(
+  { activations }: TernaryGemmParams,
+  ...taken: readonly TernaryActivations[]
+): string | undefined {
+  return taken.includes(activations)
+    ? undefined
+    : `rows are ${activations}, and it multiplies ${taken.join(" or ")}`;
 }
+
+const watTile = ({ tileN, tileM }: { readonly tileN: number; readonly tileM: number }) =>
+  ({ tile: [tileN, tileM, 1] }) as const;
+
+/** Columns of a tile are whole blocks of the weights' layout. */
+const WAT_COLUMNS = range(8, 64, 8);
+
+const wat = {
+  /** Bytes times codes in one instruction of relaxed SIMD. */
+  "int8-relaxed": gemm({
+    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
+    needs: () => [RELAXED_SIMD],
+    refuses: (params) => multiplies(params, "i8"),
+    launch: (_, config) => watTile(config),
+  }),
+  int8: gemm({
+    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
+    refuses: (params) => multiplies(params, "i8"),
+    launch: (_, config) => watTile(config),
+  }),
+  /** Panels of codes decoded to floats, for many rows. */
+  float: gemm({
+    dimensions: {
+      relaxed: [true, false],
+      tileN: WAT_COLUMNS,
+      tileM: [64],
+      panel: [8],
+      kBlock: range(16, 256, 16),
+      rows: [6],
+      panelRows: [4],
+      unroll: [2],
+    },
+    needs: ({ relaxed }) => (relaxed ? [RELAXED_SIMD] : []),
+    refuses(params, { kBlock }) {
+      const wrong = multiplies(params, "f32");
+      if (wrong !== undefined || kBlock <= roundUp(params.k, 16)) return wrong;
+      return `a block of ${kBlock} k is more than a row has`;
+    },
+    launch: (_, config) => watTile(config),
+  }),
+} as const;
+
+const wgsl = {
+  "int8-packed": gemm({
+    dimensions: { ...GEMM_DIMENSIONS, groups: [4] },
+    needs: () => [HARDWARE, PACKED_DOT],
+    refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
+    launch(_, config) {
+      const shape = gemmTile(config);
+      return { ...shape, sharedBytes: shape.tile[1] * (config.groups + 1) * 16 };
+    },
+  }),
+  "int8-plain": gemm({
+    dimensions: { ...GEMM_DIMENSIONS, unrolled: [true, false] },
+    refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
+    launch: (_, config) => gemmTile(config),
+  }),
+  "float-tiled": gemm({
+    dimensions: GEMM_DIMENSIONS,
+    needs: () => [HARDWARE],
+    refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
+    launch(_, config) {
+      const shape = gemmTile(config);
+      // 16 elements of k, and 4 against bank conflicts.
+      return { ...shape, sharedBytes: shape.tile[1] * 5 * 16 };
+    },
+  }),
+  "float-direct": gemm({
+    dimensions: { ...GEMM_DIMENSIONS, unrolled: [true, false] },
+    refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
+    launch: (_, config) => gemmTile(config),
+  }),
+} as const;
+
+/** Staged sums of a consumer: 64 tokens by 128 channels in padded rows; 4 words for each of 128 channels and tokens. */
+const HOPPER_CONSUMER_BYTES = 34_816 + 128 * 16;
+
+/** What the blocks of sm_90a take besides stages, and for each stage. */
+export function hopperBytes(
+  { activations }: Pick<TernaryGemmParams, "activations">,
+  consumers: number,
+  tokens: number,
+) {
+  const elementBytes = activations === "i8" ? 1 : 2;
+  const weights = (128 * consumers * 128) / 4;
+  // A stage has two barriers of 8 bytes.
+  return { fixed: consumers * HOPPER_CONSUMER_BYTES, stage: tokens * 128 * elementBytes + weights + 16 };
+}
+
+/** wgmma, fed by the bulk copy engine: a producer and consumers of 128 channels. */
+const hopper = (taken: "i8" | "bf16") =>
+  gemm({
+    dimensions: { consumers: [2], tokens: [128], stages: range(2, 6) },
+    needs: () => ["sm_90a"],
+    refuses({ heads, ...params }) {
+      const wrong = multiplies(params, taken);
+      if (wrong !== undefined || heads === undefined || suitsWarps(heads, params.n)) return wrong;
+      return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
+    },
+    launch(params, { consumers, tokens, stages }) {
+      const elementBytes = taken === "i8" ? 1 : 2;
+      const bytes = hopperBytes(params, consumers, tokens);
+      return {
+        workgroup: threads(128 * (consumers + 1)),
+        sharedBytes: bytes.fixed + stages * bytes.stage,
+        // The kernel cuts tiles in halves where that busies more blocks.
+        tile: [128 * consumers, tokens / 2, 1],
+        persistent: true,
+        tensorMaps: [
+          {
+            arg: 0,
+            columns: taken === "i8" ? roundUp(params.k, 16) : params.k,
+            rows: "launch",
+            // 128 bytes of k.
+            box: [128 / elementBytes, tokens / 2],
+            swizzle: "128B",
+          },
+        ],
+      };
+    },
+  });
+
+/** Whether a head is the channels of neighbouring lanes of one warp, four each. */
+function suitsWarps({ headDim, columns }: TernaryHeads, n: number): boolean {
+  const wholeHeads = n % headDim === 0 && columns % (2 * headDim) === 0;
+  return wholeHeads && [4, 8, 16, 32, 64, 128].includes(headDim);
+}
+
+/** Warps share a tile: each has groupsC x 16 channels and groupsT x 16 tokens; stages of 128 bytes of each token's row. */
+const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly number[]) =>
+  gemm({
+    dimensions: {
+      warpsC: [4],
+      warpsT: [2],
+      groupsC: [2],
+      groupsT: [4],
+      stages,
+      /** Tokens whose sums are staged at a time, on their way out. */
+      stagedTokens: [16, 32, 64],
+      /** Blocks that a multiprocessor should hold: bounds the registers of a thread. */
+      blocks: [1, 2],
+    },
+    needs: () => [needs],
+    refuses: (params) => multiplies(params, taken),
+    launch(_, { warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }) {
+      const channels = warpsC * groupsC * 16;
+      const tokens = warpsT * groupsT * 16;
+      // Four words more from token to token: see stageFragment in cuda/ternary-fragments.cuh.
+      const stagedBytes = stagedTokens * (channels + 4) * 4;
+      return {
+        workgroup: threads(32 * warpsC * warpsT),
+        tile: [channels, tokens, 1],
+        sharedBytes: Math.max(stages * tokens * 128, stagedBytes),
+      };
+    },
+  });
+
+/** 256 threads of 8 x 8 sums. */
+const SIMT = { workgroup: threads(256), tile: [128, 128, 1] } as const;
+
+const cuda = {
+  "int8-hopper": hopper("i8"),
+  "bf16-hopper": hopper("bf16"),
+  "int8-mma": mma("i8", "sm_80", [2, 3, 4]),
+  "int8-turing": mma("i8", "sm_75", [2]),
+  "bf16-mma": mma("bf16", "sm_80", [2, 3, 4]),
+  "int8-dp4a": gemm({
+    dimensions: { stagedTokens: [64] },
+    needs: () => ["sm_70"],
+    refuses: (params) => multiplies(params, "i8"),
+    // More than 128 k of weights and rows.
+    launch: (_, { stagedTokens }) => ({ ...SIMT, sharedBytes: stagedTokens * (128 + 4) * 4 }),
+  }),
+  float: gemm({
+    dimensions: {},
+    needs: () => ["sm_70"],
+    refuses: (params) => multiplies(params, "bf16", "f32"),
+    launch: () => SIMT,
+  }),
+} as const;
 
 /**
  * y[M, n] = activation(scales · (t[n, k] · x[M, k]) + bias), then residual + gate · y when gated.
@@ -62,6 +235,7 @@ export function ternaryLayout({ n, k, activations: rows }: TernaryLayout): Weigh
  */
 export const ternaryGemm = defineFamily({
   params,
+  forms: { wat, wgsl, cuda },
   args(p) {
     const { n, k, out = "f32" } = p;
     const pairs = (p.heads?.headDim ?? 0) / 2;

@@ -4,7 +4,6 @@ import { signatureOf } from "./contract/family.js";
 import { languageOf } from "./contract/language.js";
 import { contractOf, FAMILIES, isFamily } from "./index.js";
 import { type Forms, faultOf, type LaunchShape, launchOf, needsOf } from "./launch/form.js";
-import { FORMS } from "./launch/index.js";
 
 /**
  * Checks a kernel's record against what its family's code is made to: its signature, its language, its config, what it
@@ -25,8 +24,8 @@ export function verifyKernel(kernel: Kernel, language: Language): LaunchShape {
       found: languageOf(kernel),
     });
   }
-  const forms: Forms<unknown> = FORMS[kernel.family][language];
-  return verifyLaunch(kernel, forms, FAMILIES[kernel.family].read(kernel), place);
+  const { forms, read } = FAMILIES[kernel.family];
+  return verifyLaunch<unknown>(kernel, forms[language], read(kernel), place);
 }
 
 function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: string): LaunchShape {

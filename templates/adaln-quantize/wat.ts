@@ -1,10 +1,10 @@
-import { adalnQuantizeForms } from "../../ir/families/launch/rows.js";
+import { adalnQuantize } from "../../ir/families/adaln-quantize.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { quantizeValues } from "../quantize-rows/wat.js";
 import { rowTile } from "../wat/rows.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
-export const adalnQuantizeWat = kernelTemplates(adalnQuantizeForms.wat, {
+export const adalnQuantizeWat = kernelTemplates(adalnQuantize.forms.wat, {
   configs: ({ params }) => [{ variant: "adaln-quantize", rows: rowTile(params.c) }],
   values: {
     "adaln-quantize": ({ c, epsilon }, { rows }, { signature }) => ({

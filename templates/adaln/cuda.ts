@@ -1,8 +1,8 @@
-import { adalnForms } from "../../ir/families/launch/rows.js";
+import { adaln } from "../../ir/families/adaln.js";
 import { modulationPlan } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const adalnCuda = kernelTemplates(adalnForms.cuda, {
+export const adalnCuda = kernelTemplates(adaln.forms.cuda, {
   configs: ({ params, device }) => [{ variant: "row", ...modulationPlan(params.c, device) }],
   values: { row: ({ c, epsilon }, { group, held, blocks }) => ({ c, epsilon, group, held, blocks }) },
 });

@@ -1,9 +1,9 @@
-import { adalnForms } from "../../ir/families/launch/rows.js";
+import { adaln } from "../../ir/families/adaln.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
-export const adalnWat = kernelTemplates(adalnForms.wat, {
+export const adalnWat = kernelTemplates(adaln.forms.wat, {
   configs: ({ params }) => [{ variant: "adaln", rows: rowTile(params.c) }],
   values: {
     adaln: ({ c, epsilon }, { rows }, { signature }) => ({

@@ -1,10 +1,10 @@
-import { attentionForms } from "../../ir/families/launch/attention.js";
+import { attention } from "../../ir/families/attention.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 const mma = { variant: "mma" } as const;
 
-export const attentionCuda = kernelTemplates(attentionForms.cuda, {
+export const attentionCuda = kernelTemplates(attention.forms.cuda, {
   configs: ({ params: { headDim } }) => [
     { variant: "hopper", groups: 2, keys: 128, stages: 2 },
     // The warpgroup kernel multiplies bf16 faster than these int8.

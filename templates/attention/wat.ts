@@ -1,8 +1,8 @@
-import { attentionForms, watAttentionScratch } from "../../ir/families/launch/attention.js";
+import { attention, watAttentionScratch } from "../../ir/families/attention.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { scalarOffset, watArgs, watFloat } from "../wat/values.js";
 
-export const attentionWat = kernelTemplates(attentionForms.wat, {
+export const attentionWat = kernelTemplates(attention.forms.wat, {
   configs: () => [{ variant: "attention", queries: 16, keys: 64 }],
   values: {
     attention: ({ heads, headDim, scale }, config, { signature }) => ({

@@ -1,8 +1,8 @@
-import { attentionForms, FLASH_CHUNK } from "../../ir/families/launch/attention.js";
+import { attention, FLASH_CHUNK } from "../../ir/families/attention.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { exactly } from "../wgsl/exactly.js";
 
-export const attentionWgsl = kernelTemplates(attentionForms.wgsl, {
+export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
   configs({ params: { headDim } }) {
     const block = blockRows(headDim);
     return [

@@ -1,5 +1,5 @@
-import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
-import { denseGemmForms } from "../../ir/families/launch/dense-gemm.js";
+import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
+import { denseGemm } from "../../ir/families/dense-gemm.js";
 import { cudaType } from "../cuda/header.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
@@ -9,7 +9,7 @@ const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
 const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
 
-export const denseGemmCuda = kernelTemplates(denseGemmForms.cuda, {
+export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
   values: {
     tiled: ({ n, k, activation, bias, gated, x, out }, { threadsX, groupsM, groupsN, blocks }) => ({

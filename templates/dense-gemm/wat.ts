@@ -1,12 +1,12 @@
 import { roundUp } from "../../ir/families/contract/arguments.js";
-import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
-import { denseGemmForms } from "../../ir/families/launch/dense-gemm.js";
+import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
+import { denseGemm } from "../../ir/families/dense-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { gemmValues } from "../wat/epilogue.js";
 
 const PANEL = DENSE_PANEL.wat;
 
-export const denseGemmWat = kernelTemplates(denseGemmForms.wat, {
+export const denseGemmWat = kernelTemplates(denseGemm.forms.wat, {
   configs: ({ params: { n } }) => [
     { variant: "float", tileN: Math.min(roundUp(n, PANEL), 64), tileM: 32, rows: 4, unroll: 4 },
   ],

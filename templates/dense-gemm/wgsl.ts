@@ -1,5 +1,5 @@
 import type { DenseGemmParams } from "../../ir/families/dense-gemm.js";
-import { denseGemmForms } from "../../ir/families/launch/dense-gemm.js";
+import { denseGemm } from "../../ir/families/dense-gemm.js";
 import type { GemmTile } from "../../ir/families/launch/gemm-tile.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
@@ -7,7 +7,7 @@ import { exactly } from "../wgsl/exactly.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, paddedColumns } from "../wgsl/gemm-tile.js";
 
-export const denseGemmWgsl = kernelTemplates(denseGemmForms.wgsl, {
+export const denseGemmWgsl = kernelTemplates(denseGemm.forms.wgsl, {
   configs: () => [
     { variant: "tiled", ...GEMM_TILE },
     { variant: "direct", ...GEMM_TILE },

@@ -1,10 +1,10 @@
+import { elementwise } from "../../ir/families/elementwise.js";
 import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
-import { elementwiseForms } from "../../ir/families/launch/general.js";
 import { cudaType } from "../cuda/header.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { CUDA_ELEMENT, cudaExpression } from "./cuda-expression.js";
 
-export const elementwiseCuda = kernelTemplates(elementwiseForms.cuda, {
+export const elementwiseCuda = kernelTemplates(elementwise.forms.cuda, {
   // 16 bytes of the narrowest operand.
   configs: ({ params: { bf16 = [] } }) => [
     { variant: "strided", threads: 256, vector: bf16.length > 0 ? 8 : 4 },

@@ -1,10 +1,10 @@
+import { elementwise } from "../../ir/families/elementwise.js";
 import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
-import { elementwiseForms } from "../../ir/families/launch/general.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 import { watExpression } from "./wat-expression.js";
 
-export const elementwiseWat = kernelTemplates(elementwiseForms.wat, {
+export const elementwiseWat = kernelTemplates(elementwise.forms.wat, {
   configs: () => [{ variant: "elementwise", elements: 4096 }],
   values: {
     elementwise({ rank, inputs, output, expression }, { elements }, { signature }) {

@@ -1,9 +1,9 @@
+import { elementwise } from "../../ir/families/elementwise.js";
 import { type ElementType, type Expression, typeOfExpression } from "../../ir/families/expression.js";
-import { elementwiseForms } from "../../ir/families/launch/general.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { binaryWgsl, LIBRARY, type Library, unaryWgsl } from "./wgsl-functions.js";
 
-export const elementwiseWgsl = kernelTemplates(elementwiseForms.wgsl, {
+export const elementwiseWgsl = kernelTemplates(elementwise.forms.wgsl, {
   configs: () => [{ variant: "strided", threads: 64, elements: 4 }],
   values: {
     strided({ rank, inputs, expression }, { threads, elements }) {

@@ -1,8 +1,8 @@
-import { gatherForms } from "../../ir/families/launch/rows.js";
+import { gather } from "../../ir/families/gather.js";
 import { tileRowsOf } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const gatherCuda = kernelTemplates(gatherForms.cuda, {
+export const gatherCuda = kernelTemplates(gather.forms.cuda, {
   configs: ({ params }) => [
     { variant: "rows", threads: 256, blocks: 4, tileRows: tileRowsOf(params.c, 256) },
   ],

@@ -1,9 +1,9 @@
-import { gatherForms } from "../../ir/families/launch/rows.js";
+import { gather } from "../../ir/families/gather.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 
-export const gatherWat = kernelTemplates(gatherForms.wat, {
+export const gatherWat = kernelTemplates(gather.forms.wat, {
   configs: ({ params }) => [{ variant: "gather", rows: rowTile(params.c) }],
   values: {
     gather: ({ c }, { rows }, { signature }) => ({

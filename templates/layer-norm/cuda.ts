@@ -1,8 +1,8 @@
-import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { layerNorm } from "../../ir/families/layer-norm.js";
 import { normalizationPlan } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const layerNormCuda = kernelTemplates(layerNormForms.cuda, {
+export const layerNormCuda = kernelTemplates(layerNorm.forms.cuda, {
   configs: ({ params, device }) => [{ variant: "row", ...normalizationPlan(params.c, device) }],
   values: {
     row: ({ c, epsilon, scale, bias }, { group, held, blocks }) => ({

@@ -1,9 +1,9 @@
-import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { layerNorm } from "../../ir/families/layer-norm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
-export const layerNormWat = kernelTemplates(layerNormForms.wat, {
+export const layerNormWat = kernelTemplates(layerNorm.forms.wat, {
   configs: ({ params }) => [{ variant: "layer-norm", rows: rowTile(params.c) }],
   values: {
     "layer-norm": ({ c, epsilon, scale, bias }, { rows }, { signature }) => ({

@@ -1,7 +1,7 @@
-import { layerNormForms } from "../../ir/families/launch/rows.js";
+import { layerNorm } from "../../ir/families/layer-norm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const layerNormWgsl = kernelTemplates(layerNormForms.wgsl, {
+export const layerNormWgsl = kernelTemplates(layerNorm.forms.wgsl, {
   configs: () => [{ variant: "row", threads: 64 }],
   values: {
     row: ({ c, epsilon, scale, bias }, { threads }) => ({ c, epsilon, scaled: scale, biased: bias, threads }),

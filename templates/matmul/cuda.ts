@@ -1,7 +1,7 @@
-import { matmulForms } from "../../ir/families/launch/general.js";
+import { matmul } from "../../ir/families/matmul.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const matmulCuda = kernelTemplates(matmulForms.cuda, {
+export const matmulCuda = kernelTemplates(matmul.forms.cuda, {
   configs: () => [{ variant: "tiled" }],
   values: { tiled: () => ({}) },
 });

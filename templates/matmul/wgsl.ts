@@ -1,7 +1,7 @@
-import { matmulForms } from "../../ir/families/launch/general.js";
+import { matmul } from "../../ir/families/matmul.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const matmulWgsl = kernelTemplates(matmulForms.wgsl, {
+export const matmulWgsl = kernelTemplates(matmul.forms.wgsl, {
   configs: () => [{ variant: "tiled" }],
   values: { tiled: () => ({}) },
 });

@@ -1,8 +1,8 @@
-import { qkNormRopeForms } from "../../ir/families/launch/rows.js";
+import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
 import { normalizationPlan, vectorOf } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const qkNormRopeCuda = kernelTemplates(qkNormRopeForms.cuda, {
+export const qkNormRopeCuda = kernelTemplates(qkNormRope.forms.cuda, {
   configs: ({ params: { headDim, x }, device }) => [
     { variant: "heads", vector: vectorOf(x), ...normalizationPlan(headDim, device, x) },
   ],

@@ -1,9 +1,9 @@
-import { qkNormRopeForms } from "../../ir/families/launch/rows.js";
+import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
-export const qkNormRopeWat = kernelTemplates(qkNormRopeForms.wat, {
+export const qkNormRopeWat = kernelTemplates(qkNormRope.forms.wat, {
   configs: ({ params: { heads, headDim } }) => [{ variant: "qk-norm-rope", rows: rowTile(heads * headDim) }],
   values: {
     "qk-norm-rope": ({ heads, headDim, norm, epsilon, weight, rope }, { rows }, { signature }) => ({

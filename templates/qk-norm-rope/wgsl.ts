@@ -1,7 +1,7 @@
-import { qkNormRopeForms } from "../../ir/families/launch/rows.js";
+import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const qkNormRopeWgsl = kernelTemplates(qkNormRopeForms.wgsl, {
+export const qkNormRopeWgsl = kernelTemplates(qkNormRope.forms.wgsl, {
   // A single wide head takes the whole workgroup.
   configs: ({ params }) => [{ variant: "heads", threads: 64, lanes: params.heads === 1 ? 64 : 16 }],
   values: {

@@ -1,10 +1,9 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import { quantizeRowsForms } from "../../ir/families/launch/rows.js";
-import { rowParts } from "../../ir/families/quantize-rows.js";
+import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { quantizationPlan, vectorOf } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const quantizeRowsCuda = kernelTemplates(quantizeRowsForms.cuda, {
+export const quantizeRowsCuda = kernelTemplates(quantizeRows.forms.cuda, {
   configs: ({ params: { c, x }, device }) => [
     { variant: "row", vector: vectorOf(x), ...quantizationPlan(c, device, x) },
   ],

@@ -1,11 +1,10 @@
-import { quantizeRowsForms } from "../../ir/families/launch/rows.js";
-import { rowParts } from "../../ir/families/quantize-rows.js";
+import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { rowTile } from "../wat/rows.js";
 import { watArgs } from "../wat/values.js";
 
-export const quantizeRowsWat = kernelTemplates(quantizeRowsForms.wat, {
+export const quantizeRowsWat = kernelTemplates(quantizeRows.forms.wat, {
   configs({ params }) {
     const rows = rowTile(params.c);
     return [

@@ -1,9 +1,8 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import { quantizeRowsForms } from "../../ir/families/launch/rows.js";
-import { rowParts } from "../../ir/families/quantize-rows.js";
+import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const quantizeRowsWgsl = kernelTemplates(quantizeRowsForms.wgsl, {
+export const quantizeRowsWgsl = kernelTemplates(quantizeRows.forms.wgsl, {
   configs: () => [
     { variant: "row", threads: 64 },
     { variant: "parts", threads: 64 },

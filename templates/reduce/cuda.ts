@@ -1,4 +1,4 @@
-import { reduceForms } from "../../ir/families/launch/rows.js";
+import { reduce } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
@@ -32,7 +32,7 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
   "sum-square": { ...SUM, element: "value * value" },
 };
 
-export const reduceCuda = kernelTemplates(reduceForms.cuda, {
+export const reduceCuda = kernelTemplates(reduce.forms.cuda, {
   configs: () => [{ variant: "row", threads: 256, blocks: 4 }],
   values: { row: ({ fn }, { blocks }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", blocks }) },
 });

@@ -1,11 +1,11 @@
-import { reduceForms } from "../../ir/families/launch/rows.js";
+import { reduce } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 
 const START: Partial<Record<ReduceFn, string>> = { max: "-inf", min: "inf", prod: "1" };
 
-export const reduceWat = kernelTemplates(reduceForms.wat, {
+export const reduceWat = kernelTemplates(reduce.forms.wat, {
   configs: () => [{ variant: "reduce", rows: 8 }],
   values: {
     reduce: ({ fn }, { rows }, { signature }) => ({

@@ -1,4 +1,4 @@
-import { reduceForms } from "../../ir/families/launch/rows.js";
+import { reduce } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
@@ -23,7 +23,7 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
   "sum-square": { ...SUM, element: "value * value" },
 };
 
-export const reduceWgsl = kernelTemplates(reduceForms.wgsl, {
+export const reduceWgsl = kernelTemplates(reduce.forms.wgsl, {
   configs: () => [{ variant: "row", threads: 64 }],
   values: { row: ({ fn }, { threads }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", threads }) },
 });

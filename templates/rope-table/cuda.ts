@@ -1,9 +1,9 @@
-import { ropeTableForms } from "../../ir/families/launch/rows.js";
+import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { tileRowsOf } from "../cuda/row-plan.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const ropeTableCuda = kernelTemplates(ropeTableForms.cuda, {
+export const ropeTableCuda = kernelTemplates(ropeTable.forms.cuda, {
   configs({ params }) {
     const tileRows = tileRowsOf(4 * ropePairs(params).length, 128);
     return [{ variant: "pairs", threads: 128, blocks: 8, tileRows }];

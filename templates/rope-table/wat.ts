@@ -1,9 +1,9 @@
-import { ropeTableForms } from "../../ir/families/launch/rows.js";
+import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { watArgs } from "../wat/values.js";
 
-export const ropeTableWat = kernelTemplates(ropeTableForms.wat, {
+export const ropeTableWat = kernelTemplates(ropeTable.forms.wat, {
   configs: () => [{ variant: "rope-table", rows: 8 }],
   values: {
     "rope-table": (params, { rows }, { signature }) => ({

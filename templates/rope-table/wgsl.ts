@@ -1,8 +1,8 @@
-import { ropeTableForms } from "../../ir/families/launch/rows.js";
+import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const ropeTableWgsl = kernelTemplates(ropeTableForms.wgsl, {
+export const ropeTableWgsl = kernelTemplates(ropeTable.forms.wgsl, {
   configs: () => [{ variant: "pairs", threads: 64 }],
   values: {
     pairs(params, { threads }) {

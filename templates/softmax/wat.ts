@@ -1,8 +1,8 @@
-import { softmaxForms } from "../../ir/families/launch/rows.js";
+import { softmax } from "../../ir/families/softmax.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 
-export const softmaxWat = kernelTemplates(softmaxForms.wat, {
+export const softmaxWat = kernelTemplates(softmax.forms.wat, {
   configs: () => [{ variant: "softmax", rows: 8 }],
   values: {
     softmax: ({ log }, { rows }, { signature }) => ({

@@ -1,6 +1,6 @@
 import type { ConfigOf } from "../../ir/families/launch/form.js";
-import { hopperBytes, ternaryGemmForms } from "../../ir/families/launch/ternary-gemm.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { hopperBytes, ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { ARCHITECTURES } from "../../targets/cuda/architectures.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
@@ -20,7 +20,7 @@ const TURING = { ...WARPS, stages: 2, stagedTokens: 32 } as const;
 const HOPPER = { consumers: 2, tokens: 128 } as const;
 const MOST_STAGES = 6;
 
-export const ternaryGemmCuda = kernelTemplates(ternaryGemmForms.cuda, {
+export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
   configs({ params }) {
     // As many stages as a block of the one architecture that has these instructions takes.
     const { fixed, stage } = hopperBytes(params, HOPPER.consumers, HOPPER.tokens);
@@ -70,7 +70,7 @@ function hopper(
 
 function mma(
   params: TernaryGemmParams,
-  config: ConfigOf<(typeof ternaryGemmForms.cuda)["int8-mma" | "int8-turing"]["dimensions"]>,
+  config: ConfigOf<(typeof ternaryGemm.forms.cuda)["int8-mma" | "int8-turing"]["dimensions"]>,
   { launch: { sharedBytes } }: Given,
 ): TemplateValues {
   return { ...epilogueValues(params), ...config, sharedBytes, k: params.k };

@@ -1,12 +1,12 @@
 import { paddedK, roundUp } from "../../ir/families/contract/arguments.js";
-import { TERNARY_BLOCKS } from "../../ir/families/contract/blocks.js";
-import { ternaryGemmForms } from "../../ir/families/launch/ternary-gemm.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmValues } from "../wat/epilogue.js";
 
-export const ternaryGemmWat = kernelTemplates(ternaryGemmForms.wat, {
+export const ternaryGemmWat = kernelTemplates(ternaryGemm.forms.wat, {
   configs({ params: { n, k, activations } }) {
     // Enough tiles for the threads where the matrix is small, rows that stay in the first-level cache.
     const tileN = Math.min(roundUp(n, 8), 64);

@@ -1,7 +1,7 @@
-import { TERNARY_BLOCKS } from "../../ir/families/contract/blocks.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import type { GemmTile } from "../../ir/families/launch/gemm-tile.js";
-import { ternaryGemmForms } from "../../ir/families/launch/ternary-gemm.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
@@ -13,7 +13,7 @@ const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
 /** Layers from this many weights on run long enough to repay the compile time of unrolled loops. */
 const UNROLL_WEIGHTS = 2 ** 20;
 
-export const ternaryGemmWgsl = kernelTemplates(ternaryGemmForms.wgsl, {
+export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
   configs({ params: { n, k, activations } }) {
     const unrolled = n * k >= UNROLL_WEIGHTS;
     if (activations === "i8") {

@@ -1,8 +1,8 @@
-import { timestepEmbeddingForms } from "../../ir/families/launch/rows.js";
+import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const timestepEmbeddingCuda = kernelTemplates(timestepEmbeddingForms.cuda, {
+export const timestepEmbeddingCuda = kernelTemplates(timestepEmbedding.forms.cuda, {
   configs: () => [{ variant: "sines", threads: 128, blocks: 8 }],
   values: {
     sines(params, { blocks }) {

@@ -1,9 +1,9 @@
-import { timestepEmbeddingForms } from "../../ir/families/launch/rows.js";
+import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { watArgs } from "../wat/values.js";
 
-export const timestepEmbeddingWat = kernelTemplates(timestepEmbeddingForms.wat, {
+export const timestepEmbeddingWat = kernelTemplates(timestepEmbedding.forms.wat, {
   configs: () => [{ variant: "timestep-embedding", rows: 1 }],
   values: {
     "timestep-embedding"(params, { rows }, { signature }) {

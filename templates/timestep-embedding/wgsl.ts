@@ -1,9 +1,9 @@
-import { timestepEmbeddingForms } from "../../ir/families/launch/rows.js";
+import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { exactly } from "../wgsl/exactly.js";
 
-export const timestepEmbeddingWgsl = kernelTemplates(timestepEmbeddingForms.wgsl, {
+export const timestepEmbeddingWgsl = kernelTemplates(timestepEmbedding.forms.wgsl, {
   configs: () => [{ variant: "sines", threads: 64 }],
   values: {
     sines: (params, { threads }) => ({

@@ -1,8 +1,8 @@
-import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
-import { unpackDenseForms } from "../../ir/families/launch/unpack.js";
+import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
+import { unpackDense } from "../../ir/families/unpack-dense.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const unpackDenseCuda = kernelTemplates(unpackDenseForms.cuda, {
+export const unpackDenseCuda = kernelTemplates(unpackDense.forms.cuda, {
   configs: () => [{ variant: "panels", threads: 256, columns: 16 }],
   values: {
     panels: ({ n, k, source }, { columns }) => ({

@@ -1,9 +1,9 @@
-import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
-import { unpackDenseForms } from "../../ir/families/launch/unpack.js";
+import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
+import { unpackDense } from "../../ir/families/unpack-dense.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { watArgs } from "../wat/values.js";
 
-export const unpackDenseWat = kernelTemplates(unpackDenseForms.wat, {
+export const unpackDenseWat = kernelTemplates(unpackDense.forms.wat, {
   configs: () => [{ variant: "unpack", channels: DENSE_PANEL.wat }],
   values: {
     unpack: ({ n, k, source }, { channels }, { signature }) => ({

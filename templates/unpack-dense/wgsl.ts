@@ -1,8 +1,8 @@
-import { unpackDenseForms } from "../../ir/families/launch/unpack.js";
+import { unpackDense } from "../../ir/families/unpack-dense.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { paddedColumns } from "../wgsl/gemm-tile.js";
 
-export const unpackDenseWgsl = kernelTemplates(unpackDenseForms.wgsl, {
+export const unpackDenseWgsl = kernelTemplates(unpackDense.forms.wgsl, {
   configs: () => [{ variant: "vectors", threads: 64 }],
   values: {
     vectors: ({ n, k, source }, { threads }) => ({

@@ -1,8 +1,7 @@
-import { unpackTritsForms } from "../../ir/families/launch/unpack.js";
-import { storedValues } from "../../ir/families/unpack-trits.js";
+import { storedValues, unpackTrits } from "../../ir/families/unpack-trits.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-export const unpackTritsCuda = kernelTemplates(unpackTritsForms.cuda, {
+export const unpackTritsCuda = kernelTemplates(unpackTrits.forms.cuda, {
   configs: () => [{ variant: "fragments", channels: 16 }],
   values: {
     fragments(params) {

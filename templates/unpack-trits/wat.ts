@@ -1,11 +1,10 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
-import { TERNARY_BLOCKS } from "../../ir/families/contract/blocks.js";
-import { unpackTritsForms } from "../../ir/families/launch/unpack.js";
-import { storedValues } from "../../ir/families/unpack-trits.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
+import { storedValues, unpackTrits } from "../../ir/families/unpack-trits.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { watArgs } from "../wat/values.js";
 
-export const unpackTritsWat = kernelTemplates(unpackTritsForms.wat, {
+export const unpackTritsWat = kernelTemplates(unpackTrits.forms.wat, {
   configs: ({ params }) => [
     {
       variant: "unpack",

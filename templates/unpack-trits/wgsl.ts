@@ -1,10 +1,9 @@
-import { TERNARY_BLOCKS } from "../../ir/families/contract/blocks.js";
-import { unpackTritsForms } from "../../ir/families/launch/unpack.js";
-import { storedValues } from "../../ir/families/unpack-trits.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
+import { storedValues, unpackTrits } from "../../ir/families/unpack-trits.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { paddedColumns } from "../wgsl/gemm-tile.js";
 
-export const unpackTritsWgsl = kernelTemplates(unpackTritsForms.wgsl, {
+export const unpackTritsWgsl = kernelTemplates(unpackTrits.forms.wgsl, {
   configs: () => [{ variant: "words", threads: 64 }],
   values: {
     words: (params, { threads }) => ({

@@ -1,5 +1,5 @@
 import { roundUp } from "../../ir/families/contract/arguments.js";
-import { DENSE_PANEL } from "../../ir/families/contract/blocks.js";
+import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
 
 /**
  * 64 x 64 outputs in 64 invocations. An 8 x 8 block does 16 multiply-adds per operand word that it loads, twice a

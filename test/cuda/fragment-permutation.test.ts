@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
+import { defineKernel } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { packTrits } from "../support/gemm.js";
 import { cudaDevices } from "../support/kernel-devices.js";
@@ -40,7 +41,7 @@ describe.each([
       rows: n,
       args: {
         trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
-        weights: output(1, deviceWeightWords("ternary-gemm", layout, target)),
+        weights: output(1, ternaryLayout(layout).words[target.language]),
       },
       grid: [n, 1, 1],
     });

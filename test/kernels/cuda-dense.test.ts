@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { denseLayout } from "../../ir/families/contract/weights.js";
+import { defineKernel } from "../../templates/index.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "../support/bfloat.js";
 import { expectClose } from "../support/compare.js";
 import { denseSuite } from "../support/dense-suite.js";
@@ -31,7 +32,7 @@ describe("dense-gemm with bf16 rows", () => {
         rows: n,
         args: {
           source: matrix(bfloatBytes(w), n, 2 * k),
-          weights: output(1, deviceWeightWords("dense-gemm", { n, k }, target)),
+          weights: output(1, denseLayout({ n, k }).words[target.language]),
         },
         grid: [n, 1, 1],
       },
@@ -71,7 +72,7 @@ describe("unpack-dense", () => {
   ] as const)("makes panels of $source: $n x $k from byte $offset", async ({ n, k, source, offset }) => {
     const w = bfloatRounded(randomFloats(1, n * k));
     const bytes = source === "f32" ? new Uint8Array(w.slice().buffer) : bfloatBytes(w);
-    const words = deviceWeightWords("dense-gemm", { n, k }, target);
+    const words = denseLayout({ n, k }).words[target.language];
     const { weights } = await runLaunch(device(), defineKernel("unpack-dense", { n, k, source }, target), {
       rows: n,
       args: { source: matrix(bytes, 1, bytes.length, { offset }), weights: output(1, words) },
@@ -94,7 +95,7 @@ describe("unpack-dense", () => {
         rows: 1,
         args: {
           source: matrix(new Uint8Array(Uint16Array.from(bits).buffer), 1, 16),
-          weights: output(1, deviceWeightWords("dense-gemm", { n: 1, k: 8 }, target)),
+          weights: output(1, denseLayout({ n: 1, k: 8 }).words[target.language]),
         },
         grid: [1, 1, 1],
       },

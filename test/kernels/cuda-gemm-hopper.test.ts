@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
-import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
+import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { renderTemplate } from "../../templates/render.js";
 import { cudaGemmSuite } from "../support/cuda-gemm-suite.js";
 import { packTrits, product } from "../support/gemm.js";
@@ -72,7 +73,7 @@ describe("the kernel of int8 rows", () => {
       rows: n,
       args: {
         trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
-        weights: output(1, deviceWeightWords("ternary-gemm", layout, target)),
+        weights: output(1, ternaryLayout(layout).words[target.language]),
       },
       grid: [n, 1, 1],
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
+import { defineKernel } from "../../templates/index.js";
 import { storedCodes } from "../support/gemm.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 import { output, runLaunch } from "../support/launch.js";
@@ -38,7 +39,7 @@ describe.each([
   ])("makes fragments, t = 0 beyond the matrix: $n x $k", async ({ n, k }) => {
     const codes = Int8Array.from(randomInts(n + k, n * k, -1, 1));
     const layout = { n, k, ...of };
-    const count = deviceWeightWords("ternary-gemm", layout, target);
+    const count = ternaryLayout(layout).words[target.language];
     const kBlocks = Math.ceil(k / 128);
     const expected = Uint32Array.from({ length: count }, (_, i) => {
       const [j, lane, group] = [i % 4, (i >> 2) % 32, (i >> 7) % 4];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { denseLayout } from "../../ir/families/contract/weights.js";
 import { cpu } from "../../targets/index.js";
-import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { defineKernel } from "../../templates/index.js";
 import { denseSuite } from "../support/dense-suite.js";
 import { gemmSuite } from "../support/gemm-suite.js";
 import { wasmDevices } from "../support/kernel-devices.js";
@@ -16,7 +17,7 @@ describe("unpack-dense", () => {
     const f16 = [0x3c00, 0xc000, 0x0001, 0x83ff, 0x7c00, 0xfc00, 0x3555, 0x0400];
     const values = [1, -2, 2 ** -24, -1023 * 2 ** -24, Infinity, -Infinity, 0.333251953125, 2 ** -14];
     const halves = Uint16Array.from({ length: n * k }, (_, i) => f16[(i + (i >> 3)) % 8]!);
-    const words = deviceWeightWords("dense-gemm", { n, k }, cpu);
+    const words = denseLayout({ n, k }).words.wat;
     const { weights } = await runLaunch(
       wasm.devices().one!,
       defineKernel("unpack-dense", { n, k, source: "f16" }, cpu),

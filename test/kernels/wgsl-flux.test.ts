@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { webgpu } from "../../targets/index.js";
 import { uniformArgs } from "../../targets/webgpu/abi.js";
 import {
   defineKernel,
-  deviceWeightWords,
   type Family,
   type FamilyParams,
   type KernelDefinition,
@@ -67,7 +67,7 @@ async function compile(definition: KernelDefinition): Promise<void> {
 
 describe("FLUX-size kernels at the default limits", () => {
   it.each(LAYERS)("ternary $k → $n", async (layer) => {
-    const words = deviceWeightWords("ternary-gemm", { ...layer, activations: "i8" }, webgpu);
+    const words = ternaryLayout({ ...layer, activations: "i8" }).words.wgsl;
     expect(words).toBe((layer.n * layer.k) / 16);
     expect(words * 4).toBeLessThanOrEqual(webgpu.limits.maxBindingBytes);
     await compile(defineKernel("ternary-gemm", { ...layer, activations: "i8", bias: true }, webgpu));

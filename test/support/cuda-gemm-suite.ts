@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import type { TernaryActivations, TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
-import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
+import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "./bfloat.js";
 import { expectClose, type Tolerance } from "./compare.js";
 import { activate, packTrits, product } from "./gemm.js";
@@ -68,7 +69,7 @@ export function cudaGemmSuite({
       rows: n,
       args: {
         trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
-        weights: output(1, deviceWeightWords("ternary-gemm", layout, target)),
+        weights: output(1, ternaryLayout(layout).words[target.language]),
       },
       grid: [n, 1, 1],
     });

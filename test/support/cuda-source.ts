@@ -3,7 +3,7 @@ import type { CudaTensorMap, DeviceDType, KernelArg } from "../../ir/program/pro
 import type { Device } from "../../runtime/device.js";
 import { cudaEntry } from "../../targets/cuda/abi.js";
 import { cudaHeader } from "../../templates/cuda/header.js";
-import type { KernelDefinition } from "../../templates/family.js";
+import type { KernelDefinition } from "../../templates/kernel-definition.js";
 import { type Data, type LaunchRequest, runLaunch } from "./launch.js";
 
 /** An argument whose row m belongs to row m of the launch. */

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { denseLayout } from "../../ir/families/contract/weights.js";
 import type { Device } from "../../runtime/device.js";
-import { defineKernel, deviceWeightWords } from "../../templates/index.js";
+import { defineKernel } from "../../templates/index.js";
 import { expectOut } from "./expect-out.js";
 import { activate, GEMM_SHAPES, product } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
@@ -21,7 +22,7 @@ export function denseSuite(kernelDevices: KernelDevices): void {
         rows: n,
         args: {
           source: matrix(new Uint8Array(w.buffer), n, 4 * k),
-          weights: output(1, deviceWeightWords("dense-gemm", { n, k }, target)),
+          weights: output(1, denseLayout({ n, k }).words[target.language]),
         },
         grid: [n, 1, 1],
       },
@@ -60,7 +61,7 @@ export function denseSuite(kernelDevices: KernelDevices): void {
       rows: n,
       args: {
         source: matrix(new Uint8Array(halves.buffer), n, 2 * k),
-        weights: output(1, deviceWeightWords("dense-gemm", { n, k }, target)),
+        weights: output(1, denseLayout({ n, k }).words[target.language]),
       },
       grid: [n, 1, 1],
     });

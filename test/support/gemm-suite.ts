@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import type { UnpackTritsParams } from "../../ir/families/unpack-trits.js";
 import type { Activation } from "../../ir/ops/linears.js";
 import { quantizeRow } from "../../ir/ternary/quantize.js";
 import type { Device } from "../../runtime/device.js";
-import { defineKernel, deviceWeightWords, type KernelDefinition } from "../../templates/index.js";
+import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import type { Tolerance } from "./compare.js";
 import { expectOut as expectOutOn } from "./expect-out.js";
 import { activate, GEMM_SHAPES, product, storedCodes } from "./gemm.js";
@@ -35,7 +36,7 @@ export function gemmSuite(kernelDevices: KernelDevices): void {
       rows: n,
       args: {
         trits: storedCodes(codes, n, k, storage),
-        weights: output(1, deviceWeightWords("ternary-gemm", params, target)),
+        weights: output(1, ternaryLayout(params).words[target.language]),
       },
       grid: [n, 1, 1],
     });

@@ -3,8 +3,8 @@ import { byteLength } from "../../ir/dtype.js";
 import { phasesWith } from "../../ir/program/phases.js";
 import type { DeviceDType, Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import type { Device } from "../../runtime/device.js";
-import type { KernelDefinition } from "../../templates/family.js";
 import { gridOf } from "../../templates/index.js";
+import type { KernelDefinition } from "../../templates/kernel-definition.js";
 import { renderTemplate } from "../../templates/render.js";
 import { emulatorModule } from "./cuda-emulator.js";
 

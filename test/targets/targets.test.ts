@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compileModel } from "../../compiler/index.js";
 import { languageOfTarget } from "../../ir/families/contract/language.js";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import {
   type Activations,
   ARCHITECTURE_SOURCE,
@@ -16,7 +17,6 @@ import {
   targetByName,
 } from "../../targets/index.js";
 import { memoryLimit } from "../../targets/memory/index.js";
-import { deviceWeightWords } from "../../templates/index.js";
 
 const ALL: readonly Activations[] = ["int8", "bf16", "f16", "f32"];
 /** What the ternary gemm's parameters call them. */
@@ -39,7 +39,7 @@ describe.each(TARGETS)("the $name target", (target) => {
       else expect(check).toThrow(`expected: ${target.activations.join(", ")}\n  found:    ${activations}`);
     }
     for (const activations of target.activations.flatMap((name) => STORED[name] ?? []))
-      expect(deviceWeightWords("ternary-gemm", { n: 5, k: 33, activations }, target)).toBeGreaterThan(0);
+      expect(ternaryLayout({ n: 5, k: 33, activations }).words[target.language]).toBeGreaterThan(0);
   });
 
   it("refuses before anything is read or written", async () => {

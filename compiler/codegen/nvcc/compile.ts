@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "../../../targets/index.js";
-import type { KernelDefinition } from "../../../templates/family.js";
+import type { KernelDefinition } from "../../../templates/kernel-definition.js";
 import { BuildCache } from "./cache.js";
 import { clangFlags } from "./clang.js";
 import { compileError } from "./diagnose.js";

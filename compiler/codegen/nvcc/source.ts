@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KernelDefinition } from "../../../templates/family.js";
+import type { KernelDefinition } from "../../../templates/kernel-definition.js";
 import { writeShims } from "./clang.js";
 import type { Toolkit } from "./toolkit.js";
 

@@ -1,5 +1,6 @@
 import { programError } from "../../program/error.js";
-import type { Kernel, KernelArg, ParamRecord, ScalarType } from "../../program/program.js";
+import type { Kernel, KernelArg, Language, ParamRecord, ScalarType } from "../../program/program.js";
+import type { Forms } from "../launch/form.js";
 import type { FamilyArg } from "./arguments.js";
 import { languageOf } from "./language.js";
 import type { Counted, Operations } from "./operations.js";
@@ -13,8 +14,9 @@ export interface KernelSignature {
 }
 
 /** What a family of kernels is told by: all of it follows from the parameters of a kernel. */
-interface Definition<S extends Params> {
+interface Definition<S extends Params, F> {
   readonly params: S;
+  readonly forms: F;
   args(params: ValuesOf<S>): readonly FamilyArg[];
   /** None if absent. */
   scalars?(params: ValuesOf<S>): readonly ScalarType[];
@@ -37,8 +39,12 @@ export interface Contract {
   operations(launch: Counted): Operations;
 }
 
+/** The forms of a family's kernels in each language. */
+type LanguageForms<P> = Readonly<Record<Language, Forms<P>>>;
+
 /** A family of kernels with parameters P. */
-export interface Family<P> {
+export interface Family<P, F = LanguageForms<P>> {
+  readonly forms: F;
   contract(params: P): Contract;
   signature(params: P): KernelSignature;
   /** The parameters as a kernel's record has them. */
@@ -49,7 +55,9 @@ export interface Family<P> {
   contractOf(kernel: Kernel): Contract;
 }
 
-export function defineFamily<const S extends Params>(definition: Definition<S>): Family<ValuesOf<S>> {
+export function defineFamily<const S extends Params, const F extends LanguageForms<ValuesOf<S>>>(
+  definition: Definition<S, F>,
+): Family<ValuesOf<S>, F> {
   const contract = (params: ValuesOf<S>): Contract => ({
     args: definition.args(params),
     scalars: definition.scalars?.(params) ?? [],
@@ -65,6 +73,7 @@ export function defineFamily<const S extends Params>(definition: Definition<S>):
       });
     });
   return {
+    forms: definition.forms,
     contract,
     read,
     record: (params) => writeParams(definition.params, params),

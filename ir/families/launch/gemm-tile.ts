@@ -1,4 +1,4 @@
-import { DENSE_PANEL } from "../contract/blocks.js";
+import { DENSE_PANEL } from "../contract/weights.js";
 
 /** The tile of a WGSL workgroup: threadsY·blockM rows and threadsX·blockN columns, blockM x blockN per invocation. */
 export interface GemmTile {
