@@ -2,7 +2,9 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/models/index.js";
+import { samplersOf } from "../ir/program/phases.js";
 import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
+import type { SamplerName } from "../ir/sampling/rules/index.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import {
   type Activations,
@@ -93,6 +95,8 @@ export interface CompileReport {
   readonly model: ModelDescription | null;
   /** What `run` draws by default; null for a graph that draws no pictures. */
   readonly drawing: Drawing | null;
+  /** What `run --sampler` may choose from; none for a graph that draws no pictures. */
+  readonly samplers: readonly SamplerName[];
   /** What became of each adapter. */
   readonly lora: readonly LoraReport[];
   readonly kernels: number;
@@ -222,6 +226,7 @@ async function compileInto(
       target: target.name,
       model: recognized.model ?? null,
       drawing,
+      samplers: drawing === null ? [] : samplersOf(lowered.program),
       lora,
       kernels: kernels.length,
       toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,

@@ -1,4 +1,5 @@
 import { checkWhole, MAX_PROMPT, MAX_SIDE, MAX_STEPS, MAX_TEXT_TOKENS, outOfRange } from "../ir/bounds.js";
+import { SAMPLERS } from "../ir/sampling/rules/index.js";
 import { seedWords } from "./noise.js";
 
 /** What a caller of `generate` may ask for, of whatever type it really is. Throws TRITC_E_RANGE and TRITC_E_SEED. */
@@ -6,16 +7,20 @@ export function checkRequest(request: {
   readonly prompt: string;
   readonly seed?: number | bigint;
   readonly steps?: number | undefined;
+  readonly sampler?: string | undefined;
   readonly guidance?: number | undefined;
   readonly width?: number;
   readonly height?: number;
   readonly textLength?: number | undefined;
 }): void {
-  const { prompt, seed = 0, steps, guidance, width, height, textLength } = request;
+  const { prompt, seed = 0, steps, sampler, guidance, width, height, textLength } = request;
   if (typeof prompt !== "string") throw outOfRange("prompt", "text", typeof prompt);
   if (prompt.length > MAX_PROMPT)
     throw outOfRange("prompt", `at most ${MAX_PROMPT} characters`, prompt.length);
   seedWords(seed);
+  const known: readonly string[] = SAMPLERS;
+  if (sampler !== undefined && !known.includes(sampler))
+    throw outOfRange("sampler", known.join(" or "), String(sampler));
   if (guidance !== undefined && !Number.isFinite(guidance))
     throw outOfRange("guidance", "a number", guidance);
   const sizes = { steps: [steps, MAX_STEPS], width: [width, MAX_SIDE], height: [height, MAX_SIDE] } as const;

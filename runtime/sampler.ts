@@ -1,10 +1,10 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { familyOf, type LatentGeometry, type ModelDescription } from "../ir/models/index.js";
-import { phasesThatRun } from "../ir/program/phases.js";
+import { phasesThatRun, samplersOf } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
-import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
+import { coefficientPort, type Evaluation, type UpdateRule } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
 import { joinRows } from "./join-rows.js";
 import { requireFinite } from "./not-finite.js";
@@ -60,7 +60,7 @@ async function sampleAlone(
 ): Promise<Float32Array> {
   const model = requireSampler(program);
   const { geometry, schedule } = request;
-  const evaluations = UPDATE_RULES[request.sampler ?? DEFAULT_SAMPLER].evaluations(schedule.sigmas);
+  const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
   const bindings = {
     img_tokens: geometry.imageTokens,
     txt_tokens: request.contextTokens,
@@ -116,6 +116,19 @@ async function sampleAlone(
     });
   });
   return read();
+}
+
+/** Throws TRITC_E_SAMPLER for one that the program does not have. */
+function ruleOf(program: Program, sampler: SamplerName = DEFAULT_SAMPLER): UpdateRule {
+  const samplers = samplersOf(program);
+  if (samplers.includes(sampler)) return UPDATE_RULES[sampler];
+  throw new TritcError({
+    code: "TRITC_E_SAMPLER",
+    message: "the bundle does not have this sampler",
+    expected: samplers.join(", "),
+    found: String(sampler),
+    remedy: "choose one that it has, or compile the model again with this version",
+  });
 }
 
 /** All evaluations and their updates; `look` after each, before the next begins. */
@@ -203,8 +216,7 @@ function samplerProblem(program: Program): ModelDescription | string {
   if (model === null) return `a graph of generic operations, with the inputs ${foreign.join(", ")}`;
   if (foreign.length > 0) return `inputs that the sampler has no values for: ${foreign.join(", ")}`;
   const latents = inputs.find(({ role }) => role === "latents");
-  if (latents === undefined || phasesThatRun(program, "update").length === 0)
-    return "no input that takes the latents";
+  if (latents === undefined || samplersOf(program).length === 0) return "no input that takes the latents";
   const [batch = 1] = latents.shape.slice(0, -2);
   return batch === 1 ? model : `${latents.name} [${latents.shape.join(", ")}], a batch of ${batch}`;
 }

@@ -20,7 +20,7 @@ export async function readRequest(
   bundle: string,
   options: RunOptions,
 ): Promise<Omit<GenerateOptions, "prompt">> {
-  const { steps, guidance, textLength, resolution, control, image, mask, latents } = options;
+  const { steps, sampler, guidance, textLength, resolution, control, image, mask, latents } = options;
   // Without a manifest the generator says what the folder is not.
   const { sampling, model } = isBundle(bundle) ? readManifest(bundle) : { sampling: null, model: null };
   if (sampling !== null && sampling.condition !== null) {
@@ -28,6 +28,7 @@ export async function readRequest(
   }
   return {
     steps,
+    sampler,
     guidance,
     textLength,
     ...resolution,

@@ -1,4 +1,5 @@
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Resolution } from "../resolutions.js";
 import type { CommonOptions, DeviceOptions } from "./options.js";
 
@@ -15,6 +16,7 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 /** What `run` takes. */
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
+  readonly sampler?: SamplerName;
   readonly prompt?: string;
   readonly prompts?: string;
   readonly count?: number;

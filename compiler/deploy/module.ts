@@ -1,5 +1,6 @@
 import { Project, QuoteKind, type SourceFile, VariableDeclarationKind } from "ts-morph";
 import type { ProgramPort } from "../../ir/program/program.js";
+import { DEFAULT_SAMPLER, SAMPLERS } from "../../ir/sampling/rules/index.js";
 import type { Drawing } from "../drawing.js";
 
 /** What the entry module of a bundle is made for. */
@@ -91,6 +92,12 @@ function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, samplin
         type: "number",
         hasQuestionToken: true,
         docs: [`Denoising steps; ${sampling.steps} if absent.`],
+      },
+      {
+        name: "readonly sampler",
+        type: SAMPLERS.map((sampler) => JSON.stringify(sampler)).join(" | "),
+        hasQuestionToken: true,
+        docs: [`How the picture moves from step to step; ${DEFAULT_SAMPLER} if absent.`],
       },
       ...(sampling.guidance !== null
         ? [

@@ -1,4 +1,4 @@
-import { UPDATE_RULES } from "../sampling/rules/index.js";
+import { SAMPLERS, type SamplerName, UPDATE_RULES } from "../sampling/rules/index.js";
 import type { Launch, Phase, Program, Repetition } from "./program.js";
 
 /** What a phase is, whatever its launches are. */
@@ -40,6 +40,12 @@ export function phasesThatRun({ phases }: Phases, ...runs: readonly Repetition[]
 /** Launches of the phases that run so often, in order. */
 export function launchesThatRun({ phases }: Phases, ...runs: readonly Repetition[]): readonly Launch[] {
   return phases.filter((phase) => runs.includes(phase.runs)).flatMap(({ launches }) => launches);
+}
+
+/** The samplers whose updates the program has. */
+export function samplersOf({ phases }: Phases): readonly SamplerName[] {
+  const names = new Set(phases.map(({ name }) => name));
+  return SAMPLERS.filter((sampler) => UPDATE_RULES[sampler].updates.every(({ name }) => names.has(name)));
 }
 
 /** Launches of one step with the default sampler's update. */

@@ -5,6 +5,7 @@ import { TritcError } from "../../ir/errors.js";
 import { familyOf, type LatentLayout, requireLatents } from "../../ir/models/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents } from "../noise.js";
@@ -36,6 +37,8 @@ export interface GenerateOptions {
   readonly seed?: number | bigint;
   /** Denoising steps; the model's default if absent. */
   readonly steps?: number | undefined;
+  /** How the picture moves from step to step; Euler's method if absent. */
+  readonly sampler?: SamplerName | undefined;
   /** Guidance scale; the model's default if absent, ignored by models that take none. */
   readonly guidance?: number | undefined;
   /** Picture size in pixels; the bundle's first resolution if absent. */
@@ -223,6 +226,7 @@ class BundleGenerator implements Generator {
       contextTokens: encoded.contextTokens,
       pooled: encoded.pooled,
       guidance: guidance ?? 0,
+      ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
       ...(rows === undefined ? {} : { condition: rows }),
       remedy: this.#remedy(),
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
@@ -245,6 +249,7 @@ class BundleGenerator implements Generator {
       seed: options.latents === undefined ? seed : null,
       steps,
       guidance: sampling.guidance === null ? null : (options.guidance ?? sampling.guidance),
+      sampler: options.sampler,
       textLength,
       size: `${width}x${height}`,
       given: Object.fromEntries(given),

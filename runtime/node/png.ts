@@ -1,6 +1,7 @@
 /** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
 import { TritcError } from "../../ir/errors.js";
+import { DEFAULT_SAMPLER, type SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Picture } from "./picture.js";
 import { samplesOf } from "./png-samples.js";
 
@@ -19,6 +20,7 @@ export interface GenerationRecord {
   readonly steps: number;
   /** Null for a model that takes none. */
   readonly guidance: number | null;
+  readonly sampler?: SamplerName | undefined;
   /** Where another than the bundle's was asked for. */
   readonly textLength?: number | undefined;
   readonly size: string;
@@ -34,6 +36,9 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
     prompt: record.prompt,
     ...(record.seed === null ? {} : { seed: String(record.seed) }),
     steps: String(record.steps),
+    ...(record.sampler === undefined || record.sampler === DEFAULT_SAMPLER
+      ? {}
+      : { sampler: record.sampler }),
     ...(record.guidance === null ? {} : { guidance: String(record.guidance) }),
     ...(record.textLength === undefined ? {} : { textLength: String(record.textLength) }),
     size: record.size,

@@ -50,6 +50,22 @@ describe("the text's length", () => {
   });
 });
 
+describe("the sampler", () => {
+  it("is Euler's unless another is asked for, which the picture says", async () => {
+    const euler = await draw("seven");
+    expect(euler.metadata.sampler).toBeUndefined();
+    expect((await draw("seven", "--sampler", "euler")).metadata).toEqual(euler.metadata);
+    const heun = await draw("seven", "--sampler", "heun");
+    expect(heun.rgb).not.toEqual(euler.rgb);
+    expect(heun.metadata).toEqual({ ...euler.metadata, sampler: "heun" });
+    // The last step, here the only one, is Euler's.
+    const once = ["--steps", "1"];
+    expect((await draw("seven", ...once, "--sampler", "heun")).rgb).toEqual(
+      (await draw("seven", ...once)).rgb,
+    );
+  });
+});
+
 describe("the schedule", () => {
   it("is the one that was compiled in, or that of a pipeline given later", async () => {
     const { rgb } = await draw("seven");

@@ -103,11 +103,23 @@ describe("with the sampler's phases", () => {
   const tokens = { img: 7, txt: 4 };
   const roleName = (role: string) => style.inputs.find(([r]) => r === role)?.[1] ?? "";
 
-  it.each([EXACT, TERNARY])("runs all steps' modulation at once ($ternarize)", async (options) => {
+  interface Moment {
+    readonly timestep: number;
+    readonly update: string;
+    readonly delta: number;
+  }
+
+  /** The latents after all moments, and those of a reference that takes its velocities from the interpreter. */
+  const driven = async (
+    options: typeof EXACT | typeof TERNARY,
+    moments: readonly Moment[],
+    reference: (
+      latents: Float32Array,
+      velocity: (x: Float32Array, timestep: number) => Float32Array,
+    ) => Float32Array,
+  ): Promise<number> => {
     const result = await compiled(model, options);
     const { program } = result.lowered;
-    const timesteps = [1, 0.8, 0.35];
-    const deltas = [-0.2, -0.45, -0.35];
     const inputs = inputsOf(style, tokens);
     const loaded = await loadCompiled(result, reader, device);
     const port = (role: string) => program.inputs.find((p) => p.role === role);
@@ -117,33 +129,76 @@ describe("with the sampler's phases", () => {
         loaded.write(buffer.id, buffer.dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data));
       }
     };
-    await loaded.bind({ img_tokens: tokens.img, txt_tokens: tokens.txt, steps: timesteps.length });
+    await loaded.bind({ img_tokens: tokens.img, txt_tokens: tokens.txt, steps: moments.length });
     for (const { name: id, role } of program.inputs) {
       const tensor = inputs.get(id);
       if (role !== null && role !== "timestep" && tensor !== undefined)
         write(role, Array.from<number | bigint, number>(tensor.data, Number));
     }
-    write("timestep", timesteps);
-    write("coefficient", deltas);
+    write(
+      "timestep",
+      moments.map(({ timestep }) => timestep),
+    );
+    write(
+      "coefficient",
+      moments.map(({ delta }) => delta),
+    );
     await loaded.run(["prompt"], 0);
+    for (const [i, { update }] of moments.entries()) await loaded.run(["step", update], i);
     const latents = { ...inputs.get(roleName("latents")) } as Tensor;
-    const reference = Float32Array.from(latents.data as Float32Array);
     const [inWidth, outWidth] = [TINY.inChannels, TINY.outChannels];
-    for (const [step, timestep] of timesteps.entries()) {
-      await loaded.run(["step", "euler"], step);
+    const velocity = (x: Float32Array, timestep: number) => {
       const now = new Map(inputs);
-      now.set(roleName("latents"), { ...latents, data: reference.slice() });
+      now.set(roleName("latents"), { ...latents, data: x.slice() });
       now.set(roleName("timestep"), { dtype: "f32", shape: [1], data: Float32Array.of(timestep) });
-      const velocity = interpret(result.graph, now, { reader }).get(style.output)?.data ?? [];
-      for (let i = 0; i < velocity.length; i++) {
-        const at = Math.floor(i / outWidth) * inWidth + (i % outWidth);
-        reference[at] = (reference[at] ?? 0) + (deltas[step] ?? 0) * Number(velocity[i]);
-      }
-    }
+      const found = interpret(result.graph, now, { reader }).get(style.output)?.data ?? [];
+      return x.map((_, i) =>
+        i % inWidth < outWidth ? Number(found[Math.floor(i / inWidth) * outWidth + (i % inWidth)]) : 0,
+      );
+    };
     const found = await loaded.read(port("latents")?.buffer ?? "");
     await loaded.close();
-    const wanted = { ...latents, data: reference };
-    expect(relativeError({ ...latents, data: found }, wanted)).toBeLessThan(1e-4);
+    const wanted = { ...latents, data: reference(Float32Array.from(latents.data as Float32Array), velocity) };
+    return relativeError({ ...latents, data: found }, wanted);
+  };
+
+  const sigmas = [1, 0.8, 0.35, 0];
+
+  it.each([EXACT, TERNARY])("runs all steps' modulation at once ($ternarize)", async (options) => {
+    const moments = [
+      { timestep: 1, update: "euler", delta: -0.2 },
+      { timestep: 0.8, update: "euler", delta: -0.45 },
+      { timestep: 0.35, update: "euler", delta: -0.35 },
+    ];
+    const error = await driven(options, moments, (latents, velocity) =>
+      moments.reduce((x, { timestep, delta }) => {
+        const v = velocity(x, timestep);
+        return x.map((value, i) => value + delta * (v[i] ?? 0));
+      }, latents),
+    );
+    expect(error).toBeLessThan(1e-4);
+  });
+
+  it("evaluates Heun's method twice a step, but for the last", async () => {
+    const moments = [
+      { timestep: 1, update: "heun-predict", delta: -0.2 },
+      { timestep: 0.8, update: "heun-correct", delta: -0.1 },
+      { timestep: 0.8, update: "heun-predict", delta: -0.45 },
+      { timestep: 0.35, update: "heun-correct", delta: -0.225 },
+      { timestep: 0.35, update: "heun-predict", delta: -0.35 },
+    ];
+    const error = await driven(EXACT, moments, (latents, velocity) => {
+      let x = latents;
+      for (const [step, sigma] of sigmas.slice(0, -1).entries()) {
+        const next = sigmas[step + 1] ?? 0;
+        const first = velocity(x, sigma);
+        const ahead = x.map((value, i) => value + (next - sigma) * (first[i] ?? 0));
+        const second = next === 0 ? first : velocity(ahead, next);
+        x = x.map((value, i) => value + (next - sigma) * 0.5 * ((first[i] ?? 0) + (second[i] ?? 0)));
+      }
+      return x;
+    });
+    expect(error).toBeLessThan(1e-4);
   });
 
   it("runs the samples of a batch one after the other", async () => {

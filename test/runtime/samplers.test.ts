@@ -68,6 +68,19 @@ const REFERENCES: Readonly<Record<SamplerName, Reference>> = {
     }
     return x;
   },
+  heun: (noise, sigmas, velocity) => {
+    let x = noise;
+    for (let i = 0; i + 1 < sigmas.length; i++) {
+      const v = velocity(x, sigmas[i]!);
+      const dt = f32(sigmas[i + 1]! - sigmas[i]!);
+      const start = x;
+      x = start.map((value, j) => moved(value, dt, v[j]!));
+      if (i + 2 === sigmas.length) break;
+      const after = velocity(x, sigmas[i + 1]!);
+      x = start.map((value, j) => moved(value, f32(dt / 2), f32(v[j]! + after[j]!)));
+    }
+    return x;
+  },
 };
 
 function schedule(steps: number) {
@@ -162,6 +175,47 @@ function suite(name: string, { target, devices }: KernelDevices, exact: boolean)
 suite("cpu, to the bit", wasmDevices(), true);
 suite("webgpu", wgslDevices(), false);
 suite("cuda, emulated", cudaDevices("sm_86", ["forward"]), false);
+
+/** Diffusers' FlowMatchHeunDiscreteScheduler, `set_timesteps` and `step`, line by line, in double precision. */
+function diffusersHeun(noise: Float32Array, levels: Float32Array, velocity: Velocity): Float64Array {
+  const twice = (values: readonly number[]) => values.flatMap((value) => [value, value]);
+  const own = [...levels.subarray(0, -1)];
+  const timesteps = [...own.slice(0, 1), ...twice(own.slice(1))];
+  const all = [...levels];
+  const sigmas = [...all.slice(0, 1), ...twice(all.slice(1, -1)), ...all.slice(-1)];
+  let x = Float64Array.from(noise);
+  let kept: { readonly derivative: Float64Array; readonly dt: number; readonly sample: Float64Array } | null =
+    null;
+  for (const [index, timestep] of timesteps.entries()) {
+    const output = velocity(Float32Array.from(x), timestep);
+    const first: number = kept === null ? index : index - 1;
+    const sigma: number = sigmas[first]!;
+    const next: number = sigmas[first + 1]!;
+    const at = kept === null ? sigma : next;
+    const derivative = x.map((value, i) => (value - (value - output[i]! * at)) / at);
+    if (kept === null) {
+      kept = { derivative, dt: next - sigma, sample: x };
+      x = x.map((value, i) => value + derivative[i]! * (next - sigma));
+    } else {
+      const { dt, sample: from, derivative: before } = kept;
+      x = from.map((value, i) => value + 0.5 * (before[i]! + derivative[i]!) * dt);
+      kept = null;
+    }
+  }
+  return x;
+}
+
+it("Heun's method is that of Diffusers", () => {
+  const noise = randomFloats(5, 60);
+  const velocity: Velocity = (x, timestep) => x.map((value, i) => timestep * value - Math.sin(i + value));
+  for (const steps of [1, 2, 5]) {
+    const { sigmas } = schedule(steps);
+    const wanted = diffusersHeun(noise, sigmas, velocity);
+    const found = REFERENCES.heun(noise, sigmas, velocity);
+    for (const [i, value] of wanted.entries()) expect(found[i]).toBeCloseTo(value, 5);
+    expect(UPDATE_RULES.heun.evaluations(sigmas)).toHaveLength(2 * steps - 1);
+  }
+});
 
 it("has graphs that are well-formed, and whose phases have names of their own", () => {
   const updates = Object.values(UPDATE_RULES).flatMap((rule) => rule.updates);

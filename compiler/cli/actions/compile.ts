@@ -80,7 +80,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
   terminal.summary(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
 }
 
-function describeDrawing({ drawing }: CompileReport): readonly (readonly [string, string])[] {
+function describeDrawing({ drawing, samplers }: CompileReport): readonly (readonly [string, string])[] {
   if (drawing === null) return [];
   const { resolutions, sampling } = drawing;
   const { steps, guidance, textLength } = sampling;
@@ -90,6 +90,7 @@ function describeDrawing({ drawing }: CompileReport): readonly (readonly [string
       "draws",
       `${printResolution(resolutions[0])}, ${formatQuantity(steps, "step")}, ${scale}, ${formatQuantity(textLength, "text token")}`,
     ],
+    ["samplers", samplers.join(", ")],
   ];
 }
 

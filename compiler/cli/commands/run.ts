@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { MAX_STEPS } from "../../../ir/bounds.js";
+import { DEFAULT_SAMPLER, SAMPLERS } from "../../../ir/sampling/rules/index.js";
 import {
   finiteNumber,
   promptWeightsOption,
@@ -43,6 +44,12 @@ export function addRun(program: Command): void {
     .requiredOption(
       "-o, --out <file>",
       "the PNG to write, - for stdout; of several <name>-0001.png and so on, or a folder, or a name with {n} or {seed}",
+    )
+    .addOption(
+      new Option(
+        "--sampler <name>",
+        `how the picture moves from step to step; default: ${DEFAULT_SAMPLER}`,
+      ).choices(SAMPLERS),
     )
     .option("--control <png>", "Canny and Depth models: the picture to follow")
     .option("--image <png>", "Fill models: the picture to draw into")

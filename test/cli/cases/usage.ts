@@ -125,6 +125,7 @@ export const USAGE_CASES: readonly CliCase[] = [
     [...RUN, "--steps", "0"],
     /--steps: '0' is invalid\n {2}expected: a whole number of 1 or more\n/,
   ),
+  usage("a sampler that there is not", [...RUN, "--sampler", "huen"], /--sampler: .*huen[\s\S]*euler, heun/),
   usage("half a step", [...RUN, "--steps", "1.5"], /'1\.5' is invalid/),
   usage("steps beyond 2^53", [...RUN, "--steps", "9007199254740993"], /is invalid/),
   usage("a negative seed", [...RUN, "--seed=-1"], /'-1' is invalid[\s\S]*0 or more/),
