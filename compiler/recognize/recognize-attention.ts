@@ -1,27 +1,7 @@
 import type { Graph } from "../../ir/graph/graph.js";
-import type { OpName } from "../../ir/ops/index.js";
 import type { Pass } from "../pass.js";
 import { Rewriter } from "../rewrite/rewriter.js";
-import { Tracer } from "./match/tracer.js";
-
-/** What makes values that may be simplified. */
-const MOVES: ReadonlySet<OpName> = new Set<OpName>([
-  "reshape",
-  "transpose",
-  "expand",
-  "tile",
-  "part",
-  "slice",
-  "gather",
-  "concat",
-  "cast",
-  "unary",
-  "binary",
-  "reduce",
-  "rms-norm",
-  "matmul",
-  "where",
-]);
+import { TRACED, Tracer } from "./match/tracer.js";
 
 /**
  *     %h = transpose[0 2 1 3] (reshape %q [1 T H D]) …      ⇒   %r = rope (rms-norm %q), %cos, %sin
@@ -41,14 +21,14 @@ export const recognizeAttention: Pass = {
     const simplify = (id: string): void => {
       const producer = rewriter.producer(id);
       const shape = rewriter.shape(id);
-      if (producer === undefined || shape === undefined || !MOVES.has(producer.op)) return;
+      if (producer === undefined || shape === undefined || !TRACED.has(producer.op)) return;
       const made = tracer.simplify(id);
       // Casts of ids are looked through; what reads the floats still needs them.
       if (made === undefined || rewriter.dtype(made) !== rewriter.dtype(id)) return;
       rewriter.replace(rewriter.resolve(id), rewriter.reshape(made, shape));
     };
     for (const node of rewriter.original) {
-      if (MOVES.has(node.op)) continue;
+      if (TRACED.has(node.op)) continue;
       for (const input of node.inputs) if (input !== null) simplify(input);
     }
     for (const output of rewriter.outputs) simplify(output);

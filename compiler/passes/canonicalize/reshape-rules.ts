@@ -1,5 +1,6 @@
 import { type Shape, sameShape } from "../../../ir/dim.js";
 import type { Node } from "../../../ir/graph/graph.js";
+import { definitionOf, OP_NAMES } from "../../../ir/ops/index.js";
 import type { GraphEditor } from "../../rewrite/graph-editor.js";
 import { intsOf } from "../../rewrite/values.js";
 import { becomes, operand, type Rule, resultOf, rule } from "./rule.js";
@@ -15,9 +16,12 @@ function isIdentity(perm: readonly number[]): boolean {
   return perm.every((p, i) => p === i);
 }
 
+/** Other spellings of reshape. */
+const RESHAPES = OP_NAMES.filter((op) => op !== "reshape" && definitionOf(op).traits.reshapes);
+
 export const RESHAPE_RULES: readonly Rule[] = [
   // squeeze(x, axes) = unsqueeze(x, axes) = flatten(x) = reshape(x, shape of the result)
-  rule("squeeze-to-reshape", ["squeeze", "unsqueeze", "flatten"], (node, edit) => {
+  rule("squeeze-to-reshape", RESHAPES, (node, edit) => {
     const { shape } = edit.type(resultOf(node));
     return shape !== null && becomes(edit, node, reshapeTo(edit, operand(node, 0), shape));
   }),

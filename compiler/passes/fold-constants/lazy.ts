@@ -1,5 +1,6 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import type { Node, NodeOf, ValueId, ValueType } from "../../../ir/graph/graph.js";
+import { definitionOf } from "../../../ir/ops/index.js";
 import { sliceExtent } from "../../../ir/ops/slice.js";
 import { countOf } from "../../../ir/tensor.js";
 import { plainIntsOf } from "../../rewrite/values.js";
@@ -19,14 +20,10 @@ export function foldLazily(
   const shape = shapes[0];
   if (shape === undefined || shapes.includes(undefined)) return undefined;
   const one = (constant: Constant | undefined) => (constant === undefined ? undefined : [constant]);
+  if (definitionOf(node.op).traits.reshapes) return [reshapeConstant(x, shape)];
   switch (node.op) {
     case "cast":
       return [castConstant(x, node.attrs.to)];
-    case "reshape":
-    case "squeeze":
-    case "unsqueeze":
-    case "flatten":
-      return [reshapeConstant(x, shape)];
     case "transpose":
       return one(transposeConstant(x, node.attrs.perm, shape));
     case "concat":

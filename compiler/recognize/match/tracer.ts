@@ -1,7 +1,7 @@
 import type { Dim, Shape } from "../../../ir/dim.js";
 import { isFloat } from "../../../ir/dtype.js";
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
-import type { OpName } from "../../../ir/ops/index.js";
+import { definitionOf, type OpName } from "../../../ir/ops/index.js";
 import { countOf } from "../../../ir/tensor.js";
 import type { Rewriter } from "../../rewrite/rewriter.js";
 import { combine, contractChannels, normChannels, sumChannels } from "./arithmetic.js";
@@ -28,7 +28,24 @@ import { cutTokens, joinTokens } from "./tokens.js";
 /** Longest chain of operations followed; between two linears of a FLUX block there are about 40. */
 const MAX_DEPTH = 400;
 
-const COMPUTES: ReadonlySet<OpName> = new Set<OpName>(["unary", "binary", "reduce", "matmul"]);
+/** What the tracer follows and makes anew; the scores of a softmax are part of attention. */
+export const TRACED: ReadonlySet<OpName> = new Set<OpName>([
+  "reshape",
+  "transpose",
+  "expand",
+  "tile",
+  "part",
+  "slice",
+  "gather",
+  "concat",
+  "cast",
+  "unary",
+  "binary",
+  "reduce",
+  "rms-norm",
+  "matmul",
+  "where",
+]);
 
 /**
  * Follows channels through the operations that only move, scale and rotate them (reshape, transpose, part,
@@ -106,7 +123,8 @@ export class Tracer {
     const x = rewriter.input(node, 0);
     if (x === undefined) return undefined;
     // Whole numbers are only moved: their products and quotients round and wrap.
-    if (COMPUTES.has(node.op) && !isFloat(rewriter.dtype(id))) return undefined;
+    const computes = node.op !== "cast" && definitionOf(node.op).traits.moves.length === 0;
+    if (computes && !isFloat(rewriter.dtype(id))) return undefined;
     switch (node.op) {
       case "reshape":
         return this.#reshape(x, shape);
