@@ -24,5 +24,3 @@ export const adalnQuantize = defineFamily({
   // adaln's 9, and quantize: magnitude and maximum 2, scale and round 2, sum 1
   operations: perResult(14),
 });
-
-export const adalnQuantizeSignature = adalnQuantize.signature;

@@ -29,5 +29,3 @@ export const adaln = defineFamily({
   // mean 1, variance 3, normalize 2, modulate 3
   operations: perResult(9),
 });
-
-export const adalnSignature = adaln.signature;

@@ -211,5 +211,3 @@ export const attention = defineFamily({
     return int8 ? { int8: product, bf16: product } : { bf16: 2 * product };
   },
 });
-
-export const attentionSignature = attention.signature;

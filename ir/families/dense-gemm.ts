@@ -84,5 +84,3 @@ export const denseGemm = defineFamily({
   grid: ({ n }) => [n, "rows", 1],
   operations: ({ n, k }, { rows }) => ({ f32: 2 * rows * n * k }),
 });
-
-export const denseGemmSignature = denseGemm.signature;

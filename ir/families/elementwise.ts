@@ -81,5 +81,3 @@ export const elementwise = defineFamily({
   rows: ({ rank }) => scalar(...axesOf(rank)),
   operations: perResult(1),
 });
-
-export const elementwiseSignature = elementwise.signature;

@@ -27,5 +27,3 @@ export const gather = defineFamily({
   scalars: () => ["u32"],
   operations: perResult(0),
 });
-
-export const gatherSignature = gather.signature;

@@ -32,5 +32,3 @@ export const layerNorm = defineFamily({
   // mean 1, variance 3, normalize 2, weight and bias 2
   operations: perResult(8),
 });
-
-export const layerNormSignature = layerNorm.signature;

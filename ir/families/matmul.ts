@@ -71,5 +71,3 @@ export const matmul = defineFamily({
   rows: () => scalar(0, 1),
   operations: (_, { scalars }) => ({ f32: scalars.slice(0, 4).reduce((product, size) => product * size, 2) }),
 });
-
-export const matmulSignature = matmul.signature;

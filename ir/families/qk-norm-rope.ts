@@ -61,5 +61,3 @@ export const qkNormRope = defineFamily({
   // sum of squares 2, two factors 2, rotation 3
   operations: perResult(7),
 });
-
-export const qkNormRopeSignature = qkNormRope.signature;

@@ -75,5 +75,3 @@ export function rowParts(c: number, parts: readonly number[]): readonly RowPart[
   if (start !== c) throw new RangeError(`parts of ${start} elements for a row of ${c}`);
   return placed;
 }
-
-export const quantizeRowsSignature = quantizeRows.signature;

@@ -20,5 +20,3 @@ export const reduce = defineFamily({
   scalars: () => ["u32"],
   operations: (_, { rows, scalars: [c = 0] }) => ({ f32: rows * c }),
 });
-
-export const reduceSignature = reduce.signature;

@@ -27,5 +27,3 @@ export const ropeTable = defineFamily({
   // angle 2, function 1
   operations: perResult(3),
 });
-
-export const ropeTableSignature = ropeTable.signature;

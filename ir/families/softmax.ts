@@ -21,5 +21,3 @@ export const softmax = defineFamily({
   // maximum, difference, exponential, sum, quotient
   operations: perResult(5),
 });
-
-export const softmaxSignature = softmax.signature;

@@ -257,5 +257,3 @@ export const ternaryGemm = defineFamily({
     return { [rows === "i8" ? "int8" : rows]: 2 * launch.rows * n * k };
   },
 });
-
-export const ternaryGemmSignature = ternaryGemm.signature;

@@ -27,5 +27,3 @@ export const timestepEmbedding = defineFamily({
   // angle 2, function 1
   operations: perResult(3),
 });
-
-export const timestepEmbeddingSignature = timestepEmbedding.signature;

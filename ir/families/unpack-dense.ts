@@ -45,5 +45,3 @@ export const unpackDense = defineFamily({
   rows: ({ n }) => n,
   operations: perResult(0),
 });
-
-export const unpackDenseSignature = unpackDense.signature;

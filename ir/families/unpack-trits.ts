@@ -67,5 +67,3 @@ export const unpackTrits = defineFamily({
   rows: ({ n }) => n,
   operations: perResult(0),
 });
-
-export const unpackTritsSignature = unpackTrits.signature;
