@@ -1,7 +1,7 @@
 import { type Graph, type Node, type NodeOf, shapeOf } from "../../ir/graph/graph.js";
 import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %n = layer-norm(%x, _, _)       %y = modulate(%n, %shift, %scale)
@@ -16,14 +16,14 @@ export const fuseAdaln: Pass = {
   run(graph) {
     const uses = usesOf(graph);
     const producers = producersOf(graph);
-    const edit = new ForwardEditor(graph);
+    const edit = new GraphEditor(graph);
     for (const node of graph.nodes) {
       const source = node.op === "modulate" ? node.inputs[0] : undefined;
       const norm = typeof source === "string" && usedOnce(uses, source) ? producers.get(source) : undefined;
       if (node.op === "modulate" && norm?.op === "layer-norm" && isPlainLastAxis(graph, norm)) {
         const [, shift = null, scale = null] = node.inputs;
-        edit.emit(adaln(norm, node, [norm.inputs[0] ?? null, shift, scale]));
-      } else edit.emit(node);
+        edit.put(adaln(norm, node, [norm.inputs[0] ?? null, shift, scale]));
+      }
     }
     return edit.finish();
   },

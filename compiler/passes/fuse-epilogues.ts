@@ -3,7 +3,7 @@ import type { Activation } from "../../ir/ops/linears.js";
 import { isLinear, type Linear } from "../analysis/linears.js";
 import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %a = linear(%x, %w, %b)         %y = gelu(%a) {tanh}
@@ -20,14 +20,8 @@ export const fuseEpilogues: Pass = {
   name: "fuse-epilogues",
   summary: "moves activations and gated residuals into the linear that feeds them",
   run(graph) {
-    const edit = new ForwardEditor(graph);
-    const fused = findFusions(graph);
-    const gone = new Set<Node>([...fused.values()].map((linear) => linear));
-    for (const node of graph.nodes) {
-      const linear = fused.get(node);
-      if (linear !== undefined) edit.emit(withEpilogue(linear, node));
-      else if (!gone.has(node)) edit.emit(node);
-    }
+    const edit = new GraphEditor(graph);
+    for (const [node, linear] of findFusions(graph)) edit.put(withEpilogue(linear, node));
     return edit.finish();
   },
 };

@@ -2,8 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { dtypeOf, type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { producersOf, type Uses, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
-import { dependenciesFirst } from "../rewrite/order.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /** Channels of the tiles that kernels finish at a time: heads must not straddle them. */
 const TILE = 128;
@@ -39,48 +38,37 @@ interface Fusion {
 function fuse(graph: Graph): Graph {
   const fusions = findFusions(graph);
   if (fusions.length === 0) return graph;
-  const edit = new ForwardEditor(graph);
-  const replaced = new Map<Node, readonly Node[]>();
+  const edit = new GraphEditor(graph);
   for (const { linear, q, k } of fusions) {
-    const [output = ""] = linear.outputs;
     const first = linear.attrs.quantized ? 3 : 1;
     const [codes = null, scales = null, bias = null] = linear.inputs.slice(first);
     const { headDim, epsilon } = q.norm.attrs;
     const { role, quantized } = linear.attrs;
     const width = Number(q.part.attrs.length);
-    replaced.set(linear, [
-      {
-        op: "ternary-qkv",
-        inputs: [
-          ...linear.inputs.slice(0, first),
-          codes,
-          scales,
-          bias,
-          joinWeights(graph, edit, q.norm, k.norm),
-          ...q.norm.inputs.slice(2),
-        ],
-        outputs: [output],
-        attrs: { role, quantized, headDim, epsilon, width },
-      },
-    ]);
-    for (const { norm, part } of [q, k]) {
-      replaced.set(part, []);
-      replaced.set(norm, [{ ...part, outputs: norm.outputs }]);
-    }
+    edit.put({
+      op: "ternary-qkv",
+      inputs: [
+        ...linear.inputs.slice(0, first),
+        codes,
+        scales,
+        bias,
+        joinWeights(graph, edit, q.norm, k.norm),
+        ...q.norm.inputs.slice(2),
+      ],
+      outputs: linear.outputs,
+      attrs: { role, quantized, headDim, epsilon, width },
+    });
+    for (const { norm, part } of [q, k]) edit.put({ ...part, outputs: norm.outputs });
   }
-  // The rotary tables may be cut after the linear: it moves behind them.
-  const nodes = graph.nodes.flatMap((node) => replaced.get(node) ?? [node]);
-  const producers = new Map(nodes.flatMap((node) => node.outputs.map((id) => [id, node] as const)));
-  for (const node of dependenciesFirst(nodes, (id) => producers.get(id))) edit.emit(node);
   return edit.finish();
 }
 
 /** The weights of q's and k's norms side by side. */
-function joinWeights(graph: Graph, edit: ForwardEditor, q: Head["norm"], k: Head["norm"]): ValueId {
+function joinWeights(graph: Graph, edit: GraphEditor, q: Head["norm"], k: Head["norm"]): ValueId {
   const ids = [q.inputs[1] ?? "", k.inputs[1] ?? ""];
   const of = ids.flatMap((id) => graph.constants.get(id) ?? []);
   const [dtype = "f32"] = of.map((constant) => constant.dtype);
-  return edit.constant(`${ids[0]}.qk`, {
+  return edit.namedConstant(`${ids[0]}.qk`, {
     dtype,
     shape: [2 * q.attrs.headDim],
     source: { kind: "concat", of },
@@ -145,15 +133,12 @@ function isVector(constant: Constant | undefined, length: number): boolean {
 function joinParts(graph: Graph): Graph {
   const producers = producersOf(graph);
   const uses = usesOf(graph);
-  const edit = new ForwardEditor(graph);
+  const edit = new GraphEditor(graph);
   const joined = new Map<string, ValueId>();
   for (const node of graph.nodes) {
     const parts = node.op === "concat" ? sameParts(graph, uses, producers, node) : undefined;
     const [first] = parts ?? [];
-    if (node.op !== "concat" || parts === undefined || first === undefined) {
-      edit.emit(node);
-      continue;
-    }
+    if (node.op !== "concat" || parts === undefined || first === undefined) continue;
     const sources = parts.map(({ inputs }) => inputs[0] ?? null);
     const key = sources.join("\n");
     let whole = joined.get(key);
@@ -165,10 +150,10 @@ function joinParts(graph: Graph): Graph {
         dtype: dtypeOf(graph, source ?? ""),
         shape: [...shape.slice(0, -1), width],
       });
-      edit.emit({ ...node, inputs: sources, outputs: [whole] });
+      edit.at(node).addNode({ ...node, inputs: sources, outputs: [whole] });
       joined.set(key, whole);
     }
-    edit.emit({ ...first, inputs: [whole], outputs: node.outputs });
+    edit.put({ ...first, inputs: [whole], outputs: node.outputs });
   }
   return edit.finish();
 }

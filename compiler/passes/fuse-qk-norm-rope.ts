@@ -2,7 +2,7 @@ import { addDims, type Dim } from "../../ir/dim.js";
 import { dtypeOf, type Graph, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { producersOf, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %n = rms-norm(%x, %w) {group: D}      %y = rope(%n, %cos, %sin)
@@ -19,7 +19,7 @@ export const fuseQkNormRope: Pass = {
   run(graph) {
     const uses = usesOf(graph);
     const producers = producersOf(graph);
-    const edit = new ForwardEditor(graph);
+    const edit = new GraphEditor(graph);
     const parts = new Map<string, ValueId>();
 
     /** Rows of a rope table; cut once for all blocks. */
@@ -33,7 +33,7 @@ export const fuseQkNormRope: Pass = {
         dtype: dtypeOf(graph, table),
         shape: shape.map((d, i) => (i === axis ? length : d)),
       });
-      edit.emit({ op: "part", inputs: [table], outputs: [value], attrs: { axis, start, length } });
+      edit.addNode({ op: "part", inputs: [table], outputs: [value], attrs: { axis, start, length } });
       parts.set(key, value);
       return value;
     };
@@ -47,30 +47,31 @@ export const fuseQkNormRope: Pass = {
     for (const node of graph.nodes) {
       const [x, cos, sin] = node.inputs;
       if (node.op !== "rope" || typeof x !== "string" || typeof cos !== "string" || typeof sin !== "string") {
-        edit.emit(node);
         continue;
       }
+      edit.at(node);
       const { headDim } = node.attrs;
-      const fused = (norm: NodeOf<"rms-norm">, output: ValueId, c: ValueId, s: ValueId) =>
-        edit.emit({
-          op: "qk-norm-rope",
-          inputs: [norm.inputs[0] ?? null, norm.inputs[1] ?? null, c, s],
-          outputs: [output],
-          attrs: { headDim, epsilon: norm.attrs.epsilon },
-        });
+      const fused = (
+        norm: NodeOf<"rms-norm">,
+        output: ValueId,
+        c: ValueId,
+        s: ValueId,
+      ): NodeOf<"qk-norm-rope"> => ({
+        op: "qk-norm-rope",
+        inputs: [norm.inputs[0] ?? null, norm.inputs[1] ?? null, c, s],
+        outputs: [output],
+        attrs: { headDim, epsilon: norm.attrs.epsilon },
+      });
       const [output = ""] = node.outputs;
       const direct = normOf(x, headDim);
       if (direct !== undefined) {
-        fused(direct, output, cos, sin);
+        edit.put(fused(direct, output, cos, sin));
         continue;
       }
       const concat = usedOnce(uses, x) ? producers.get(x) : undefined;
       const norms = concat?.op === "concat" ? concat.inputs.map((id) => normOf(id, headDim)) : [];
       const rank = shapeOf(graph, x).length;
-      if (concat?.op !== "concat" || concat.attrs.axis !== rank - 2 || norms.includes(undefined)) {
-        edit.emit(node);
-        continue;
-      }
+      if (concat?.op !== "concat" || concat.attrs.axis !== rank - 2 || norms.includes(undefined)) continue;
       let start: Dim = 0;
       const rotated: ValueId[] = [];
       for (const [i, norm] of norms.entries()) {
@@ -79,11 +80,11 @@ export const fuseQkNormRope: Pass = {
         const shape = shapeOf(graph, operand);
         const length = shape[rank - 2] ?? 1;
         const value = edit.value(`${operand}.rope`, { dtype: dtypeOf(graph, operand), shape });
-        fused(norm, value, rowsOf(cos, start, length), rowsOf(sin, start, length));
+        edit.addNode(fused(norm, value, rowsOf(cos, start, length), rowsOf(sin, start, length)));
         rotated.push(value);
         start = addDims(start, length);
       }
-      edit.emit({ ...concat, inputs: rotated, outputs: [output] });
+      edit.put({ ...concat, inputs: rotated, outputs: [output] });
     }
     return edit.finish();
   },

@@ -5,7 +5,7 @@ import { isLinear, type Linear } from "../analysis/linears.js";
 import { fitsJointly } from "../analysis/row-reads.js";
 import { type Uses, usesOf } from "../analysis/uses.js";
 import type { Pass, PassContext } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %q = linear(%x, %wq, %bq)   %k = linear(%x, %wk, %bk)   %v = linear(%x, %wv, %bv)
@@ -21,18 +21,13 @@ export const fuseSharedInput: Pass = {
   name: "fuse-shared-input",
   summary: "merges linears of one block that read the same value",
   run(graph, context) {
-    const groups = findGroups(graph, context);
-    const edit = new ForwardEditor(graph);
-    for (const node of graph.nodes) {
-      const group = groups.get(node);
-      if (group === undefined) edit.emit(node);
-      else if (group[0] === node) emitFused(graph, edit, group);
-    }
+    const edit = new GraphEditor(graph);
+    for (const group of findGroups(graph, context)) fuse(graph, edit, group);
     return edit.finish();
   },
 };
 
-function findGroups(graph: Graph, context: PassContext): ReadonlyMap<Node, readonly Linear[]> {
+function findGroups(graph: Graph, context: PassContext): readonly (readonly Linear[])[] {
   const byKey = new Map<string, Linear[]>();
   for (const node of graph.nodes) {
     const key = groupKey(graph, node);
@@ -41,13 +36,8 @@ function findGroups(graph: Graph, context: PassContext): ReadonlyMap<Node, reado
     if (group === undefined) byKey.set(key, [node]);
     else group.push(node);
   }
-  const groups = new Map<Node, readonly Linear[]>();
   const uses = usesOf(graph);
-  for (const group of byKey.values()) {
-    if (group.length < 2 || !fits(graph, uses, group, context)) continue;
-    for (const node of group) groups.set(node, group);
-  }
-  return groups;
+  return [...byKey.values()].filter((group) => group.length > 1 && fits(graph, uses, group, context));
 }
 
 /** Linears with equal keys may merge; undefined: never. */
@@ -95,7 +85,7 @@ function fits(graph: Graph, uses: Uses, group: readonly Linear[], { options }: P
   return bytes <= options.limits.maxBindingBytes;
 }
 
-function emitFused(graph: Graph, edit: ForwardEditor, group: readonly Linear[]): void {
+function fuse(graph: Graph, edit: GraphEditor, group: readonly Linear[]): void {
   const [first] = group;
   if (first === undefined) return;
   const role = fusedRole(group);
@@ -105,7 +95,7 @@ function emitFused(graph: Graph, edit: ForwardEditor, group: readonly Linear[]):
     const [head] = of;
     if (head === undefined) return null;
     const rows = of.reduce((sum, c) => sum + (c.shape[0] ?? 0), 0);
-    return edit.constant(`${role}.${suffix}`, {
+    return edit.namedConstant(`${role}.${suffix}`, {
       dtype: head.dtype,
       shape: [rows, ...head.shape.slice(1)],
       source: { kind: "concat", of },
@@ -130,17 +120,18 @@ function emitFused(graph: Graph, edit: ForwardEditor, group: readonly Linear[]):
   const total = columns.reduce((a, b) => a + b, 0);
   const fused = edit.value(role, { dtype: dtypeOf(graph, output), shape: [...shape.slice(0, -1), total] });
   const [x = null] = first.inputs;
+  edit.at(first);
   if (first.op === "linear") {
-    edit.emit({ ...first, inputs: [x, weight, bias], outputs: [fused], attrs: { ...first.attrs, role } });
+    edit.addNode({ ...first, inputs: [x, weight, bias], outputs: [fused], attrs: { ...first.attrs, role } });
   } else {
     const attrs = { ...first.attrs, role };
-    edit.emit({ ...first, inputs: [x, weight, scales, bias], outputs: [fused], attrs });
+    edit.addNode({ ...first, inputs: [x, weight, scales, bias], outputs: [fused], attrs });
   }
   let start = 0;
   for (const [i, node] of group.entries()) {
     const length = columns[i] ?? 0;
     const attrs = { axis: shape.length - 1, start, length };
-    edit.emit({ op: "part", inputs: [fused], outputs: node.outputs, attrs });
+    edit.put({ op: "part", inputs: [fused], outputs: node.outputs, attrs }, first);
     start += length;
   }
 }

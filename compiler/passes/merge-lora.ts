@@ -3,7 +3,7 @@ import { loraError } from "../lora/errors.js";
 import type { LoraPlan } from "../lora/merge-plan.js";
 import type { Operand } from "../lora/parameters.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %y = linear(%x, %w, %b) {role: "double.0.img.q"}
@@ -19,19 +19,16 @@ export function mergeLora({ replacements, inputChannels }: LoraPlan): Pass {
     name: "merge-lora",
     summary: "merges adapters into the weights, biases and norms that they are for",
     run(graph) {
-      const edit = new ForwardEditor(inputChannels === undefined ? graph : widerInput(graph, inputChannels));
+      const edit = new GraphEditor(inputChannels === undefined ? graph : widerInput(graph, inputChannels));
       for (const node of graph.nodes) {
         const operands = replacements.get(node.outputs[0] ?? "");
-        if (operands === undefined) {
-          edit.emit(node);
-          continue;
-        }
+        if (operands === undefined) continue;
         const inputs = [...node.inputs];
         for (const [operand, constant] of operands) {
           while (inputs.length <= operand) inputs.push(null);
-          inputs[operand] = edit.constant(`${inputs[operand] ?? nameOf(node, operand)}.lora`, constant);
+          inputs[operand] = edit.namedConstant(`${inputs[operand] ?? nameOf(node, operand)}.lora`, constant);
         }
-        edit.emit({ ...node, inputs } as Node);
+        edit.put({ ...node, inputs } as Node);
       }
       return edit.finish();
     },

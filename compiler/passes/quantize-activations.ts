@@ -1,7 +1,7 @@
 import { type Graph, type Node, type NodeOf, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { usesOf } from "../analysis/uses.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %a = adaln(%x, %shift, %scale)   %y = ternary-linear(%a, %codes, %scales, %b)
@@ -18,36 +18,34 @@ export const quantizeActivations: Pass = {
   run(graph, { options: { activations } }) {
     if (activations !== "int8") return graph;
     const uses = usesOf(graph);
-    const edit = new ForwardEditor(graph);
+    const edit = new GraphEditor(graph);
     const quantized = new Map<ValueId, Rows>();
 
     const rowsOf = (x: ValueId): Rows => {
       const known = quantized.get(x);
       if (known !== undefined) return known;
       const rows = quantizedRows(graph, edit, x);
-      edit.emit({ op: "quantize-rows", inputs: [x], outputs: rows, attrs: {} });
+      edit.addNode({ op: "quantize-rows", inputs: [x], outputs: rows, attrs: {} });
       quantized.set(x, rows);
       return rows;
     };
 
     for (const node of graph.nodes) {
+      edit.at(node);
       if (node.op === "adaln") {
         const [output = ""] = node.outputs;
         const readers = uses.nodes.get(output) ?? [];
         if (!uses.outputs.has(output) && readers.every((reader) => isQuantizable(reader, output))) {
           const rows = quantizedRows(graph, edit, output);
-          edit.emit({ ...node, op: "adaln-quantize", outputs: rows });
+          edit.addNode({ ...node, op: "adaln-quantize", outputs: rows });
           quantized.set(output, rows);
           continue;
         }
       }
       const x = node.op === "ternary-linear" && !node.attrs.quantized ? node.inputs[0] : undefined;
-      if (node.op !== "ternary-linear" || typeof x !== "string") {
-        edit.emit(node);
-        continue;
-      }
+      if (node.op !== "ternary-linear" || typeof x !== "string") continue;
       const inputs = [...rowsOf(x), ...node.inputs.slice(1)];
-      edit.emit({ ...node, inputs, attrs: { ...node.attrs, quantized: true } });
+      edit.put({ ...node, inputs, attrs: { ...node.attrs, quantized: true } });
     }
     return edit.finish();
   },
@@ -56,7 +54,7 @@ export const quantizeActivations: Pass = {
 /** Codes, scale of each row, sum of each row. */
 type Rows = readonly [ValueId, ValueId, ValueId];
 
-function quantizedRows(graph: Graph, edit: ForwardEditor, x: ValueId): Rows {
+function quantizedRows(graph: Graph, edit: GraphEditor, x: ValueId): Rows {
   const shape = shapeOf(graph, x);
   const rows = shape.slice(0, -1);
   return [

@@ -3,7 +3,7 @@ import { isLinear, type Linear } from "../analysis/linears.js";
 import { fitsJointly } from "../analysis/row-reads.js";
 import { type Uses, usedOnce, usesOf } from "../analysis/uses.js";
 import type { Pass, PassOptions } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 import { cutRows } from "./split-weights.js";
 
 type Part = NodeOf<"part">;
@@ -31,11 +31,12 @@ export const splitJoint: Pass = {
 };
 
 /** Linears to cut with the parts that replace them. */
-function findJoint(graph: Graph, options: PassOptions): ReadonlyMap<Node, readonly Part[]> {
+function findJoint(graph: Graph, options: PassOptions): ReadonlyMap<Linear, readonly Part[]> {
   const uses = usesOf(graph);
-  const found = new Map<Node, readonly Part[]>();
+  const found = new Map<Linear, readonly Part[]>();
   for (const node of graph.nodes) {
-    const parts = isPlainLinear(graph, node) ? partsOf(graph, uses, node) : undefined;
+    if (!isPlainLinear(graph, node)) continue;
+    const parts = partsOf(graph, uses, node);
     if (parts === undefined) continue;
     const [output = ""] = node.outputs;
     const values = parts.flatMap((part) => part.outputs);
@@ -75,19 +76,15 @@ function partsOf(graph: Graph, uses: Uses, node: Linear): readonly Part[] | unde
   return parts;
 }
 
-function split(graph: Graph, joint: ReadonlyMap<Node, readonly Part[]>): Graph {
-  const edit = new ForwardEditor(graph);
-  const gone = new Set<Node>([...joint.values()].flat());
-  for (const node of graph.nodes) {
-    const parts = joint.get(node);
-    if (parts !== undefined && isLinear(node)) {
-      for (const [i, part] of parts.entries()) emitPiece(graph, edit, node, part, i);
-    } else if (!gone.has(node)) edit.emit(node);
+function split(graph: Graph, joint: ReadonlyMap<Linear, readonly Part[]>): Graph {
+  const edit = new GraphEditor(graph);
+  for (const [node, parts] of joint) {
+    for (const [i, part] of parts.entries()) putPiece(graph, edit, node, part, i);
   }
   return edit.finish();
 }
 
-function emitPiece(graph: Graph, edit: ForwardEditor, node: Linear, part: Part, index: number): void {
+function putPiece(graph: Graph, edit: GraphEditor, node: Linear, part: Part, index: number): void {
   const { start, length } = part.attrs;
   if (typeof start !== "number" || typeof length !== "number") return;
   const inputs = node.inputs.map((id, i): ValueId | null => {
@@ -97,6 +94,6 @@ function emitPiece(graph: Graph, edit: ForwardEditor, node: Linear, part: Part, 
   const role = node.attrs.role === null ? null : `${node.attrs.role}.${index}`;
   const { outputs } = part;
   // Spelled twice: TypeScript does not keep the operation and its attributes together across a spread.
-  if (node.op === "linear") edit.emit({ ...node, inputs, outputs, attrs: { ...node.attrs, role } });
-  else edit.emit({ ...node, inputs, outputs, attrs: { ...node.attrs, role } });
+  if (node.op === "linear") edit.put({ ...node, inputs, outputs, attrs: { ...node.attrs, role } }, node);
+  else edit.put({ ...node, inputs, outputs, attrs: { ...node.attrs, role } }, node);
 }

@@ -2,7 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { isLinear, type Linear } from "../analysis/linears.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /** Pieces start at multiples of this many columns, which every tile of the GEMM families divides. */
 const COLUMN_STEP = 256;
@@ -18,11 +18,11 @@ export const splitWeights: Pass = {
   name: "split-weights",
   summary: "cuts weights that are larger than a binding of the device into several linears",
   run(graph, { options: { limits } }) {
-    const edit = new ForwardEditor(graph);
+    const edit = new GraphEditor(graph);
     for (const node of graph.nodes) {
-      const rows = isLinear(node) ? rowsThatFit(graph, node, limits.maxBindingBytes) : undefined;
-      if (rows === undefined || !isLinear(node)) edit.emit(node);
-      else emitPieces(graph, edit, node, rows);
+      if (!isLinear(node)) continue;
+      const rows = rowsThatFit(graph, node, limits.maxBindingBytes);
+      if (rows !== undefined) putPieces(graph, edit, node, rows);
     }
     return edit.finish();
   },
@@ -44,15 +44,13 @@ function rowsThatFit(graph: Graph, node: Linear, maxBytes: number): number | und
   return Math.max(COLUMN_STEP, Math.floor(maxBytes / rowBytes / COLUMN_STEP) * COLUMN_STEP);
 }
 
-function emitPieces(graph: Graph, edit: ForwardEditor, node: Linear, step: number): void {
+function putPieces(graph: Graph, edit: GraphEditor, node: Linear, step: number): void {
   const at = weightIndex(node);
   const [output = ""] = node.outputs;
   const shape = shapeOf(graph, output);
   const columns = shape.at(-1);
-  if (typeof columns !== "number") {
-    edit.emit(node);
-    return;
-  }
+  if (typeof columns !== "number") return;
+  edit.at(node);
   const pieces: ValueId[] = [];
   for (let start = 0; start < columns; start += step) {
     const length = Math.min(step, columns - start);
@@ -73,34 +71,34 @@ function emitPieces(graph: Graph, edit: ForwardEditor, node: Linear, step: numbe
       node.op === "linear"
         ? { ...node, inputs, outputs: [value], attrs: { ...node.attrs, role } }
         : { ...node, inputs, outputs: [value], attrs: { ...node.attrs, role } };
-    edit.emit(piece);
+    edit.addNode(piece);
     pieces.push(value);
   }
-  edit.emit({ op: "concat", inputs: pieces, outputs: [output], attrs: { axis: shape.length - 1 } });
+  edit.put({ op: "concat", inputs: pieces, outputs: [output], attrs: { axis: shape.length - 1 } });
 }
 
 /** Rows [start, start + length) of a constant. */
 export function cutRows(
-  edit: ForwardEditor,
+  edit: GraphEditor,
   id: ValueId,
   of: Constant,
   start: number,
   length: number,
 ): ValueId {
-  return edit.constant(`${id}.${start}`, {
+  return edit.namedConstant(`${id}.${start}`, {
     dtype: of.dtype,
     shape: [length, ...of.shape.slice(1)],
     source: { kind: "rows", of, start },
   });
 }
 
-function cutLastAxis(graph: Graph, edit: ForwardEditor, id: ValueId, start: number, length: number): ValueId {
+function cutLastAxis(graph: Graph, edit: GraphEditor, id: ValueId, start: number, length: number): ValueId {
   const shape = shapeOf(graph, id);
   const axis = shape.length - 1;
   const value = edit.value(`${id}.${start}`, {
     dtype: dtypeOf(graph, id),
     shape: [...shape.slice(0, -1), length],
   });
-  edit.emit({ op: "part", inputs: [id], outputs: [value], attrs: { axis, start, length } });
+  edit.addNode({ op: "part", inputs: [id], outputs: [value], attrs: { axis, start, length } });
   return value;
 }

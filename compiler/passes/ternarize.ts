@@ -2,7 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf } from "../../ir/graph/graph.js";
 import { isBlockRole } from "../models/index.js";
 import type { Pass } from "../pass.js";
-import { ForwardEditor } from "../rewrite/forward-editor.js";
+import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
  *   %y = linear(%x, %w, %b) {role: "double.0.img.q"}
@@ -17,26 +17,23 @@ export const ternarize: Pass = {
   summary: "replaces the weights of the block linears by ternary codes and one scale per output row",
   run(graph, { options: { ternarize: method } }) {
     if (method === "none") return graph;
-    const edit = new ForwardEditor(graph);
+    const edit = new GraphEditor(graph);
     for (const node of graph.nodes) {
       const weight = node.op === "linear" ? blockWeight(graph, node) : undefined;
-      if (node.op !== "linear" || weight === undefined) {
-        edit.emit(node);
-        continue;
-      }
+      if (node.op !== "linear" || weight === undefined) continue;
       const [x = null, w, bias = null, ...epilogue] = node.inputs;
       const rows = weight.shape[0] ?? 0;
-      const codes = edit.constant(`${w}.codes`, {
+      const codes = edit.namedConstant(`${w}.codes`, {
         dtype: "i8",
         shape: weight.shape,
         source: { kind: "ternary-codes", of: weight, method },
       });
-      const scales = edit.constant(`${w}.scales`, {
+      const scales = edit.namedConstant(`${w}.scales`, {
         dtype: "f32",
         shape: [rows],
         source: { kind: "ternary-scales", of: weight, method },
       });
-      edit.emit({
+      edit.put({
         ...node,
         op: "ternary-linear",
         inputs: [x, codes, scales, bias, ...epilogue],

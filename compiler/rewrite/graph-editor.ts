@@ -3,6 +3,7 @@ import type { Graph, Node, NodeOf, ValueId, ValueType } from "../../ir/graph/gra
 import type { OpAttrs, OpName } from "../../ir/ops/index.js";
 import { inferNode } from "../../ir/ops/infer.js";
 import type { InferSource } from "../../ir/ops/operands.js";
+import { UniqueNames } from "../../ir/unique-names.js";
 import { renameAll, renameValues, valuesReadBy } from "../analysis/subgraphs.js";
 import { dependenciesFirst, pruneGraph } from "./order.js";
 import { intsConstant, intsOf, numbersOf, scalarConstant } from "./values.js";
@@ -15,13 +16,14 @@ interface Slot {
   /** Index of a result that was read when last looked at: a node may have very many. */
   witness: number;
   /** Nodes of a smaller position come first, where dependencies allow. */
-  readonly position: number;
+  position: number;
   readonly order: number;
 }
 
 /**
- * A graph rewritten in place, for rules that apply until none does: constant-time access to producers and consumers, and edits that keep them
- * up to date. Nodes that lose their last consumer disappear at once. `finish` gives the new graph.
+ * A graph rewritten in place, by rules that apply until none does or by passes that put other nodes in the place of some:
+ * constant-time access to producers and consumers, and edits that keep them up to date. Nodes that lose their last consumer
+ * disappear at once. `finish` gives the new graph.
  */
 export class GraphEditor {
   readonly types: Map<ValueId, ValueType>;
@@ -38,6 +40,8 @@ export class GraphEditor {
   /** Positions of each value among the outputs. */
   readonly #outputsOf = new Map<ValueId, number[]>();
   readonly #source: InferSource;
+  /** Of values that are given a name; fresh ids have a ~ in theirs. */
+  readonly #names: UniqueNames;
   #nextHandle = 0;
   #nextId = 0;
   #position = 0;
@@ -54,6 +58,7 @@ export class GraphEditor {
     this.#outputNames = graph.outputs;
     for (const [i, id] of graph.outputs.entries())
       this.#outputsOf.set(id, [...(this.#outputsOf.get(id) ?? []), i]);
+    this.#names = new UniqueNames(graph.types.keys());
     this.#source = {
       types: this.types,
       ints: (id) => intsOf(this, id),
@@ -129,8 +134,7 @@ export class GraphEditor {
   /** New nodes stand where this one stands and carry its name. */
   at(node: Node): this {
     this.#nodeName = node.name;
-    const handle = this.#producers.get(node.outputs[0] ?? "");
-    this.#position = (handle === undefined ? undefined : this.#slots.get(handle)?.position) ?? this.#position;
+    this.#position = this.#slotOf(node.outputs[0])?.position ?? this.#position;
     return this;
   }
 
@@ -158,14 +162,33 @@ export class GraphEditor {
     return output;
   }
 
-  /** Adds a node whose results are fresh ids (see `freshId`); types are inferred unless given. */
-  addNode(node: Node, types: readonly ValueType[] = inferNode(node, this.#source)): void {
+  /** A new value of this type, named `base` where that is free. */
+  value(base: string, type: ValueType): ValueId {
+    const id = this.#names.claim(base);
+    this.types.set(id, type);
+    return id;
+  }
+
+  /** Adds a node whose results are new: values of known types (see `value`), or fresh ids whose types are inferred. */
+  addNode(node: Node, types: readonly ValueType[] = this.#typesOf(node)): void {
     for (const [i, id] of node.outputs.entries()) {
       const type = types[i];
       if (type !== undefined) this.types.set(id, type);
     }
     this.#insert(node);
     this.#changed(node);
+  }
+
+  #typesOf(node: Node): readonly ValueType[] {
+    const known = node.outputs.map((id) => this.types.get(id)).filter((type) => type !== undefined);
+    return known.length === node.outputs.length ? known : inferNode(node, this.#source);
+  }
+
+  /** Adds a constant and gives its value, named `base` where that is free. */
+  namedConstant(base: string, constant: Constant): ValueId {
+    const id = this.value(base, { dtype: constant.dtype, shape: constant.shape });
+    this.constants.set(id, constant);
+    return id;
   }
 
   /** Adds a constant and gives its value. */
@@ -224,6 +247,24 @@ export class GraphEditor {
     }
     this.#changed(node);
     for (const id of node.outputs) this.#consumersChanged(id);
+  }
+
+  /**
+   * Lets a node compute what another one does, of the same types: in that one's place, or where `at` stands, as long as its
+   * operands come before.
+   */
+  put(node: Node, at?: Node): void {
+    const old = this.producer(node.outputs[0]);
+    if (old === undefined) throw new Error(`nothing computes ${node.outputs[0]}`);
+    const types = node.outputs.map((id) => this.type(id));
+    const [slot, other] = [old, at].map((standing) => this.#slotOf(standing?.outputs[0]));
+    if (slot !== undefined && other !== undefined) slot.position = other.position;
+    this.replaceNode(old, node, types);
+  }
+
+  #slotOf(id: ValueId | undefined): Slot | undefined {
+    const handle = this.#producers.get(id ?? "");
+    return handle === undefined ? undefined : this.#slots.get(handle);
   }
 
   #changed(node: Node): void {
