@@ -155,6 +155,7 @@ describe.each([
     { textLength: 1e7 },
     { prompt: "x".repeat(1e6) },
     { prompt: 7 as unknown as string },
+    { sampler: "huen" as unknown as "heun" },
   ])("refuses what is out of bounds before it works: %o", async (request) => {
     const onStep = () => expect.unreachable();
     await expect(generator.generate({ prompt: PROMPT, ...request, onStep })).rejects.toMatchObject({

@@ -116,20 +116,24 @@ async function codeOf({ kernels }: LoweredProgram, target: Target): Promise<Kern
 
 const NO_WEIGHTS = { bytes: () => Promise.reject(new Error("a model without weights")) };
 
+function lowered(target: Target, channels: number): LoweredProgram {
+  const sizes = { img_tokens: 64, txt_tokens: 8, steps: 8 };
+  return lower(parseGraph(model(channels)), { target, sizes, batchAxes: new Map() });
+}
+
 async function sampled(
   device: Device,
   target: Target,
   { sampler, channels, steps }: { sampler: SamplerName; channels: number; steps: number },
 ) {
-  const sizes = { img_tokens: 64, txt_tokens: 8, steps: 8 };
-  const lowered = lower(parseGraph(model(channels)), { target, sizes, batchAxes: new Map() });
-  verifyProgram(lowered.program);
-  const loaded = await device.load(lowered.program, await codeOf(lowered, target), NO_WEIGHTS);
+  const of = lowered(target, channels);
+  verifyProgram(of.program);
+  const loaded = await device.load(of.program, await codeOf(of, target), NO_WEIGHTS);
   const geometry = latentGeometry(48, 80, 1);
   const noise = randomFloats(5, 4 * geometry.imageTokens);
   const condition = randomFloats(6, (channels - 4) * geometry.imageTokens);
   const progress: string[] = [];
-  const found = await sample(loaded, lowered.program, {
+  const found = await sample(loaded, of.program, {
     geometry,
     schedule: schedule(steps),
     latents: noise,
@@ -172,7 +176,8 @@ function suite(name: string, { target, devices }: KernelDevices, exact: boolean)
   });
 }
 
-suite("cpu, to the bit", wasmDevices(), true);
+const wasm = wasmDevices();
+suite("cpu, to the bit", wasm, true);
 suite("webgpu", wgslDevices(), false);
 suite("cuda, emulated", cudaDevices("sm_86", ["forward"]), false);
 
@@ -215,6 +220,30 @@ it("Heun's method is that of Diffusers", () => {
     for (const [i, value] of wanted.entries()) expect(found[i]).toBeCloseTo(value, 5);
     expect(UPDATE_RULES.heun.evaluations(sigmas)).toHaveLength(2 * steps - 1);
   }
+});
+
+it("refuses a sampler that a bundle does not have", async () => {
+  const { one } = wasm.devices();
+  const whole = lowered(wasm.target, 4);
+  const phases = whole.program.phases.filter(({ name }) => name !== "heun-correct");
+  const program = { ...whole.program, phases };
+  verifyProgram(program);
+  const loaded = await one!.load(program, await codeOf(whole, wasm.target), NO_WEIGHTS);
+  const geometry = latentGeometry(48, 80, 1);
+  const request = {
+    geometry,
+    schedule: schedule(2),
+    latents: randomFloats(5, 4 * geometry.imageTokens),
+    context: new Float32Array(),
+    contextTokens: 8,
+    pooled: new Float32Array(),
+    guidance: 0,
+  };
+  await expect(sample(loaded, program, { ...request, sampler: "heun" })).rejects.toMatchObject({
+    code: "TRITC_E_SAMPLER",
+    details: { expected: "euler", found: "heun" },
+  });
+  await loaded.close();
 });
 
 it("has graphs that are well-formed, and whose phases have names of their own", () => {
