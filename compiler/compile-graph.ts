@@ -12,6 +12,7 @@ import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import { type AttentionProducts, activationStorage, type Target } from "../targets/index.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
+import { choicesOf, printChoices } from "./choices.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/generate-kernels.js";
 import { interruptible } from "./interruptible.js";
 import { type LoraReport, planLora } from "./lora/merge-plan.js";
@@ -72,6 +73,8 @@ export interface CompileStages {
   readonly options: Pick<PassOptions, "ternarize" | "activations">;
   /** Largest sizes of the symbols. */
   readonly sizes: Bindings;
+  /** See `LoweringOptions`. */
+  readonly planned?: readonly Bindings[];
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** Element types of inputs and outputs as the imported graph has them. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
@@ -117,7 +120,17 @@ function plan(
   stages: Omit<CompileStages, "codegen" | "onPlan">,
   runner: RunnerOptions,
 ): Planned {
-  const { target, options: quantization, sizes, batchAxes, dtypes, attention, codes, storage } = stages;
+  const {
+    target,
+    options: quantization,
+    sizes,
+    planned,
+    batchAxes,
+    dtypes,
+    attention,
+    codes,
+    storage,
+  } = stages;
   const options: PassOptions = {
     ...quantization,
     bindings: {},
@@ -131,13 +144,17 @@ function plan(
     target,
     sizes,
     batchAxes,
+    ...(planned === undefined ? {} : { planned }),
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(attention === undefined ? {} : { attention }),
     ...(codes === undefined ? {} : { codes }),
     storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),
   });
   const { dump } = runner;
-  if (dump !== undefined) dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
+  if (dump !== undefined) {
+    dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
+    dumpText(dump, "choices.txt", `${printChoices(choicesOf(lowered.kernels))}\n`);
+  }
   checkSizes(lowered.program);
   return { graph, lowered };
 }

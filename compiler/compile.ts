@@ -23,10 +23,11 @@ import { runNeeds } from "./bundle/run-needs.js";
 import { writeFolder } from "./bundle/staging.js";
 import type { WorkFolder } from "./bundle/work-folder.js";
 import { keptFiles, writeBundle } from "./bundle/write.js";
+import { choicesOf, type KernelChoice } from "./choices.js";
 import { type Emit, toolkitFor } from "./codegen/generate-kernels.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { batchAxesOf, compileGraph, portTypesOf, withAdapters } from "./compile-graph.js";
-import { type Drawing, drawingOf, largestSizes } from "./drawing.js";
+import { type Drawing, drawingOf, largestSizes, plannedSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
 import { withFirstLooks } from "./first-looks.js";
 import { importModel } from "./import-model.js";
@@ -119,6 +120,8 @@ export interface CompileReport {
   /** Seconds of a step at the target's peak rates, by size; null where they are not known. */
   readonly stepFloors: readonly (number | null)[];
   readonly memory: MemoryReport;
+  /** Why each kernel is as it is. */
+  readonly choices: readonly KernelChoice[];
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
   readonly seconds: number;
 }
@@ -170,6 +173,7 @@ async function compileInto(
       target,
       options: { ternarize: options.ternarize, activations: options.activations },
       sizes: largestSizes(drawing),
+      planned: plannedSizes(drawing),
       batchAxes: batchAxesOf(imported, recognized),
       dtypes: portTypesOf(imported),
       attention: options.attention ?? "bf16",
@@ -239,6 +243,7 @@ async function compileInto(
       account,
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,
+      choices: choicesOf(lowered.kernels),
       unrecognized: inspection.unrecognized,
       seconds: (performance.now() - started) / 1000,
     };

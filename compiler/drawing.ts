@@ -167,11 +167,17 @@ export function sizesOf({ sampling }: Drawing, resolution: Resolution): Bindings
   return { img_tokens: imageTokens(resolution, pixelsPerToken), txt_tokens: textLength, steps };
 }
 
+/** Values of the symbols for each picture. */
+export function plannedSizes(drawing: Drawing | null): readonly Bindings[] {
+  return drawing === null ? [{}] : drawing.resolutions.map((resolution) => sizesOf(drawing, resolution));
+}
+
 /** Values of the symbols that no resolution exceeds. */
 export function largestSizes(drawing: Drawing | null): Bindings {
   if (drawing === null) return {};
-  const sizes = drawing.resolutions.map((resolution) => sizesOf(drawing, resolution));
-  return sizes.reduce((most, next) => ((next.img_tokens ?? 0) > (most.img_tokens ?? 0) ? next : most));
+  return plannedSizes(drawing).reduce((most, next) =>
+    (next.img_tokens ?? 0) > (most.img_tokens ?? 0) ? next : most,
+  );
 }
 
 /** Tokens of an input if they are a number. */

@@ -32,6 +32,8 @@ export interface LoweringOptions {
   readonly target: Target;
   /** The largest sizes to plan memory for. */
   readonly sizes: Bindings;
+  /** All sizes that kernels are chosen for; the largest alone if absent. */
+  readonly planned?: readonly Bindings[];
   /** Axis of each graph input and output that a batch runs along; null or absent: none. */
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** What activations between kernels are stored in where the kernels can; f32 if absent. */
@@ -81,9 +83,9 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
   const coefficients = lowerUpdates(lowering);
 
   const drafts = [...draft.buffers.values()];
-  const selected = draft.kernels.all;
+  const { kernels: selected, launches } = draft.choose(options.planned ?? [sizes]);
   const kernels = selected.map(({ kernel }) => kernel);
-  const phases = phasesWith(draft.launches);
+  const phases = phasesWith(launches);
   checkLimits(
     { buffers: drafts, kernels, launches: allLaunches({ phases }) },
     target.limits,

@@ -1,3 +1,4 @@
+import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js";
 import { FAMILIES } from "../../ir/families/index.js";
 import type { Kernel } from "../../ir/program/program.js";
 import { UniqueNames } from "../../ir/unique-names.js";
@@ -15,13 +16,21 @@ export interface SelectedKernel {
   readonly definition: KernelDefinition;
 }
 
+/** A kernel that launches wait for. */
+interface WantedKernel {
+  readonly family: Family;
+  /** Rows of its launches. */
+  readonly launches: Set<Dim>;
+  define(rows: readonly number[]): KernelDefinition;
+}
+
 /**
- * `select-kernels`: one kernel per family and parameters. Ids are made of family and parameters only, never
- * of names in the model.
+ * One kernel per family and parameters, chosen once all of its launches are known. Ids are made of family and parameters
+ * only, never of names in the model.
  */
 export class KernelTable {
   readonly #target: Target;
-  readonly #byKey = new Map<string, SelectedKernel>();
+  readonly #wanted = new Map<string, WantedKernel>();
   readonly #ids = new UniqueNames();
   readonly #all: SelectedKernel[] = [];
 
@@ -29,18 +38,37 @@ export class KernelTable {
     this.#target = target;
   }
 
-  get all(): readonly SelectedKernel[] {
-    return this.#all;
+  /** Wants a kernel for a launch of so many rows; the key that `choose` gives it by. */
+  want<F extends Family>(family: F, params: FamilyParams[F], rows: Dim): string {
+    const key = `${family} ${JSON.stringify(FAMILIES[family].record(params))}`;
+    const wanted = this.#wanted.get(key) ?? {
+      family,
+      launches: new Set(),
+      define: (rows) => defineKernel(family, params, this.#target, rows),
+    };
+    wanted.launches.add(rows);
+    this.#wanted.set(key, wanted);
+    return key;
   }
 
-  select<F extends Family>(family: F, params: FamilyParams[F]): SelectedKernel {
-    const key = `${family} ${JSON.stringify(FAMILIES[family].record(params))}`;
-    const known = this.#byKey.get(key);
-    if (known !== undefined) return known;
-    const definition = defineKernel(family, params, this.#target);
-    const selected = this.#add(kernelId(family, definition.kernel.params), definition);
-    this.#byKey.set(key, selected);
-    return selected;
+  /** Chooses every kernel that is wanted, for its launches at each of these sizes. */
+  choose(sizes: readonly Bindings[]): {
+    readonly all: readonly SelectedKernel[];
+    byKey(key: string): SelectedKernel;
+  } {
+    const chosen = new Map<string, SelectedKernel>();
+    for (const [key, { family, launches, define }] of this.#wanted) {
+      const definition = define(rowCounts(launches, sizes));
+      chosen.set(key, this.#add(kernelId(family, definition.kernel.params), definition));
+    }
+    return {
+      all: this.#all,
+      byKey(key) {
+        const kernel = chosen.get(key);
+        if (kernel === undefined) throw new RangeError(`no launch wanted ${key}`);
+        return kernel;
+      },
+    };
   }
 
   #add(wanted: string, definition: KernelDefinition): SelectedKernel {
@@ -51,6 +79,16 @@ export class KernelTable {
     this.#all.push(selected);
     return selected;
   }
+}
+
+/** Each number of rows once, the most first; those that these sizes decide. */
+function rowCounts(launches: Iterable<Dim>, sizes: readonly Bindings[]): readonly number[] {
+  const known = [...launches].flatMap((rows) =>
+    sizes
+      .filter((bindings) => symbolsOf(rows).every((name) => Object.hasOwn(bindings, name)))
+      .map((bindings) => evaluateDim(rows, bindings)),
+  );
+  return [...new Set(known)].sort((a, b) => b - a);
 }
 
 /** `ternary-gemm-3072x9216-i8-gelu-tanh-bias`: sizes first, then what sets the kernel apart. */

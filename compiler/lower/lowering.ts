@@ -1,4 +1,4 @@
-import { addDims, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
+import { addDims, type Bindings, type Dim, elementCount, mulDims, type Shape } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import type { FloatStorage } from "../../ir/families/contract/params.js";
@@ -11,7 +11,7 @@ import { UniqueNames } from "../../ir/unique-names.js";
 import type { AttentionProducts, Target } from "../../targets/target.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
-import { KernelTable } from "./kernel-table.js";
+import { KernelTable, type SelectedKernel } from "./kernel-table.js";
 import { columnsOf, deviceDType, type Operand, rowsOf } from "./operand.js";
 import { WeightTable } from "./weights.js";
 
@@ -38,13 +38,21 @@ export interface LaunchRequest<F extends FamilyName> {
   readonly scalars?: readonly Dim[];
 }
 
+/** A launch before its kernel is chosen. */
+interface DraftLaunch extends Omit<Launch, "kernel" | "grid"> {
+  /** The kernel's key in the table. */
+  readonly wanted: string;
+  /** What its grid has to cover. */
+  readonly sizes: readonly Dim[];
+}
+
 /** The program under construction: buffers, kernels, weights and launches of all the graphs in it. */
 export class ProgramDraft {
   readonly kernels: KernelTable;
   readonly weights: WeightTable;
   readonly buffers = new Map<string, DraftBuffer>();
   /** By phase. */
-  readonly launches: Record<string, Launch[]> = { load: [], prompt: [], step: [] };
+  readonly launches: Record<string, DraftLaunch[]> = { load: [], prompt: [], step: [] };
   readonly names = new UniqueNames();
   /** Buffers that weights are unpacked into, by what is unpacked and how. */
   readonly unpacked = new Map<string, string>();
@@ -56,6 +64,24 @@ export class ProgramDraft {
   ) {
     this.weights = new WeightTable(codes);
     this.kernels = new KernelTable(target);
+  }
+
+  /** The launches, now that all are known, with kernels that are chosen for their rows at each of these sizes. */
+  choose(planned: readonly Bindings[]): {
+    readonly kernels: readonly SelectedKernel[];
+    readonly launches: Readonly<Record<string, readonly Launch[]>>;
+  } {
+    const { all, byKey } = this.kernels.choose(planned);
+    const chosen = ({ wanted, sizes, label, ...launch }: DraftLaunch): Launch => {
+      const { kernel, definition } = byKey(wanted);
+      const grid = sizes.map((size, axis) => ({ size, tile: definition.tile[axis] ?? 1 }));
+      return { kernel: kernel.id, ...launch, grid, label };
+    };
+    const phases = Object.entries(this.launches);
+    return {
+      kernels: all,
+      launches: Object.fromEntries(phases.map(([name, made]) => [name, made.map(chosen)])),
+    };
   }
 }
 
@@ -250,18 +276,15 @@ export class Lowering {
   }
 
   launch<F extends FamilyName>({ family, params, rows, args, scalars = [] }: LaunchRequest<F>): void {
-    const { kernel, definition } = this.draft.kernels.select(family, params);
-    if (kernel.args.length !== args.length || kernel.scalars.length !== scalars.length) {
-      throw new Error(`${kernel.id}: ${args.length} arguments, ${scalars.length} scalars`);
+    const contract = FAMILIES[family].contract(params);
+    if (contract.args.length !== args.length || contract.scalars.length !== scalars.length) {
+      throw new Error(`${family}: ${args.length} arguments, ${scalars.length} scalars`);
     }
-    const { grid: sizes } = FAMILIES[family].contract(params);
-    const grid = sizes.map((size, axis) => ({
-      size: dimOf(size, { rows, scalars }),
-      tile: definition.tile[axis] ?? 1,
-    }));
+    const wanted = this.draft.kernels.want(family, params, rows);
+    const sizes = contract.grid.map((size) => dimOf(size, { rows, scalars }));
     const { launches } = this.draft;
     launches[this.#phase] ??= [];
-    launches[this.#phase]?.push({ kernel: kernel.id, rows, args, scalars, grid, label: this.#label });
+    launches[this.#phase]?.push({ wanted, sizes, rows, args, scalars, label: this.#label });
   }
 }
 

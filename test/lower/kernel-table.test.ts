@@ -5,18 +5,19 @@ import { cpu } from "../../targets/index.js";
 
 describe("the kernels of a program", () => {
   const adding = (table: KernelTable, value: number) =>
-    table.select("elementwise", {
-      rank: 1,
-      inputs: ["f32"],
-      output: "f32",
-      expression: binary("add", input(0), constant(value)),
-    }).kernel;
+    table.want(
+      "elementwise",
+      { rank: 1, inputs: ["f32"], output: "f32", expression: binary("add", input(0), constant(value)) },
+      "t",
+    );
 
   it("are apart where parameters are, in numbers that JSON has no words for too", () => {
     const table = new KernelTable(cpu);
     const values = [1, 0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
     const texts = ["1", "0", "-0", "Infinity", "-Infinity", "NaN"];
-    const kernels = values.map((value) => adding(table, value));
+    const keys = values.map((value) => adding(table, value));
+    const chosen = table.choose([]);
+    const kernels = keys.map((key) => chosen.byKey(key).kernel);
     expect(kernels.map(({ params }) => params.expression)).toEqual(texts.map((text) => `add(in0, ${text})`));
     expect(new Set(kernels.map(({ id }) => id)).size).toBe(values.length);
   });
@@ -24,6 +25,13 @@ describe("the kernels of a program", () => {
   it("are one where parameters are equal", () => {
     const table = new KernelTable(cpu);
     expect(adding(table, 0.5)).toBe(adding(table, 0.5));
-    expect(table.all).toHaveLength(1);
+    expect(table.choose([]).all).toHaveLength(1);
+  });
+
+  it("are chosen for the rows of all their launches, at every size that decides them", () => {
+    const table = new KernelTable(cpu);
+    for (const rows of ["t", "2*t", 7, "s"]) table.want("softmax", { log: false }, rows);
+    const [softmax] = table.choose([{ t: 64 }, { t: 128 }, { t: 32 }]).all;
+    expect(softmax?.definition.choices[0]?.problem.rows).toEqual([256, 128, 64, 32, 7]);
   });
 });

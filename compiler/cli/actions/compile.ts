@@ -3,6 +3,7 @@ import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
+import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
@@ -28,6 +29,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly emit: Emit;
   readonly memory: number;
   readonly resume: boolean;
+  readonly explain?: boolean;
 }
 
 export async function compileModelFile(input: string, options: CompileOptions): Promise<void> {
@@ -77,7 +79,12 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
-  terminal.summary(report, [table(rows), plans].filter((text) => text !== "").join("\n\n"));
+  const { choices, ...summary } = report;
+  const explained = options.explain === true ? printChoices(choices) : "";
+  terminal.summary(
+    options.explain === true ? report : summary,
+    [table(rows), plans, explained].filter((text) => text !== "").join("\n\n"),
+  );
 }
 
 function describeDrawing({ drawing, samplers }: CompileReport): readonly (readonly [string, string])[] {

@@ -51,6 +51,10 @@ export function addCompile(program: Command): void {
         .argParser(byteCount)
         .default(DEFAULT_MEMORY_BYTES, "2GB"),
     )
+    .option(
+      "--explain",
+      "say for each kernel which variant and numbers were chosen, why, and what was rejected",
+    )
     .option("--no-resume", "do not go on from an interrupted run: remove what it left, and leave nothing")
     .action(async (input: string, options: CompileOptions) =>
       (await import("../actions/compile.js")).compileModelFile(input, options),

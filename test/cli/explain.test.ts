@@ -1,0 +1,98 @@
+/** `tritc compile --explain`: why each kernel is as it is, as text, as JSON and in a dump. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import type { KernelChoice } from "../../compiler/choices.js";
+import { cli } from "../support/cli.js";
+
+const model = join(import.meta.dirname, "..", "models", "shapes-ternary", "transformer", "model.onnx");
+const folder = mkdtempSync(join(tmpdir(), "tritc-explain-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+async function compile(target: string, ...more: readonly string[]): Promise<string> {
+  const out = join(folder, `${target}${more.join("")}`.replaceAll(/[^a-z0-9]/g, "-"));
+  const argv = ["compile", model, "--target", target, "--emit", "source", "-o", out, ...more];
+  const { code, stdout, stderr } = await cli(argv);
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+async function choicesOf(target: string, ...more: readonly string[]): Promise<readonly KernelChoice[]> {
+  return JSON.parse(await compile(target, "--json", "--explain", ...more)).choices;
+}
+
+/** The choices of the first kernel of a family, by device. */
+function ofFamily(choices: readonly KernelChoice[], family: string): Readonly<Record<string, KernelChoice>> {
+  const first = choices.find((choice) => choice.family === family);
+  const same = choices.filter(
+    (choice) =>
+      choice.family === family && JSON.stringify(choice.params) === JSON.stringify(first?.params ?? null),
+  );
+  return Object.fromEntries(same.map((choice) => [choice.device, choice]));
+}
+
+describe("compile --explain", () => {
+  it("of the CPU: one kernel for relaxed SIMD, one for any engine, and the rows of both pictures", async () => {
+    const text = await compile("cpu", "--explain", "--resolution", "64x64,128x64");
+    expect(text).toMatch(
+      /^ternary-gemm-256x768-\S+, rows 544, 528, 512, 50, 32, 16\n {2}relaxed-simd: int8-relaxed tileN 64 tileM 32 rows 4 \(the family's first of 2 that fit\)\n {4}int8 tileN 64 tileM 32 rows 2: fits too$/m,
+    );
+    expect(text).toMatch(
+      /^ {2}any engine: int8 tileN 64 tileM 32 rows 2 \(the only candidate that fits\)\n {4}int8-relaxed tileN 64 tileM 32 rows 4: needs relaxed-simd$/m,
+    );
+  });
+
+  it("of WebGPU: what real GPUs take, and what any adapter does", async () => {
+    const { GPU, "any adapter": any } = ofFamily(await choicesOf("webgpu"), "attention");
+    expect(GPU?.config).toEqual({ variant: "flash", block: 4, valueChunks: 2 });
+    expect(any).toMatchObject({
+      config: { variant: "rows", rows: 32 },
+      reason: "the only candidate that fits",
+      candidates: [
+        { config: { variant: "flash", valueChunks: 2 }, cost: null, rejected: "needs hardware" },
+        { config: { variant: "flash", valueChunks: 1 }, cost: null, rejected: "needs hardware" },
+        { config: { variant: "rows" }, cost: null, rejected: null },
+      ],
+    });
+  });
+
+  it("of several architectures: a choice for each, with what it lacks", async () => {
+    vi.stubEnv("TRITC_DUMP", join(folder, "dump"));
+    const choices = await choicesOf("cuda-portable");
+    const attention = ofFamily(choices, "attention");
+    const variants = Object.entries(attention).map(([name, { config }]) => [
+      name,
+      config.variant,
+      config.from,
+    ]);
+    expect(Object.fromEntries(variants.map(([name, ...rest]) => [name, rest]))).toEqual({
+      sm_75: ["mma", "sm_75"],
+      sm_80: ["mma", "sm_80"],
+      sm_86: ["mma", "sm_86"],
+      sm_89: ["mma", "sm_86"],
+      sm_90a: ["hopper", undefined],
+      sm_100a: ["mma", "sm_86"],
+      sm_120a: ["mma", "sm_86"],
+    });
+    expect(attention.sm_80?.candidates.map(({ config, rejected }) => [config.variant, rejected])).toEqual([
+      ["hopper", "needs sm_90a"],
+      ["int8", "products of int8 are not asked for"],
+      ["mma", "needs sm_86"],
+      ["mma", null],
+      ["mma", null],
+      ["simt", null],
+    ]);
+    expect(ofFamily(choices, "ternary-gemm").sm_90a?.config).toMatchObject({
+      variant: "int8-hopper",
+      stages: 6,
+    });
+    const dumped = readFileSync(join(folder, "dump", "choices.txt"), "utf8");
+    expect(dumped).toMatch(/^ {2}sm_86, sm_89, sm_100a, sm_120a: mma from sm_86 warps 4/m);
+  });
+
+  it("is not asked for: no choices", async () => {
+    expect(JSON.parse(await compile("cpu", "--json"))).not.toHaveProperty("choices");
+  });
+});
