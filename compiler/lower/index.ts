@@ -15,11 +15,11 @@ import { copy } from "./elementwise.js";
 import { elideConcat } from "./elide-concat.js";
 import type { SelectedKernel } from "./kernel-table.js";
 import { Lowering, ProgramDraft } from "./lowering.js";
+import { narrowValues } from "./narrow-values.js";
 import { lowerNodes, requireKernels } from "./nodes.js";
 import type { Operand } from "./operand.js";
 import { type MemoryReport, planMemory } from "./plan-memory.js";
 import { scatteredRows } from "./scattered-rows.js";
-import { narrowValues } from "./storage.js";
 import { lowerUpdates, sampleOf } from "./updates.js";
 import type { WeightTensor } from "./weights.js";
 

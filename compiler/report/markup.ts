@@ -44,7 +44,7 @@ export interface ChartText {
 
 export function renderChart(chart: Chart): string {
   const { title, width, height, rects, lines, texts } = chart;
-  return renderTemplate("report/chart.svg.hbs", {
+  return renderTemplate("html/chart.svg.hbs", {
     title: escapeHtml(title),
     width,
     height,
@@ -72,7 +72,7 @@ export function renderTable(
   rows: readonly (readonly (string | number)[])[],
 ): string {
   const kinds = heads.map((head) => (head.startsWith("#") ? "number" : "text"));
-  return renderTemplate("report/table.html.hbs", {
+  return renderTemplate("html/table.html.hbs", {
     heads: heads.map((head, i) => ({ text: escapeHtml(head.replace(/^#/, "")), class: kinds[i] ?? "text" })),
     cells: rows.flatMap((row) =>
       row.map((cell, i) => ({
@@ -93,7 +93,7 @@ export interface Section {
 }
 
 export function renderPage(title: string, summary: string, sections: readonly Section[]): string {
-  return renderTemplate("report/page.html.hbs", {
+  return renderTemplate("html/page.html.hbs", {
     title: escapeHtml(title),
     summary: escapeHtml(summary),
     sections: sections.map(({ heading, note, body }) => ({

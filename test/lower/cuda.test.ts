@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../../benchmarks/flux-graph.js";
 import { planProgram } from "../../benchmarks/gpu/plan.js";
 import { lower } from "../../compiler/lower/index.js";
-import { narrowValues } from "../../compiler/lower/storage.js";
+import { narrowValues } from "../../compiler/lower/narrow-values.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import type { Launch, Program } from "../../ir/program/program.js";
 import { targetByName } from "../../targets/index.js";
