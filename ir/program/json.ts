@@ -71,7 +71,7 @@ const port = object<ProgramPort>({ ...portMembers, buffer: string });
 const kernelArg = object<KernelArg>({
   name: string,
   dtype,
-  access: oneOf("read", "write", "read-write"),
+  access: oneOf("read", "write"),
   byRow: boolean,
 });
 

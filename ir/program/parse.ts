@@ -114,7 +114,7 @@ function readKernel(r: TextReader): Kernel {
 }
 
 function readKernelArg(r: TextReader, name: string): KernelArg {
-  const access = oneOf(r, ["read", "write", "read-write"]);
+  const access = oneOf(r, ["read", "write"]);
   return { name, access, dtype: oneOf(r, DEVICE_DTYPES), byRow: r.accept("rows") };
 }
 

@@ -153,7 +153,7 @@ export interface KernelConfig {
 export interface KernelArg {
   readonly name: string;
   readonly dtype: DeviceDType;
-  readonly access: "read" | "write" | "read-write";
+  readonly access: "read" | "write";
   /** True: row m of the launch touches row m of this argument only, so a launch may be split along rows. */
   readonly byRow: boolean;
 }
