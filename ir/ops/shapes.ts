@@ -1,128 +1,15 @@
-import { addDims, type Dim, divDims, elementCount, mulDims, type Shape, subDims, sumDims } from "../dim.js";
+import { divDims, elementCount, mulDims, type Shape } from "../dim.js";
 import { MANY, oneOf, op, orNull } from "./definition.js";
-import type { Operands } from "./operands.js";
 import { sameAsFirst, tensor } from "./results.js";
-import { sliceExtent } from "./slice.js";
+import {
+  concatResult,
+  padResult,
+  rangeResult,
+  reshapeResult,
+  sliceResult,
+  splitSizes,
+} from "./shape-results.js";
 import { MOVES, PLAIN, RESHAPES } from "./traits.js";
-
-/** The shape a reshape gives, or null where a dimension cannot be found. */
-export function reshapedShape(
-  from: Shape | null,
-  to: readonly Dim[],
-  allowZero: boolean,
-  quotient: (a: Dim, b: Dim) => Dim | undefined = divDims,
-): Shape | null {
-  const target: Dim[] = [];
-  for (const [i, d] of to.entries()) {
-    const copied = d === 0 && !allowZero ? from?.[i] : d;
-    if (copied === undefined) return null;
-    target.push(copied);
-  }
-  const open = target.indexOf(-1);
-  if (open < 0) return target;
-  if (from === null) return null;
-  const size = quotient(elementCount(from), elementCount(target.filter((_, i) => i !== open)));
-  if (size === undefined) return null;
-  target[open] = size;
-  return target;
-}
-
-function reshape(o: Operands, allowZero: boolean): Shape | null {
-  const to = o.ints(1);
-  if (to === undefined) return null;
-  const from = o.shape(0);
-  const shape = reshapedShape(from, to, allowZero, (a, b) => o.quotient(a, b));
-  if (from === null) return shape;
-  const before = elementCount(from);
-  const after = shape === null ? "unknown" : elementCount(shape);
-  const mismatch = typeof before === "number" && typeof after === "number" && before !== after;
-  const inexact = shape === null && to.includes(-1) && typeof before === "number";
-  if (mismatch || inexact) {
-    o.fail(`a shape of ${before} elements, as [${from.join(", ")}] has`, `[${to.join(", ")}]`);
-  }
-  if (shape !== null) o.unify(before, elementCount(shape), "the elements of a reshape");
-  return shape;
-}
-
-function concat(o: Operands, axisAttr: number): Shape | null {
-  const shapes: Shape[] = [];
-  for (let i = 0; i < o.count; i++) {
-    const shape = o.shape(i);
-    if (shape === null) return null;
-    shapes.push(shape);
-  }
-  const first = shapes[0] ?? [];
-  const axis = o.axis(axisAttr, first.length);
-  const other = shapes.find((shape) => shape.length !== first.length);
-  if (other !== undefined) o.fail(`operands of rank ${first.length}`, `rank ${other.length}`);
-  return first.map((d, i) =>
-    i === axis
-      ? sumDims(shapes.map((shape) => shape[i] ?? 1))
-      : shapes.reduce(
-          (size, shape) => o.unify(size, shape[i] ?? 1, `axis ${i} of a concatenation along ${axis}`),
-          d,
-        ),
-  );
-}
-
-/** Sizes of the parts of a split; null where they are not known. */
-function splitSizes(o: Operands, axisAttr: number): readonly Dim[] | null {
-  const given = o.ints(1);
-  if (given !== undefined) return given;
-  const shape = o.shape(0);
-  if (o.has(1) || shape === null) return null;
-  const parts = o.results;
-  const size = shape[o.axis(axisAttr, shape.length)] ?? 1;
-  const exact = divDims(size, parts);
-  if (exact !== undefined) return new Array<Dim>(parts).fill(exact);
-  if (typeof size !== "number") return null;
-  const chunk = Math.ceil(size / parts);
-  return Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(chunk, size - i * chunk)));
-}
-
-function slice(o: Operands): Shape | null {
-  const shape = o.shape(0);
-  const starts = o.ints(1);
-  const ends = o.ints(2);
-  const steps = o.has(4) ? o.plainInts(4) : starts?.map(() => 1);
-  const axes = o.has(3) ? o.plainInts(3) : starts?.map((_, i) => i);
-  if (shape === null || !starts || !ends || !axes || !steps) return null;
-  const result = [...shape];
-  for (const [i, a] of axes.entries()) {
-    const axis = o.axis(a, shape.length);
-    const extent = sliceExtent(shape[axis] ?? 1, starts[i] ?? 0, ends[i] ?? 0, steps[i] ?? 1);
-    if (extent === undefined) return null;
-    result[axis] = extent.length;
-  }
-  return result;
-}
-
-function range(o: Operands): Shape | null {
-  const value = (i: number): Dim | undefined => (o.ints(i) ?? o.numbers(i))?.[0];
-  const [start, limit, delta] = [value(0), value(1), value(2)];
-  if (start === undefined || limit === undefined || delta === undefined) return null;
-  if (typeof start === "number" && typeof limit === "number" && typeof delta === "number") {
-    const count = Math.max(0, Math.ceil((limit - start) / delta));
-    return Number.isSafeInteger(count)
-      ? [count]
-      : o.fail("a finite range", `${start} to ${limit} by ${delta}`);
-  }
-  const count = divDims(subDims(limit, start), delta);
-  return count === undefined ? null : [count];
-}
-
-function pad(o: Operands): Shape | null {
-  const shape = o.shape(0);
-  const pads = o.ints(1);
-  const axes = o.has(3) ? o.plainInts(3) : shape?.map((_, i) => i);
-  if (shape === null || pads === undefined || axes === undefined) return null;
-  const result = [...shape];
-  for (const [i, a] of axes.entries()) {
-    const axis = o.axis(a, shape.length);
-    result[axis] = addDims(addDims(result[axis] ?? 1, pads[i] ?? 0), pads[i + axes.length] ?? 0);
-  }
-  return result;
-}
 
 /** Parts and joins along another axis than the batch: any but the first, or a first one that counts tokens. */
 function besideBatch({ axis }: { readonly axis: number }, x: Shape): boolean {
@@ -153,7 +40,7 @@ export const shapes = {
   reshape: op({
     operands: 2,
     attrs: { allowZero: "bool" },
-    infer: (o, { allowZero }) => tensor(o.dtype(0), reshape(o, allowZero)),
+    infer: (o, { allowZero }) => tensor(o.dtype(0), reshapeResult(o, allowZero)),
     traits: { ...RESHAPES, perStep: (_, { rank }) => rank >= 1, recognized: () => true },
   }),
   /** (x, shape): two-way broadcasting, as ONNX Expand. */
@@ -225,7 +112,7 @@ export const shapes = {
   concat: op({
     operands: [1, MANY],
     attrs: { axis: "axis" },
-    infer: (o, { axis }) => tensor(o.dtype(0), concat(o, axis)),
+    infer: (o, { axis }) => tensor(o.dtype(0), concatResult(o, axis)),
     traits: {
       ...MOVES,
       moves: "all",
@@ -258,7 +145,7 @@ export const shapes = {
   slice: op({
     operands: [3, 5],
     attrs: {},
-    infer: (o) => tensor(o.dtype(0), slice(o)),
+    infer: (o) => tensor(o.dtype(0), sliceResult(o)),
     traits: MOVES,
   }),
   /** (x) → the part of one axis from `start`, `length` long; canonical form of slice, split and chunk */
@@ -295,7 +182,7 @@ export const shapes = {
   pad: op({
     operands: [2, 4],
     attrs: { mode: oneOf("constant", "reflect", "edge", "wrap") },
-    infer: (o) => tensor(o.dtype(0), pad(o)),
+    infer: (o) => tensor(o.dtype(0), padResult(o)),
     traits: PLAIN,
   }),
   /** (shape) → filled with value */
@@ -309,7 +196,7 @@ export const shapes = {
   range: op({
     operands: 3,
     attrs: {},
-    infer: (o) => tensor(o.dtype(0), range(o)),
+    infer: (o) => tensor(o.dtype(0), rangeResult(o)),
     traits: PLAIN,
   }),
   /** (x, k?) */

@@ -3,7 +3,7 @@ import type { Dim, Shape } from "../../ir/dim.js";
 import type { Node, ValueType } from "../../ir/graph/graph.js";
 import { inferNode } from "../../ir/ops/infer.js";
 import { compareDims } from "../../ir/ops/operands.js";
-import { reshapedShape } from "../../ir/ops/shapes.js";
+import { reshapedShape } from "../../ir/ops/shape-results.js";
 import { sliceExtent } from "../../ir/ops/slice.js";
 
 const MAX = 2 ** 63;

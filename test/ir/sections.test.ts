@@ -5,7 +5,17 @@ import { isOpName, OP_NAMES, OPS, SECTIONS } from "../../ir/ops/index.js";
 
 /** Folders with a file for each section that they have something for, and their other files. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  "ir/ops": ["definition", "frequencies", "index", "infer", "operands", "results", "slice", "traits"],
+  "ir/ops": [
+    "definition",
+    "frequencies",
+    "index",
+    "infer",
+    "operands",
+    "results",
+    "shape-results",
+    "slice",
+    "traits",
+  ],
   "ir/interpret": ["index", "value"],
   "compiler/onnx/ops": ["contrib", "index"],
   "compiler/onnx-export/ops": ["index"],
