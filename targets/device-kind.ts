@@ -1,4 +1,5 @@
 import { HARDWARE, PACKED_DOT } from "../ir/families/launch/features.js";
+import type { Language } from "../ir/program/program.js";
 import { WASM_SCRATCH_BYTES } from "./cpu/abi.js";
 import { cudaRunsOn } from "./cuda/abi.js";
 import { ARCHITECTURES, type Architecture, type ArchitectureFacts } from "./cuda/architectures.js";
@@ -25,30 +26,48 @@ export interface CudaKind {
 }
 
 /** The kinds of devices that kernels of a target are chosen for, one choice each. */
-export function deviceKinds({ language, features, limits, cuda }: Target): readonly DeviceKind[] {
-  const threads = limits.maxWorkgroupInvocations;
-  if (language === "cuda") {
+export function deviceKinds(target: Target): readonly DeviceKind[] {
+  return KINDS[target.language](target);
+}
+
+const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]>> = {
+  wat(target) {
+    const engine = (name: string, features: readonly string[]) =>
+      plainKind(target, name, features, WASM_SCRATCH_BYTES);
+    const { features } = target;
+    return [
+      ...(features.length > 0 ? [engine(features.join(", "), features)] : []),
+      engine("any engine", []),
+    ];
+  },
+  wgsl(target) {
+    const { maxWorkgroupStorageBytes: bytes } = target.limits;
+    return [
+      plainKind(target, "GPU", [HARDWARE, PACKED_DOT], bytes),
+      plainKind(target, "any adapter", [], bytes),
+    ];
+  },
+  cuda({ limits, cuda }) {
     return (cuda?.architectures ?? []).map((architecture) => {
       const facts = ARCHITECTURES[architecture];
-      const { sharedBytesPerBlock: sharedBytes } = facts;
       return {
         name: architecture,
         features: [],
-        threads,
-        sharedBytes,
+        threads: limits.maxWorkgroupInvocations,
+        sharedBytes: facts.sharedBytesPerBlock,
         cuda: { architecture, facts, gpu: cuda?.gpu ?? null },
       };
     });
-  }
-  const kind = (name: string, has: readonly string[]): DeviceKind => ({
-    name,
-    features: has,
-    threads,
-    sharedBytes: language === "wat" ? WASM_SCRATCH_BYTES : limits.maxWorkgroupStorageBytes,
-    cuda: null,
-  });
-  if (language === "wgsl") return [kind("GPU", [HARDWARE, PACKED_DOT]), kind("any adapter", [])];
-  return [...(features.length > 0 ? [kind(features.join(", "), features)] : []), kind("any engine", [])];
+  },
+};
+
+function plainKind(
+  { limits }: Target,
+  name: string,
+  features: readonly string[],
+  sharedBytes: number,
+): DeviceKind {
+  return { name, features, threads: limits.maxWorkgroupInvocations, sharedBytes, cuda: null };
 }
 
 /** Whether all devices of a kind run a kernel that needs a feature. */

@@ -2,6 +2,7 @@ import type { Family } from "../ir/families/contract/family.js";
 import { launchOf, needsOf } from "../ir/families/launch/form.js";
 import type { KernelConfig, Language } from "../ir/program/program.js";
 import { deviceKinds, hasFeature } from "../targets/device-kind.js";
+import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
 import { type Choice, choose } from "./choice/choose.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
@@ -9,9 +10,6 @@ import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
 import type { TemplateValues } from "./template-values.js";
 import { type HeaderOptions, wgslHeader } from "./wgsl/header.js";
-
-/** The ends of the names of a language's templates. */
-const ENDINGS: Readonly<Record<Language, string>> = { wat: "wat", wgsl: "wgsl", cuda: "cu" };
 
 /**
  * The kernels of a family with these parameters, one choice for each kind of device of the target: the definition of the most
@@ -51,7 +49,7 @@ export function define<P>(
         cuda: language === "cuda" ? { sharedBytes, tile, persistent, tensorMaps } : null,
       },
       language,
-      template: `${name}/${config.variant}.${ENDINGS[language]}.hbs`,
+      template: `${name}/${config.variant}.${SOURCE_ENDINGS[language]}.hbs`,
       values: {
         ...templates.values(params, config, given),
         ...valuesOf(language, name, templates.header?.(params) ?? {}, given),
