@@ -1,3 +1,4 @@
+import type { Language } from "../../program/program.js";
 import { roundUp, type WeightLayout } from "./arguments.js";
 import { size, type ValuesOf, word } from "./params.js";
 
@@ -16,21 +17,23 @@ export const TERNARY_BLOCKS = {
   cuda: { i8: { channels: 64, k: 128 }, float: { channels: 64, k: 128 } },
 } as const;
 
-/** What ternary weights are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
-export const multiplied = word("i8", "bf16", "f32");
-
 /** What decides the layout of ternary weights. */
-export const ternaryMatrix = { n: size, k: size, activations: multiplied };
+export const ternaryMatrix = {
+  n: size,
+  k: size,
+  /** What they are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
+  activations: word("i8", "bf16", "f32"),
+};
 export type TernaryLayout = ValuesOf<typeof ternaryMatrix>;
 
 /** The layout that unpack-trits makes and ternary-gemm reads. */
-export function ternaryLayout({ n, k, activations: rows }: TernaryLayout): WeightLayout {
-  const words = (language: keyof typeof TERNARY_BLOCKS) => {
-    const block = TERNARY_BLOCKS[language][rows === "i8" ? "i8" : "float"];
+export function ternaryLayout({ n, k, activations }: TernaryLayout): WeightLayout {
+  const words = (language: Language) => {
+    const block = TERNARY_BLOCKS[language][activations === "i8" ? "i8" : "float"];
     return (roundUp(n, block.channels) * roundUp(k, block.k)) / 16;
   };
   return {
-    name: `ternary ${n} x ${k} for ${rows}`,
+    name: `ternary ${n} x ${k} for ${activations}`,
     words: { wat: words("wat"), wgsl: words("wgsl"), cuda: words("cuda") },
   };
 }
