@@ -30,7 +30,7 @@ function stop(name: keyof typeof EXIT_CODES): TritcError {
 }
 process.once("SIGINT", () => stop("SIGINT"));
 process.once("SIGTERM", () => stop("SIGTERM"));
-stopOnInterrupt(() => stop("SIGINT"));
+stopOnInterrupt(() => stop("SIGINT"), interrupted.signal);
 
 // Whoever reads our output may stop early, as `head` does: that is no failure of ours.
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CompareOptions } from "../actions/compare.js";
+import { loaded } from "../loaded.js";
 import { withDeviceOptions, withOutputOptions } from "../options.js";
 import { withSamplingOptions } from "./run.js";
 
@@ -16,6 +17,6 @@ export function addCompare(program: Command): void {
       "the PNG to write: each row a prompt, reference left, bundle right; - for stdout",
     )
     .action(async (reference: string, bundle: string, options: CompareOptions) =>
-      (await import("../actions/compare.js")).compareModels(reference, bundle, options),
+      (await loaded(import("../actions/compare.js"), options)).compareModels(reference, bundle, options),
     );
 }

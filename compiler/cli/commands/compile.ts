@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { CompileOptions } from "../actions/compile.js";
+import { loaded } from "../loaded.js";
 import { byteCount, loraOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addCompile(program: Command): void {
@@ -57,6 +58,6 @@ export function addCompile(program: Command): void {
     )
     .option("--no-resume", "do not go on from an interrupted run: remove what it left, and leave nothing")
     .action(async (input: string, options: CompileOptions) =>
-      (await import("../actions/compile.js")).compileModelFile(input, options),
+      (await loaded(import("../actions/compile.js"), options)).compileModelFile(input, options),
     );
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { EvalOptions } from "../actions/eval.js";
+import { loaded } from "../loaded.js";
 import { loraOption, withDeviceOptions, withOutputOptions } from "../options.js";
 
 export function addEval(program: Command): void {
@@ -20,6 +21,6 @@ export function addEval(program: Command): void {
     .addOption(loraOption())
     .option("--interpret", "bundle: run its graph in the reference interpreter instead of its kernels")
     .action(async (model: string, options: EvalOptions) =>
-      (await import("../actions/eval.js")).evaluate(model, options),
+      (await loaded(import("../actions/eval.js"), options)).evaluate(model, options),
     );
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { WEIGHT_FORMS, WEIGHT_TYPES } from "../../onnx-export/format.js";
 import type { ExportOnnxOptions } from "../actions/export-onnx.js";
+import { loaded } from "../loaded.js";
 import { positiveInteger, withOutputOptions } from "../options.js";
 
 export function addExportOnnx(program: Command): void {
@@ -33,6 +34,6 @@ export function addExportOnnx(program: Command): void {
       new Option("--opset <n>", "21 to 25; default: 21, or 25 for 2-bit weights").argParser(positiveInteger),
     )
     .action(async (input: string, options: ExportOnnxOptions) =>
-      (await import("../actions/export-onnx.js")).exportModel(input, options),
+      (await loaded(import("../actions/export-onnx.js"), options)).exportModel(input, options),
     );
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { InspectOptions } from "../actions/inspect.js";
+import { loaded } from "../loaded.js";
 import { withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addInspect(program: Command): void {
@@ -36,6 +37,6 @@ export function addInspect(program: Command): void {
       "an .onnx file, a folder with one, a Diffusers folder, or a FLUX.1 .safetensors checkpoint",
     )
     .action(async (path: string, options: InspectOptions) =>
-      (await import("../actions/inspect.js")).inspectModel(path, options),
+      (await loaded(import("../actions/inspect.js"), options)).inspectModel(path, options),
     );
 }

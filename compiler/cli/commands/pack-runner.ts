@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { PackRunnerOptions } from "../actions/pack-runner.js";
+import { loaded } from "../loaded.js";
 import { withOutputOptions } from "../options.js";
 
 export function addPackRunner(program: Command): void {
@@ -11,6 +12,6 @@ export function addPackRunner(program: Command): void {
     .requiredOption("-o, --out <file>", "the .tar.gz to write; - for stdout")
     .option("--node <file>", "the Node.js binary to take along; default: the one that runs this")
     .action(async (folders: string[], options: PackRunnerOptions) =>
-      (await import("../actions/pack-runner.js")).packRunnerArchive(folders, options),
+      (await loaded(import("../actions/pack-runner.js"), options)).packRunnerArchive(folders, options),
     );
 }

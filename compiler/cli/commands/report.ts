@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { ReportCommandOptions } from "../actions/report.js";
+import { loaded } from "../loaded.js";
 import { withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addReport(program: Command): void {
@@ -19,6 +20,6 @@ export function addReport(program: Command): void {
         .default("int8"),
     )
     .action(async (path: string, options: ReportCommandOptions) =>
-      (await import("../actions/report.js")).writeReport(path, options),
+      (await loaded(import("../actions/report.js"), options)).writeReport(path, options),
     );
 }

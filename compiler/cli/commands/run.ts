@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { MAX_STEPS } from "../../../ir/bounds.js";
 import { DEFAULT_SAMPLER, SAMPLERS } from "../../../ir/sampling/rules/index.js";
+import { loaded } from "../loaded.js";
 import {
   finiteNumber,
   promptWeightsOption,
@@ -61,6 +62,6 @@ export function addRun(program: Command): void {
     .option("--latents-out <file>", "also write the last latents, as tensor `result` (.safetensors)")
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .action(async (bundle: string, options: RunOptions) =>
-      (await import("../actions/run.js")).runBundle(bundle, options),
+      (await loaded(import("../actions/run.js"), options)).runBundle(bundle, options),
     );
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { SampleModelOptions } from "../actions/sample-model.js";
+import { loaded } from "../loaded.js";
 import { withOutputOptions } from "../options.js";
 
 export function addSampleModel(program: Command): void {
@@ -7,6 +8,6 @@ export function addSampleModel(program: Command): void {
     .description("write a small FLUX pipeline that draws coloured shapes, to try things with")
     .requiredOption("-o, --out <folder>", "the folder to write: new or empty")
     .action(async (options: SampleModelOptions) =>
-      (await import("../actions/sample-model.js")).writeSample(options),
+      (await loaded(import("../actions/sample-model.js"), options)).writeSample(options),
     );
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { VerifyOptions } from "../actions/verify.js";
+import { loaded } from "../loaded.js";
 import { withDeviceOptions, withOutputOptions } from "../options.js";
 
 export function addVerify(program: Command): void {
@@ -9,6 +10,6 @@ export function addVerify(program: Command): void {
     .option("--against <model>", "also say how far the bundle is from this model (ternary weights: far)")
     .option("--inputs <file>", "safetensors to run it on; - for stdin; default: random inputs of small size")
     .action(async (path: string, options: VerifyOptions) =>
-      (await import("../actions/verify.js")).verifyBundle(path, options),
+      (await loaded(import("../actions/verify.js"), options)).verifyBundle(path, options),
     );
 }
