@@ -17,7 +17,6 @@ import { withoutBuffer } from "../../ir/program/graph-ports.js";
 import { printProgram } from "../../ir/program/json.js";
 import { SOURCE_ENDINGS } from "../../targets/source-files.js";
 import type { KernelArtifact } from "../codegen/generate-kernels.js";
-import { entryModule } from "../deploy/module.js";
 import type { Drawing } from "../drawing.js";
 import { interruptible } from "../interruptible.js";
 import type { LoweredProgram } from "../lower/index.js";
@@ -86,6 +85,8 @@ export async function writeBundle(
     if (kernel.binary !== null) await write(binaryPath(kernel), kernel.binary);
   }
   const { inputs, outputs } = lowered.program;
+  // What writes modules takes half a second to load, in which no event comes in: the rest of a compilation does without it.
+  const { entryModule } = await import("../deploy/module.js");
   const entry = entryModule({ inputs, outputs, drawing });
   await write("index.js", entry.js);
   await write("index.d.ts", entry.types);

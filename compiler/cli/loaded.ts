@@ -1,7 +1,7 @@
 import type { CliIo } from "./io.js";
 
 /**
- * The module that does a command's work. Ctrl-C that came while it loaded is an event that waits: it is let in, and ends the
+ * Modules that do a command's work. Ctrl-C that came while they loaded is an event that waits: it is let in, and ends the
  * command, before work begins that lets none in.
  */
 export async function loaded<T>(module: Promise<T>, { io }: { readonly io: CliIo }): Promise<T> {

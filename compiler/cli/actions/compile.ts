@@ -12,6 +12,7 @@ import { printResolution } from "../../resolutions.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
 import { refuseBundle } from "../is-bundle.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { describePlans } from "../plan-text.js";
@@ -40,7 +41,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);
   const signal = options.io.interruptSignal();
-  const { compileModel } = await import("../../compile.js");
+  const { compileModel } = await loaded(import("../../compile.js"), options);
   const progress = phases(terminal);
   const report = await compileModel({
     input,

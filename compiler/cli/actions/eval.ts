@@ -1,6 +1,7 @@
 import { serialize } from "../../../ir/format/safetensors.js";
 import type { LoraRequest } from "../../lora/read.js";
 import { describeLora } from "../describe-lora.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
 import { Output } from "../output.js";
 import { readTensors } from "../safetensors-file.js";
@@ -16,7 +17,7 @@ export interface EvalOptions extends CommonOptions, DeviceOptions {
 
 export async function evaluate(model: string, options: EvalOptions): Promise<void> {
   const output = await Output.open(options, "safetensors");
-  const { evaluateFile } = await import("../evaluate-file.js");
+  const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
   const inputs = await readTensors(options.inputs, options);
   const { outputs, ranOn, lora } = await evaluateFile(model, inputs, options);
   await output.write([serialize(outputs)]);

@@ -2,6 +2,7 @@ import type { WeightForm, WeightType } from "../../onnx-export/format.js";
 import type { ExportReport } from "../../onnx-export/index.js";
 import type { Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
@@ -19,7 +20,7 @@ export async function exportModel(input: string, options: ExportOnnxOptions): Pr
   checkFolderPath(options.out);
   const { io, out, weights, ternarize, type, opset } = options;
   const signal = io.interruptSignal();
-  const { exportOnnx } = await import("../../onnx-export/index.js");
+  const { exportOnnx } = await loaded(import("../../onnx-export/index.js"), options);
   const progress = terminal.progress("exporting", "tensors");
   const report = await exportOnnx({
     input,

@@ -6,6 +6,7 @@ import type { Inspection } from "../../inspect.js";
 import type { Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
 import { refuseBundle } from "../is-bundle.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { describeFit, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
@@ -21,11 +22,14 @@ export interface InspectOptions extends CommonOptions, PlanOptions {
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
   refuseBundle(path, "inspect");
   const target = options.target === undefined ? undefined : targetByName(options.target);
-  const [{ inspectGraph }, { importModel }, { recognition }] = await Promise.all([
-    import("../../inspect.js"),
-    import("../../import-model.js"),
-    import("../../recognize/recognition.js"),
-  ]);
+  const [{ inspectGraph }, { importModel }, { recognition }] = await loaded(
+    Promise.all([
+      import("../../inspect.js"),
+      import("../../import-model.js"),
+      import("../../recognize/recognition.js"),
+    ]),
+    options,
+  );
   const reader = fileReader();
   try {
     const imported = importModel(path);
@@ -36,11 +40,14 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       new Terminal(options).result(inspection, describe(inspection));
       return;
     }
-    const [{ planModel }, { manifestMemory }, { pipelineConfigOf }] = await Promise.all([
-      import("../../account/plan-model.js"),
-      import("../../account/size-plan.js"),
-      import("../../bundle/pipeline-files.js"),
-    ]);
+    const [{ planModel }, { manifestMemory }, { pipelineConfigOf }] = await loaded(
+      Promise.all([
+        import("../../account/plan-model.js"),
+        import("../../account/size-plan.js"),
+        import("../../bundle/pipeline-files.js"),
+      ]),
+      options,
+    );
     const { account } = planModel(imported, recognized, reader, {
       target,
       pipeline: recognized.model === undefined ? undefined : pipelineConfigOf(path),

@@ -6,6 +6,7 @@ import { fileReader } from "../../file-reader.js";
 import type { Ternarize } from "../../pass.js";
 import { formatBytes } from "../../units.js";
 import { isBundle } from "../is-bundle.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { Output } from "../output.js";
 
@@ -19,8 +20,10 @@ export interface ReportCommandOptions extends CommonOptions, PlanOptions {
 export async function writeReport(path: string, options: ReportCommandOptions): Promise<void> {
   const output = await Output.open(options, "HTML");
   const targets = targetsOf(path, options.target);
-  const { renderReport } = await import("../../report/report.js");
-  const { bundleSubject, modelSubjects } = await import("../../report/subjects.js");
+  const [{ renderReport }, { bundleSubject, modelSubjects }] = await loaded(
+    Promise.all([import("../../report/report.js"), import("../../report/subjects.js")]),
+    options,
+  );
   const name = basename(resolve(path));
   let html: string;
   if (targets === null) {

@@ -2,6 +2,7 @@ import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import { filesBelow } from "../../bundle/occupant.js";
 import { formatCount, formatDifference } from "../../units.js";
+import { loaded } from "../loaded.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
 import { randomInputs } from "../random-inputs.js";
 import { relativeError } from "../relative-error.js";
@@ -30,7 +31,7 @@ async function refuseStrangers(bundle: string, { files }: Manifest): Promise<voi
 const KERNEL_TOLERANCE = 1e-3;
 
 export async function verifyBundle(path: string, options: VerifyOptions): Promise<void> {
-  const { evaluateFile } = await import("../evaluate-file.js");
+  const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
   const { openBundle } = await import("../../../runtime/node/bundle.js");
   const bundle = await openBundle(path);
   await refuseStrangers(path, bundle.manifest);
