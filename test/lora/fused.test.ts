@@ -190,7 +190,7 @@ describe("a bundle", () => {
   afterAll(() => device.close());
 
   it.each(["lycoris-dora-columns", "control"])("holds %s", async (name) => {
-    const imported = importModel(oracleFolder());
+    const imported = importModel(oracleFolder(files));
     const file = join(ORACLES, name, "lora.safetensors");
     const { graph: recognized } = withAdapters(recognize(imported, reader), [{ file, scale: 1 }], reader);
     const compiled = await compileGraph(recognized, reader, {

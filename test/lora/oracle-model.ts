@@ -8,7 +8,7 @@ import { reader } from "../recognize/models.js";
 import { diffusersConfig, fluxModel, type Tensors, writeDiffusers } from "../support/diffusers-model.js";
 import { fluxInputs } from "../support/flux-builder.js";
 import { type FluxInput, type FluxSize, type FluxStyle, TINY, TORCHSCRIPT } from "../support/flux-style.js";
-import { modelFiles } from "../support/model-files.js";
+import type { ModelFiles } from "../support/model-files.js";
 
 /** A FLUX of sizes that Diffusers' own class has too: four times the width in its MLPs, 256 frequencies. */
 const SIZE: FluxSize = { ...TINY, singles: 1, mlp: 128, frequencies: 256 };
@@ -16,23 +16,24 @@ const SIZE: FluxSize = { ...TINY, singles: 1, mlp: 128, frequencies: 256 };
 /** Adapters by case; see `oracles/make.py`. */
 export const ORACLES = join(import.meta.dirname, "oracles");
 
-const files = modelFiles();
-
 /** The model that the adapters in `oracles/` were made for, as the folder of a transformer. */
-export function oracleFolder(): string {
-  return folderOf(fluxModel(SIZE).diffusers);
+export function oracleFolder(files: ModelFiles): string {
+  return folderOf(files, fluxModel(SIZE).diffusers);
 }
 
 /** A model of those sizes as an ONNX export in some style and as a folder, recognized. */
-export function styledModel(style: FluxStyle): { readonly onnx: Graph; readonly folder: Graph } {
+export function styledModel(
+  files: ModelFiles,
+  style: FluxStyle,
+): { readonly onnx: Graph; readonly folder: Graph } {
   const { onnx, diffusers } = fluxModel(SIZE, 1, undefined, style);
   return {
     onnx: recognize(importModel(files.save(onnx)), reader),
-    folder: recognize(importModel(folderOf(diffusers)), reader),
+    folder: recognize(importModel(folderOf(files, diffusers)), reader),
   };
 }
 
-function folderOf(tensors: Tensors): string {
+function folderOf(files: ModelFiles, tensors: Tensors): string {
   const folder = mkdtempSync(join(files.root, "folder-"));
   writeDiffusers(folder, diffusersConfig(SIZE), tensors, 1);
   return folder;

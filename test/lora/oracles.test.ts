@@ -10,6 +10,7 @@ import { interpret } from "../../ir/interpret/index.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { reader } from "../recognize/models.js";
 import { type FluxStyle, STYLES, TORCHSCRIPT } from "../support/flux-style.js";
+import { modelFiles } from "../support/model-files.js";
 import { relativeError } from "../support/run-compiled.js";
 import { ORACLES, oracleFolder, oracleInputs, styledModel } from "./oracle-model.js";
 
@@ -83,7 +84,8 @@ function isKnown(input: [string, Tensor | undefined]): input is [string, Tensor]
   return input[1] !== undefined;
 }
 
-const folder = recognize(importModel(oracleFolder()), reader);
+const files = modelFiles();
+const folder = recognize(importModel(oracleFolder(files)), reader);
 
 it("has a form for every case", () => expect(Object.keys(FORMS).sort()).toEqual([...CASES].sort()));
 
@@ -106,7 +108,7 @@ describe.each([
   ["an export in the original formulation", { ...TORCHSCRIPT, ...STYLES["original implementation"] }],
   ["an export with joined linears", FUSED],
 ])("%s", (_, style) => {
-  const model = styledModel(style);
+  const model = styledModel(files, style);
 
   it.each([
     "lycoris-dora-columns",

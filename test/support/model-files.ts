@@ -10,7 +10,7 @@ export interface ModelFiles {
   save(bytes: Uint8Array): string;
 }
 
-/** Call it at the top of a test file. */
+/** Call it at the top of a test file. In a module that several import, the first of them would remove it. */
 export function modelFiles(): ModelFiles {
   const root = mkdtempSync(join(tmpdir(), "tritc-models-"));
   afterAll(() => rmSync(root, { recursive: true }));
