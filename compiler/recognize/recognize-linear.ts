@@ -2,6 +2,7 @@ import { elementCount, type Shape } from "../../ir/dim.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
 import type { LinearAttrs } from "../../ir/ops/linears.js";
 import type { Pass } from "../pass.js";
+import { transposed } from "../passes/fold-constants/lazy.js";
 import { Rewriter } from "../rewrite/rewriter.js";
 
 const PLAIN: LinearAttrs = { role: null, activation: "none", gated: false };
@@ -71,7 +72,8 @@ function linear(
   rewriter: Rewriter,
   x: ValueId,
   w: ValueId,
-  transposed: boolean,
+  /** Whether the rows of w are outputs already, [out, in]. */
+  outputRows: boolean,
   output: ValueId,
   b?: ValueId,
 ): void {
@@ -80,13 +82,7 @@ function linear(
   if (constant?.shape.length !== 2 || shape === undefined || rewriter.constant(x) !== undefined) return;
   // A vector operand loses its row axis in matmul; linear keeps one.
   if ((rewriter.shape(x)?.length ?? 0) < 2) return;
-  const [rows = 0, columns = 0] = constant.shape;
-  const weight = transposed
-    ? w
-    : rewriter.addConstant(
-        { dtype: constant.dtype, shape: [columns, rows], source: { kind: "transpose", of: constant } },
-        w,
-      );
+  const weight = outputRows ? w : rewriter.addConstant(transposed(constant), w);
   emit(rewriter, b === undefined ? [x, weight] : [x, weight, b], shape, output);
 }
 

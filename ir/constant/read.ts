@@ -11,7 +11,7 @@ import {
   sumElements,
 } from "./adapted.js";
 import { storedBytes } from "./bytes.js";
-import type { ByteReader, Constant } from "./constant.js";
+import type { ByteReader, Constant, TernaryMethod } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
 import { dequantize } from "./dequantize.js";
 import { addLowRank } from "./low-rank.js";
@@ -30,8 +30,17 @@ export function readConstant(
   reader: ByteReader,
   bindings: Bindings = NO_BINDINGS,
 ): Tensor {
-  const data = new Evaluation(reader, bindings).elements(constant, 0, countOf(constant.shape));
-  return { dtype: constant.dtype, shape: constant.shape, data };
+  return constantReader(reader, bindings)(constant);
+}
+
+/** Reads whole constants, one after the other: the scales found on the way to ternary codes are not found again. */
+export function constantReader(reader: ByteReader, bindings: Bindings): (constant: Constant) => Tensor {
+  const scales: KnownScales = new WeakMap();
+  return (constant) => {
+    const evaluation = new Evaluation(reader, bindings, scales);
+    const data = evaluation.elements(constant, 0, countOf(constant.shape));
+    return { dtype: constant.dtype, shape: constant.shape, data };
+  };
 }
 
 /**
@@ -56,11 +65,18 @@ export function readRows(
   return { dtype: constant.dtype, shape: constant.shape.length === 0 ? [] : [end - start, ...rest], data };
 }
 
+/** Scales of the weights of which all codes were read. */
+type KnownScales = WeakMap<Constant, { readonly method: TernaryMethod; readonly scales: Float32Array }>;
+
 /** Evaluates recipes by flat element ranges, which makes reshapes and row selections free. */
 class Evaluation {
+  /** All scales, or zero points, of quantized weights: each range of rows needs them. */
+  private readonly factors = new Map<Constant, NumberData>();
+
   constructor(
     private readonly reader: ByteReader,
     private readonly bindings: Bindings,
+    private readonly scales: KnownScales = new WeakMap(),
   ) {}
 
   /** Elements `from` to `to` of the row-major order. */
@@ -181,12 +197,17 @@ class Evaluation {
     const { source, dtype, shape } = constant;
     if (source.kind !== "dequantize") throw new Error("not a dequantized constant");
     const codes = numbers(this.elements(source.codes, from, to));
-    const scale = numbers(this.elements(source.scale, 0, countOf(source.scale.shape)));
-    const zero = source.zeroPoint;
-    const zeros = zero === null ? null : numbers(this.elements(zero, 0, countOf(zero.shape)));
+    const scale = this.allOf(source.scale);
+    const zeros = source.zeroPoint === null ? null : this.allOf(source.zeroPoint);
     const out = new Float32Array(to - from);
     dequantize(codes, from, scale, zeros, { shape, axis: source.axis, blockSize: source.blockSize }, out);
     return rounded(dtype, out);
+  }
+
+  private allOf(constant: Constant): NumberData {
+    const data = this.factors.get(constant) ?? this.numbers(constant, 0, countOf(constant.shape));
+    this.factors.set(constant, data);
+    return data;
   }
 
   /** Reads the rows that hold the elements, of `of` and `up`, and all of `down`. */
@@ -214,6 +235,8 @@ class Evaluation {
     if (source.kind !== "ternary-codes" && source.kind !== "ternary-scales") throw new Error("not ternary");
     const width = countOf(source.of.shape.slice(1));
     const codesWanted = source.kind === "ternary-codes";
+    const known = this.scales.get(source.of);
+    if (!codesWanted && known?.method === source.method) return known.scales.slice(from, to);
     const first = codesWanted ? Math.floor(from / width) : from;
     const last = codesWanted ? Math.ceil(to / width) : to;
     const codes = new Int8Array(codesWanted ? (last - first) * width : width);
@@ -229,6 +252,9 @@ class Evaluation {
         const line = floats.subarray((r - row) * width, (r - row + 1) * width);
         scales[r - first] = ternarizeRow(line, source.method, codes.subarray(at, at + width));
       }
+    }
+    if (codesWanted && scales.length === source.of.shape[0]) {
+      this.scales.set(source.of, { method: source.method, scales });
     }
     return codesWanted ? codes.subarray(from - first * width, to - first * width) : scales;
   }

@@ -1,5 +1,5 @@
-import type { ByteReader } from "../constant/constant.js";
-import { readConstant } from "../constant/read.js";
+import type { ByteReader, Constant } from "../constant/constant.js";
+import { constantReader } from "../constant/read.js";
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
 import { TritcError } from "../errors.js";
 import { type Graph, type Node, type NodeOf, subgraphsOf, type ValueId } from "../graph/graph.js";
@@ -105,12 +105,15 @@ const MOST_ITERATIONS = 200_000;
 class Machine {
   private readonly lastUses = new Map<Graph, readonly (readonly ValueId[])[]>();
   private readonly small = new Map<ValueId, Tensor>();
+  private readonly read: (constant: Constant) => Tensor;
   private iterations = 0;
 
   constructor(
     private readonly options: InterpretOptions,
     private readonly bindings: Bindings,
-  ) {}
+  ) {
+    this.read = constantReader(options.reader, bindings);
+  }
 
   lookup(scope: Scope, id: ValueId): Value {
     for (let s: Scope | null = scope; s !== null; s = s.parent) {
@@ -120,7 +123,7 @@ class Machine {
       if (constant === undefined) continue;
       const cached = this.small.get(id);
       if (cached !== undefined) return cached;
-      const tensor = readConstant(constant, this.options.reader, this.bindings);
+      const tensor = this.read(constant);
       if (tensor.data.length <= SMALL_ELEMENTS) this.small.set(id, tensor);
       return tensor;
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ByteReader, Constant, ConstantSource } from "../../ir/constant/constant.js";
+import type { ByteReader, Constant, ConstantSource, TernaryMethod } from "../../ir/constant/constant.js";
 import {
   bfloatBits,
   decodeBfloat,
@@ -8,7 +8,7 @@ import {
   roundToBfloat,
   roundToHalf,
 } from "../../ir/constant/float16.js";
-import { readConstant, readRows } from "../../ir/constant/read.js";
+import { constantReader, readConstant, readRows } from "../../ir/constant/read.js";
 import { byteLength, type DType } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
 import { codeRowBytes, packCodeRow } from "../../ir/ternary/storage.js";
@@ -223,6 +223,29 @@ describe("recipes", () => {
       ...readConstant(derived("f32", [2], { kind: "ternary-scales", of: exact, method: "absmean" }), NONE)
         .data,
     ]).toEqual([0.5, 0.25]);
+  });
+  it("a weight is read once for its codes and then its scales", () => {
+    const reader = memory({ w: new Uint8Array(Float32Array.from(values).buffer) });
+    const weight = derived("f32", [6, 4], { kind: "file", file: "w", offset: 0, length: 96 });
+    const codes = (of: Constant) => derived("i8", [6, 4], { kind: "ternary-codes", of, method: "exact" });
+    const scales = (of: Constant, method: TernaryMethod) =>
+      derived("f32", [6], { kind: "ternary-scales", of, method });
+    const read = constantReader(reader, {});
+    expect(read(codes(weight)).data).toEqual(readConstant(codes(base), NONE).data);
+    expect(read(scales(weight, "exact")).data).toEqual(readConstant(scales(base, "exact"), NONE).data);
+    expect(reader.ranges).toHaveLength(1);
+    expect(read(scales(weight, "absmean")).data).toEqual(readConstant(scales(base, "absmean"), NONE).data);
+  });
+  it("a transposed weight's scales are read once", () => {
+    const reader = memory({ w: randomBytes(160), s: new Uint8Array(new Float32Array(4).fill(2).buffer) });
+    const file = (dtype: DType, shape: number[], name: string, length: number) =>
+      derived(dtype, shape, { kind: "file", file: name, offset: 0, length });
+    const codes = file("i8", [40, 4], "w", 160);
+    const scale = file("f32", [4], "s", 16);
+    const source = { kind: "dequantize", codes, scale, zeroPoint: null, axis: 1, blockSize: 0 } as const;
+    const of = derived("f32", [40, 4], source);
+    readConstant(derived("f32", [4, 40], { kind: "transpose", of }), reader);
+    expect(reader.ranges.filter(([offset, length]) => offset === 0 && length === 16)).toHaveLength(1);
   });
   it.each([
     ["trits", "trits"],
