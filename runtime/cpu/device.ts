@@ -4,7 +4,7 @@ import { oneAtATime } from "../one-at-a-time.js";
 import { checkStallSeconds } from "../stall.js";
 import { engineFeatures } from "./features.js";
 import { loadCpuProgram } from "./program.js";
-import type { SpawnThread } from "./threads.js";
+import { type SpawnThread, ThreadPool } from "./thread-pool.js";
 
 export interface CpuDeviceOptions {
   /** Threads in all, the calling one included; default 1. More than one needs `spawn`. */
@@ -27,11 +27,11 @@ export interface CpuDeviceOptions {
  */
 export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<Device> {
   const shareable = typeof SharedArrayBuffer !== "undefined";
-  const spawn = shareable ? options.spawn : undefined;
+  const pool = shareable && options.spawn !== undefined ? new ThreadPool(options.spawn) : undefined;
   const threads = checkWhole("threads", options.threads ?? 1, 1, MAX_THREADS);
   const team = {
-    threads: spawn === undefined ? 1 : threads,
-    spawn,
+    threads: pool === undefined ? 1 : threads,
+    pool,
     callerWorks: options.callerWorks ?? true,
     stallSeconds: checkStallSeconds(options.stallSeconds),
   };
@@ -41,6 +41,6 @@ export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<D
     description: `WebAssembly, ${team.threads} thread${team.threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
     load: (program, code, weights, loadOptions) =>
       loadCpuProgram(program, code, weights, { team, features, memoryBytes }, loadOptions),
-    close: async () => undefined,
+    close: async () => pool?.close(),
   });
 }

@@ -18,7 +18,9 @@ export type ThreadMessage =
       readonly run: number;
       readonly version: number;
       readonly phases: readonly string[];
-    };
+    }
+  /** Nothing is kept of what was told: the next message is another program's start. */
+  | { readonly type: "end" };
 
 /** What a thread answers: one report per run, and one with run 0 when it has its kernels. */
 export interface ThreadReport {
@@ -168,6 +170,13 @@ export function createParticipant(
         break;
       case "run":
         follow(message.run, message.version, message.phases);
+        break;
+      case "end":
+        control = new Int32Array(4);
+        lastRun = 0;
+        memory = undefined;
+        kernels = [];
+        tables = {};
         break;
     }
   };

@@ -15,38 +15,19 @@ import {
   type ThreadMessage,
   type ThreadReport,
 } from "./participant.js";
-
-/** A started worker thread. */
-export interface ThreadHandle {
-  post(message: ThreadMessage): void;
-  /** Whether the thread, while idle, keeps the process from ending; at first it does not. */
-  keepAlive(alive: boolean): void;
-  terminate(): Promise<void>;
-}
-
-/**
- * Starts a worker thread that runs `source`, a script which finds `port` in its scope: `port.listen(handler)` and
- * `port.post(report)`. Errors of the thread itself go to `onError`.
- */
-export type SpawnThread = (
-  source: string,
-  onReport: (report: ThreadReport) => void,
-  onError: (error: unknown) => void,
-) => ThreadHandle;
+import type { LentThread, ThreadOwner, ThreadPool } from "./thread-pool.js";
 
 /** How the device's own thread behaves. */
 export interface ThreadOptions {
   /** Threads in all. */
   readonly threads: number;
   /** Absent: everything runs on the calling thread. */
-  readonly spawn: SpawnThread | undefined;
+  readonly pool: ThreadPool | undefined;
   /** The calling thread may block, so it takes a share. False where it has to answer: a page, Ctrl-C. */
   readonly callerWorks: boolean;
   /** Seconds without any progress after which the threads are stopped. */
   readonly stallSeconds: number;
 }
-
-const SOURCE = `port.listen((${createParticipant.toString()})((report) => port.post(report), true));`;
 
 /** Threads that run launches one after the other, together, over one shared memory. */
 export class ThreadTeam {
@@ -54,7 +35,7 @@ export class ThreadTeam {
   /** First free address behind the control block and the scratch areas. */
   readonly firstFree: number;
   private readonly caller: ((message: ThreadMessage) => void) | undefined;
-  private readonly workers: readonly ThreadHandle[];
+  private readonly workers: readonly LentThread[];
   private readonly control: Int32Array;
   /** Runs so far; a report of an earlier run comes late and means nothing. */
   private runs = 0;
@@ -77,7 +58,7 @@ export class ThreadTeam {
     private readonly options: ThreadOptions,
     launches: number,
   ) {
-    const { threads, spawn } = options;
+    const { threads, pool } = options;
     const controlWords = WASM_CONTROL_HEAD + 2 * launches;
     const scratchAreas = wasmScratchAreas(launches);
     this.firstFree = wasmFirstFree(threads, launches);
@@ -85,13 +66,16 @@ export class ThreadTeam {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: WASM_MAX_PAGES, shared: true });
     this.control = new Int32Array(this.memory.buffer, WASM_CONTROL_ADDRESS, controlWords);
     const onReport = (report: ThreadReport) => this.reported(report);
-    const onError = (error: unknown) => this.fail(threadFault(`a worker thread ended: ${String(error)}`));
-    const alone = spawn === undefined || (threads === 1 && options.callerWorks);
+    const owner: ThreadOwner = {
+      onReport,
+      onError: (error) => this.fail(threadFault(`a worker thread ended: ${String(error)}`)),
+    };
+    const alone = pool === undefined || (threads === 1 && options.callerWorks);
     this.caller = alone || options.callerWorks ? createParticipant(onReport, false) : undefined;
     const workers = alone ? 0 : threads - (this.caller === undefined ? 0 : 1);
     this.workers = Array.from({ length: workers }, () => {
-      if (spawn === undefined) throw new Error("workers without a way to start them");
-      return spawn(SOURCE, onReport, onError);
+      if (pool === undefined) throw new Error("workers without a way to start them");
+      return pool.take(owner);
     });
     const members = this.members();
     members.forEach((post, index) => {
@@ -148,8 +132,10 @@ export class ThreadTeam {
     if (this.caller === undefined || Atomics.load(this.control, 0) !== 0) await this.allReported();
   }
 
+  /** Idle threads go back to where they came from. */
   async close(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    const idle = this.dead === undefined && this.pending === 0;
+    await Promise.all(this.workers.map((worker) => (idle ? worker.release() : worker.terminate())));
   }
 
   private members(): readonly ((message: ThreadMessage) => void)[] {

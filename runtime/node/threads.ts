@@ -1,16 +1,16 @@
 import { Worker } from "node:worker_threads";
 import type { ThreadReport } from "../cpu/participant.js";
-import type { SpawnThread } from "../cpu/threads.js";
+import type { SpawnThread } from "../cpu/thread-pool.js";
 
 const PORT = `const { parentPort } = require("node:worker_threads");
 const port = { listen: (handler) => parentPort.on("message", handler), post: (report) => parentPort.postMessage(report) };
 `;
 
 /** Worker threads of Node. They do not keep the process alive. */
-export const spawnNodeThread: SpawnThread = (source, onReport, onError) => {
+export const spawnNodeThread: SpawnThread = (source, owner) => {
   const worker = new Worker(PORT + source, { eval: true });
-  worker.on("message", (report: ThreadReport) => onReport(report));
-  worker.on("error", onError);
+  worker.on("message", (report: ThreadReport) => owner.onReport(report));
+  worker.on("error", (error) => owner.onError(error));
   worker.unref();
   return {
     post: (message) => worker.postMessage(message),

@@ -4,7 +4,7 @@ import { phasesWith } from "../../ir/program/phases.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { createCpuDevice } from "../../runtime/cpu/device.js";
 import { engineFeatures } from "../../runtime/cpu/features.js";
-import type { SpawnThread } from "../../runtime/cpu/threads.js";
+import type { SpawnThread } from "../../runtime/cpu/thread-pool.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
 import { spawnNodeThread } from "../../runtime/node/threads.js";
 import { byPhase } from "../support/phases.js";
@@ -279,7 +279,7 @@ describe("cpu device", () => {
   });
 
   it("reports a worker thread that ends instead of waiting for it", async () => {
-    const spawn: SpawnThread = (_source, _onReport, onError) => {
+    const spawn: SpawnThread = (_source, { onError }) => {
       setTimeout(() => onError(new Error("blocked by policy")), 5);
       return { post: () => undefined, keepAlive: () => undefined, terminate: async () => undefined };
     };
@@ -297,6 +297,59 @@ describe("cpu device", () => {
     loaded.write("x", new Float32Array(9).fill(1));
     for (let i = 0; i < 50; i++) await loaded.run(["prompt", "step"], i % 3);
     expect(await loaded.read("other")).toEqual(new Float32Array(9).fill(2 + 26));
+    await device.close();
+  });
+
+  it("lends a program's threads to the next, all of them new to it, and ends them when it closes", async () => {
+    let [started, ended] = [0, 0];
+    const spawn: SpawnThread = (source, owner) => {
+      started += 1;
+      const thread = spawnNodeThread(source, owner);
+      const terminate = () => {
+        ended += 1;
+        return thread.terminate();
+      };
+      return { ...thread, terminate };
+    };
+    const device = await createCpuDevice({ threads: 2, spawn, callerWorks: false });
+    const code = await codeOf({ add: ADD });
+    const drawn = async (runs: number, tokens: number) => {
+      const loaded = await device.load(ARENA, code, WEIGHTS);
+      await loaded.bind({ tokens });
+      loaded.write("x", new Float32Array(tokens).fill(1));
+      for (let i = 0; i < runs; i++) await loaded.run(["prompt", "step"], 0);
+      expect(await loaded.read("other")).toEqual(new Float32Array(tokens).fill(2 + 15));
+      return loaded;
+    };
+    // The second has fewer runs behind it than the first: its own count begins at one.
+    for (const [runs, tokens] of [
+      [5, 9],
+      [1, 4],
+      [2, 70],
+    ] as const) {
+      const loaded = await drawn(runs, tokens);
+      await loaded.close();
+      await loaded.close();
+    }
+    expect([started, ended]).toEqual([2, 0]);
+    const open = await Promise.all([drawn(1, 3), drawn(2, 5)]);
+    expect([started, ended]).toEqual([4, 0]);
+    await open[0].close();
+    await device.close();
+    await open[1].close();
+    expect([started, ended]).toEqual([4, 4]);
+  });
+
+  it("lends no thread that was stopped", async () => {
+    const device = await createCpuDevice({
+      threads: 2,
+      spawn: spawnNodeThread,
+      callerWorks: false,
+      stallSeconds: 1,
+    });
+    await expect(device.load(ARENA, await codeOf({ add: ENDLESS }), WEIGHTS)).rejects.toThrow(/stopped/);
+    const loaded = await device.load(ARENA, await codeOf({ add: ADD }), WEIGHTS);
+    await loaded.bind({ tokens: 2 });
     await device.close();
   });
 
