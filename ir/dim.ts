@@ -13,6 +13,11 @@ export type Shape = readonly Dim[];
 /** monomial (sorted symbol names joined by `*`; `""` is the constant term) → coefficient */
 type Polynomial = Map<string, number>;
 
+/** Dimensions that were parsed: a graph has few, and asks again and again. */
+const parsed = new Map<string, ReadonlyMap<string, number>>();
+const MOST_PARSED = 1024;
+const LONGEST_PARSED = 256;
+
 const SYMBOL = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 
 /** A symbol as a Dim. Characters a symbol may not hold become `_`. */
@@ -21,12 +26,19 @@ export function symbol(name: string): Dim {
   return SYMBOL.test(clean) ? clean : `_${clean}`;
 }
 
-function parse(dim: Dim): Polynomial {
+function parse(dim: Dim): ReadonlyMap<string, number> {
+  if (typeof dim === "number") return new Map(dim === 0 ? [] : [["", dim]]);
+  const known = parsed.get(dim);
+  if (known !== undefined) return known;
+  const poly = parseText(dim);
+  if (dim.length > LONGEST_PARSED) return poly;
+  if (parsed.size >= MOST_PARSED) parsed.clear();
+  parsed.set(dim, poly);
+  return poly;
+}
+
+function parseText(dim: string): Polynomial {
   const poly: Polynomial = new Map();
-  if (typeof dim === "number") {
-    if (dim !== 0) poly.set("", dim);
-    return poly;
-  }
   for (const term of dim.replace(/-/g, "+-").split("+")) {
     if (term === "") continue;
     const negative = term.startsWith("-");
@@ -49,7 +61,7 @@ function addTerm(poly: Polynomial, monomial: string, coefficient: number): void 
   else poly.set(monomial, sum);
 }
 
-function print(poly: Polynomial): Dim {
+function print(poly: ReadonlyMap<string, number>): Dim {
   if (poly.size === 0) return 0;
   const constant = poly.get("");
   if (poly.size === 1 && constant !== undefined) return constant;
@@ -92,6 +104,8 @@ export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return a * b;
   if (a === 1) return b;
   if (b === 1) return a;
+  if (typeof a === "number") return scaled(b, a);
+  if (typeof b === "number") return scaled(a, b);
   const product: Polynomial = new Map();
   const [left, right] = [parse(a), parse(b)];
   if (left.size * right.size > MOST_TERMS) throw tooManyTerms(left.size, right.size);
@@ -101,6 +115,12 @@ export function mulDims(a: Dim, b: Dim): Dim {
       addTerm(product, names.join("*"), ca * cb);
     }
   }
+  return print(product);
+}
+
+function scaled(dim: Dim, factor: number): Dim {
+  const product: Polynomial = new Map();
+  for (const [monomial, c] of parse(dim)) addTerm(product, monomial, c * factor);
   return print(product);
 }
 
@@ -149,7 +169,7 @@ export function divDims(a: Dim, b: Dim): Dim | undefined {
 }
 
 /** Leading term in graded lexicographic order, which makes polynomial division well founded. */
-function leading(poly: Polynomial): readonly [string, number] | undefined {
+function leading(poly: ReadonlyMap<string, number>): readonly [string, number] | undefined {
   let best: readonly [string, number] | undefined;
   for (const entry of poly) {
     if (best === undefined || compareMonomials(entry[0], best[0]) > 0) best = entry;

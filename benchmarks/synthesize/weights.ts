@@ -65,7 +65,8 @@ function studentPool(next: () => number): Float32Array {
 
 /** The pool in bf16, rounded to nearest even. */
 function pool(unit: Float32Array, center: number, scale: number): Buffer {
-  const values = unit.map((x) => center + scale * x);
+  const values = new Float32Array(unit.length);
+  for (let i = 0; i < unit.length; i++) values[i] = center + scale * (unit[i] ?? 0);
   const words = new Uint32Array(values.buffer);
   const bits = new Uint16Array(words.length);
   for (let i = 0; i < words.length; i++) {

@@ -18,10 +18,18 @@ const MOST_ELEMENTS = 1 << 16;
  * order; undefined for others. `fold-constants` makes every constant of up to 4096 elements readable here.
  */
 export function elementsOf(constant: Constant): readonly number[] | undefined {
+  const known = ELEMENTS.get(constant);
+  if (known !== undefined) return known;
   if (countOf(constant.shape) > MOST_ELEMENTS || !inMemory(constant)) return undefined;
   if (constant.source.kind === "dims") return constant.source.dims as readonly number[];
-  return Array.from<number | bigint, number>(readConstant(constant, NO_FILES).data, Number);
+  const elements = Array.from<number | bigint, number>(readConstant(constant, NO_FILES).data, Number);
+  if (elements.length <= MOST_KEPT) ELEMENTS.set(constant, elements);
+  return elements;
 }
+
+/** Elements of small constants that were asked for: rules ask again and again. */
+const ELEMENTS = new WeakMap<Constant, readonly number[]>();
+const MOST_KEPT = 4096;
 
 const NO_FILES: ByteReader = {
   read(file) {

@@ -27,15 +27,23 @@ export function dequantize(
   const inner = countOf(shape.slice(axis + 1));
   const size = shape[axis] ?? 1;
   const blocks = blockSize === 0 ? size : Math.ceil(size / blockSize);
+  if (blockSize === 0 || scale.length === 1) {
+    // Runs of elements along which the index of the axis, and with it the scale, is one.
+    const run = scale.length === 1 ? Number.POSITIVE_INFINITY : inner;
+    let s = scale.length === 1 ? 0 : Math.floor(from / inner) % size;
+    for (let k = 0; k < out.length; ) {
+      const end = Math.min(out.length, k + run - ((from + k) % run));
+      const zero = zeroPoint === null ? 0 : zeroPoint[s]!;
+      const factor = scale[s]!;
+      for (; k < end; k++) out[k] = (codes[k]! - zero) * factor;
+      s = s + 1 === size ? 0 : s + 1;
+    }
+    return;
+  }
   for (let k = 0; k < out.length; k++) {
     const i = from + k;
-    let s = 0;
-    if (scale.length > 1) {
-      const along = Math.floor(i / inner) % size;
-      if (blockSize === 0) s = along;
-      else
-        s = (Math.floor(i / (inner * size)) * blocks + Math.floor(along / blockSize)) * inner + (i % inner);
-    }
+    const along = Math.floor(i / inner) % size;
+    const s = (Math.floor(i / (inner * size)) * blocks + Math.floor(along / blockSize)) * inner + (i % inner);
     out[k] = (codes[k]! - (zeroPoint === null ? 0 : zeroPoint[s]!)) * scale[s]!;
   }
 }

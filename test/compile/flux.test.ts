@@ -36,8 +36,12 @@ function imported(name: string, style: FluxStyle): Graph {
 
 type Quantization = { readonly ternarize: "none" | "exact"; readonly activations: "f32" | "int8" };
 
+/** What recognition makes of a model: the same with any quantization. */
+const recognizedModels = new Map<Graph, Graph>();
+
 async function compiled(model: Graph, options: Quantization): Promise<Compiled> {
-  const recognized = recognize(model, reader);
+  const recognized = recognizedModels.get(model) ?? recognize(model, reader);
+  recognizedModels.set(model, recognized);
   const batchAxes = batchAxesOf(model, recognized);
   return compileGraph(recognized, reader, { target: cpu, options, sizes: {}, batchAxes });
 }

@@ -10,7 +10,8 @@ import { type MemoryLimits, UNLIMITED } from "../../compiler/pass.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Device } from "../../runtime/device.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
-import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
+import { openAdapter } from "../../runtime/node/webgpu.js";
+import { createWebGpuDevice } from "../../runtime/webgpu/device.js";
 import { cpu, type Target, webgpu } from "../../targets/index.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
@@ -33,11 +34,18 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-async function compiled(name: string, target: Target, limits: MemoryLimits): Promise<Compiled> {
+function recognizedStyle(name: string) {
   const file = join(folder, `${name}.onnx`);
   writeFileSync(file, buildFlux(STYLES[name] as FluxStyle, SIZE));
   const model = importOnnx(file);
-  const recognized = recognize(model, reader);
+  return { model, recognized: recognize(model, reader) };
+}
+
+async function compiled(
+  { model, recognized }: ReturnType<typeof recognizedStyle>,
+  target: Target,
+  limits: MemoryLimits,
+): Promise<Compiled> {
   return compileGraph(recognized, reader, {
     target: { ...target, limits: { ...target.limits, ...limits } },
     options: { ternarize: "exact", activations: "int8" },
@@ -63,37 +71,67 @@ const dynamic = Object.keys(STYLES).filter(
   (name) => STYLES[name]?.tokens !== null && STYLES[name]?.residuals !== "stacked",
 );
 
+/** A device that holds to the limits, and one that runs the reference. */
+interface Devices {
+  readonly limited: Device;
+  readonly unlimited: Device;
+}
+
+async function cpuDevices(): Promise<Devices> {
+  const device = await createNodeCpuDevice({ threads: 2 });
+  return { limited: device, unlimited: device };
+}
+
+/** Both on one device of the adapter, which compiles each shader once: the software adapter is slow at it. */
+async function webgpuDevices(): Promise<Devices> {
+  const { adapter } = await openAdapter({ software: "always" });
+  let requested: Promise<GPUDevice> | undefined;
+  const one: GPUAdapter = Object.create(adapter, {
+    info: { value: adapter.info },
+    features: { value: adapter.features },
+    limits: { value: adapter.limits },
+    requestDevice: {
+      value: (wanted: GPUDeviceDescriptor) => (requested ??= adapter.requestDevice(wanted)),
+    },
+  });
+  return {
+    limited: await createWebGpuDevice(one, { limits: LIMITS }),
+    unlimited: await createWebGpuDevice(one),
+  };
+}
+
 describe.each([
-  { target: cpu, names: dynamic, open: () => createNodeCpuDevice({ threads: 2 }) },
+  { target: cpu, names: dynamic, open: cpuDevices },
   {
     target: webgpu,
     // The software adapter compiles shaders slowly.
     names: ["torchscript", "original implementation"],
-    open: () => createNodeWebGpuDevice({ software: "always", limits: LIMITS }),
+    open: webgpuDevices,
   },
 ])("$target.name", ({ target, names, open }) => {
-  let device: Device;
+  let devices: Devices;
   beforeAll(async () => {
-    device = await open();
+    devices = await open();
   }, 120_000);
-  afterAll(() => device.close());
+  afterAll(async () => {
+    await devices.limited.close();
+    await devices.unlimited.close();
+  });
 
   it.each(names)(
     "%s",
     async (name) => {
       const style = STYLES[name] as FluxStyle;
-      const limited = await compiled(name, target, LIMITS);
+      const model = recognizedStyle(name);
+      const limited = await compiled(model, target, LIMITS);
       const { program } = limited.lowered;
       const parts = program.kernels.map(({ params }) => JSON.stringify(params.parts));
       expect(parts.filter((of) => of === `[${WIDTH},${SIZE.mlp}]`)).toHaveLength(1);
       const inputs = inputsOf(style);
-      const found = (await runCompiled(limited, reader, device, inputs)).get(style.output);
-      // The webgpu device above holds to the limits, so another one runs the reference.
-      const other = target === cpu ? device : await createNodeWebGpuDevice({ software: "always" });
-      const unlimited = await compiled(name, target, UNLIMITED);
+      const found = (await runCompiled(limited, reader, devices.limited, inputs)).get(style.output);
+      const unlimited = await compiled(model, target, UNLIMITED);
       expect(unlimited.lowered.program.kernels.every(({ params }) => params.parts === undefined)).toBe(true);
-      const wanted = (await runCompiled(unlimited, reader, other, inputs)).get(style.output);
-      if (other !== device) await other.close();
+      const wanted = (await runCompiled(unlimited, reader, devices.unlimited, inputs)).get(style.output);
       expect(relativeError(found, wanted)).toBe(0);
     },
     120_000,

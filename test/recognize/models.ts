@@ -66,24 +66,35 @@ export function run(graph: Graph, inputs: Readonly<Record<ValueId, NamedInput>>)
   return Float64Array.from(result?.data ?? [], Number);
 }
 
+/** A model in ONNX Runtime, for any number of runs. */
+export async function openOrt(bytes: Uint8Array) {
+  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  return {
+    async run(inputs: Readonly<Record<string, NamedInput>>): Promise<Float64Array> {
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toOrt(input)]));
+      const results = await session.run(feeds);
+      return Float64Array.from(results[session.outputNames[0] ?? ""]?.data as Float32Array);
+    },
+    release: () => session.release(),
+  };
+}
+
+function toOrt({ type, dims, values }: NamedInput): ort.Tensor {
+  if (type === "i64") return new ort.Tensor("int64", BigInt64Array.from(values.map(BigInt)), [...dims]);
+  if (type === "i32") return new ort.Tensor("int32", Int32Array.from(values), [...dims]);
+  return new ort.Tensor("float32", Float32Array.from(values), [...dims]);
+}
+
 export async function runOrt(
   bytes: Uint8Array,
   inputs: Readonly<Record<string, NamedInput>>,
 ): Promise<Float64Array> {
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
-  const feeds = Object.fromEntries(
-    Object.entries(inputs).map(([name, { type, dims, values }]) => {
-      if (type === "i64")
-        return [name, new ort.Tensor("int64", BigInt64Array.from(values.map(BigInt)), [...dims])];
-      if (type === "i32") return [name, new ort.Tensor("int32", Int32Array.from(values), [...dims])];
-      return [name, new ort.Tensor("float32", Float32Array.from(values), [...dims])];
-    }),
-  );
-  const results = await session.run(feeds);
-  const output = results[session.outputNames[0] ?? ""];
-  const values = Float64Array.from(output?.data as Float32Array);
-  await session.release();
-  return values;
+  const model = await openOrt(bytes);
+  try {
+    return await model.run(inputs);
+  } finally {
+    await model.release();
+  }
 }
 
 /** Largest difference, relative to the largest magnitude. */

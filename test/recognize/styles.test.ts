@@ -5,7 +5,16 @@ import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { randomStyle } from "../support/flux-random-style.js";
 import { type FluxSize, type FluxStyle, STYLES, TINY, TORCHSCRIPT } from "../support/flux-style.js";
 import { uniform } from "../support/random.js";
-import { CONDITIONINGS, deviation, importBytes, type NamedInput, recognized, run, runOrt } from "./models.js";
+import {
+  CONDITIONINGS,
+  deviation,
+  importBytes,
+  type NamedInput,
+  openOrt,
+  recognized,
+  run,
+  runOrt,
+} from "./models.js";
 
 async function check(style: FluxStyle, size: FluxSize, seed: number): Promise<void> {
   const bytes = buildFlux(style, size, seed);
@@ -16,14 +25,16 @@ async function check(style: FluxStyle, size: FluxSize, seed: number): Promise<vo
   const adds = style.residuals === "scaled" ? ["binary.mul"] : style.residuals === "stacked" ? ["part"] : [];
   expect(left.filter((op) => !adds.includes(op))).toEqual([]);
   const shapes = style.tokens === null ? [size] : [size, { img: 7, txt: 3 }];
+  const runtime = await openOrt(bytes);
   for (const { conditioning, tolerance } of CONDITIONINGS) {
     for (const tokens of shapes) {
       const inputs = fluxInputs(style, size, tokens, conditioning, seed);
-      const reference = await runOrt(bytes, inputs);
+      const reference = await runtime.run(inputs);
       expect(deviation(reference, run(imported, inputs))).toBeLessThan(5e-6);
       expect(deviation(reference, run(graph, inputs))).toBeLessThan(tolerance);
     }
   }
+  await runtime.release();
   const linears = graph.nodes.filter((n) => n.op === "linear");
   expect(linears.map((n) => n.attrs.role)).not.toContain(null);
   expect(graph.model).toMatchObject({

@@ -11,6 +11,7 @@ import { importOnnx } from "../../compiler/onnx/index.js";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { decodeBytes } from "../../ir/constant/convert.js";
 import { parseHeader } from "../../ir/format/safetensors.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 
 const MODELS = join(import.meta.dirname, "..", "models");
@@ -28,17 +29,28 @@ export function givenTensors(file: string): Map<string, Tensor> {
   return found;
 }
 
+/** What recognition makes of an export: the same for all targets and options. */
+const recognized = new Map<string, { readonly imported: Graph; readonly graph: Graph }>();
+
+function recognizeGiven(folder: string, reader: ByteReader) {
+  const known = recognized.get(folder);
+  if (known !== undefined) return known;
+  const imported = importOnnx(join(MODELS, folder, "model.onnx"));
+  const added = { imported, graph: recognize(imported, reader) };
+  recognized.set(folder, added);
+  return added;
+}
+
 /** The kernels of the export in a folder below `test/models/`. */
 export async function compileGiven(
   folder: string,
   reader: ByteReader,
   stages: Pick<CompileStages, "target" | "options" | "codegen" | "codes">,
 ): Promise<Compiled> {
-  const imported = importOnnx(join(MODELS, folder, "model.onnx"));
-  const recognized = recognize(imported, reader);
-  return compileGraph(recognized, reader, {
+  const { imported, graph } = recognizeGiven(folder, reader);
+  return compileGraph(graph, reader, {
     ...stages,
     sizes: {},
-    batchAxes: batchAxesOf(imported, recognized),
+    batchAxes: batchAxesOf(imported, graph),
   });
 }

@@ -1,9 +1,13 @@
 import type { Compiled } from "../../compiler/compile-graph.js";
+import type { WeightTensor } from "../../compiler/lower/index.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../runtime/device.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
+
+/** Packed weights, which loading the same kernels again does not pack again. */
+const packed = new WeakMap<WeightTensor, Uint8Array>();
 
 /** Loads a compiled graph on a device without writing a bundle. */
 export function loadCompiled(
@@ -23,7 +27,9 @@ export function loadCompiled(
     bytes: (name) => {
       const tensor = lowered.tensors.find((t) => t.name === name);
       if (tensor === undefined) return Promise.reject(new Error(`no tensor ${name}`));
-      return Promise.resolve(Buffer.concat([...packRows(tensor, reader, scales)]));
+      const bytes = packed.get(tensor) ?? Buffer.concat([...packRows(tensor, reader, scales)]);
+      packed.set(tensor, bytes);
+      return Promise.resolve(bytes);
     },
   };
   return device.load(lowered.program, code, weights, options);
