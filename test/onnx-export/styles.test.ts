@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exportOnnx } from "../../compiler/onnx-export/index.js";
-import { readModelSource } from "../../compiler/onnx-export/source.js";
+import { type ExportSource, readModelSource } from "../../compiler/onnx-export/source.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { allocate, countOf, type Tensor } from "../../ir/tensor.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
@@ -12,7 +12,7 @@ import { randomStyle } from "../support/flux-random-style.js";
 import { type FluxStyle, STYLES, TINY } from "../support/flux-style.js";
 import { uniform } from "../support/random.js";
 import { relativeError } from "../support/run-compiled.js";
-import { runOnnx } from "../support/run-onnx.js";
+import { openOnnx } from "../support/run-onnx.js";
 
 const root = mkdtempSync(join(tmpdir(), "tritc-onnx-styles-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -55,11 +55,17 @@ function pair(a: Tensor, b: Tensor): Tensor {
 }
 
 describe.each(styles)("%s", (name, style) => {
-  it.each(["dequantized", "2bit"] as const)("%s", async (weights) => {
-    const folder = mkdtempSync(join(root, "m-"));
-    const file = join(folder, "flux.onnx");
+  const folder = mkdtempSync(join(root, "m-"));
+  const file = join(folder, "flux.onnx");
+  let source: ExportSource;
+  beforeAll(() => {
     writeFileSync(file, buildFlux(style, TINY));
-    const out = join(folder, "out.onnx");
+    source = readModelSource(file, "flux", "exact");
+  });
+  afterAll(() => source.reader.close());
+
+  it.each(["dequantized", "2bit"] as const)("%s", async (weights) => {
+    const out = join(folder, `${weights}.onnx`);
     const report = await exportOnnx({
       input: file,
       out,
@@ -70,13 +76,13 @@ describe.each(styles)("%s", (name, style) => {
     // Inputs that nowhere name their samples, or hold them behind another axis, are exported for one sample.
     const unnamed = style.batch === null || style.axes === "no-shape" || style.residuals === "stacked";
     expect(report.dynamicBatch).toBe(!unnamed);
-    const source = readModelSource(file, "flux", "exact");
     const inputs = tensorsOf(style);
     const compute = (given: ReadonlyMap<string, Tensor>) =>
       interpret(source.graph, given, { reader: source.reader });
+    const exported = await openOnnx(out);
     try {
       const [wanted] = compute(inputs).values();
-      const [found] = (await runOnnx(out, inputs)).values();
+      const [found] = (await exported.run(inputs)).values();
       expect(relativeError(found, wanted)).toBeLessThan(1e-5);
       if (!report.dynamicBatch) return;
 
@@ -93,12 +99,12 @@ describe.each(styles)("%s", (name, style) => {
         twice.set(id, isBatched ? pair(first, other) : first);
       }
       const [second] = compute(others).values();
-      const [batch] = (await runOnnx(out, twice)).values();
+      const [batch] = (await exported.run(twice)).values();
       if (wanted === undefined || second === undefined) throw new Error("no output");
       expect(relativeError(second, wanted)).toBeGreaterThan(1e-3);
       expect(relativeError(batch, pair(wanted, second))).toBeLessThan(1e-5);
     } finally {
-      source.reader.close();
+      await exported.release();
     }
   });
 });

@@ -31,23 +31,34 @@ function fromOrt(tensor: ort.Tensor): Tensor {
   return { dtype, shape: tensor.dims, data: tensor.data as TensorData };
 }
 
-/** One pass of an ONNX file in ONNX Runtime, as its defaults are unless told otherwise. */
-export async function runOnnx(
-  path: string,
-  inputs: ReadonlyMap<string, Tensor>,
-  options: ort.InferenceSession.SessionOptions = {},
-): Promise<ReadonlyMap<string, Tensor>> {
+/** An ONNX file in ONNX Runtime, as its defaults are unless told otherwise, for any number of passes. */
+export async function openOnnx(path: string, options: ort.InferenceSession.SessionOptions = {}) {
   const session = await ort.InferenceSession.create(path, {
     logSeverityLevel: 4,
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     ...options,
   });
+  return {
+    async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+      const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
+      const results = await session.run(feeds);
+      return new Map(Object.entries(results).map(([name, tensor]) => [name, fromOrt(tensor)]));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** One pass of an ONNX file. */
+export async function runOnnx(
+  path: string,
+  inputs: ReadonlyMap<string, Tensor>,
+  options: ort.InferenceSession.SessionOptions = {},
+): Promise<ReadonlyMap<string, Tensor>> {
+  const model = await openOnnx(path, options);
   try {
-    const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
-    const results = await session.run(feeds);
-    return new Map(Object.entries(results).map(([name, tensor]) => [name, fromOrt(tensor)]));
+    return await model.run(inputs);
   } finally {
-    await session.release();
+    await model.release();
   }
 }
