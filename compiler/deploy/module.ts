@@ -1,7 +1,14 @@
-import { Project, QuoteKind, type SourceFile, VariableDeclarationKind } from "ts-morph";
+import { createRequire } from "node:module";
+import type * as TsMorph from "ts-morph";
+import type { SourceFile } from "ts-morph";
 import type { ProgramPort } from "../../ir/program/program.js";
 import { DEFAULT_SAMPLER, SAMPLERS } from "../../ir/sampling/rules/index.js";
 import type { Drawing } from "../drawing.js";
+
+/** As `import` loads it too, but without searching its megabytes for the names of what it exports first. */
+const { Project, QuoteKind, VariableDeclarationKind }: typeof TsMorph = createRequire(import.meta.url)(
+  "ts-morph",
+);
 
 /** What the entry module of a bundle is made for. */
 export interface EntryOptions {
