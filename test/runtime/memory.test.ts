@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mapParallel } from "../../compiler/codegen/parallel.js";
 import type { Compiled } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import type { ByteReader } from "../../ir/constant/constant.js";
 import { scheduleWeights } from "../../ir/program/prompt-weights.js";
 import type { Device } from "../../runtime/device.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
@@ -126,16 +125,24 @@ describe.each(CASES)("$target", ({ target, rules, open, deviceBytes }) => {
     expect(scheduleWeights(program, "stream").streamed.size).toBeGreaterThan(10);
     const inputs = givenTensors(`${MODEL}/inputs.safetensors`);
     let unplugged = false;
-    const flaky: ByteReader = {
-      read(...range) {
-        if (unplugged) throw new Error("unplugged");
-        return reader.read(...range);
-      },
+    const flaky: Pick<Device, "load"> = {
+      load: (loaded, code, weights, options) =>
+        device.load(
+          loaded,
+          code,
+          {
+            bytes: async (tensor) => {
+              if (unplugged) throw new Error("unplugged");
+              return weights.bytes(tensor);
+            },
+          },
+          options,
+        ),
     };
     const kept = await loadCompiled(model, reader, device);
     const wanted = await evaluateBundle(kept, program, inputs);
     await kept.close();
-    const streamed = await loadCompiled(model, flaky, device, { promptWeights: "stream" });
+    const streamed = await loadCompiled(model, reader, flaky, { promptWeights: "stream" });
     expect(await evaluateBundle(streamed, program, inputs)).toEqual(wanted);
     const held = streamed.memoryBytes();
     unplugged = true;

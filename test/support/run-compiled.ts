@@ -13,7 +13,7 @@ const packed = new WeakMap<WeightTensor, Uint8Array>();
 export function loadCompiled(
   compiled: Compiled,
   reader: ByteReader,
-  device: Device,
+  device: Pick<Device, "load">,
   options: LoadOptions = {},
 ): Promise<LoadedProgram> {
   const { lowered, kernels } = compiled;
