@@ -15,10 +15,13 @@ const EMULATOR = join(ROOT, "test/cuda/emulator");
 const TEMPLATES = join(ROOT, "templates");
 const CACHE = join(ROOT, "node_modules/.cache/cuda-emulator");
 
-const COMMON_FLAGS = ["-std=c++17", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"];
-const DRIVER_FLAGS = [...COMMON_FLAGS, "-pthread"];
+const COMMON_FLAGS = ["-std=c++17", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"];
+const DRIVER_FLAGS = [...COMMON_FLAGS, "-O2", "-pthread"];
 const KERNEL_FLAGS = [
   ...COMMON_FLAGS,
+  // Most of the time goes into the optimizer; what -O1 lacks of -O2 and kernels need is that products are fused.
+  "-O1",
+  "-fexpensive-optimizations",
   "-w",
   "-fno-math-errno",
   "-fwrapv",

@@ -80,6 +80,8 @@ bool Block::run(Index3 block) {
     fiber.wgmma.assign(1, {});
     ready_.add(i);
   }
+  for (unsigned i = 0; i < MAX_THREADS / 32; i++)
+    absent_[i] = i * 32 >= count_ ? ~0u : count_ - i * 32 < 32 ? ~0u << (count_ - i * 32) : 0;
   while (live_ > 0 && fault.message.empty()) {
     const unsigned thread = next();
     if (thread != NO_THREAD) {
@@ -104,6 +106,7 @@ void Block::enter() {
 void Block::exit() {
   Fiber& fiber = current();
   fiber.exited = true;
+  absent_[running_ / 32] |= 1u << (running_ % 32);
   live_--;
   // What it still had to store arrives; cp.async that nobody waited for does not.
   for (auto& group : fiber.stores)

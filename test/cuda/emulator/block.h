@@ -204,6 +204,8 @@ class Block {
   bool anyYielded_ = false;
   Context main_;
   Barrier barriers_[16];
+  // By warp: the lanes that the block does not have or that have returned.
+  unsigned absent_[MAX_THREADS / 32];
   std::vector<Gathering> warps_[MAX_THREADS / 32];
   std::vector<Gathering> warpgroups_[MAX_THREADS / 128];
   std::unordered_map<const unsigned long long*, TransferBarrier> transferBarriers_;

@@ -70,7 +70,7 @@ void Block::together(const char* name, unsigned long long low, unsigned long lon
   for (Gathering& gathering : gatherings)
     if (gathering.lanes[0] == low && gathering.lanes[1] == high && !(gathering.arrived[lane / 64] >> (lane % 64) & 1))
       own = &gathering;
-  if (own != nullptr && (own->together != together || std::strcmp(own->name, name) != 0))
+  if (own != nullptr && (own->together != together || (own->name != name && std::strcmp(own->name, name) != 0)))
     fail(std::string("lanes part: this one is at ") + name + ", others are at " + own->name, LAUNCH_FAILED);
   if (own == nullptr) {
     gatherings.push_back(Gathering{name, together, {low, high}, {0, 0}, {}});
@@ -94,11 +94,11 @@ void Block::warp(const char* name, unsigned mask, void* operands, Together perfo
   const unsigned lane = running_ % 32;
   const unsigned first = running_ - lane;
   if (!(mask >> lane & 1)) fail(std::string(name) + " by a lane that is not in its own mask", LAUNCH_FAILED);
-  for (unsigned i = 0; i < 32; i++) {
-    if (!(mask >> i & 1)) continue;
+  const unsigned absent = mask & absent_[running_ / 32];
+  if (absent != 0) {
+    const unsigned i = __builtin_ctz(absent);
     if (first + i >= count_) fail(std::string(name) + " with a lane that the block does not have", LAUNCH_FAILED);
-    if (fibers_[first + i].exited)
-      fail(std::string(name) + " with lane " + std::to_string(i) + ", which has returned", LAUNCH_FAILED);
+    fail(std::string(name) + " with lane " + std::to_string(i) + ", which has returned", LAUNCH_FAILED);
   }
   together(name, mask, 0, first, lane, warps_[running_ / 32], operands, perform);
 }
