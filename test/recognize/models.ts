@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as ort from "onnxruntime-node";
 import { recognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importOnnx } from "../../compiler/onnx/index.js";
@@ -12,6 +11,7 @@ import { runPasses } from "../../compiler/passes/run-passes.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { allocate, type Tensor } from "../../ir/tensor.js";
+import { openOnnx } from "../support/run-onnx.js";
 
 export const reader = fileReader();
 
@@ -60,29 +60,25 @@ export function tensorOf(input: NamedInput): Tensor {
   return { dtype, shape: input.dims, data };
 }
 
+function tensorsOf(inputs: Readonly<Record<string, NamedInput>>): Map<string, Tensor> {
+  return new Map(Object.entries(inputs).map(([name, input]) => [name, tensorOf(input)]));
+}
+
 export function run(graph: Graph, inputs: Readonly<Record<ValueId, NamedInput>>): Float64Array {
-  const tensors = new Map(Object.entries(inputs).map(([name, input]) => [name, tensorOf(input)]));
-  const result = interpret(graph, tensors, { reader }).get(graph.outputs[0] ?? "");
+  const result = interpret(graph, tensorsOf(inputs), { reader }).get(graph.outputs[0] ?? "");
   return Float64Array.from(result?.data ?? [], Number);
 }
 
-/** A model in ONNX Runtime, for any number of runs. */
+/** A model in ONNX Runtime, for any number of runs, each of which gives its first output. */
 export async function openOrt(bytes: Uint8Array) {
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  const model = await openOnnx(bytes);
   return {
     async run(inputs: Readonly<Record<string, NamedInput>>): Promise<Float64Array> {
-      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, toOrt(input)]));
-      const results = await session.run(feeds);
-      return Float64Array.from(results[session.outputNames[0] ?? ""]?.data as Float32Array);
+      const [output] = (await model.run(tensorsOf(inputs))).values();
+      return Float64Array.from(output?.data ?? [], Number);
     },
-    release: () => session.release(),
+    release: model.release,
   };
-}
-
-function toOrt({ type, dims, values }: NamedInput): ort.Tensor {
-  if (type === "i64") return new ort.Tensor("int64", BigInt64Array.from(values.map(BigInt)), [...dims]);
-  if (type === "i32") return new ort.Tensor("int32", Int32Array.from(values), [...dims]);
-  return new ort.Tensor("float32", Float32Array.from(values), [...dims]);
 }
 
 export async function runOrt(

@@ -31,14 +31,15 @@ function fromOrt(tensor: ort.Tensor): Tensor {
   return { dtype, shape: tensor.dims, data: tensor.data as TensorData };
 }
 
-/** An ONNX file in ONNX Runtime, as its defaults are unless told otherwise, for any number of passes. */
-export async function openOnnx(path: string, options: ort.InferenceSession.SessionOptions = {}) {
-  const session = await ort.InferenceSession.create(path, {
-    logSeverityLevel: 4,
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    ...options,
-  });
+/** An ONNX file, or its bytes, in ONNX Runtime, as its defaults are unless told otherwise, for any number of passes. */
+export async function openOnnx(
+  model: string | Uint8Array,
+  options: ort.InferenceSession.SessionOptions = {},
+) {
+  const settings = { logSeverityLevel: 4, intraOpNumThreads: 1, interOpNumThreads: 1, ...options } as const;
+  const session = await (typeof model === "string"
+    ? ort.InferenceSession.create(model, settings)
+    : ort.InferenceSession.create(model, settings));
   return {
     async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
       const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
