@@ -79,9 +79,7 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     await writeFile(join(home, "run.sh"), SCRIPT, { mode: 0o755 });
     for (const folder of folders)
       await cp(folder, join(home, basename(resolve(folder))), { recursive: true });
-    await options.write(
-      create({ cwd: stage, gzip: { level: 9 }, portable: true, noMtime: true }, ["tritc-runner"]),
-    );
+    await options.write(create({ cwd: stage, gzip: true, portable: true, noMtime: true }, ["tritc-runner"]));
   } finally {
     await rm(stage, { recursive: true, force: true });
     isGone();

@@ -6,7 +6,7 @@ import { cli } from "../support/cli.js";
 import { buildFlux, fluxInputs } from "../support/flux-builder.js";
 import { STYLES, TINY } from "../support/flux-style.js";
 import { model, node, tensor, value } from "../support/onnx-builder.js";
-import type { Fixture } from "./cases/case.js";
+import type { Fixture, SmallFixture } from "./cases/case.js";
 
 /** y = gelu(x·w + b)[i] */
 function smallModel(): Uint8Array {
@@ -45,16 +45,17 @@ function fluxTensors(): ReadonlyMap<string, Tensor> {
   );
 }
 
-/** Writes the valid files, two of them by the command line under test. */
-export async function makeFixture(folder: string): Promise<Fixture> {
-  if (STYLE === undefined) throw new Error("no such style");
+async function compile(model: string, out: string, ...more: readonly string[]): Promise<void> {
+  const { code, stderr } = await cli(["compile", model, "--target", "cpu", "-o", out, ...more]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** Writes the files of the small graph, the bundle by the command line under test. */
+export async function makeSmallFixture(folder: string): Promise<SmallFixture> {
   mkdirSync(folder, { recursive: true });
-  const fixture: Fixture = {
+  const fixture: SmallFixture = {
     model: join(folder, "small.onnx"),
-    flux: join(folder, "flux.onnx"),
     inputs: join(folder, "inputs.safetensors"),
-    bundle: join(folder, "flux-bundle"),
-    bundleInputs: join(folder, "flux-inputs.safetensors"),
     generic: join(folder, "small-bundle"),
   };
   writeFileSync(fixture.model, smallModel());
@@ -64,14 +65,21 @@ export async function makeFixture(folder: string): Promise<Fixture> {
     ["i", { dtype: "i64", shape: [2], data: BigInt64Array.of(1n, 0n) }],
   ]);
   writeFileSync(fixture.inputs, serialize(inputs));
+  await compile(fixture.model, fixture.generic, "--ternarize", "none");
+  return fixture;
+}
+
+/** Writes all valid files. */
+export async function makeFixture(folder: string): Promise<Fixture> {
+  if (STYLE === undefined) throw new Error("no such style");
+  const fixture: Fixture = {
+    ...(await makeSmallFixture(folder)),
+    flux: join(folder, "flux.onnx"),
+    bundle: join(folder, "flux-bundle"),
+    bundleInputs: join(folder, "flux-inputs.safetensors"),
+  };
   writeFileSync(fixture.flux, buildFlux(STYLE, TINY));
   writeFileSync(fixture.bundleInputs, serialize(fluxTensors()));
-  for (const [source, out, ...more] of [
-    [fixture.flux, fixture.bundle],
-    [fixture.model, fixture.generic, "--ternarize", "none"],
-  ] as const) {
-    const { code, stderr } = await cli(["compile", source, "--target", "cpu", "-o", out, ...more]);
-    if (code !== 0) throw new Error(stderr);
-  }
+  await compile(fixture.flux, fixture.bundle);
   return fixture;
 }

@@ -7,7 +7,7 @@ import { extract } from "tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { builtCli } from "../support/built-cli.js";
 import { cli } from "../support/cli.js";
-import { makeFixture } from "./fixture.js";
+import { makeSmallFixture } from "./fixture.js";
 
 const root = mkdtempSync(join(tmpdir(), "tritc-runner-test-"));
 const archive = join(root, "runner.tar.gz");
@@ -25,7 +25,7 @@ const there = (argv: readonly string[]) =>
 
 beforeAll(async () => {
   await builtCli();
-  const fixture = await makeFixture(join(root, "fixture"));
+  const fixture = await makeSmallFixture(join(root, "fixture"));
   inputs = fixture.inputs;
   const compiled = await cli([
     "compile",

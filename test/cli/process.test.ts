@@ -20,16 +20,16 @@ import { rehash, replaceText } from "../support/bundle-surgery.js";
 import { cli } from "../support/cli.js";
 import { model, node, value } from "../support/onnx-builder.js";
 import { snapshot } from "../support/tree.js";
-import type { Fixture } from "./cases/case.js";
-import { makeFixture } from "./fixture.js";
+import type { SmallFixture } from "./cases/case.js";
+import { makeSmallFixture } from "./fixture.js";
 
 const shapes = join(import.meta.dirname, "../models/shapes");
 const root = mkdtempSync(join(tmpdir(), "tritc-process-"));
 let main = "";
-let fixture: Fixture;
+let fixture: SmallFixture;
 beforeAll(async () => {
   main = await builtCli();
-  fixture = await makeFixture(join(root, "fixture"));
+  fixture = await makeSmallFixture(join(root, "fixture"));
 }, 240_000);
 afterAll(() => rmSync(root, { recursive: true }), 120_000);
 

@@ -1,17 +1,21 @@
-/** Valid files that cases damage copies of. */
-export interface Fixture {
+/** Valid files of a small graph. */
+export interface SmallFixture {
   /** A model with inputs x f32 [n, 8] and i i64 [2], and output y. */
   readonly model: string;
   /** Safetensors that fit the model. */
   readonly inputs: string;
+  /** A bundle of the model. */
+  readonly generic: string;
+}
+
+/** Valid files that cases damage copies of. */
+export interface Fixture extends SmallFixture {
   /** A tiny FLUX transformer. */
   readonly flux: string;
   /** The transformer's bundle for the cpu target. */
   readonly bundle: string;
   /** Safetensors that fit the bundle. */
   readonly bundleInputs: string;
-  /** A bundle of the model. */
-  readonly generic: string;
 }
 
 /** A command that must fail, how, and without touching a file. */
