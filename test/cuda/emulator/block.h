@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdint>
 #include <functional>
@@ -41,10 +42,15 @@ struct ThreadSet {
 
 // What lanes of a warp or warpgroup have passed for one instruction until the last of them arrives.
 struct Gathering {
+  // A warp's: none from `high`, and no more than 32 operands.
+  Gathering(const char* name, Together together, unsigned long long low, unsigned long long high)
+      : name(name), together(together), lanes{low, high} {
+    std::fill_n(operands, high == 0 ? 32 : 128, nullptr);
+  }
   const char* name;
   Together together;
   unsigned long long lanes[2];  // who takes part
-  unsigned long long arrived[2];
+  unsigned long long arrived[2] = {};
   void* operands[128];
 };
 
@@ -184,7 +190,6 @@ class Block {
   void suspend(const char* waitsFor);
   // Goes on with whoever is next, which may be the running thread.
   void reschedule();
-  void resume(unsigned thread) { ready_.add(thread); }
   void resumeAll(ThreadSet& threads);
   unsigned next();
   void go(unsigned thread);

@@ -73,7 +73,7 @@ void Block::together(const char* name, unsigned long long low, unsigned long lon
   if (own != nullptr && (own->together != together || (own->name != name && std::strcmp(own->name, name) != 0)))
     fail(std::string("lanes part: this one is at ") + name + ", others are at " + own->name, LAUNCH_FAILED);
   if (own == nullptr) {
-    gatherings.push_back(Gathering{name, together, {low, high}, {0, 0}, {}});
+    gatherings.emplace_back(name, together, low, high);
     own = &gatherings.back();
   }
   own->arrived[lane / 64] |= 1ull << (lane % 64);
@@ -83,8 +83,8 @@ void Block::together(const char* name, unsigned long long low, unsigned long lon
     return;
   }
   together(own->operands);
-  for (unsigned i = 0; i < 128; i++)
-    if (own->lanes[i / 64] >> (i % 64) & 1) resume(first + i);
+  ready_.words[first / 64] |= low << (first % 64);
+  if (high != 0) ready_.words[first / 64 + 1] |= high;
   gatherings.erase(gatherings.begin() + (own - gatherings.data()));
   // Whoever comes next in the schedule goes on, not always the last one to arrive.
   reschedule();

@@ -23,47 +23,59 @@ inline const MmaOperands& mmaLane(void* const* operands, unsigned lane) {
   return *static_cast<const MmaOperands*>(operands[lane]);
 }
 
-template <bool SIGNED_A>
-void mma16832(void* const* operands) {
-  short a[16][32], b[8][32];
+// A row of d, which has 8 columns.
+typedef float FloatRow __attribute__((vector_size(32)));
+typedef double DoubleRow __attribute__((vector_size(64)));
+
+// Adds to d what `sums` has for its rows; lane l has columns 2(l % 4) and the next of rows l / 4 and l / 4 + 8.
+template <typename T, typename Row, typename Add>
+void addRows(void* const* operands, const Row* sums, Add add) {
   for (unsigned lane = 0; lane < 32; lane++) {
-    const MmaOperands& own = mmaLane(operands, lane);
-    for (unsigned i = 0; i < 16; i++) {
-      const unsigned row = lane / 4 + (i / 4 % 2) * 8;
-      const unsigned k = lane % 4 * 4 + i % 4 + i / 8 * 16;
-      a[row][k] = (short)byteOf(own.a, i, SIGNED_A);
-    }
-    for (unsigned i = 0; i < 8; i++) b[lane / 4][lane % 4 * 4 + i % 4 + i / 4 * 16] = (short)byteOf(own.b, i, true);
-  }
-  for (unsigned lane = 0; lane < 32; lane++) {
-    int* d = static_cast<int*>(mmaLane(operands, lane).d);
-    for (unsigned i = 0; i < 4; i++) {
-      const unsigned row = lane / 4 + i / 2 * 8;
-      const unsigned column = lane % 4 * 2 + i % 2;
-      int sum = 0;
-      for (unsigned k = 0; k < 32; k++) sum += a[row][k] * b[column][k];
-      d[i] = (int)((unsigned)d[i] + (unsigned)sum);
-    }
+    T* d = static_cast<T*>(mmaLane(operands, lane).d);
+    const unsigned column = lane % 4 * 2;
+    for (unsigned i = 0; i < 4; i++) d[i] = add(d[i], sums[lane / 4 + i / 2 * 8][column + i % 2]);
   }
 }
 
+template <bool SIGNED_A>
+void mma16832(void* const* operands) {
+  float a[16][32];
+  FloatRow b[32];
+  for (unsigned lane = 0; lane < 32; lane++) {
+    const MmaOperands& own = mmaLane(operands, lane);
+    for (unsigned i = 0; i < 16; i++)
+      a[lane / 4 + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = byteOf(own.a, i, SIGNED_A);
+    for (unsigned i = 0; i < 8; i++) b[lane % 4 * 4 + i % 4 + i / 4 * 16][lane / 4] = byteOf(own.b, i, true);
+  }
+  // Sums of 32 products of 8-bit integers are exact in floats.
+  FloatRow sums[16];
+  for (unsigned row = 0; row < 16; row++) {
+    const float* from = a[row];
+    FloatRow sum = {};
+    for (unsigned k = 0; k < 32; k++) sum += from[k] * b[k];
+    sums[row] = sum;
+  }
+  addRows<int>(operands, sums, [](int d, float sum) { return (int)((unsigned)d + (unsigned)(int)sum); });
+}
+
 inline void mma16816(void* const* operands) {
-  float a[16][16], b[8][16];
+  double a[16][16];
+  DoubleRow b[16];
+  DoubleRow sums[16];
   for (unsigned lane = 0; lane < 32; lane++) {
     const MmaOperands& own = mmaLane(operands, lane);
     for (unsigned i = 0; i < 8; i++) a[lane / 4 + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = bf16Of(own.a, i);
-    for (unsigned i = 0; i < 4; i++) b[lane / 4][lane % 4 * 2 + i % 2 + i / 2 * 8] = bf16Of(own.b, i);
+    for (unsigned i = 0; i < 4; i++) b[lane % 4 * 2 + i % 2 + i / 2 * 8][lane / 4] = bf16Of(own.b, i);
+    const float* d = static_cast<const float*>(own.d);
+    for (unsigned i = 0; i < 4; i++) sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] = d[i];
   }
-  for (unsigned lane = 0; lane < 32; lane++) {
-    float* d = static_cast<float*>(mmaLane(operands, lane).d);
-    for (unsigned i = 0; i < 4; i++) {
-      const unsigned row = lane / 4 + i / 2 * 8;
-      const unsigned column = lane % 4 * 2 + i % 2;
-      double sum = d[i];
-      for (unsigned k = 0; k < 16; k++) sum += (double)a[row][k] * b[column][k];
-      d[i] = (float)sum;
-    }
+  for (unsigned row = 0; row < 16; row++) {
+    const double* from = a[row];
+    DoubleRow sum = sums[row];
+    for (unsigned k = 0; k < 16; k++) sum += from[k] * b[k];
+    sums[row] = sum;
   }
+  addRows<float>(operands, sums, [](float, double sum) { return (float)sum; });
 }
 
 }  // namespace emulator

@@ -65,7 +65,9 @@ void wgmma(void* const* operands) {
   constexpr bool isFloat = (T)0.5 != 0;
   constexpr unsigned depth = isFloat ? 16 : 32;
   const WgmmaOperands first = *static_cast<const WgmmaOperands*>(operands[0]);
-  T a[64][depth], b[N][depth];
+  // Products of 8-bit integers and their sums over k are exact in floats.
+  float a[64][depth];
+  FloatRow b[depth][N / 8];
   T* values = static_cast<T*>(emulatorCore->wgmmaValues(64 * N * sizeof(T)));
 
   unsigned char bytes[(N > 64 ? N : 64) * 32];
@@ -73,16 +75,16 @@ void wgmma(void* const* operands) {
     emulatorCore->wgmmaOperand(gatherRows, first.descriptorA, 64, 32);
     gatherRows(first.descriptorA, 64, bytes);
     for (unsigned row = 0; row < 64; row++)
-      for (unsigned k = 0; k < depth; k++) a[row][k] = (T)bf16Of(reinterpret_cast<const unsigned*>(bytes) + row * 8, k);
+      for (unsigned k = 0; k < depth; k++) a[row][k] = bf16Of(reinterpret_cast<const unsigned*>(bytes) + row * 8, k);
   } else {
     for (unsigned thread = 0; thread < 128; thread++) {
       const unsigned* own = static_cast<const WgmmaOperands*>(operands[thread])->a;
       const unsigned lane = thread % 32, top = thread / 32 * 16 + lane / 4;
       for (unsigned i = 0; i < depth / 2; i++) {
         if (isFloat)
-          a[top + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = (T)bf16Of(own, i);
+          a[top + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = bf16Of(own, i);
         else
-          a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = (T)byteOf(own, i, false);
+          a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = byteOf(own, i, false);
       }
     }
   }
@@ -90,10 +92,18 @@ void wgmma(void* const* operands) {
   GATHER_B(first.descriptorB, N, bytes);
   for (unsigned column = 0; column < N; column++)
     for (unsigned k = 0; k < depth; k++) {
+      float& to = reinterpret_cast<float*>(b[k])[column];
       if (isFloat)
-        b[column][k] = (T)bf16Of(reinterpret_cast<const unsigned*>(bytes) + column * 8, k);
+        to = bf16Of(reinterpret_cast<const unsigned*>(bytes) + column * 8, k);
       else
-        b[column][k] = (T)(signed char)bytes[column * 32 + k];
+        to = (signed char)bytes[column * 32 + k];
+    }
+  FloatRow sums[64][N / 8];
+  for (unsigned row = 0; row < 64; row++)
+    for (unsigned eight = 0; eight < N / 8; eight++) {
+      FloatRow sum = {};
+      for (unsigned k = 0; k < depth; k++) sum += a[row][k] * b[k][eight];
+      sums[row][eight] = sum;
     }
 
   for (unsigned thread = 0; thread < 128; thread++) {
@@ -103,11 +113,8 @@ void wgmma(void* const* operands) {
       emulatorCore->fail("the threads of a warpgroup pass different wgmma descriptors");
     const unsigned lane = thread % 32;
     for (unsigned i = 0; i < N / 2; i++) {
-      const T* row = a[thread / 32 * 16 + lane / 4 + i / 2 % 2 * 8];
-      const T* column = b[i / 4 * 8 + lane % 4 * 2 + i % 2];
-      T sum = 0;
-      for (unsigned k = 0; k < depth; k++) sum += row[k] * column[k];
-      values[thread * (N / 2) + i] = sum;
+      const FloatRow* row = sums[thread / 32 * 16 + lane / 4 + i / 2 % 2 * 8];
+      values[thread * (N / 2) + i] = (T)row[i / 4][lane % 4 * 2 + i % 2];
     }
     emulatorCore->wgmmaResult(thread, LateResult{own.d, values + thread * (N / 2), N / 2, isFloat, !own.accumulate});
   }
