@@ -28,6 +28,15 @@ const read = (page: string) => blocksOf(readFileSync(join(ROOT, page), "utf8"));
 beforeAll(() => installPackage(app, { beside: ["onnxruntime-node"] }), 120_000);
 afterAll(() => rmSync(app, { recursive: true }));
 
+/**
+ * `npx` looks for a second before it starts what is installed: it does so for the README's first command, and for the
+ * others the program is started at once. What is not installed is not found.
+ */
+const NPX = `npx() {
+  if [ "$2" = sample-model ]; then command npx "$@"; else "node_modules/.bin/$1" "\${@:2}"; fi
+}
+`;
+
 /** Runs the blocks of a page one after another. */
 async function follow(page: string): Promise<number> {
   const blocks = read(page).filter(({ runs }) => runs);
@@ -35,7 +44,7 @@ async function follow(page: string): Promise<number> {
     if (kind === "js") writeFileSync(join(app, "block.mjs"), text);
     const { exitCode, all } = await (kind === "js"
       ? run("node", "block.mjs")
-      : run("bash", "-euo", "pipefail", "-c", text));
+      : run("bash", "-euo", "pipefail", "-c", NPX + text));
     expect(exitCode, `${page}:\n${text}\n${all}`).toBe(0);
   }
   return blocks.length;
