@@ -1,7 +1,20 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestProject } from "vitest/node";
 import { unpackModels } from "../benchmarks/build/models.js";
 
-/** Runs once before all test files. */
-export async function setup(): Promise<void> {
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** What test files share of this run. */
+    readonly runFolder: string;
+  }
+}
+
+/** Runs once before all test files; what it returns runs after them. */
+export async function setup(project: TestProject): Promise<() => void> {
   await unpackModels(join(import.meta.dirname, "models"));
+  const folder = mkdtempSync(join(tmpdir(), "tritc-run-"));
+  project.provide("runFolder", folder);
+  return () => rmSync(folder, { recursive: true });
 }

@@ -1,8 +1,9 @@
-import { cp, mkdir, readFile, symlink } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { extract } from "tar";
 import { builtCli } from "../support/built-cli.js";
+import { oncePerRun } from "../support/once-per-run.js";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -13,13 +14,15 @@ export interface InstallOptions {
 
 /** What `npm install <packed tarball>` leaves in a folder, without asking a registry. */
 export async function installPackage(folder: string, { beside = [] }: InstallOptions = {}): Promise<void> {
-  await builtCli();
-  const { stdout } = await execa("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], {
-    cwd: ROOT,
+  const packed = await oncePerRun("packed", async (destination) => {
+    await builtCli();
+    await execa("npm", ["pack", "--ignore-scripts", "--pack-destination", destination], { cwd: ROOT });
   });
+  await cp(packed, folder, { recursive: true });
+  const [archive = "none"] = await readdir(packed);
   const home = join(folder, "node_modules", "tritc");
   await mkdir(home, { recursive: true });
-  await extract({ file: join(folder, stdout.trim()), cwd: home, strip: 1 });
+  await extract({ file: join(folder, archive), cwd: home, strip: 1 });
   const { dependencies } = JSON.parse(await readFile(join(home, "package.json"), "utf8")) as {
     readonly dependencies: Readonly<Record<string, string>>;
   };
