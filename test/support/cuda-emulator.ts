@@ -15,19 +15,28 @@ const EMULATOR = join(ROOT, "test/cuda/emulator");
 const TEMPLATES = join(ROOT, "templates");
 const CACHE = join(ROOT, "node_modules/.cache/cuda-emulator");
 
-const COMMON_FLAGS = ["-std=c++17", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"];
-const DRIVER_FLAGS = [...COMMON_FLAGS, "-O2", "-pthread"];
+const COMMON_FLAGS = [
+  ...["-std=c++17", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"],
+  ...(arch() === "x64" ? ["-mfma"] : []),
+];
+const DRIVER_FLAGS = [...COMMON_FLAGS, "-O2", "-pthread", "-ldl"];
 const KERNEL_FLAGS = [
   ...COMMON_FLAGS,
+  // What a kernel calls, Node has; to look for it in libraries takes the linker longer than all else.
+  "-nostdlib",
   // Most of the time goes into the optimizer; what -O1 lacks of -O2 and kernels need is that products are fused.
   "-O1",
   "-fexpensive-optimizations",
+  "-fno-tree-loop-optimize",
+  "-fno-tree-pta",
+  "-fno-exceptions",
+  "-fno-rtti",
+  "-fno-asynchronous-unwind-tables",
   "-w",
   "-fno-math-errno",
   "-fwrapv",
   // As nvcc: a·b + c is fused, and a cast of what is out of range is no reason to remove code.
   "-ffp-contract=fast",
-  ...(arch() === "x64" ? ["-mfma"] : []),
   // What was not set is poison, and accesses that the GPU would fault on trap.
   "-ftrivial-auto-var-init=pattern",
   "-fsanitize=alignment,bounds",
@@ -119,7 +128,7 @@ function translationUnit(source: string): string {
 async function compile(unit: string, to: string, flags: readonly string[]): Promise<void> {
   const path = to.replace(/\.so$/, ".cpp");
   await writeFile(path, unit);
-  await execa("g++", [...flags, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path, "-ldl"]);
+  await execa("g++", [...flags, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path]);
 }
 
 /** The file made from `key`, by name; two processes may make it at the same time. */

@@ -138,10 +138,11 @@ void* Block::wgmmaValues(unsigned long long bytes) {
   return wgmmaNow_->memory.get();
 }
 
-void Block::wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes) {
+const unsigned char* Block::wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes) {
   WgmmaValues::Operand operand{gather, descriptor, rows, std::vector<unsigned char>((size_t)rows * rowBytes)};
   gather(descriptor, rows, operand.bytes.data());
   wgmmaNow_->operands.push_back(std::move(operand));
+  return wgmmaNow_->operands.back().bytes.data();
 }
 
 void Block::wgmmaResult(unsigned lane, const LateResult& result) {

@@ -76,6 +76,18 @@ struct TransferBarrier {
   ThreadSet waiting;
 };
 
+// The values that an asynchronous instruction adds to a thread's registers when it is waited for.
+struct LateResult {
+  void* registers;
+  const void* values;
+  unsigned count;
+  bool isFloat;
+  bool overwrite;
+};
+
+// Copies an operand out of shared memory.
+typedef void (*Gather)(unsigned long long descriptor, unsigned rows, unsigned char* to);
+
 // Memory of one wgmma instruction; what it read of shared memory must be the same when it is waited for.
 struct WgmmaValues {
   std::unique_ptr<unsigned char[]> memory;
@@ -170,7 +182,8 @@ class Block {
   void storeWait(unsigned left);
 
   void* wgmmaValues(unsigned long long bytes);
-  void wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
+  // What was read; it must be the same at the wait.
+  const unsigned char* wgmmaOperand(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
   void wgmmaResult(unsigned lane, const LateResult& result);
   void wgmmaFence() { current().wgmmaFenced = true; }
   void wgmmaCommit();
@@ -233,6 +246,7 @@ class Block {
   std::vector<Fiber>& fibers_;
 };
 
+extern const MatrixInstructions MATRIX_INSTRUCTIONS;
 extern const Core CORE;
 
 }  // namespace emulator

@@ -19,17 +19,7 @@ struct Thread {
 // Does what lanes asked for together; operands[i] is what lane i passed, null for lanes outside the mask.
 typedef void (*Together)(void* const* operands);
 
-// The values that an asynchronous instruction adds to a thread's registers when it is waited for.
-struct LateResult {
-  void* registers;
-  const void* values;
-  unsigned count;
-  bool isFloat;
-  bool overwrite;
-};
-
-// Copies an operand out of shared memory.
-typedef void (*Gather)(unsigned long long descriptor, unsigned rows, unsigned char* to);
+struct MatrixInstructions;
 
 enum class Vote : int { none, any, all, count };
 
@@ -74,14 +64,11 @@ struct Core {
   void (*storeCommit)();
   void (*storeWait)(unsigned left);
 
-  // wgmma: memory for the values of one instruction (freed by the core), an operand in shared memory that must not
-  // change until the instruction is waited for, and the results of thread `lane` of the warpgroup.
-  void* (*wgmmaValues)(unsigned long long bytes);
-  void (*wgmmaOperand)(Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes);
-  void (*wgmmaResult)(unsigned lane, const LateResult& result);
   void (*wgmmaFence)();
   void (*wgmmaCommit)();
   void (*wgmmaWait)(unsigned left);
+
+  const MatrixInstructions* matrix;
 };
 
 // What a kernel's shared object exports as `emulator_module`.

@@ -1,4 +1,5 @@
 #pragma once
+#include "bits.h"
 
 // Integer intrinsics, bit casts and loads with cache hints.
 inline int __dp4a(int a, int b, int c) {
@@ -42,16 +43,6 @@ inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned shift) {
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
   return (unsigned)(((unsigned long long)high << 32 | low) >> (shift & 31u));
 }
-
-namespace emulator {
-template <typename To, typename From>
-inline To bits(From x) {
-  static_assert(sizeof(To) == sizeof(From), "a bit cast keeps the size");
-  To to;
-  __builtin_memcpy(&to, &x, sizeof(To));
-  return to;
-}
-}  // namespace emulator
 
 inline int __float_as_int(float x) { return emulator::bits<int>(x); }
 inline unsigned __float_as_uint(float x) { return emulator::bits<unsigned>(x); }

@@ -179,14 +179,10 @@ const Core CORE = {
     bulkStore,
     [] { now().storeCommit(); },
     [](unsigned left) { now().storeWait(left); },
-    [](unsigned long long bytes) { return now().wgmmaValues(bytes); },
-    [](Gather gather, unsigned long long descriptor, unsigned rows, unsigned rowBytes) {
-      now().wgmmaOperand(gather, descriptor, rows, rowBytes);
-    },
-    [](unsigned lane, const LateResult& result) { now().wgmmaResult(lane, result); },
     [] { now().wgmmaFence(); },
     [] { now().wgmmaCommit(); },
     [](unsigned left) { now().wgmmaWait(left); },
+    &MATRIX_INSTRUCTIONS,
 };
 
 }  // namespace emulator

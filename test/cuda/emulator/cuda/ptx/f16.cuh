@@ -3,15 +3,6 @@
 // Conversions between float and pairs of IEEE halves.
 namespace emulator {
 
-inline float halfToFloat(unsigned bits) {
-  const unsigned exponent = (bits >> 10) & 0x1fu;
-  const unsigned fraction = bits & 0x3ffu;
-  const unsigned sign = (bits & 0x8000u) << 16;
-  if (exponent == 31) return __uint_as_float(sign | 0x7f800000u | fraction << 13);
-  if (exponent == 0) return (sign != 0 ? -1.0f : 1.0f) * (float)fraction * 5.9604644775390625e-8f;
-  return __uint_as_float(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 // To nearest, ties to even.
 inline unsigned floatToHalf(float x) {
   const unsigned sign = (__float_as_uint(x) >> 16) & 0x8000u;
