@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkInputs } from "../../compiler/evaluate.js";
 import { fileReader } from "../../compiler/file-reader.js";
+import type { WeightForm, WeightType } from "../../compiler/onnx-export/format.js";
 import { exportOnnx } from "../../compiler/onnx-export/index.js";
 import { readModelSource } from "../../compiler/onnx-export/source.js";
 import { interpret } from "../../ir/interpret/index.js";
@@ -31,6 +32,22 @@ afterAll(async () => {
 });
 
 const modelPath = (name: string) => join(MODELS, name, "model.onnx");
+
+const known = new Map<string, ReturnType<typeof exportOnnx>>();
+/** What exporting a model gives; exported once for all tests that ask. */
+function exported(name: string, weights: WeightForm, type?: WeightType): ReturnType<typeof exportOnnx> {
+  const key = [name, weights, type].join();
+  const first =
+    known.get(key) ??
+    exportOnnx({
+      input: modelPath(name),
+      out: mkdtempSync(join(root, "out-")),
+      weights,
+      ...(type === undefined ? {} : { type }),
+    });
+  known.set(key, first);
+  return first;
+}
 
 /** A ternarized model and its only result in the reference interpreter. */
 function reference(path: string, given: ReadonlyMap<string, Tensor>) {
@@ -79,13 +96,7 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
   it.each(large === true ? FORMS.slice(0, 2) : FORMS)(
     "$weights $type",
     async ({ weights, type, toReference, toKernels }) => {
-      const out = mkdtempSync(join(root, "out-"));
-      const report = await exportOnnx({
-        input: modelPath(name),
-        out,
-        weights,
-        ...(type === undefined ? {} : { type }),
-      });
+      const report = await exported(name, weights, type);
       const [file] = report.files;
       expect(report.opset).toBe(weights === "2bit" ? 25 : 21);
 
@@ -106,9 +117,8 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
 });
 
 it("2-bit codes take a ninth of the f32 weights, and less than 4-bit ones", async () => {
-  const input = modelPath("shapes-ternary/transformer");
-  const bytes = async (weights: "dequantized" | "4bit" | "2bit") => {
-    const { files } = await exportOnnx({ input, out: mkdtempSync(join(root, "size-")), weights });
+  const bytes = async (weights: WeightForm) => {
+    const { files } = await exported("shapes-ternary/transformer", weights);
     return files.reduce((sum, file) => sum + file.bytes, 0);
   };
   const [floats, four, two] = [await bytes("dequantized"), await bytes("4bit"), await bytes("2bit")];

@@ -65,6 +65,13 @@ async function stopped(folder: string, part: number, options: Partial<CompileOpt
   await expect(running).rejects.toThrow("stopped by the test");
 }
 
+/** Flips bits of every `stride`th byte of a file, from byte `first` on. */
+function changeBytes(file: string, stride: number, first: number, bits: number): void {
+  const bytes = readFileSync(file);
+  for (let i = first; i < bytes.length; i += stride) bytes[i] = (bytes[i] ?? 0) ^ bits;
+  writeFileSync(file, bytes);
+}
+
 function emptyFolder(): string {
   return mkdtempSync(join(root, "case-"));
 }
@@ -118,10 +125,7 @@ it("with a torn journal, and with bytes that are not what the journal says", asy
   const journal = join(folder, ".out.partial", "journal");
   truncateSync(journal, readFileSync(journal).length - 7);
   const weights = join(folder, ".out.partial", "bundle", "weights.safetensors");
-  writeFileSync(
-    weights,
-    readFileSync(weights).map((byte, i) => (i % 1_000_003 === 77 ? byte ^ 1 : byte)),
-  );
+  changeBytes(weights, 1_000_003, 77, 1);
   await compile(folder);
   expect(snapshot(join(folder, "out"))).toEqual(whole);
   // And without any weights.
@@ -145,10 +149,7 @@ it("not with other options or another source: it starts anew and says so", async
   rmSync(join(folder, "out"), { recursive: true });
   await stopped(folder, 0.9);
   try {
-    writeFileSync(
-      external,
-      original.map((byte, i) => (i % 4096 === 8 ? byte ^ 0x80 : byte)),
-    );
+    changeBytes(external, 4096, 8, 0x80);
     const changed = await compile(folder);
     expect(changed.notices).toEqual(anew);
     const fresh = emptyFolder();

@@ -1,13 +1,35 @@
 import type { Compiled } from "../../compiler/compile-graph.js";
 import type { WeightTensor } from "../../compiler/lower/index.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
-import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import {
+  type ByteReader,
+  type Constant,
+  type ConstantSource,
+  operandsOf,
+} from "../../ir/constant/constant.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Device, KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../runtime/device.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 
-/** Packed weights, which loading the same kernels again does not pack again. */
-const packed = new WeakMap<WeightTensor, Uint8Array>();
+/** Packed weights by their form: programs made from one graph, for any target, pack each of them once. */
+const packed = new WeakMap<ByteReader, Map<string, Uint8Array>>();
+
+/** Sources that recipes begin with, by number: they are the same only where they are one object. */
+const numbers = new WeakMap<ConstantSource, number>();
+let count = 0;
+
+function numberOf(source: ConstantSource): number {
+  const number = numbers.get(source) ?? count++;
+  numbers.set(source, number);
+  return number;
+}
+
+/** What the bytes of a tensor follow from. */
+function formOf({ dtype, encoding, weight, constant }: WeightTensor): string {
+  return JSON.stringify([dtype, encoding, weight, constant], (key, value) =>
+    key === "source" && operandsOf(value).length === 0 ? numberOf(value) : value,
+  );
+}
 
 /** Loads a compiled graph on a device without writing a bundle. */
 export function loadCompiled(
@@ -23,12 +45,15 @@ export function loadCompiled(
     binary: (id) => new Uint8Array(artifacts.get(id)?.binary ?? []),
   };
   const scales = new WeakMap<Constant, Float32Array>();
+  const known = packed.get(reader) ?? new Map<string, Uint8Array>();
+  packed.set(reader, known);
   const weights: WeightSource = {
     bytes: (name) => {
       const tensor = lowered.tensors.find((t) => t.name === name);
       if (tensor === undefined) return Promise.reject(new Error(`no tensor ${name}`));
-      const bytes = packed.get(tensor) ?? Buffer.concat([...packRows(tensor, reader, scales)]);
-      packed.set(tensor, bytes);
+      const form = formOf(tensor);
+      const bytes = known.get(form) ?? Buffer.concat([...packRows(tensor, reader, scales)]);
+      known.set(form, bytes);
       return Promise.resolve(bytes);
     },
   };
