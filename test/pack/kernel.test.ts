@@ -70,10 +70,10 @@ function run(
     scales,
     scratch,
   );
-  const written = Buffer.from(memory.buffer);
-  expect(written.subarray(out + rows * rowBytes, scales).every((b) => b === POISON)).toBe(true);
-  expect(written.subarray(scratch + 4 * width, scratch + 4 * width + 64).every((b) => b === POISON)).toBe(true);
-  expect(written.subarray(0, ZEROS.length).equals(ZEROS)).toBe(true);
+  const all = Buffer.from(memory.buffer);
+  expect(all.subarray(out + rows * rowBytes, scales).every((b) => b === POISON)).toBe(true);
+  expect(all.subarray(scratch + 4 * width, scratch + 4 * width + 64).every((b) => b === POISON)).toBe(true);
+  expect(all.subarray(0, ZEROS.length).equals(ZEROS)).toBe(true);
   const found = new Uint8Array(memory.buffer.slice(scales, scales + 4 * rows));
   return {
     bad,

@@ -53,16 +53,15 @@ export function loraFile(
     for (const [r, role] of roles.entries()) {
       const count = shapes[r]?.[0] ?? 0;
       const delta = new Float64Array(count * columns);
-      for (let k = 0; k < delta.length; k++) {
-        const [row, column] = [first + Math.floor(k / columns), k % columns];
+      for (let row = 0; row < count; row++) {
+        const sums = delta.subarray(row * columns, (row + 1) * columns);
         for (let t = 0; t < rank; t++) {
-          delta[k] = (delta[k] ?? 0) + (up[row * rank + t] ?? 0) * (down[t * columns + column] ?? 0);
+          const factor = up[(first + row) * rank + t]!;
+          for (let c = 0; c < columns; c++) sums[c]! += factor * down[t * columns + c]!;
         }
+        for (let c = 0; c < columns; c++) sums[c] = (sums[c]! * (alpha ?? rank)) / rank;
       }
-      deltas.set(
-        role,
-        delta.map((v) => (v * (alpha ?? rank)) / rank),
-      );
+      deltas.set(role, delta);
       first += count;
     }
   }
@@ -71,8 +70,8 @@ export function loraFile(
       let at = 0;
       for (const part of partsOf(role)) {
         const delta = deltas.get(part);
-        for (let k = 0; k < (delta?.length ?? 0); k++) {
-          values[at + k] = (values[at + k] ?? 0) + scale * (delta?.[k] ?? 0);
+        if (delta !== undefined) {
+          for (let k = 0; k < delta.length; k++) values[at + k]! += scale * delta[k]!;
         }
         at += countOf(weights.get(part)?.shape ?? []);
       }
