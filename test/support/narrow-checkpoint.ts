@@ -41,11 +41,16 @@ export interface NarrowCheckpoint {
 export function narrowed(tensors: Tensors, { dtype, scale, byRow = false }: NarrowForm): NarrowCheckpoint {
   const codes = Uint8Array.from({ length: 127 }, (_, bits) => bits);
   const all = decodeHalf(widenNarrow(dtype, codes)).filter(Number.isFinite);
+  // They ascend.
   const nearest = (v: number) => {
-    let best = 0;
-    for (let i = 1; i < all.length; i++) {
-      if (Math.abs((all[i] ?? 0) - Math.abs(v)) < Math.abs((all[best] ?? 0) - Math.abs(v))) best = i;
+    const magnitude = Math.abs(v);
+    let [below, above] = [0, all.length - 1];
+    while (above - below > 1) {
+      const middle = (below + above) >> 1;
+      if (all[middle]! <= magnitude) below = middle;
+      else above = middle;
     }
+    const best = all[above]! - magnitude < magnitude - all[below]! ? above : below;
     return best | (v < 0 ? 0x80 : 0);
   };
   const out = new Map<string, StoredBytes>();

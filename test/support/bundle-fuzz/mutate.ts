@@ -54,12 +54,14 @@ interface Place {
 }
 
 /** Members of objects and lists, those with the most siblings no more often than others: by depth first. */
-function placesOf(value: unknown, path: readonly (string | number)[] = []): Place[] {
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, member]) => {
+function placesOf(value: unknown, path: readonly (string | number)[] = [], places: Place[] = []): Place[] {
+  if (typeof value !== "object" || value === null) return places;
+  for (const [key, member] of Object.entries(value)) {
     const at = [...path, Array.isArray(value) ? Number(key) : key];
-    return [{ holder: value, key, path: at }, ...placesOf(member, at)];
-  });
+    places.push({ holder: value, key, path: at });
+    placesOf(member, at, places);
+  }
+  return places;
 }
 
 function otherValue(before: unknown, places: readonly Place[], path: Place["path"], roll: Dice): unknown {
