@@ -1,22 +1,24 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Files that share a process, and with it what they import: they change nothing of it (environment, mocks, timers), load
- * no driver and measure nothing of it.
+ * Files that share a process, and with it what they import: they change nothing of it (environment, mocks, timers) and
+ * measure nothing of it.
  */
 const SHARED = [
   "account/*",
   "benchmarks/*",
   "browser/sha256",
   "bundle/*",
+  "cli/{output,run,run-defaults,units}",
   "codegen/*",
   "compile/*",
+  "cuda/!(compile|emulator)",
   "diffusers/*",
   "filetests",
   "fuzz/*",
   "interpret/*",
   "ir/*",
-  "kernels/!(cuda-*)",
+  "kernels/*",
   "lora/*",
   "lower/*",
   "onnx/*",
@@ -56,6 +58,8 @@ export default defineConfig({
   test: {
     globalSetup: "test/global-setup.ts",
     maxWorkers: 2,
+    // Else each project would transform its own.
+    experimental: { fsModuleCache: true },
     projects: [
       { test: { ...common, name: "shared", include: SHARED, isolate: false } },
       {
