@@ -5,6 +5,7 @@ import { arch } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { Architecture } from "../../targets/index.js";
+import { oncePerRun } from "./once-per-run.js";
 
 /** In what order the threads of a block run and when asynchronous copies arrive; see `Schedule` in `emulator/block.h`. */
 export const SCHEDULES = ["forward", "reverse", "shuffled"] as const;
@@ -72,9 +73,13 @@ async function driverLibrary(name: string): Promise<string> {
   const files = filesBelow(EMULATOR).filter((path) => /^[^/]*\.(cpp|h)$/.test(path));
   // One translation unit: most of the time goes into the standard library's headers.
   const unit = files.filter((path) => path.endsWith(".cpp")).map((path) => `#include "${path}"\n`);
-  const built = await cached("driver.so", [...DRIVER_FLAGS, ...contents(EMULATOR, files)], (to) =>
-    compile(unit.join(""), to, DRIVER_FLAGS),
-  );
+  const driver = () =>
+    cached("driver.so", [...DRIVER_FLAGS, ...contents(EMULATOR, files)], (to) =>
+      compile(unit.join(""), to, DRIVER_FLAGS),
+    );
+  // It takes seconds: one builds it, the others wait.
+  await oncePerRun("emulator", async () => void (await driver()));
+  const built = await driver();
   const copy = built.replace(/\.so$/, `-${name}.so`);
   if (!existsSync(copy)) await inPlace(copy, (to) => copyFile(built, to));
   return copy;

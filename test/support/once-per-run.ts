@@ -12,7 +12,10 @@ export async function oncePerRun(name: string, fill: (folder: string) => Promise
     // Only one makes it; where that one fails, the next tries.
     const isOurs = await mkdir(filling).then(
       () => true,
-      () => false,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+        return false;
+      },
     );
     if (!isOurs) {
       await setTimeout(100);
