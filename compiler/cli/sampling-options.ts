@@ -6,6 +6,7 @@ import type { CommonOptions, DeviceOptions } from "./options.js";
 /** What `run` and `compare` take. */
 export interface SamplingOptions extends CommonOptions, DeviceOptions {
   readonly steps?: number | undefined;
+  readonly sampler?: SamplerName;
   readonly guidance?: number | undefined;
   readonly textLength?: number | undefined;
   readonly seed: number;
@@ -16,7 +17,6 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 /** What `run` takes. */
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
-  readonly sampler?: SamplerName;
   readonly prompt?: string;
   readonly prompts?: string;
   readonly count?: number;

@@ -64,6 +64,27 @@ describe("the sampler", () => {
       (await draw("seven", ...once)).rgb,
     );
   });
+
+  it("is the one that both sides of a comparison are drawn with", async () => {
+    const { width, height, rgb } = await draw("seven", "--sampler", "heun");
+    writeFileSync(at("prompts.txt"), "a red ring\n");
+    const argv = ["--prompts", at("prompts.txt"), "--steps", "2", "--threads", "1", "-o", at("grid.png")];
+    const { code, stdout, stderr } = await cli([
+      ...["compare", at("seven"), at("seven"), ...argv, "--sampler", "heun", "--json"],
+    ]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const results = [{ prompt: "a red ring", psnr: null }];
+    expect(JSON.parse(stdout)).toEqual({ out: at("grid.png"), results, mean: 99 });
+    const sheet = decodePng(readFileSync(at("grid.png")));
+    const gap = (sheet.height - height) / 2;
+    const rowOf = (y: number, x: number) =>
+      sheet.rgb.subarray(3 * ((gap + y) * sheet.width + x), 3 * ((gap + y) * sheet.width + x + width));
+    for (let y = 0; y < height; y++) {
+      const wanted = rgb.subarray(3 * y * width, 3 * (y + 1) * width);
+      expect(rowOf(y, gap)).toEqual(wanted);
+      expect(rowOf(y, 2 * gap + width)).toEqual(wanted);
+    }
+  });
 });
 
 describe("the schedule", () => {

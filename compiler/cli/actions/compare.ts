@@ -109,12 +109,13 @@ async function drawAll(
     for (const [i, prompt] of prompts.entries()) {
       const onStep = ({ step, steps }: { step: number; steps: number }) =>
         progress.update(i * steps + step, prompts.length * steps);
-      const { seed, steps, guidance, textLength } = options;
+      const { seed, steps, sampler, guidance, textLength } = options;
       pictures.push(
         await generator.generate({
           prompt,
           seed: seed + i,
           steps,
+          sampler,
           guidance,
           textLength,
           signal,

@@ -24,6 +24,12 @@ export function withSamplingOptions(command: Command): Command {
     .addOption(
       new Option("--steps <n>", "denoising steps; default: the model's").argParser(wholeFromOne(MAX_STEPS)),
     )
+    .addOption(
+      new Option(
+        "--sampler <name>",
+        `how the picture moves from step to step; default: ${DEFAULT_SAMPLER}`,
+      ).choices(SAMPLERS),
+    )
     .addOption(new Option("--guidance <g>", "guidance scale; default: the model's").argParser(finiteNumber))
     .addOption(new Option("--seed <n>", "seed of the noise").argParser(wholeNumber).default(0))
     .addOption(new Option("--resolution <WxH>", "picture size; default: the bundle's").argParser(resolution))
@@ -45,12 +51,6 @@ export function addRun(program: Command): void {
     .requiredOption(
       "-o, --out <file>",
       "the PNG to write, - for stdout; of several <name>-0001.png and so on, or a folder, or a name with {n} or {seed}",
-    )
-    .addOption(
-      new Option(
-        "--sampler <name>",
-        `how the picture moves from step to step; default: ${DEFAULT_SAMPLER}`,
-      ).choices(SAMPLERS),
     )
     .option("--control <png>", "Canny and Depth models: the picture to follow")
     .option("--image <png>", "Fill models: the picture to draw into")
