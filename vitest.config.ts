@@ -34,24 +34,22 @@ const SHARED = [
 
 /**
  * Most functions of a test run for a moment, and optimizing them took a quarter of the time: with Node 20, whose V8 knows
- * no cheap optimization, only the hottest are optimized.
+ * no cheap optimization, only the hottest are optimized. Workers also compile functions as they are met, by which processes
+ * that end soon would lose; these get the flag by a module, as Node takes none such from the environment.
  */
-const V8_FLAGS = process.version.startsWith("v20.") ? ["--interrupt-budget=1000000"] : [];
-
-/** The same for the processes that tests start: Node takes no such flag from the environment, so a module sets it. */
-const PRELOAD = encodeURIComponent(
-  `import { setFlagsFromString } from "node:v8";\n${V8_FLAGS.map((flag) => `setFlagsFromString("${flag}");`).join()}`,
-);
-const CHILD_ENV = V8_FLAGS.length > 0 ? { NODE_OPTIONS: `--import=data:text/javascript,${PRELOAD}` } : {};
+const V8_FLAG = "--interrupt-budget=1000000";
+const PRELOAD = encodeURIComponent(`import v8 from "node:v8"; v8.setFlagsFromString("${V8_FLAG}");`);
+const HOTTEST_ONLY = {
+  execArgv: [V8_FLAG, "--always-sparkplug"],
+  env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --import=data:text/javascript,${PRELOAD}` },
+};
 
 const common = {
   setupFiles: "test/setup.ts",
   pool: "forks" as const,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  // Workers also compile functions as they are met; processes that end soon would lose by it.
-  execArgv: [...V8_FLAGS, ...(V8_FLAGS.length > 0 ? ["--always-sparkplug"] : [])],
-  env: CHILD_ENV,
+  ...(process.version.startsWith("v20.") ? HOTTEST_ONLY : {}),
 };
 
 export default defineConfig({

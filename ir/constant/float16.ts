@@ -42,16 +42,17 @@ export function decodeBfloat(
   return out;
 }
 
-/** 2^e of a double by 1074 + e, which is cheaper to look up. */
-const POWERS = Float64Array.from({ length: 2098 }, (_, i) => 2 ** (i - 1074));
+/** 2^(i - 128), which is cheaper to look up; all that values below 2^128 need. */
+const POWERS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i - 128));
 
 /** The value rounded to a float of `fractionBits` with smallest normal 2^minExponent; finite overflow gives ±Infinity. */
 function roundTo(v: number, fractionBits: number, minExponent: number, overflow: number): number {
   if (v === 0 || !Number.isFinite(v)) return v;
+  if (Math.abs(v) >= overflow) return v < 0 ? -Infinity : Infinity;
   scratch.setFloat64(0, v);
   const exponent = Math.max(((scratch.getUint32(0) >>> 20) & 2047) - 1023, minExponent);
   // Adding 1.5·2^52 quanta leaves no bits below one quantum; the addition itself rounds to nearest even.
-  const magic = 1.5 * POWERS[1074 + 52 + exponent - fractionBits]!;
+  const magic = 1.5 * POWERS[128 + 52 + exponent - fractionBits]!;
   const rounded = v + magic - magic;
   if (Math.abs(rounded) >= overflow) return v < 0 ? -Infinity : Infinity;
   return rounded === 0 && v < 0 ? -0 : rounded;

@@ -148,7 +148,7 @@ it("SIGINT ends run at once, even within a step, and leaves no picture", async (
   const out = join(folder, "p.png");
   // What these steps share is computed first, for all of them: a minute in which no event comes in.
   const child = start(["run", bundle, "--prompt", "a red circle", "--steps", "10000", "-o", out]);
-  await setTimeout(2500);
+  await hasComputed(child, 3);
   expect(child.exitCode).toBeNull();
   child.kill("SIGINT");
   const { exitCode, stderr } = await child;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
+import { bfloatBits, decodeHalf, encodeHalf, roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
 
 describe("float16 conversion", () => {
   const all = Uint16Array.from({ length: 0x7c00 }, (_, bits) => bits);
@@ -29,4 +29,32 @@ describe("float16 conversion", () => {
       0x7bff, 0x7c00, 0xfc00, 0x7e00,
     ]);
   });
+});
+
+it.each([
+  ["f16", roundToHalf, 65504, 65520],
+  ["bf16", roundToBfloat, (2 - 2 ** -7) * 2 ** 127, (2 - 2 ** -8) * 2 ** 127],
+] as const)(
+  "%s: what is above the largest number, however large, is infinite",
+  (_, round, largest, above) => {
+    expect(round(largest)).toBe(largest);
+    for (const v of [above, 2 ** 128, 2 ** 979, 1e300, Number.MAX_VALUE]) {
+      expect(round(v), `${v}`).toBe(Infinity);
+      expect(round(-v), `-${v}`).toBe(-Infinity);
+    }
+  },
+);
+
+it("bits of bfloat16 are those of the nearest, down to the smallest", () => {
+  for (const [v, bits] of [
+    [1, 0x3f80],
+    [-3.140625, 0xc049],
+    [1 + 2 ** -8, 0x3f80],
+    [1 + 3 * 2 ** -8, 0x3f82],
+    [2 ** -133, 1],
+    [2 ** -135, 0],
+    [1e300, 0x7f80],
+  ] as const) {
+    expect(bfloatBits(v), `${v}`).toBe(bits);
+  }
 });

@@ -11,7 +11,7 @@ const TYPES = ["bf16", "f16", "f32"] as const;
 const METHODS = ["exact", "absmean"] as const;
 const STORAGES = ["trits", "2bit"] as const;
 const POISON = 0x5a;
-/** The kernel's counters, which are zero between rows. */
+/** The kernel's histogram and its sums, zero between calls. */
 const ZEROS = Buffer.alloc(393216);
 
 interface Loaded {

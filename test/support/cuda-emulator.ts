@@ -20,7 +20,7 @@ const COMMON_FLAGS = [
   ...["-std=c++17", "-fPIC", "-shared", "-fno-strict-aliasing", "-fvisibility=hidden"],
   ...(arch() === "x64" ? ["-mfma"] : []),
 ];
-const DRIVER_FLAGS = [...COMMON_FLAGS, "-O2", "-pthread", "-ldl"];
+const DRIVER_FLAGS = [...COMMON_FLAGS, "-O2", "-pthread"];
 const KERNEL_FLAGS = [
   ...COMMON_FLAGS,
   // What a kernel calls, Node has; to look for it in libraries takes the linker longer than all else.
@@ -133,7 +133,7 @@ function translationUnit(source: string): string {
 async function compile(unit: string, to: string, flags: readonly string[]): Promise<void> {
   const path = to.replace(/\.so$/, ".cpp");
   await writeFile(path, unit);
-  await execa("g++", [...flags, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path]);
+  await execa("g++", [...flags, "-I", EMULATOR, "-I", TEMPLATES, "-o", to, path, "-ldl"]);
 }
 
 /** The file made from `key`, by name; two processes may make it at the same time. */

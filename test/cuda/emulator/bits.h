@@ -22,4 +22,17 @@ inline float halfToFloat(unsigned bits16) {
   return bits<float>(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+// Elements of registers.
+inline int byteOf(const unsigned* registers, unsigned byte, bool isSigned) {
+  const unsigned value = (registers[byte / 4] >> (8 * (byte % 4))) & 0xffu;
+  return isSigned ? (int)(signed char)value : (int)value;
+}
+inline float bf16Of(const unsigned* registers, unsigned half) {
+  return bf16ToFloat(registers[half / 2] >> (16 * (half % 2)));
+}
+
+// Eight columns.
+typedef float FloatRow __attribute__((vector_size(32)));
+typedef double DoubleRow __attribute__((vector_size(64)));
+
 }  // namespace emulator

@@ -246,7 +246,9 @@ class Block {
   std::vector<Fiber>& fibers_;
 };
 
-extern const MatrixInstructions MATRIX_INSTRUCTIONS;
+extern const MmaInstructions MMA;
+extern const MatrixInstructions MATRICES;
+extern const WgmmaInstructions WGMMA;
 extern const Core CORE;
 
 }  // namespace emulator

@@ -19,7 +19,9 @@ struct Thread {
 // Does what lanes asked for together; operands[i] is what lane i passed, null for lanes outside the mask.
 typedef void (*Together)(void* const* operands);
 
+struct MmaInstructions;
 struct MatrixInstructions;
+struct WgmmaInstructions;
 
 enum class Vote : int { none, any, all, count };
 
@@ -28,8 +30,6 @@ struct Core {
   void (*fail)(const char* what);
   // Lets the others run first.
   void (*yield)();
-  // Whether shared memory of this block holds the bytes.
-  bool (*isShared)(const void* address, unsigned long long bytes);
 
   // Barrier 0 for the whole block.
   int (*syncthreads)(Vote vote, int predicate);
@@ -43,8 +43,6 @@ struct Core {
 
   // Publishes what was written to dynamic shared memory for asynchronous reads of it.
   void (*fenceProxy)();
-  // An asynchronous operation reads these bytes: they must lie in shared memory, published.
-  void (*asyncRead)(const void* address, unsigned long long bytes);
 
   // cp.async of one thread.
   void (*copyAsync)(void* shared, const void* global, unsigned bytes, unsigned read);
@@ -68,7 +66,9 @@ struct Core {
   void (*wgmmaCommit)();
   void (*wgmmaWait)(unsigned left);
 
-  const MatrixInstructions* matrix;
+  const MmaInstructions* mma;
+  const MatrixInstructions* matrices;
+  const WgmmaInstructions* wgmma;
 };
 
 // What a kernel's shared object exports as `emulator_module`.

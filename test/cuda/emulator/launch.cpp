@@ -152,7 +152,6 @@ void bulkStore(void* global, const void* shared, unsigned bytes) {
 const Core CORE = {
     [](const char* what) { now().fail(what, LAUNCH_FAILED); },
     [] { now().yield(); },
-    [](const void* address, unsigned long long bytes) { return now().isShared(address, bytes); },
     [](Vote vote, int predicate) { return now().syncthreads(vote, predicate); },
     [](unsigned id, unsigned threads, bool waits) { now().namedBarrier(id, threads, waits); },
     [](const char* name, unsigned mask, void* operands, Together together) {
@@ -161,7 +160,6 @@ const Core CORE = {
     [](const char* name, void* operands, Together together) { now().warpgroup(name, operands, together); },
     [] { return now().activeLanes(); },
     [] { now().fenceProxy(); },
-    [](const void* address, unsigned long long bytes) { now().asyncRead(address, bytes); },
     [](void* shared, const void* global, unsigned bytes, unsigned read) {
       now().copyAsync(shared, global, bytes, read);
     },
@@ -182,7 +180,9 @@ const Core CORE = {
     [] { now().wgmmaFence(); },
     [] { now().wgmmaCommit(); },
     [](unsigned left) { now().wgmmaWait(left); },
-    &MATRIX_INSTRUCTIONS,
+    &MMA,
+    &MATRICES,
+    &WGMMA,
 };
 
 }  // namespace emulator

@@ -1,8 +1,8 @@
 #pragma once
 #include "core.h"
 
-// What the lanes of matrix instructions pass. Their arithmetic is in the driver (`matrix.cpp`): compiled once, and not
-// with every kernel.
+// What the lanes of matrix instructions pass. Their arithmetic is in the driver (`mma.cpp`, `ldmatrix.cpp`,
+// `wgmma.cpp`): compiled once, and not with every kernel.
 namespace emulator {
 
 // Registers of one lane; d is int or float.
@@ -24,12 +24,15 @@ struct WgmmaOperands {
   bool accumulate;
 };
 
-// By what is done together; integers are those of the instruction's name.
+// By shape and what a holds.
+struct MmaInstructions {
+  Together m16n8k32U8, m16n8k32S8, m16n8k16Bf16, m8n8k16U8, m8n8k16S8, m16n8k8F16;
+};
 struct MatrixInstructions {
-  Together mma16832U8, mma16832S8, mma16816Bf16;
-  Together mma8816U8, mma8816S8, mma1688F16;
   Together load1, load2, load4, load2Transposed, load4Transposed, store4Transposed;
-  Together wgmma128U8, wgmma64U8, wgmma128Bf16, wgmma64Bf16, wgmma128Bf16Transposed;
+};
+struct WgmmaInstructions {
+  Together n128U8, n64U8, n128Bf16, n64Bf16, n128Bf16Transposed;
 };
 
 }  // namespace emulator

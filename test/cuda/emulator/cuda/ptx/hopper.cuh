@@ -17,5 +17,5 @@ __device__ __forceinline__ void named_barrier_arrive(unsigned id, unsigned threa
   emulatorCore->namedBarrier(id, threads, false);
 }
 __device__ __forceinline__ void stmatrix_x4_trans(void* row, const unsigned (&r)[4]) {
-  emulator::matrices("stmatrix_x4_trans", const_cast<unsigned*>(r), row, emulatorCore->matrix->store4Transposed);
+  emulator::matrices("stmatrix_x4_trans", const_cast<unsigned*>(r), row, emulatorCore->matrices->store4Transposed);
 }

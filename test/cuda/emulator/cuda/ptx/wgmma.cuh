@@ -25,19 +25,19 @@ __device__ __forceinline__ unsigned long long wgmma_descriptor_128B(const void* 
 }
 __device__ __forceinline__ void wgmma_m64n128k32_u8s8(int (&d)[64], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
-  emulatorCore->warpgroup("wgmma_m64n128k32_u8s8", &operands, emulatorCore->matrix->wgmma128U8);
+  emulatorCore->warpgroup("wgmma_m64n128k32_u8s8", &operands, emulatorCore->wgmma->n128U8);
 }
 __device__ __forceinline__ void wgmma_m64n64k32_u8s8(int (&d)[32], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
-  emulatorCore->warpgroup("wgmma_m64n64k32_u8s8", &operands, emulatorCore->matrix->wgmma64U8);
+  emulatorCore->warpgroup("wgmma_m64n64k32_u8s8", &operands, emulatorCore->wgmma->n64U8);
 }
 __device__ __forceinline__ void wgmma_m64n128k16_bf16(float (&d)[64], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
-  emulatorCore->warpgroup("wgmma_m64n128k16_bf16", &operands, emulatorCore->matrix->wgmma128Bf16);
+  emulatorCore->warpgroup("wgmma_m64n128k16_bf16", &operands, emulatorCore->wgmma->n128Bf16);
 }
 __device__ __forceinline__ void wgmma_m64n64k16_bf16(float (&d)[32], const unsigned (&a)[4], unsigned long long b) {
   emulator::WgmmaOperands operands = {d, a, 0, b, true};
-  emulatorCore->warpgroup("wgmma_m64n64k16_bf16", &operands, emulatorCore->matrix->wgmma64Bf16);
+  emulatorCore->warpgroup("wgmma_m64n64k16_bf16", &operands, emulatorCore->wgmma->n64Bf16);
 }
 template <typename Integer, int N>
 __device__ __forceinline__ void wgmma_pin(Integer (&)[N]) {}
