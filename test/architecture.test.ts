@@ -14,6 +14,9 @@ interface Area {
   readonly builtins: boolean;
 }
 
+/** Folders of the compiler that compute with models. */
+const COMPUTING = ["compiler/calibrate", "compiler/train"] as const;
+
 const AREAS: readonly Area[] = [
   { folder: "ir", mayImport: ["ir"], packages: false, builtins: false },
   // What is known of a device is plain data and arithmetic: browsers read it too.
@@ -25,10 +28,21 @@ const AREAS: readonly Area[] = [
     packages: true,
     builtins: true,
   },
-  // The command line runs bundles, so it alone sees both halves; nothing in the compiler depends on it.
+  // What draws with a model or trains it computes: these see both halves, and of the compiler the command line alone sees them.
+  ...COMPUTING.map((folder) => ({
+    folder,
+    mayImport: ["ir", "targets", "templates", "compiler", ...COMPUTING, "runtime", "runtime/node"],
+    packages: true,
+    builtins: true,
+  })),
+  // The command line runs bundles; nothing in the compiler depends on it.
   {
     folder: "compiler/cli",
-    mayImport: ["ir", "targets", "templates", "compiler", "compiler/cli", "runtime", "runtime/node"],
+    mayImport: [
+      ...["ir", "targets", "templates", "compiler", "compiler/cli"],
+      ...COMPUTING,
+      ...["runtime", "runtime/node"],
+    ],
     packages: true,
     builtins: true,
   },
@@ -123,6 +137,7 @@ describe("one-way imports", () => {
         "runtime/e.ts": `export { f } from "./node/f.js"; const g = await import("node:os");`,
         "runtime/h.ts": `const p = import("../compiler/cli/main.js");`,
         "compiler/i.ts": `import { j } from "./cli/j.js"; import { k } from "../runtime/k.js";`,
+        "compiler/p.ts": `import { q } from "./train/q.js";`,
         "targets/l.ts": `import "node:fs"; import "handlebars"; export * from "../templates/m.js";`,
         "templates/n.ts": `import { o } from "../test/o.js";`,
       }),
@@ -138,6 +153,7 @@ describe("one-way imports", () => {
       'runtime/h.ts: "../compiler/cli/main.js"',
       'compiler/i.ts: "./cli/j.js"',
       'compiler/i.ts: "../runtime/k.js"',
+      'compiler/p.ts: "./train/q.js"',
       'targets/l.ts: "node:fs"',
       'targets/l.ts: "handlebars"',
       'targets/l.ts: "../templates/m.js"',
@@ -152,6 +168,7 @@ describe("one-way imports", () => {
         "targets/c.ts": `import { d } from "../ir/d.js";`,
         "templates/e.ts": `import h from "handlebars"; import { t } from "../targets/t.js"; import "node:fs";`,
         "compiler/cli/f.ts": `import { r } from "../../runtime/node/index.js"; import { p } from "../p.js";`,
+        "compiler/train/r.ts": `import { c } from "../calibrate/c.js"; import "../../runtime/node/o.js";`,
         "runtime/node/g.ts": `import "node:fs"; import { s } from "../s.js"; await import("webgpu");`,
         "runtime/browser/t.ts": `import { t } from "../../targets/t.js";`,
         "benchmarks/h.ts": `import { c } from "../compiler/index.js";`,
