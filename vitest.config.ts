@@ -26,6 +26,7 @@ const SHARED = [
   "pack/!(resume)",
   "passes/*",
   "recognize/*",
+  "prompt-sets/*",
   "report/*",
   "runtime/!(cpu-device|cuda-bundle|cuda-errors|cuda-program|memory|queue-watch|webgpu-*)",
   "targets/*",

@@ -128,6 +128,18 @@ describe("run", () => {
     expect(readdirSync(at("named"))).toEqual(["0-0001.png", "0-0003.png", "1-0002.png", "1-0004.png"]);
   });
 
+  it("draws a set of GenEval as the prompts in it, and says which line gives none", async () => {
+    writeFileSync(at("set.jsonl"), '{"tag": "a", "prompt": "a red ring"}\n');
+    const { pictures } = await run("--prompts", at("set.jsonl"), "-o", at("pictures"));
+    expect(pictures).toEqual([
+      { out: at("pictures", "0001.png"), prompt: "a red ring", seed: 0, kept: true },
+    ]);
+    writeFileSync(at("set.jsonl"), '{"prompt": "a red ring"}\n{"tag": "a"}\n');
+    const { code, stderr } = await refusal("--prompts", at("set.jsonl"), "-o", at("pictures"));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/set\.jsonl, line 2: this line gives no prompt[\s\S]*TRITC_E_PROMPTS/);
+  });
+
   it("refuses names that two pictures would share", async () => {
     const { code, stderr } = await refusal("--prompts", at("prompts.txt"), "-o", at("{seed}.png"));
     expect(code).toBe(2);

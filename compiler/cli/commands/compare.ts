@@ -11,7 +11,7 @@ export function addCompare(program: Command): void {
     )
     .argument("<reference>", "a model, compiled in full precision for the comparison, or another bundle")
     .argument("<bundle>", "the bundle to compare with it")
-    .requiredOption("--prompts <file>", "text file, one prompt a line; - for stdin")
+    .requiredOption("--prompts <file>", "what to draw: text, JSON lines or a table; - for stdin")
     .requiredOption(
       "-o, --out <file>",
       "the PNG to write: each row a prompt, reference left, bundle right; - for stdout",
