@@ -36,7 +36,7 @@ export class GraphEditor {
   readonly #consumers = new Map<ValueId, Set<number>>();
   /** Value that each graph output now is, in order. */
   readonly #outputs: ValueId[];
-  readonly #outputNames: readonly ValueId[];
+  readonly #outputNames: ValueId[];
   /** Positions of each value among the outputs. */
   readonly #outputsOf = new Map<ValueId, number[]>();
   readonly #source: InferSource;
@@ -55,7 +55,7 @@ export class GraphEditor {
     this.types = new Map(graph.types);
     this.constants = new Map(graph.constants);
     this.#outputs = [...graph.outputs];
-    this.#outputNames = graph.outputs;
+    this.#outputNames = [...graph.outputs];
     for (const [i, id] of graph.outputs.entries())
       this.#outputsOf.set(id, [...(this.#outputsOf.get(id) ?? []), i]);
     this.#names = new UniqueNames(graph.types.keys());
@@ -205,6 +205,13 @@ export class GraphEditor {
 
   scalar(value: number): ValueId {
     return this.constant(scalarConstant(value), "scalar");
+  }
+
+  /** Makes a value the last output. */
+  addOutput(id: ValueId): void {
+    this.#outputsOf.set(id, [...(this.#outputsOf.get(id) ?? []), this.#outputs.length]);
+    this.#outputs.push(id);
+    this.#outputNames.push(id);
   }
 
   /** Lets every reader of `from`, and the graph's outputs, read `to` instead. */
