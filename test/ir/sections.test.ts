@@ -19,6 +19,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   "ir/interpret": ["index", "value"],
   "compiler/onnx/ops": ["contrib", "index"],
   "compiler/onnx-export/ops": ["index"],
+  "compiler/gradient/ops": ["index"],
   "compiler/lower/ops": ["index"],
 };
 /** Folders that have something for every operation. */
@@ -57,20 +58,23 @@ describe("sections of operations", () => {
     if (COMPLETE.includes(folder)) expect([...found].sort()).toEqual(names);
   });
 
-  it.each(["ir/ops", "ir/interpret", "compiler/onnx-export/ops", "compiler/lower/ops"])(
-    "have their own operations in %s",
-    async (folder) => {
-      for (const section of sectionsOf(folder)) {
-        const module: Record<string, unknown> = await import(path(`${folder}/${section}.ts`));
-        const tables = Object.values(module).flatMap((value) =>
-          typeof value === "object" && value !== null && Object.keys(value).some(isOpName) ? [value] : [],
-        );
-        expect([section, tables.length]).toEqual([section, 1]);
-        const strangers = Object.keys(tables[0] ?? {}).filter((op) => sectionOf.get(op) !== section);
-        expect([section, ...strangers]).toEqual([section]);
-      }
-    },
-  );
+  it.each([
+    "ir/ops",
+    "ir/interpret",
+    "compiler/onnx-export/ops",
+    "compiler/gradient/ops",
+    "compiler/lower/ops",
+  ])("have their own operations in %s", async (folder) => {
+    for (const section of sectionsOf(folder)) {
+      const module: Record<string, unknown> = await import(path(`${folder}/${section}.ts`));
+      const tables = Object.values(module).flatMap((value) =>
+        typeof value === "object" && value !== null && Object.keys(value).some(isOpName) ? [value] : [],
+      );
+      expect([section, tables.length]).toEqual([section, 1]);
+      const strangers = Object.keys(tables[0] ?? {}).filter((op) => sectionOf.get(op) !== section);
+      expect([section, ...strangers]).toEqual([section]);
+    }
+  });
 
   it("have the importers whose results are their operations", () => {
     const given = new Map<string, Set<string>>();
