@@ -3,7 +3,7 @@ import { TritcError } from "../../ir/errors.js";
 /** Native packages that tritc uses where they are installed: optional peers, with the ranges of package.json. */
 export const OPTIONAL_PACKAGES = {
   koffi: { range: "3.x", use: "calls the CUDA driver" },
-  "onnxruntime-node": { range: "1.30.x", use: "runs the text encoders and the VAE" },
+  "onnxruntime-node": { range: "1.30.x", use: "runs the text encoders and the VAE, and trains" },
   webgpu: { range: "0.6.x", use: "is WebGPU for Node" },
 } as const;
 

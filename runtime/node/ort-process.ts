@@ -19,11 +19,24 @@ interface Calls {
     }[];
     readonly outputNames: readonly string[];
   };
+  /** Keeps a value for the input of its name. Each run leaves there what it computes as `output`, which it does not return. */
+  hold(value: OrtValue, output: string): null;
+  /** A value that is held. */
+  read(name: string): OrtValue;
   run(feeds: readonly OrtValue[]): readonly OrtValue[];
 }
 
 const SOURCE = `
 let ort, session;
+// By input: what the next run gets, and the output of it that comes into its place.
+const held = Object.create(null), successors = Object.create(null);
+// Where a vector lies in memory decides the order of sums in ONNX Runtime: a slice begins where its own results do.
+const toTensor = ([, type, data, shape]) => new ort.Tensor(type, data.slice(), shape);
+const toValue = (name, { type, data, dims }) => {
+  // On an engine with Float16Array the runtime hands out numbers, elsewhere the bits.
+  const isHalf = type === "float16" && ArrayBuffer.isView(data);
+  return [name, type, isHalf ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data, dims];
+};
 const calls = {
   load(path) {
     ort = require(path);
@@ -33,14 +46,19 @@ const calls = {
     session = await ort.InferenceSession.create(path, options);
     return { inputs: session.inputMetadata, outputNames: session.outputNames };
   },
+  hold(value, output) {
+    held[value[0]] = toTensor(value);
+    successors[value[0]] = output;
+    return null;
+  },
+  read: (name) => toValue(name, held[name]),
   async run(feeds) {
-    const tensors = Object.create(null);
-    for (const [name, type, data, shape] of feeds) tensors[name] = new ort.Tensor(type, data, shape);
-    return Object.entries(await session.run(tensors)).map(([name, { type, data, dims }]) => {
-      // On an engine with Float16Array the runtime hands out numbers, elsewhere the bits.
-      const isHalf = type === "float16" && ArrayBuffer.isView(data);
-      return [name, type, isHalf ? new Uint16Array(data.buffer, data.byteOffset, data.length) : data, dims];
-    });
+    const tensors = Object.assign(Object.create(null), held);
+    for (const feed of feeds) tensors[feed[0]] = toTensor(feed);
+    const results = new Map(Object.entries(await session.run(tensors)));
+    for (const input in successors) held[input] = results.get(successors[input]);
+    for (const input in successors) results.delete(successors[input]);
+    return [...results].map(([name, tensor]) => toValue(name, tensor));
   },
 };
 process.on("message", async ([name, ...values]) => {
@@ -69,7 +87,8 @@ export class OrtProcess {
     this.#child = spawn(process.execPath, ["-e", SOURCE], {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       serialization: "advanced",
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
+      // Else ONNX Runtime reports its use to its makers, and leaves a file for each process.
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1", ORT_DISABLE_TELEMETRY: "1" },
     });
     this.#child.on("message", (message: { readonly failure?: string; readonly result?: unknown }) => {
       if (message.failure === undefined) this.#settle?.resolve(message.result);
@@ -106,7 +125,8 @@ export class OrtProcess {
       return (await new Promise<unknown>((resolve, reject) => {
         if (this.#ended !== undefined) return reject(this.#ended);
         this.#settle = { resolve, reject };
-        this.#child.send([name, ...values], (error) => error !== null && reject(error));
+        // What breaks the channel ends the process, and that it has ended says more.
+        this.#child.send([name, ...values], (error) => error !== null && this.#kill());
       })) as ReturnType<Calls[Name]>;
     } finally {
       this.#settle = undefined;

@@ -1,13 +1,12 @@
 /** ONNX Runtime on the CPU behind one small, typed interface: the text encoders and the VAE run on it. */
 import { access } from "node:fs/promises";
-import { checkWhole, MAX_THREADS } from "../../ir/bounds.js";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
 import { Turns } from "../turns.js";
 import { checkExternalData } from "./external-data.js";
 import { missingFile } from "./json-file.js";
-import { importOptional } from "./optional-package.js";
-import { OrtProcess, type OrtValue } from "./ort-process.js";
+import { type OrtOptions, openOrt, ortError } from "./ort-open.js";
+import type { OrtValue } from "./ort-process.js";
 
 /** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
 export interface HostTensor {
@@ -31,11 +30,6 @@ export interface OrtSession {
   close(): Promise<void>;
 }
 
-export interface OrtOptions {
-  /** Threads per operator; ONNX Runtime's own choice (the physical cores) if absent. */
-  readonly threads?: number | undefined;
-}
-
 /**
  * Opens an ONNX file in ONNX Runtime.
  *
@@ -43,25 +37,14 @@ export interface OrtOptions {
  *   installed, `TRITC_E_ORT` if it refuses the file, and what `checkExternalData` throws
  */
 export async function openOrtSession(path: string, options: OrtOptions = {}): Promise<OrtSession> {
-  if (options.threads !== undefined) checkWhole("threads", options.threads, 1, MAX_THREADS);
   await access(path).catch((cause: unknown) => {
     throw missingFile(path, cause);
   });
   await checkExternalData(path);
-  const ort = await importOptional("onnxruntime-node", () => OrtProcess.start());
-  const sessionOptions = {
-    executionProviders: ["cpu"],
-    logSeverityLevel: 3,
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads, interOpNumThreads: 1 }),
-  };
-  const session = await ort.call("open", path, sessionOptions).catch((cause: unknown) => {
-    ort.close();
-    throw ortError(
-      path,
-      "ONNX Runtime cannot load this model",
-      cause,
-      "check that the file and its external data are complete, or export the model again",
-    );
+  const { ort, ...session } = await openOrt(path, {
+    ...options,
+    place: path,
+    remedy: "check that the file and its external data are complete, or export the model again",
   });
   const inputs = session.inputs.map(
     ({ name, type = "non-tensor", shape = [] }): OrtInput => ({ name, type, shape }),
@@ -118,11 +101,6 @@ function fromOrtData(path: string, name: string, type: string, data: unknown): F
   if (data instanceof Float64Array) return Float32Array.from(data);
   if (type === "float16" && data instanceof Uint16Array) return decodeHalf(data);
   throw unsupportedType(path, name, type);
-}
-
-function ortError(path: string, message: string, cause: unknown, remedy: string): TritcError {
-  const found = cause instanceof Error ? cause.message : String(cause);
-  return new TritcError({ code: "TRITC_E_ORT", message, place: path, found, remedy, cause });
 }
 
 function unknownInput(path: string, name: string, offered: readonly string[]): TritcError {
