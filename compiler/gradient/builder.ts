@@ -80,13 +80,16 @@ export class Builder {
     return this.transpose(x, [...axes.slice(0, -2), rank - 1, rank - 2]);
   }
 
-  reduce(fn: "sum" | "mean" | "sum-square", x: ValueId, axes: readonly number[], keepDims = true): ValueId {
-    if (axes.length === 0 && fn !== "sum-square") return x;
-    return this.editor.add("reduce", [x, this.editor.ints(axes)], {
-      fn,
-      keepDims,
-      noopWithEmptyAxes: true,
-    });
+  /** Along some axes, which stay with size 1 unless `keepDims` says otherwise; none of them: `x` itself. */
+  reduce(fn: "sum" | "mean", x: ValueId, axes: readonly number[], keepDims = true): ValueId {
+    if (axes.length === 0) return x;
+    const attrs = { fn, keepDims, noopWithEmptyAxes: false };
+    return this.editor.add("reduce", [x, this.editor.ints(axes)], attrs);
+  }
+
+  /** The sum of the squares of all elements, of shape []. */
+  sumSquares(x: ValueId): ValueId {
+    return this.editor.add("reduce", [x], { fn: "sum-square", keepDims: false, noopWithEmptyAxes: false });
   }
 
   /** The sum over the axes along which a value of `shape` was repeated to become as large as `x`. */

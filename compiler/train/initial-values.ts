@@ -1,0 +1,48 @@
+import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import { constantReader } from "../../ir/constant/read.js";
+import type { ValueId } from "../../ir/graph/graph.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
+import { momentsOf, type Trained } from "./step-graph.js";
+
+/**
+ * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;
+ * all else as in the teacher, and Adam's moments 0.
+ */
+export function initialValues(trained: readonly Trained[], reader: ByteReader): (id: ValueId) => Tensor {
+  const read = constantReader(reader, {});
+  const byId = new Map(trained.map((value) => [value.id, value]));
+  const moments = new Map(trained.flatMap(({ id, shape }) => momentsOf(id).map((moment) => [moment, shape])));
+  return (id) => {
+    const shape = moments.get(id);
+    if (shape !== undefined) return { dtype: "f32", shape, data: new Float32Array(countOf(shape)) };
+    const value = byId.get(id);
+    if (value === undefined) throw new Error(`${id} is no state of training`);
+    const { kind, parameter } = value;
+    if (kind === "plain") return single(read(parameter.constant));
+    const scales = single(read(scalesOf(parameter.constant)));
+    return kind === "scale" ? scales : latent(single(read(parameter.constant)), scales);
+  };
+}
+
+function scalesOf(weight: Constant): Constant {
+  return {
+    dtype: "f32",
+    shape: weight.shape.slice(0, 1),
+    source: { kind: "ternary-scales", of: weight, method: "exact" },
+  };
+}
+
+function latent(weight: Tensor & { readonly data: Float32Array }, { data: scales }: Tensor): Tensor {
+  const columns = weight.data.length / scales.length;
+  const data = weight.data.map((w, i) => {
+    const scale = Number(scales[Math.floor(i / columns)]);
+    // A row of zeros has scale 0, and stays one.
+    return scale === 0 ? 0 : w / scale;
+  });
+  return { ...weight, data };
+}
+
+function single(tensor: Tensor): Tensor & { readonly data: Float32Array } {
+  if (!(tensor.data instanceof Float32Array)) throw new Error("a parameter that is not read as floats");
+  return { dtype: "f32", shape: tensor.shape, data: tensor.data };
+}

@@ -1,0 +1,207 @@
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { fileReader } from "../../compiler/file-reader.js";
+import { importModel } from "../../compiler/import-model.js";
+import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
+import { bindSizes } from "../../compiler/train/bind-sizes.js";
+import { initialValues } from "../../compiler/train/initial-values.js";
+import {
+  momentsOf,
+  STEP_INPUTS,
+  STEP_OPTIONS,
+  type Trained,
+  trainingStep,
+} from "../../compiler/train/step-graph.js";
+import { constantReader } from "../../ir/constant/read.js";
+import { type Graph, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import { verifyGraph } from "../../ir/graph/verify.js";
+import { interpret } from "../../ir/interpret/index.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
+import { normals } from "../support/random.js";
+
+const BATCH = 2;
+const file = join(import.meta.dirname, "../models/import/optimum-dev");
+const reader = fileReader();
+const imported = importModel(file);
+const recognized = recognize(imported, reader);
+const sizes = { batch: BATCH, symbols: { img_tokens: 4, txt_tokens: 3 } };
+const teacher = bindSizes(recognized, batchAxesOf(imported, recognized), sizes);
+// Nothing is clipped, so that the first moments are gradients.
+const options = { ...STEP_OPTIONS, clip: 1e9 };
+const step = trainingStep(teacher, options);
+const { beta1, beta2, epsilon } = options.adam;
+
+function wide(shape: readonly number[], next: () => number): Tensor {
+  return { dtype: "f32", shape, data: Float64Array.from({ length: countOf(shape) }, next) };
+}
+
+function scalar(value: number): Tensor {
+  return { dtype: "f32", shape: [], data: Float64Array.of(value) };
+}
+
+function numbersOf(tensor: Tensor | undefined): Float64Array {
+  if (!(tensor?.data instanceof Float64Array)) throw new Error("a value without numbers");
+  return tensor.data;
+}
+
+const random = normals(3);
+const batch = new Map(
+  teacher.inputs.map((id) => {
+    const { dtype } = teacher.types.get(id) ?? { dtype: "f32" };
+    const shape = shapeOf(teacher, id).map(Number);
+    const data = BigInt64Array.from({ length: countOf(shape) }, (_, i) => BigInt(i % 5));
+    return [id, dtype === "i64" ? { dtype, shape, data } : wide(shape, random)] as const;
+  }),
+);
+const initial = initialValues(step.trained, reader);
+const state = new Map<ValueId, Tensor>();
+let after = new Map<ValueId, Tensor>();
+
+beforeAll(() => {
+  for (const { id } of step.trained) {
+    const value = initial(id);
+    const data = Float64Array.from(value.data as Float32Array);
+    state.set(id, { ...value, data });
+    for (const moment of momentsOf(id)) state.set(moment, { ...value, data: data.map(() => 0) });
+  }
+  const feeds = new Map([
+    ...batch,
+    ...state,
+    [STEP_INPUTS.schedule, scalar(1)],
+    [STEP_INPUTS.correction1, scalar(1 / (1 - beta1))],
+    [STEP_INPUTS.correction2, scalar(1 / (1 - beta2))],
+  ]);
+  after = interpret(step.graph, feeds, { reader, precision: "f64" });
+});
+
+/** The weights that the student computes with, by constant, from its state: in plain arithmetic. */
+function weightsOf(values: ReadonlyMap<ValueId, Tensor>): Map<ValueId, Tensor> {
+  const weights = new Map<ValueId, Tensor>();
+  for (const { id, parameter, kind } of step.trained) {
+    const value = values.get(id);
+    if (value === undefined || kind === "scale") continue;
+    const scales = kind === "latent" ? numbersOf(values.get(`${parameter.id}.scale`)) : undefined;
+    const [rows = 1] = value.shape;
+    const columns = numbersOf(value).length / rows;
+    const data = numbersOf(value).map((u, i) => {
+      if (scales === undefined) return u;
+      return Math.sign(u) * (Math.abs(u) > 0.5 ? 1 : 0) * (scales[Math.floor(i / columns)] ?? 0);
+    });
+    weights.set(parameter.id, { ...value, data });
+  }
+  return weights;
+}
+
+const [velocity = ""] = teacher.outputs;
+const target = numbersOf(interpret(teacher, batch, { reader, precision: "f64" }).get(velocity));
+
+/** The loss of a model with these weights, by its own graph. */
+function lossOf(weights: ReadonlyMap<ValueId, Tensor>): number {
+  const constants = new Map([...teacher.constants].filter(([id]) => !weights.has(id)));
+  const graph: Graph = { ...teacher, constants, inputs: [...teacher.inputs, ...weights.keys()] };
+  const found = interpret(graph, new Map([...batch, ...weights]), { reader, precision: "f64" });
+  const v = numbersOf(found.get(velocity));
+  return v.reduce((sum, x, i) => sum + (x - (target[i] ?? 0)) ** 2, 0) / v.length;
+}
+
+/** Slope of a function of one element of a tensor, by central differences. */
+function slopeAt(tensor: Tensor | undefined, element: number, of: (moved: Tensor) => number): number {
+  const at = (change: number) => {
+    const data = numbersOf(tensor).slice();
+    data[element] = (data[element] ?? 0) + change;
+    return of({ dtype: "f32", shape: tensor?.shape ?? [], data });
+  };
+  return (at(1e-5) - at(-1e-5)) / 2e-5;
+}
+
+/** The output of a step that becomes a state value. */
+function next(id: ValueId): Float64Array {
+  return numbersOf(after.get(step.state.find(({ input }) => input === id)?.output ?? ""));
+}
+
+describe("a training step", () => {
+  it("is a graph like any other", () => {
+    expect(() => verifyGraph(step.graph)).not.toThrow();
+    expect(step.trained.filter(({ kind }) => kind === "latent").length).toBeGreaterThan(10);
+  });
+
+  it("loses the mean squared distance of the velocities", () => {
+    const loss = numbersOf(after.get(step.loss))[0] ?? 0;
+    expect(loss).toBeGreaterThan(1e-4);
+    expect(loss).toBeCloseTo(lossOf(weightsOf(state)), 10);
+  });
+
+  it("starts each row at the scale that fits it best, its weights in units of it", () => {
+    const read = constantReader(reader, {});
+    for (const { id, parameter, kind } of step.trained) {
+      if (kind !== "latent") continue;
+      const u = numbersOf(state.get(id));
+      const scales = numbersOf(state.get(`${parameter.id}.scale`));
+      const weight = read(teacher.constants.get(parameter.id) ?? parameter.constant).data;
+      const columns = u.length / scales.length;
+      const row = Math.floor(scales.length / 2);
+      for (let i = row * columns; i < (row + 1) * columns; i++)
+        expect((u[i] ?? 0) * (scales[row] ?? 0)).toBeCloseTo(Number(weight[i]), 5);
+    }
+  });
+
+  it.each(["plain", "scale", "latent"] as const)("has the gradient of every %s parameter", (kind) => {
+    const all = step.trained.filter((trained) => trained.kind === kind);
+    // One element of some, another each time.
+    for (let k = 0; k < all.length; k += Math.ceil(all.length / 12)) {
+      const { id, parameter } = all[k] as Trained;
+      const gradient = next(momentsOf(id)[0]).map((m) => m / (1 - beta1));
+      const element = (k * 7) % gradient.length;
+      const weights = weightsOf(state);
+      let expected: number;
+      if (kind === "scale") {
+        // The codes stay where the scale moves, since latent weights are in units of it.
+        expected = slopeAt(state.get(id), element, (scales) =>
+          lossOf(weightsOf(new Map(state).set(id, scales))),
+        );
+      } else {
+        expected = slopeAt(weights.get(parameter.id), element, (weight) =>
+          lossOf(new Map(weights).set(parameter.id, weight)),
+        );
+        // The rounding counts as if it were not there.
+        const scales = kind === "latent" ? numbersOf(state.get(`${parameter.id}.scale`)) : [1];
+        expected *= scales[Math.floor((element * scales.length) / gradient.length)] ?? 0;
+      }
+      const largest = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+      expect(Math.abs((gradient[element] ?? 0) - expected), id).toBeLessThan(1e-8 + 1e-4 * largest);
+    }
+  });
+
+  it("moves by Adam's rule", () => {
+    for (const { id, kind } of step.trained) {
+      const [before, moved] = [numbersOf(state.get(id)), next(id)];
+      const [first, second] = momentsOf(id).map(next);
+      const rate = kind === "latent" ? options.latentRate : options.rate;
+      for (let i = 0; i < before.length; i += 13) {
+        const g = (first?.[i] ?? 0) / (1 - beta1);
+        expect(second?.[i]).toBeCloseTo((1 - beta2) * g * g, 9);
+        // The first step is of one length whatever the gradient.
+        expect(moved[i]).toBeCloseTo((before[i] ?? 0) - (rate * g) / (Math.abs(g) + epsilon), 7);
+      }
+    }
+  });
+
+  it("clips the gradient of all parameters together", () => {
+    const norm = numbersOf(after.get(step.norm))[0] ?? 0;
+    const squares = step.trained.map(({ id }) =>
+      next(momentsOf(id)[0]).reduce((sum, m) => sum + (m / (1 - beta1)) ** 2, 0),
+    );
+    expect(norm).toBeCloseTo(Math.sqrt(squares.reduce((a, b) => a + b, 0)), 6);
+    const clipped = trainingStep(teacher, { ...options, clip: norm / 4 });
+    const feeds = new Map([
+      ...batch,
+      ...state,
+      ...Object.values(STEP_INPUTS).map((id) => [id, scalar(1)] as const),
+    ]);
+    const found = interpret(clipped.graph, feeds, { reader, precision: "f64" });
+    const { id } = clipped.trained[0] ?? { id: "" };
+    const output = clipped.state.find(({ input }) => input === momentsOf(id)[0])?.output ?? "";
+    const quarter = numbersOf(found.get(output));
+    for (const [i, m] of next(momentsOf(id)[0]).entries()) expect(quarter[i]).toBeCloseTo(m / 4, 7);
+  });
+});
