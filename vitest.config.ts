@@ -9,7 +9,7 @@ const SHARED = [
   "benchmarks/*",
   "browser/sha256",
   "bundle/*",
-  "cli/{output,run,run-defaults,units}",
+  "cli/{output,run,run-defaults,sample,units}",
   "codegen/*",
   "compile/*",
   "cuda/!(compile|emulator)",

@@ -11,6 +11,7 @@ import { addInspect } from "./commands/inspect.js";
 import { addPackRunner } from "./commands/pack-runner.js";
 import { addReport } from "./commands/report.js";
 import { addRun } from "./commands/run.js";
+import { addSample } from "./commands/sample.js";
 import { addSampleModel } from "./commands/sample-model.js";
 import { addTargets } from "./commands/targets.js";
 import { addVerify } from "./commands/verify.js";
@@ -23,6 +24,7 @@ const COMMANDS = [
   addCompile,
   addEval,
   addRun,
+  addSample,
   addCompare,
   addVerify,
   addReport,

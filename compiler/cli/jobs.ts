@@ -1,15 +1,13 @@
 import { dirname, join } from "node:path";
 import { makeFolder } from "../make-folder.js";
+import type { WantedPicture } from "./draw-pictures.js";
 import { Output, STANDARD } from "./output.js";
 import { readPrompt, readPrompts } from "./prompts.js";
 import type { RunOptions } from "./sampling-options.js";
 import { usageError } from "./usage-error.js";
 
-/** One picture to draw, and where to. */
-export interface Job {
-  readonly prompt: string;
-  readonly seed: number;
-  readonly out: string;
+/** A picture of `run`. */
+export interface Job extends WantedPicture {
   readonly output: Output;
 }
 
@@ -80,10 +78,15 @@ function checkBatch({ seed, count = 1, out, latents, latentsOut }: RunOptions): 
       remedy: name === "out" ? "name a folder for them" : `draw one picture with --${name}`,
     });
   }
+  checkSeeds("--count", count, seed);
+}
+
+/** Refuses more pictures of a prompt than there are seeds from one on. */
+export function checkSeeds(option: string, count: number, seed: number): void {
   if (count - 1 <= Number.MAX_SAFE_INTEGER - seed) return;
   throw usageError({
     message: "there are not so many seeds",
-    place: "--count",
+    place: option,
     expected: `at most ${2 ** 53 - seed} from --seed ${seed} on`,
     found: String(count),
     remedy: "begin with a smaller seed",

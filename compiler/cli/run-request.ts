@@ -9,16 +9,19 @@ import { readRegular } from "../../runtime/node/regular-file.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { isBundle } from "./is-bundle.js";
 import { readTensors } from "./safetensors-file.js";
-import type { RunOptions } from "./sampling-options.js";
+import type { RunOptions, SamplingOptions } from "./sampling-options.js";
 import { usageError } from "./usage-error.js";
 
 /** Of a picture file. */
 export const MOST_PICTURE_BYTES = 1 << 28;
 
+/** What is asked of every picture. */
+type RequestOptions = SamplingOptions & Pick<RunOptions, "control" | "image" | "mask" | "latents">;
+
 /** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
 export async function readRequest(
   bundle: string,
-  options: RunOptions,
+  options: RequestOptions,
 ): Promise<Omit<GenerateOptions, "prompt">> {
   const { steps, sampler, guidance, textLength, resolution, control, image, mask, latents } = options;
   // Without a manifest the generator says what the folder is not.
@@ -54,7 +57,7 @@ async function readPicture(path: string | undefined) {
 async function readLatents(
   path: string,
   channels: number | undefined,
-  options: RunOptions,
+  options: RequestOptions,
 ): Promise<Float32Array> {
   const tensors = await readTensors(path, options);
   const tensor = tensors.get("latents");

@@ -48,7 +48,7 @@ async function loadedBy(argv: readonly string[]): Promise<Loaded> {
 }
 
 const COMMANDS = [
-  ...["inspect", "compile", "eval", "run", "compare", "verify"],
+  ...["inspect", "compile", "eval", "run", "sample", "compare", "verify"],
   ...["report", "targets", "doctor", "pack-runner", "export-onnx", "sample-model"],
 ];
 

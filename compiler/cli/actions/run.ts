@@ -1,7 +1,5 @@
-import type { Manifest } from "../../../ir/format/manifest.js";
-import type { GenerateOptions, Generator } from "../../../runtime/node/generate.js";
-import { printResolution } from "../../resolutions.js";
 import { formatDuration, formatQuantity } from "../../units.js";
+import { type DrawnPicture, drawPictures, remark, whatStands } from "../draw-pictures.js";
 import { isBatch, type Job, jobsOf } from "../jobs.js";
 import { Output } from "../output.js";
 import type { RunOptions } from "../sampling-options.js";
@@ -25,26 +23,18 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
     const { manifest } = generator.bundle;
     remark(terminal, manifest, options);
     const loaded = performance.now();
-    const progress = terminal.progress("sampling", "steps");
-    const pictures: Drawn[] = [];
-    try {
-      for (const [i, { prompt, seed, out, output }] of jobs.entries()) {
-        const wanted: GenerateOptions = { ...request, prompt, seed, signal };
-        // What an interrupted run has drawn stays; of a pipeline beside the bundle a picture does not tell.
-        if (batch && options.pipeline === undefined && (await isDrawn(generator, wanted, out))) {
-          pictures.push({ out, prompt, seed, kept: true });
-          continue;
-        }
-        const onStep = ({ step, steps }: { step: number; steps: number }) =>
-          progress.update(i * steps + step, jobs.length * steps);
-        const { png, latents, width, height, steps } = await generator.generate({ ...wanted, onStep });
+    const pictures = await drawPictures(generator, jobs, {
+      request,
+      signal,
+      progress: terminal.progress("sampling", "steps"),
+      // What an interrupted run has drawn stays; of a pipeline beside the bundle a picture does not tell.
+      isThere: async (wanted, { out }) =>
+        batch && options.pipeline === undefined && (await whatStands(generator, wanted, out)) === "it",
+      write: async ({ output }, { png, latents }) => {
         await output.write([png]);
         await latentsOut?.write([latentsFile(latents, manifest.model?.outChannels ?? 1)]);
-        pictures.push({ out, prompt, seed, width, height, steps, kept: false });
-      }
-    } finally {
-      progress.stop();
-    }
+      },
+    });
     const seconds = { load: (loaded - started) / 1000, generate: (performance.now() - loaded) / 1000 };
     report(jobs, pictures, batch, { device: generator.device.description, seconds });
   } finally {
@@ -52,32 +42,9 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
   }
 }
 
-/** A picture that is there now. */
-interface Drawn extends Omit<Job, "output"> {
-  readonly width?: number;
-  readonly height?: number;
-  readonly steps?: number;
-  /** It was there before. */
-  readonly kept: boolean;
-}
-
-/** Whether a file is the picture that would be drawn: its metadata say all that made it. */
-async function isDrawn(generator: Generator, wanted: GenerateOptions, out: string): Promise<boolean> {
-  const { decodePng } = await import("../../../runtime/node/png.js");
-  const { readRegular } = await import("../../../runtime/node/regular-file.js");
-  try {
-    const { metadata } = decodePng(await readRegular(out, 1 << 28), out);
-    const expected = Object.entries(generator.metadata(wanted));
-    return expected.length === Object.keys(metadata).length && expected.every(([k, v]) => metadata[k] === v);
-  } catch {
-    // What is no picture, or not there, is drawn.
-    return false;
-  }
-}
-
 function report(
   jobs: readonly Job[],
-  pictures: readonly Drawn[],
+  pictures: readonly DrawnPicture[],
   batch: boolean,
   run: { readonly device: string; readonly seconds: { readonly load: number; readonly generate: number } },
 ): void {
@@ -100,18 +67,4 @@ function report(
     { pictures, ...run },
     `${table(rows)}\n${formatQuantity(pictures.length, "picture")} ${took}`,
   );
-}
-
-/** What was asked for and is not done, or not planned: a size that may take more memory than there is. */
-function remark(terminal: Terminal, { resolutions, sampling }: Manifest, options: RunOptions): void {
-  const { resolution, guidance } = options;
-  const planned = resolutions.map(printResolution);
-  if (resolution !== undefined && !planned.includes(printResolution(resolution))) {
-    terminal.note(
-      `${printResolution(resolution)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
-    );
-  }
-  if (guidance !== undefined && sampling?.guidance === null) {
-    terminal.note("this model takes no guidance: --guidance changes nothing");
-  }
 }

@@ -16,7 +16,7 @@ import {
 import type { RunOptions } from "../sampling-options.js";
 
 /** More pictures of a prompt than anybody looks at. */
-const MAX_PICTURES = 100_000;
+export const MAX_PICTURES = 100_000;
 
 /** The options that say how to sample, the same for `run` and `compare`. */
 export function withSamplingOptions(command: Command): Command {

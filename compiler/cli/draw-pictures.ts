@@ -1,0 +1,99 @@
+import type { Manifest } from "../../ir/format/manifest.js";
+import type { GeneratedPicture, GenerateOptions, Generator } from "../../runtime/node/generate.js";
+import { printResolution } from "../resolutions.js";
+import type { SamplingOptions } from "./sampling-options.js";
+import type { Progress, Terminal } from "./terminal.js";
+
+/** One picture to draw, and where to. */
+export interface WantedPicture {
+  readonly prompt: string;
+  readonly seed: number;
+  readonly out: string;
+}
+
+/** A picture that is there now. */
+export interface DrawnPicture extends WantedPicture {
+  readonly width?: number;
+  readonly height?: number;
+  readonly steps?: number;
+  /** It was there before. */
+  readonly kept: boolean;
+}
+
+export interface Drawing<Wanted extends WantedPicture> {
+  /** What all pictures have in common. */
+  readonly request: Omit<GenerateOptions, "prompt" | "seed">;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** Whether a picture need not be drawn. */
+  readonly isThere: (options: GenerateOptions, wanted: Wanted) => Promise<boolean>;
+  readonly write: (wanted: Wanted, picture: GeneratedPicture) => Promise<void>;
+}
+
+/** Draws one picture after the other, each as it is drawn alone. */
+export async function drawPictures<Wanted extends WantedPicture>(
+  generator: Generator,
+  pictures: readonly Wanted[],
+  { request, signal, progress, isThere, write }: Drawing<Wanted>,
+): Promise<readonly DrawnPicture[]> {
+  const drawn: DrawnPicture[] = [];
+  try {
+    for (const [i, wanted] of pictures.entries()) {
+      const { prompt, seed, out } = wanted;
+      const options: GenerateOptions = { ...request, prompt, seed, signal };
+      if (await isThere(options, wanted)) {
+        drawn.push({ out, prompt, seed, kept: true });
+        continue;
+      }
+      const onStep = ({ step, steps }: { step: number; steps: number }) =>
+        progress.update(i * steps + step, pictures.length * steps);
+      const picture = await generator.generate({ ...options, onStep });
+      await write(wanted, picture);
+      const { width, height, steps } = picture;
+      drawn.push({ out, prompt, seed, width, height, steps, kept: false });
+    }
+  } finally {
+    progress.stop();
+  }
+  return drawn;
+}
+
+/**
+ * What is at a picture's path: nothing, the picture that would be drawn, as its metadata say all that made it, or something
+ * else.
+ */
+export async function whatStands(
+  generator: Generator,
+  options: GenerateOptions,
+  out: string,
+): Promise<"nothing" | "it" | "other"> {
+  const { decodePng } = await import("../../runtime/node/png.js");
+  const { readRegular } = await import("../../runtime/node/regular-file.js");
+  try {
+    const { metadata } = decodePng(await readRegular(out, 1 << 28), out);
+    const expected = Object.entries(generator.metadata(options));
+    const isIt =
+      expected.length === Object.keys(metadata).length && expected.every(([k, v]) => metadata[k] === v);
+    return isIt ? "it" : "other";
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT" ? "nothing" : "other";
+  }
+}
+
+/** What was asked for and is not done, or not planned: a size that may take more memory than there is. */
+export function remark(
+  terminal: Terminal,
+  { resolutions, sampling }: Manifest,
+  options: SamplingOptions,
+): void {
+  const { resolution, guidance } = options;
+  const planned = resolutions.map(printResolution);
+  if (resolution !== undefined && !planned.includes(printResolution(resolution))) {
+    terminal.note(
+      `${printResolution(resolution)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
+    );
+  }
+  if (guidance !== undefined && sampling?.guidance === null) {
+    terminal.note("this model takes no guidance: --guidance changes nothing");
+  }
+}
