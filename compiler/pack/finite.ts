@@ -7,7 +7,7 @@ export interface RowPlace {
 }
 
 /** Whether exponents show at a glance that a row is finite: values from 2 up may hide it. */
-function isPlainlyFinite(values: Float32Array): boolean {
+export function isPlainlyFinite(values: Float32Array): boolean {
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   let seen = 0;
   for (let i = 0; i < bits.length; i++) seen |= bits[i]!;
