@@ -67,10 +67,11 @@ export async function whatStands(
   options: GenerateOptions,
   out: string,
 ): Promise<"nothing" | "it" | "other"> {
-  const { decodePng } = await import("../../runtime/node/png.js");
+  const { readWholeText } = await import("../../runtime/node/png-text.js");
   const { readRegular } = await import("../../runtime/node/regular-file.js");
   try {
-    const { metadata } = decodePng(await readRegular(out, 1 << 28), out);
+    const metadata = readWholeText(await readRegular(out, 1 << 28));
+    if (metadata === undefined) return "other";
     const expected = Object.entries(generator.metadata(options));
     const isIt =
       expected.length === Object.keys(metadata).length && expected.every(([k, v]) => metadata[k] === v);

@@ -1,12 +1,18 @@
 /** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
-import { TritcError } from "../../ir/errors.js";
 import { DEFAULT_SAMPLER, type SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Picture } from "./picture.js";
 import { samplesOf } from "./png-samples.js";
+import {
+  CHUNK_OVERHEAD,
+  type PngMetadata,
+  pngError,
+  readText,
+  SIGNATURE_BYTES,
+  textChunk,
+} from "./png-text.js";
 
-/** Keyword to text: `prompt`, `seed`, `steps`, `guidance`, `bundle`, ... Keywords are printable ASCII, 1 to 79 characters. */
-export type PngMetadata = Readonly<Record<string, string>>;
+export type { PngMetadata } from "./png-text.js";
 
 export interface DecodedPicture extends Picture {
   readonly metadata: PngMetadata;
@@ -47,17 +53,12 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
   };
 }
 
-const SIGNATURE_BYTES = 8;
-/** Length, type and checksum around a chunk's data. */
-const CHUNK_OVERHEAD = 12;
 /** Signature and IHDR, behind which text stands: readers that stop at the pixels see it. */
 const HEAD_BYTES = SIGNATURE_BYTES + CHUNK_OVERHEAD + 13;
 /** Where IHDR says whether the picture is interlaced. */
 const INTERLACE_AT = HEAD_BYTES - 5;
 /** A picture of 16,384 x 8,192, which takes 400 MB as RGB. */
 const MOST_PIXELS = 1 << 27;
-const PLAIN_TEXT = /^[\x20-\x7e\n\xa1-\xff]*$/;
-const KEYWORD = /^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/;
 
 /** The bytes of an 8-bit RGB PNG with metadata; deterministic. */
 export function encodePng(picture: Picture, metadata: PngMetadata = {}): Uint8Array {
@@ -106,7 +107,7 @@ export function decodePng(bytes: Uint8Array, place = "PNG", behind: Transparency
       rgb[i * 3 + c] = Math.round(value * alpha + 255 * (1 - alpha));
     }
   }
-  return { rgb, width, height, metadata: { ...png.text, ...readInternationalText(bytes) } };
+  return { rgb, width, height, metadata: readText(bytes) };
 }
 
 /** What a file that is no PNG is, by its first bytes. */
@@ -114,61 +115,4 @@ function kindOf(bytes: Uint8Array): string | undefined {
   const head = Buffer.from(bytes.subarray(0, 12)).toString("latin1");
   if (head.startsWith("\xff\xd8\xff")) return "a JPEG: convert it to PNG";
   return head.startsWith("RIFF") && head.endsWith("WEBP") ? "a WebP: convert it to PNG" : undefined;
-}
-
-/** A tEXt chunk, or an uncompressed iTXt one (no language, no translation, UTF-8) where Latin-1 is not enough. */
-function textChunk(keyword: string, value: string): Uint8Array {
-  if (!KEYWORD.test(keyword)) {
-    throw pngError("a metadata keyword is not allowed", "1 to 79 printable ASCII characters", keyword);
-  }
-  const data = PLAIN_TEXT.test(value)
-    ? Buffer.from(`tEXt${keyword}\0${value}`, "latin1")
-    : Buffer.from(`iTXt${keyword}\0\0\0\0\0${value}`, "utf8");
-  const chunk = Buffer.alloc(data.length + 8);
-  chunk.writeUInt32BE(data.length - 4, 0);
-  chunk.set(data, 4);
-  chunk.writeUInt32BE(crc32(data), data.length + 4);
-  return chunk;
-}
-
-/** The uncompressed iTXt chunks of a PNG whose checksums have been verified. */
-function readInternationalText(bytes: Uint8Array): PngMetadata {
-  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Record<string, string> = {};
-  let at = SIGNATURE_BYTES;
-  while (at + CHUNK_OVERHEAD <= file.length) {
-    const length = file.readUInt32BE(at);
-    const type = file.toString("latin1", at + 4, at + 8);
-    const data = file.subarray(at + 8, at + 8 + length);
-    at += length + CHUNK_OVERHEAD;
-    if (type !== "iTXt") continue;
-    const keywordEnd = data.indexOf(0);
-    const languageEnd = data.indexOf(0, keywordEnd + 3);
-    const translationEnd = data.indexOf(0, languageEnd + 1);
-    const compressed = data[keywordEnd + 1] !== 0;
-    if (keywordEnd < 1 || languageEnd < 0 || translationEnd < 0 || compressed) continue;
-    found[data.toString("latin1", 0, keywordEnd)] = data.toString("utf8", translationEnd + 1);
-  }
-  return found;
-}
-
-/** CRC-32 of the PNG specification, annex D: polynomial 0xEDB88320, reflected. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
-function pngError(message: string, expected: string, found: string, place?: string): TritcError {
-  return new TritcError({
-    code: "TRITC_E_PNG",
-    message,
-    ...(place === undefined ? {} : { place }),
-    expected,
-    found,
-    remedy: "check the picture or its metadata",
-  });
 }

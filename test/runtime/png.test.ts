@@ -6,6 +6,7 @@ import { TritcError } from "../../ir/errors.js";
 import { composeGrid } from "../../runtime/node/grid.js";
 import type { Picture } from "../../runtime/node/picture.js";
 import { decodePng, encodePng, generationMetadata } from "../../runtime/node/png.js";
+import { readWholeText } from "../../runtime/node/png-text.js";
 
 function gradient(width: number, height: number, start: number): Picture {
   return {
@@ -49,6 +50,19 @@ describe("PNG", () => {
       at += length + 12;
     }
     expect(types).toEqual(["IHDR", "iTXt", "tEXt", "IDAT", "IEND"]);
+  });
+
+  it("says without the pixels what a whole file's text is", () => {
+    const metadata = { prompt: "○", seed: "1" };
+    const bytes = Buffer.from(encodePng(gradient(4, 4, 1), metadata));
+    expect(readWholeText(bytes)).toEqual(metadata);
+    expect(readWholeText(encodePng(gradient(4, 4, 1)))).toEqual({});
+    const damaged = Buffer.from(bytes);
+    damaged[bytes.indexOf("seed") + 5] = 0x32;
+    const others = [damaged, Buffer.concat([bytes, Buffer.from("\0")]), Buffer.from("torn"), Buffer.alloc(0)];
+    for (const other of others) expect(readWholeText(other)).toBeUndefined();
+    for (let length = 0; length < bytes.length; length++)
+      expect(readWholeText(bytes.subarray(0, length))).toBeUndefined();
   });
 
   it("reads gray and transparent pictures as RGB over white", () => {
