@@ -111,19 +111,30 @@ export function exactTurn(u: number): readonly [number, number] {
 export function makeNoise(seed: number | bigint, count: number, stream = 0): Float32Array {
   const [key0, key1] = seedWords(seed);
   checkWhole("count", count, 0, MAX_NOISE);
+  return normals(count, (block) =>
+    philox4x32([block >>> 0, Math.floor(block / 2 ** 32), stream >>> 0, 0], key0, key1),
+  );
+}
+
+/** Standard normal numbers, four from the random words of each block. */
+export function normals(count: number, wordsOf: (block: number) => Words4): Float32Array {
   const noise = new Float32Array(count);
   for (let block = 0; block * 4 < count; block++) {
-    const words = philox4x32([block >>> 0, Math.floor(block / 2 ** 32), stream >>> 0, 0], key0, key1);
+    const words = wordsOf(block);
     for (let pair = 0; pair < 2; pair++) {
-      // (word + 1/2) / 2^32 lies strictly inside (0, 1): the logarithm is finite.
-      const radius = Math.sqrt(-2 * exactLog(((words[pair * 2] ?? 0) + 0.5) / 2 ** 32));
-      const [cos, sin] = exactTurn(((words[pair * 2 + 1] ?? 0) + 0.5) / 2 ** 32);
+      const radius = Math.sqrt(-2 * exactLog(uniform(words[pair * 2] ?? 0)));
+      const [cos, sin] = exactTurn(uniform(words[pair * 2 + 1] ?? 0));
       // Writes past the end of a typed array are ignored.
       noise[block * 4 + pair * 2] = radius * cos;
       noise[block * 4 + pair * 2 + 1] = radius * sin;
     }
   }
   return noise;
+}
+
+/** A random word as a number strictly inside (0, 1): its logarithm is finite. */
+export function uniform(word: number): number {
+  return (word + 0.5) / 2 ** 32;
 }
 
 /** The low and high 32 bits of a seed. Throws TRITC_E_SEED. */
