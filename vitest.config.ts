@@ -9,6 +9,7 @@ const SHARED = [
   "benchmarks/*",
   "browser/sha256",
   "bundle/*",
+  "calibrate/*",
   "cli/{output,run,run-defaults,sample,units}",
   "codegen/*",
   "compile/*",

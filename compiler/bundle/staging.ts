@@ -132,7 +132,7 @@ async function replace(
 }
 
 /** Removes the folders from `folder` up to `top`, which were made for nothing, as far as they are empty. */
-async function removeEmpty(folder: string, top: string): Promise<void> {
+export async function removeEmpty(folder: string, top: string): Promise<void> {
   try {
     for (let at = folder; at.length >= top.length; at = dirname(at)) await rmdir(at);
   } catch {

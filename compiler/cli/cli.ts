@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { TritcError } from "../../ir/errors.js";
 import { CliCommand, describeCommanderError } from "./cli-command.js";
+import { addCalibrate } from "./commands/calibrate.js";
 import { addCompare } from "./commands/compare.js";
 import { addCompile } from "./commands/compile.js";
 import { addDoctor } from "./commands/doctor.js";
@@ -32,6 +33,7 @@ const COMMANDS = [
   addDoctor,
   addPackRunner,
   addExportOnnx,
+  addCalibrate,
   addSampleModel,
 ] as const;
 

@@ -2,6 +2,7 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { encodeBytes, isBig, type NumberData } from "../../ir/constant/convert.js";
 import { roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
 import { readRows } from "../../ir/constant/read.js";
+import { readWords, wordType } from "../../ir/constant/words.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { countOf } from "../../ir/tensor.js";
@@ -22,8 +23,14 @@ function* tilesOf(rows: number, width: number): Generator<readonly [number, numb
 /** The values of a constant, converted to `dtype` without loss by the caller's choice of it. */
 export function* constantChunks(constant: Constant, dtype: DType, reader: ByteReader): Generator<Uint8Array> {
   const [rows = 1, ...rest] = constant.shape;
-  for (const [start, end] of tilesOf(rows, countOf(rest))) {
-    yield encodeBytes(dtype, readRows(constant, start, end, reader).data);
+  const width = countOf(rest);
+  // Neither to floats nor back where the source has these bits.
+  const isStoredSo = wordType(constant) === dtype;
+  for (const [start, end] of tilesOf(rows, width)) {
+    if (isStoredSo) {
+      const words = readWords(constant, start * width, end * width, reader);
+      yield new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    } else yield encodeBytes(dtype, readRows(constant, start, end, reader).data);
   }
 }
 

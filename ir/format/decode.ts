@@ -1,18 +1,24 @@
 import { canonicalDim, type Dim } from "../dim.js";
-import { TritcError } from "../errors.js";
+import { type ErrorDetails, TritcError } from "../errors.js";
 import { JsonNumber, type JsonValue, parseStrictJson } from "./strict-json.js";
 
 /** Reads one JSON value as a T, or throws naming where it is, what was expected and what is there. */
 export type Decoder<T> = (value: JsonValue, at: string) => T;
 
-/** Parses JSON text and decodes it. `file` is for messages; `remedy` says what to do about a wrong one. */
-export function decodeJson<T>(text: string, decoder: Decoder<T>, file: string, remedy: string): T {
+/** Parses JSON text and decodes it. `file` is for messages; `remedy` says what to do about a wrong one, `code` names the error. */
+export function decodeJson<T>(
+  text: string,
+  decoder: Decoder<T>,
+  file: string,
+  remedy: string,
+  code: ErrorDetails["code"] = "TRITC_E_BUNDLE_FORMAT",
+): T {
   try {
     return decoder(parseStrictJson(text), "");
   } catch (error) {
     if (error instanceof Mismatch) {
       throw new TritcError({
-        code: "TRITC_E_BUNDLE_FORMAT",
+        code,
         message: `${error.at === "" ? "the document" : error.at} is not what it must be`,
         place: file,
         expected: error.expected,
@@ -22,7 +28,7 @@ export function decodeJson<T>(text: string, decoder: Decoder<T>, file: string, r
     }
     if (!(error instanceof SyntaxError)) throw error;
     throw new TritcError({
-      code: "TRITC_E_BUNDLE_FORMAT",
+      code,
       message: `not valid JSON: ${error.message}`,
       place: file,
       remedy,

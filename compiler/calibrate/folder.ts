@@ -1,0 +1,105 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TritcError } from "../../ir/errors.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
+import { type CalibrationDescription, DESCRIPTION_FILE, parseDescription } from "./description.js";
+import {
+  type CalibrationSample,
+  type PartLayout,
+  partFile,
+  partsOf,
+  readPartLayout,
+  readSample,
+  samplesOf,
+} from "./parts.js";
+
+/** A complete calibration folder: the samples stay on the disk. */
+export interface Calibration {
+  readonly description: CalibrationDescription;
+  /** Samples in this folder. */
+  readonly count: number;
+  /** The i-th of them. Throws TRITC_E_CALIBRATION where it is damaged. */
+  read(i: number): Promise<StoredSample>;
+}
+
+export interface StoredSample extends CalibrationSample {
+  readonly prompt: string;
+}
+
+interface Place {
+  readonly path: string;
+  readonly layout: PartLayout;
+  /** Within the part. */
+  readonly at: number;
+  readonly prompt: string;
+}
+
+/**
+ * Opens a folder that `tritc calibrate` wrote; the sizes of all parts are checked. Throws TRITC_E_CALIBRATION where the
+ * folder is none, or not complete, and TRITC_E_SAFETENSORS.
+ */
+export async function openCalibration(folder: string): Promise<Calibration> {
+  const description = readDescription(folder);
+  const parts = partsOf(description);
+  const missing = await missingParts(folder, parts);
+  if (missing.length > 0) {
+    throw new TritcError({
+      code: "TRITC_E_CALIBRATION",
+      message: "the calibration is not complete",
+      place: folder,
+      expected: `${parts.length} parts`,
+      found: `${parts.length - missing.length}, without ${partFile(missing[0] ?? 0)}`,
+      remedy: "run the same `tritc calibrate` again, which draws what is missing",
+    });
+  }
+  const places: Place[] = [];
+  for (const part of parts) {
+    const path = join(folder, partFile(part));
+    const layout = await readPartLayout(path, description, part);
+    for (const [at, sample] of samplesOf(description, part).entries()) {
+      const { prompts } = description;
+      places.push({ path, layout, at, prompt: prompts[sample % prompts.length] ?? "" });
+    }
+  }
+  return {
+    description,
+    count: places.length,
+    async read(i) {
+      const place = places[i];
+      if (place === undefined) throw new RangeError(`there is no sample ${i} of ${places.length}`);
+      return { ...(await readSample(place.path, place.layout, place.at)), prompt: place.prompt };
+    },
+  };
+}
+
+/** Throws TRITC_E_CALIBRATION where the folder is none of `tritc calibrate`. */
+export function readDescription(folder: string): CalibrationDescription {
+  const place = join(folder, DESCRIPTION_FILE);
+  let text: string;
+  try {
+    text = readRegularText(place, MOST_METADATA_BYTES);
+  } catch (cause) {
+    throw new TritcError({
+      code: "TRITC_E_CALIBRATION",
+      message: "this is no calibration",
+      place: folder,
+      expected: `a folder with ${DESCRIPTION_FILE}`,
+      found: cause instanceof Error ? cause.message : String(cause),
+      remedy: "give a folder that `tritc calibrate` wrote",
+      cause,
+    });
+  }
+  return parseDescription(text, place);
+}
+
+/** Those of the parts that are not there. */
+export async function missingParts(folder: string, parts: readonly number[]): Promise<readonly number[]> {
+  const isThere = (part: number) =>
+    stat(join(folder, partFile(part))).then(
+      () => true,
+      () => false,
+    );
+  const missing: number[] = [];
+  for (const part of parts) if (!(await isThere(part))) missing.push(part);
+  return missing;
+}

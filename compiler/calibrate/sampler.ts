@@ -1,0 +1,44 @@
+import { requireFinite } from "../../runtime/not-finite.js";
+import type { Schedule } from "../../runtime/scheduler.js";
+import type { Query, Transformer } from "./transformer.js";
+
+/** A sample before its first step: `latents` is its noise. */
+export type Start = Omit<Query, "timesteps">;
+
+export interface SampleOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step with the steps done. */
+  readonly onStep?: ((steps: number) => void) | undefined;
+}
+
+/** Draws several samples at once by Euler's method, x' = x + (σ[i+1] − σ[i])·v(x, σ[i]); gives their final latents. */
+export async function drawTogether(
+  transformer: Transformer,
+  starts: readonly Start[],
+  { sigmas, modelTimesteps }: Schedule,
+  { signal, onStep }: SampleOptions = {},
+): Promise<readonly Float32Array[]> {
+  const latents = starts.map((start) => start.latents.slice());
+  for (const [step, timestep] of modelTimesteps.entries()) {
+    signal?.throwIfAborted();
+    const timesteps = Float32Array.of(timestep);
+    const velocities = await transformer.velocities(
+      starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents, timesteps })),
+    );
+    const delta = Math.fround((sigmas[step + 1] ?? 0) - (sigmas[step] ?? 0));
+    for (const [i, x] of latents.entries()) {
+      const v = velocities[i];
+      for (let j = 0; j < x.length; j++) x[j] = (x[j] ?? 0) + Math.fround(delta * (v?.[j] ?? Number.NaN));
+    }
+    onStep?.(step + 1);
+  }
+  for (const x of latents) {
+    requireFinite(x, {
+      place: "the full-precision model",
+      what: "what it draws",
+      remedy:
+        "check that the model's weights are complete: `tritc run` of a bundle with full weights draws the same",
+    });
+  }
+  return latents;
+}

@@ -1,0 +1,82 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { MAX_STEPS, MAX_THREADS } from "../../../ir/bounds.js";
+import type { CalibrateCommandOptions } from "../actions/calibrate.js";
+import { loaded } from "../loaded.js";
+import {
+  finiteNumber,
+  resolution,
+  shard,
+  textLengthOption,
+  wholeFromOne,
+  wholeNumber,
+  withOutputOptions,
+} from "../options.js";
+
+const MOST_SAMPLES = 1e8;
+
+export function addCalibrate(program: Command): void {
+  withOutputOptions(program.command("calibrate"))
+    .description("let a full-precision model draw from text, and keep what training needs of each sample")
+    .argument("[model]", "as `tritc compile` takes it, with exported text encoders; none with --merge")
+    .addOption(
+      several(
+        "--prompts <file>",
+        "what to draw: a file of prompts as `run` takes it, - for stdin; may be given several times",
+      ),
+    )
+    .requiredOption(
+      "-o, --out <folder>",
+      "the folder to write; the same command again goes on where it stopped",
+    )
+    .addOption(
+      new Option(
+        "--samples <n>",
+        "samples in all; prompts come again with other noise; default: one of each prompt",
+      ).argParser(wholeFromOne(MOST_SAMPLES)),
+    )
+    .addOption(
+      new Option(
+        "--steps <n>",
+        "denoising steps; default: 28, or the model's own number where that is less",
+      ).argParser(wholeFromOne(MAX_STEPS)),
+    )
+    .addOption(new Option("--guidance <g>", "guidance scale; default: the model's").argParser(finiteNumber))
+    .option("--vary-guidance", "give three in ten samples a scale of their own, from 1.5 to 5")
+    .addOption(
+      new Option("--resolution <WxH>", "picture size; default: the pipeline's").argParser(resolution),
+    )
+    .addOption(textLengthOption("the model's, else its tokenizer's"))
+    .addOption(
+      new Option("--seed <n>", "seed of the first sample's noise; the others count on from it")
+        .argParser(wholeNumber)
+        .default(0),
+    )
+    .addOption(
+      new Option("--batch <n>", "samples that are drawn together and lie in one file; default: 16").argParser(
+        wholeFromOne(MOST_SAMPLES),
+      ),
+    )
+    .addOption(
+      new Option("--shard <i/n>", "draw only the i-th of n shares, such as 2/8; default: all").argParser(
+        shard,
+      ),
+    )
+    .addOption(several("--merge <folder...>", "instead of drawing, put the folders of all shards together"))
+    .addOption(
+      new Option("--threads <n>", "threads of ONNX Runtime; default: all cores").argParser(
+        wholeFromOne(MAX_THREADS),
+      ),
+    )
+    .option("--pipeline <folder>", "tokenizers and text encoders; default: found beside the model")
+    .action(async (input: string | undefined, options: CalibrateCommandOptions) =>
+      (await loaded(import("../actions/calibrate.js"), options)).runCalibrate(input, options),
+    );
+}
+
+/** An option of a path that may be given several times. */
+function several(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((path: string, before: readonly string[] | undefined) => {
+    if (path === "") throw new InvalidArgumentError("Expected a path.");
+    return [...(before ?? []), path];
+  });
+}
