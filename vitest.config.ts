@@ -17,6 +17,7 @@ const SHARED = [
   "diffusers/*",
   "filetests",
   "fuzz/*",
+  "gptq/*",
   "interpret/*",
   "ir/*",
   "kernels/*",

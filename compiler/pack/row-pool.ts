@@ -1,6 +1,6 @@
 import * as crypto from "node:crypto";
 import * as fs from "node:fs";
-import { Worker } from "node:worker_threads";
+import { startThread } from "../worker-thread.js";
 import { assembleRowKernel, KERNEL_BYTES, type RowType } from "./kernel.js";
 import { createRowPacker, type PackerStart, type RowJob, type RowResult } from "./row-packer.js";
 
@@ -19,7 +19,9 @@ export async function openRowPool(types: ReadonlySet<RowType>, threads: number):
     const pack = createRowPacker(fs, crypto, start);
     return { run: async (_, job) => pack(job), close: async () => undefined };
   }
-  const workers = Array.from({ length: threads }, () => packerThread(start));
+  const workers = Array.from({ length: threads }, () =>
+    startThread<RowJob, RowResult>(THREAD, start, "packs weights"),
+  );
   return {
     run(packer, job) {
       const worker = workers[packer];
@@ -41,29 +43,3 @@ parentPort.on("message", (job) => {
   parentPort.postMessage(result, buffers);
 });
 `;
-
-function packerThread(start: PackerStart) {
-  const worker = new Worker(THREAD, { eval: true, workerData: start });
-  let settle: { resolve(result: RowResult): void; reject(error: unknown): void } | undefined;
-  let broken: unknown;
-  const fail = (error: unknown) => {
-    broken ??= error;
-    settle?.reject(error);
-    settle = undefined;
-  };
-  worker.on("message", (result: RowResult) => {
-    settle?.resolve(result);
-    settle = undefined;
-  });
-  worker.on("error", fail);
-  worker.on("exit", () => fail(new Error("a thread that packs weights ended")));
-  return {
-    run: (job: RowJob): Promise<RowResult> =>
-      new Promise((resolve, reject) => {
-        if (broken !== undefined) return reject(broken);
-        settle = { resolve, reject };
-        worker.postMessage(job);
-      }),
-    terminate: () => worker.terminate(),
-  };
-}
