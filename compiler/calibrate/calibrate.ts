@@ -1,19 +1,26 @@
 import { setImmediate } from "node:timers/promises";
 import { checkWhole, outOfRange } from "../../ir/bounds.js";
+import { evaluateDim } from "../../ir/dim.js";
 import type { LatentGeometry } from "../../ir/models/index.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { initialLatents } from "../../runtime/noise.js";
 import { checkRequest } from "../../runtime/request.js";
-import { makeSchedule } from "../../runtime/scheduler.js";
+import { makeSchedule, type Schedule } from "../../runtime/scheduler.js";
 import { fileReader } from "../file-reader.js";
 import type { Resolution } from "../resolutions.js";
 import { type CalibrationDescription, describeCalibration, type Shard } from "./description.js";
 import { guidanceOf, seedOf } from "./draws.js";
+import { addMoments, type Moments, openMoments, writeMoments } from "./moments.js";
 import { type CalibrationOutput, withCalibrationOutput } from "./output.js";
 import { encodePart, partsOf, samplesOf } from "./parts.js";
-import { drawTogether, type Start } from "./sampler.js";
+import { drawTogether, type Start, weightsOf } from "./sampler.js";
 import { readTeacher, requirePipelineOf, type Teacher } from "./teacher.js";
-import { openTransformer, type WrittenTransformer, writeTransformer } from "./transformer.js";
+import {
+  openTransformer,
+  type Transformer,
+  type WrittenTransformer,
+  writeTransformer,
+} from "./transformer.js";
 
 export interface CalibrateOptions {
   /** A FLUX.1 transformer as `compileModel` takes it. */
@@ -36,6 +43,8 @@ export interface CalibrateOptions {
   readonly seed?: number | undefined;
   /** Samples that are drawn together, which is what a part holds; 16 if absent. */
   readonly batch?: number | undefined;
+  /** Also sums up what the blocks' linear layers read: mean and second moment of each distinct input. */
+  readonly moments?: boolean | undefined;
   /** All of them if absent. */
   readonly shard?: Shard | undefined;
   /** Of ONNX Runtime. */
@@ -61,6 +70,8 @@ export interface CalibrationReport extends Omit<CalibrationDescription, "format"
   /** Of these, what was there before. */
   readonly kept: number;
   readonly parts: number;
+  /** Whether moments are there too. */
+  readonly moments: boolean;
   /** Of sampling. */
   readonly seconds: number;
 }
@@ -89,9 +100,15 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
       return await withCalibrationOutput(options.out, async (output) => {
         const onProgress = (done: number, total: number) =>
           options.onProgress?.({ phase: "weights", done, total });
-        const written = await writeTransformer(teacher, output.scratch, { reader, signal, onProgress });
+        const { moments } = options;
+        const written = await writeTransformer(teacher, output.scratch, {
+          reader,
+          moments,
+          signal,
+          onProgress,
+        });
         const description = await describe(options, teacher, models, written);
-        const missing = await output.begin(description);
+        const missing = new Set(await output.begin(description));
         return await drawParts(output, missing, { description, teacher, models, written }, options);
       });
     } finally {
@@ -153,34 +170,43 @@ function geometryOf({ layout, resolution }: Teacher, { vaeConfig }: PipelineMode
   return layout.geometry(resolution.height, resolution.width, vaeConfig.latentChannels, vaeConfig.vaeScale);
 }
 
-/** Draws the parts that are missing, and writes each when it is whole. */
+/** Draws the parts that are missing, and writes each, and its moments, when it is whole. */
 async function drawParts(
-  output: CalibrationOutput,
-  missing: readonly number[],
+  { folder, write }: CalibrationOutput,
+  missing: ReadonlySet<number>,
   studio: Studio,
-  { out, threads, signal, onProgress }: CalibrateOptions,
+  { out, threads, moments = false, signal, onProgress }: CalibrateOptions,
 ): Promise<CalibrationReport> {
   const { description, models, written } = studio;
-  const { prompts, steps, imageTokens } = description;
-  const parts = partsOf(description);
-  const total = countSamples(description, parts);
-  const kept = total - countSamples(description, missing);
+  const { format: _, ...facts } = description;
+  const { steps, imageTokens } = description;
+  let sums = moments ? await openMoments(folder) : undefined;
+  const counted = new Set(moments ? sums?.parts : partsOf(description));
+  const todo = partsOf(description).filter((part) => missing.has(part) || !counted.has(part));
+  const total = countSamples(description, partsOf(description));
+  const kept = total - countSamples(description, todo);
   const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens });
   const started = performance.now();
-  if (missing.length > 0) {
+  if (todo.length > 0) {
     const transformer = await openTransformer(written, threads);
     try {
       let done = kept;
-      for (const part of missing) {
+      for (const part of todo) {
         const starts = await startsOf(studio, part, signal);
         const onStep = (step: number) => {
           const drawn = Math.floor((starts.length * step) / steps);
           onProgress?.({ phase: "samples", done: done + drawn, total });
         };
         onStep(0);
-        const latents = await drawTogether(transformer, starts, schedule, { signal, onStep });
+        const counts = !counted.has(part);
+        const latents = await drawTogether(transformer, starts, schedule, { counts, signal, onStep });
         const samples = starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents }));
-        await output.write(part, encodePart(description, samples));
+        await write(part, encodePart(description, samples));
+        if (counts) {
+          const own = momentsOf(studio, transformer, { part, schedule });
+          await writeMoments(folder, sums === undefined ? own : addMoments(sums, own));
+          sums = await openMoments(folder);
+        }
         done += starts.length;
       }
     } finally {
@@ -188,8 +214,29 @@ async function drawParts(
     }
   }
   const seconds = (performance.now() - started) / 1000;
-  const { format: _, ...facts } = description;
-  return { ...facts, out, prompts: prompts.length, samples: total, kept, parts: parts.length, seconds };
+  const { length: parts } = partsOf(description);
+  return { ...facts, out, prompts: facts.prompts.length, samples: total, kept, parts, moments, seconds };
+}
+
+/** What a transformer has summed up in all steps of a part. */
+function momentsOf(
+  { description, written: { linearInputs } }: Studio,
+  transformer: Transformer,
+  { part, schedule }: { readonly part: number; readonly schedule: Schedule },
+): Moments {
+  const { imageTokens, textTokens } = description;
+  const sizes = { img_tokens: imageTokens, txt_tokens: textTokens };
+  return {
+    parts: [part],
+    weight:
+      samplesOf(description, part).length * weightsOf(schedule).reduce((sum, weight) => sum + weight, 0),
+    inputs: linearInputs.map(({ width, rows, roles }) => ({ width, rows: evaluateDim(rows, sizes), roles })),
+    read(i) {
+      const input = linearInputs[i];
+      if (input === undefined) throw new RangeError("there is no such input");
+      return transformer.takeMoments(input);
+    },
+  };
 }
 
 /** The samples of a part before their first step. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { type CalibrationDescription, DESCRIPTION_FILE, parseDescription } from "./description.js";
+import { MOMENTS_FILE, type MomentInput, openMoments } from "./moments.js";
 import {
   type CalibrationSample,
   type PartLayout,
@@ -20,6 +21,18 @@ export interface Calibration {
   readonly count: number;
   /** The i-th of them. Throws TRITC_E_CALIBRATION where it is damaged. */
   read(i: number): Promise<StoredSample>;
+  /** What the blocks' linear layers read, in the order of the graph. Throws TRITC_E_CALIBRATION where that was not summed up. */
+  moments(): Promise<readonly InputMoments[]>;
+}
+
+/** Of a value that linear layers read, over all rows, steps and samples; a row counts by the (Δσ)² of its step. */
+export interface InputMoments extends MomentInput {
+  read(): Promise<{
+    /** [width, width] the mean of x·xᵀ */
+    readonly second: Float32Array;
+    /** [width] the mean of x */
+    readonly mean: Float32Array;
+  }>;
 }
 
 export interface StoredSample extends CalibrationSample {
@@ -69,7 +82,31 @@ export async function openCalibration(folder: string): Promise<Calibration> {
       if (place === undefined) throw new RangeError(`there is no sample ${i} of ${places.length}`);
       return { ...(await readSample(place.path, place.layout, place.at)), prompt: place.prompt };
     },
+    moments: () => averages(folder, parts),
   };
+}
+
+async function averages(folder: string, parts: readonly number[]): Promise<readonly InputMoments[]> {
+  const sums = await openMoments(folder);
+  const counted = new Set(sums?.parts);
+  if (sums === undefined || parts.some((part) => !counted.has(part))) {
+    throw new TritcError({
+      code: "TRITC_E_CALIBRATION",
+      message: "the moments of this calibration are not complete",
+      place: folder,
+      expected: `${MOMENTS_FILE} of ${parts.length} parts`,
+      found: `${counted.size} parts`,
+      remedy: "run the same `tritc calibrate` again with --moments, which adds what is missing",
+    });
+  }
+  return sums.inputs.map((input, i) => ({
+    ...input,
+    async read() {
+      const { second, first } = await sums.read(i);
+      const scale = 1 / (sums.weight * input.rows);
+      return { second: second.map((value) => value * scale), mean: first.map((value) => value * scale) };
+    },
+  }));
 }
 
 /** Throws TRITC_E_CALIBRATION where the folder is none of `tritc calibrate`. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import type { CalibrationDescription } from "./description.js";
 import { openCalibration } from "./folder.js";
+import { addMoments, type Moments, openMoments, writeMoments } from "./moments.js";
 import { requireSame, withCalibrationOutput } from "./output.js";
 import { partFile, partsOf } from "./parts.js";
 
@@ -38,13 +39,26 @@ export async function mergeCalibrations(
   const missing = Array.from({ length: count }, (_, i) => i + 1).filter((i) => !byShard.has(i));
   if (missing.length > 0) throw incomplete(out, `${count} shards`, `no shard ${missing.join(", ")}`);
   const whole = { ...first, shard: { index: 1, count: 1 } };
+  const moments = await momentsOfAll([...byShard.values()]);
   return withCalibrationOutput(out, async (output) => {
     for (const part of await output.begin(whole)) {
       signal?.throwIfAborted();
       await output.write(part, await readFile(join(byShard.get((part % count) + 1) ?? "", partFile(part))));
     }
+    if (moments !== undefined) await writeMoments(output.folder, moments);
     return { out, samples: whole.samples, parts: partsOf(whole).length, shards: count };
   });
+}
+
+/** The sums of all shards; undefined where none has any. */
+async function momentsOfAll(folders: readonly string[]): Promise<Moments | undefined> {
+  const found: Moments[] = [];
+  for (const folder of folders) {
+    const own = await openMoments(folder);
+    if (own !== undefined) found.push(own);
+  }
+  const [first, ...rest] = found;
+  return first === undefined ? undefined : rest.reduce(addMoments, first);
 }
 
 function incomplete(place: string, expected: string, found: string): TritcError {

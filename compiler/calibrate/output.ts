@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { writeFileAtomic } from "../atomic-file.js";
@@ -14,10 +15,13 @@ import {
   printDescription,
 } from "./description.js";
 import { readDescription } from "./folder.js";
+import { MOMENTS_FILE } from "./moments.js";
 import { partFile, partsOf, readPartLayout } from "./parts.js";
 
 /** A calibration folder while it is filled, by one thread of one process. */
 export interface CalibrationOutput {
+  /** What is filled. */
+  readonly folder: string;
   /** An empty folder for files that are needed meanwhile; it goes in the end. */
   readonly scratch: string;
   /**
@@ -44,11 +48,13 @@ export async function withCalibrationOutput<T>(
     work = await WorkFolder.open(folder);
     await work.begin([]);
     const result = await fill({
+      folder,
       scratch: work.bundle,
       async begin(description) {
         const there = await wholeParts(folder, out, description);
         if (there.size === 0) {
           await makeFolder(folder);
+          await rm(join(folder, MOMENTS_FILE), { force: true });
           const text = printDescription(description);
           await writeFileAtomic(join(folder, DESCRIPTION_FILE), (file) => file.writeFile(text));
         }

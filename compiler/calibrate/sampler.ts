@@ -6,6 +6,8 @@ import type { Query, Transformer } from "./transformer.js";
 export type Start = Omit<Query, "timesteps">;
 
 export interface SampleOptions {
+  /** Whether what linear layers read counts in their moments, by (Δσ)². */
+  readonly counts?: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Called after each step with the steps done. */
   readonly onStep?: ((steps: number) => void) | undefined;
@@ -15,17 +17,19 @@ export interface SampleOptions {
 export async function drawTogether(
   transformer: Transformer,
   starts: readonly Start[],
-  { sigmas, modelTimesteps }: Schedule,
-  { signal, onStep }: SampleOptions = {},
+  schedule: Schedule,
+  { counts = false, signal, onStep }: SampleOptions = {},
 ): Promise<readonly Float32Array[]> {
   const latents = starts.map((start) => start.latents.slice());
-  for (const [step, timestep] of modelTimesteps.entries()) {
+  const weights = weightsOf(schedule);
+  for (const [step, timestep] of schedule.modelTimesteps.entries()) {
     signal?.throwIfAborted();
     const timesteps = Float32Array.of(timestep);
+    const delta = deltaOf(schedule, step);
     const velocities = await transformer.velocities(
       starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents, timesteps })),
+      counts ? weights[step] : 0,
     );
-    const delta = Math.fround((sigmas[step + 1] ?? 0) - (sigmas[step] ?? 0));
     for (const [i, x] of latents.entries()) {
       const v = velocities[i];
       for (let j = 0; j < x.length; j++) x[j] = (x[j] ?? 0) + Math.fround(delta * (v?.[j] ?? Number.NaN));
@@ -41,4 +45,13 @@ export async function drawTogether(
     });
   }
   return latents;
+}
+
+/** What a row counts in the moments of each step: (Δσ)². */
+export function weightsOf(schedule: Schedule): Float32Array {
+  return schedule.modelTimesteps.map((_, step) => deltaOf(schedule, step) ** 2);
+}
+
+function deltaOf({ sigmas }: Schedule, step: number): number {
+  return Math.fround((sigmas[step + 1] ?? 0) - (sigmas[step] ?? 0));
 }

@@ -5,22 +5,36 @@ import { evaluateDim } from "../../ir/dim.js";
 import { dtypeOf, type Graph, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { SampleInputs } from "../../ir/models/family.js";
 import { familyOf, type ModelDescription, roleOf } from "../../ir/models/index.js";
+import { countOf } from "../../ir/tensor.js";
 import { type HostTensor, openOrtSession } from "../../runtime/node/ort-session.js";
 import { isBatchFree } from "../onnx-export/batch.js";
 import { type WriteOptions, writeModelFiles } from "../onnx-export/files.js";
 import { lowestOpset } from "../onnx-export/format.js";
 import { type Port, writeGraph } from "../onnx-export/graph.js";
 import type { Initializer } from "../onnx-export/writer.js";
+import { inSingle } from "../rewrite/in-single.js";
 import { packageVersion } from "../version.js";
+import { type LinearInput, linearInputs, type Sum, sumsOf, WEIGHT, withMoments } from "./moments-graph.js";
 
 /** What the model is asked at one noise level. */
 export type Query = SampleInputs<ModelDescription>;
 
 /** A full-precision transformer in ONNX Runtime, for any number of samples at once. */
 export interface Transformer {
-  /** What the model predicts for each of several samples of one size. */
-  velocities(queries: readonly Query[]): Promise<readonly Float32Array[]>;
+  /**
+   * What the model predicts for each of several samples of one size. `weight` is what the inputs of its linear layers count
+   * in their moments, where these are taken.
+   */
+  velocities(queries: readonly Query[], weight?: number): Promise<readonly Float32Array[]>;
+  /** The moments of an input of linear layers since they were last taken. */
+  takeMoments(input: LinearInput): Promise<MomentSums>;
   close(): Promise<void>;
+}
+
+/** Sums over the rows of an input of linear layers, by their weights: Σ w·x·xᵀ [width, width] and Σ w·x [width]. */
+export interface MomentSums {
+  readonly second: Float32Array;
+  readonly first: Float32Array;
 }
 
 /** A recognized graph, and where in its inputs and outputs samples of a batch run along. */
@@ -36,14 +50,23 @@ export interface WrittenTransformer extends BatchedGraph {
   readonly source: string;
   /** Whether it takes several samples at once. */
   readonly takesBatches: boolean;
+  /** What moments are taken of. */
+  readonly linearInputs: readonly LinearInput[];
 }
 
-/** Writes a recognized graph as an ONNX file whose axis of samples is free. */
+export interface WriteTransformerOptions extends WriteOptions {
+  readonly reader: ByteReader;
+  /** Whether to sum up moments of what the blocks' linear layers read. */
+  readonly moments?: boolean | undefined;
+}
+
+/** Writes a recognized graph as an ONNX file whose axis of samples is free, and which computes in f32. */
 export async function writeTransformer(
-  { graph, batchAxes }: BatchedGraph,
+  { graph: recognized, batchAxes }: BatchedGraph,
   folder: string,
-  { reader, ...options }: WriteOptions & { readonly reader: ByteReader },
+  { reader, moments = false, ...options }: WriteTransformerOptions,
 ): Promise<WrittenTransformer> {
+  const graph = inSingle(recognized);
   const takesBatches = isBatchFree(graph);
   const port = (name: ValueId): Port => ({
     name,
@@ -53,8 +76,15 @@ export async function writeTransformer(
       return typeof dim === "number" ? dim : null;
     }),
   });
-  const [inputs, outputs] = [graph.inputs.map(port), graph.outputs.map(port)];
-  const onnx = writeGraph(graph, { form: "dequantized", type: "f32", reader, inputs, outputs });
+  const read = moments ? linearInputs(graph) : [];
+  const outputs = [...graph.outputs, ...read.map(({ id }) => id)];
+  const plain = writeGraph(
+    { ...graph, outputs },
+    {
+      ...{ form: "dequantized", type: "f32", reader },
+      ...{ inputs: graph.inputs.map(port), outputs: outputs.map(port) },
+    },
+  );
   const hash = createHash("sha256");
   const hashed = (tensor: Initializer): Initializer => ({
     ...tensor,
@@ -66,26 +96,30 @@ export async function writeTransformer(
       }
     },
   });
+  const weights = { ...plain, initializers: plain.initializers.map(hashed) };
   const file = join(folder, "model.onnx");
   const contents = {
     name: graph.name,
     opset: lowestOpset("dequantized"),
     producerVersion: packageVersion(),
-    graph: { ...onnx, initializers: onnx.initializers.map(hashed) },
+    graph: moments ? withMoments(weights, read) : weights,
   };
   await writeModelFiles(file, contents, options);
-  return { file, source: hash.digest("hex"), takesBatches, graph, batchAxes };
+  return { file, source: hash.digest("hex"), takesBatches, graph, batchAxes, linearInputs: read };
 }
 
 export async function openTransformer(
-  { file, graph, batchAxes }: WrittenTransformer,
+  { file, graph, batchAxes, linearInputs: read }: WrittenTransformer,
   threads?: number,
 ): Promise<Transformer> {
   const { model } = graph;
   if (model === undefined) throw new Error("only a recognized model is sampled");
   const session = await openOrtSession(file, { threads });
+  const clear = ({ before, after, shape }: Sum) =>
+    session.hold(before, { data: new Float32Array(countOf(shape)), shape }, after);
+  for (const input of read) for (const sum of Object.values(sumsOf(input))) await clear(sum);
   return {
-    async velocities(queries) {
+    async velocities(queries, weight = 0) {
       const values = queries.map((query) => familyOf(model).values(query));
       const [first] = queries;
       const feeds = graph.inputs.map((id): [string, HostTensor] => {
@@ -98,10 +132,20 @@ export async function openTransformer(
           return [id, { data: one ?? new Float32Array(), shape }];
         return [id, { data: concat([one, ...others]), shape: [queries.length, ...shape.slice(1)] }];
       });
+      if (read.length > 0) feeds.push([WEIGHT, { data: Float32Array.of(weight), shape: [1] }]);
       const [velocity] = (await session.run(Object.fromEntries(feeds))).values();
       if (velocity === undefined) throw new Error("no velocity came back");
       const size = velocity.data.length / queries.length;
       return queries.map((_, i) => velocity.data.subarray(i * size, (i + 1) * size));
+    },
+    async takeMoments(input) {
+      const { second, first } = sumsOf(input);
+      const take = async (sum: Sum) => {
+        const { data } = await session.read(sum.before);
+        await clear(sum);
+        return data;
+      };
+      return { second: await take(second), first: await take(first) };
     },
     close: () => session.close(),
   };

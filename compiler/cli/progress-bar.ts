@@ -9,7 +9,7 @@ export function progressBar(label: string, unit: string): Progress {
       format:
         unit === "bytes"
           ? `${label} {bar} {percentage}% of {size} · {rate}/s · {eta_formatted} left`
-          : `${label} {bar} {value}/{total} ${unit} · {eta_formatted} left`,
+          : `${label} {bar} {value}/{total} ${unit} · {rate}/s · {eta_formatted} left`,
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,
@@ -20,7 +20,9 @@ export function progressBar(label: string, unit: string): Progress {
   const rateOf = rateMeter();
   return {
     update(done, total) {
-      const shown = { size: formatBytes(total), rate: formatBytes(rateOf(done) ?? 0) };
+      const perSecond = rateOf(done) ?? 0;
+      const rate = unit === "bytes" ? formatBytes(perSecond) : perSecond.toPrecision(3);
+      const shown = { size: formatBytes(total), rate };
       if (!bar.isActive) bar.start(total, done, shown);
       else {
         bar.setTotal(total);

@@ -123,7 +123,7 @@ class GraphValues implements Values {
   }
 }
 
-function valueInfo({ name, dtype, dims }: Port): Onnx.IValueInfoProto {
+export function valueInfo({ name, dtype, dims }: Port): Onnx.IValueInfoProto {
   const elemType = ONNX_TYPE[dtype];
   if (dims === null) return { name, type: { tensorType: { elemType } } };
   const dim = dims.map((d) => (d === null ? {} : typeof d === "number" ? { dimValue: d } : { dimParam: d }));

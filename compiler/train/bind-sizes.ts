@@ -1,9 +1,9 @@
 import type { Shape } from "../../ir/dim.js";
-import { type DType, isFloat } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph, Node, ValueId, ValueType } from "../../ir/graph/graph.js";
 import { definitionOf } from "../../ir/ops/index.js";
 import { inferNode } from "../../ir/ops/infer.js";
+import { inSingle } from "../rewrite/in-single.js";
 import { renameSymbols } from "../rewrite/rename-symbols.js";
 import { intsOf, numbersOf } from "../rewrite/values.js";
 
@@ -61,19 +61,4 @@ function requireApart(graph: Graph, { op, inputs: [x], attrs, outputs, name }: N
     found: op,
     remedy: "`tritc inspect` says what was not recognized; train the model as its authors export it",
   });
-}
-
-/** The graph with every float in f32: weights are cast as they are read. */
-function inSingle(graph: Graph): Graph {
-  const single = (dtype: DType): DType => (isFloat(dtype) ? "f32" : dtype);
-  const types = [...graph.types].map(([id, type]) => [id, { ...type, dtype: single(type.dtype) }] as const);
-  const constants = [...graph.constants].map(([id, constant]) => {
-    if (single(constant.dtype) === constant.dtype) return [id, constant] as const;
-    const { shape } = constant;
-    return [id, { dtype: "f32", shape, source: { kind: "cast", of: constant } }] as const;
-  });
-  const nodes = graph.nodes.map((node): Node => {
-    return node.op === "cast" ? { ...node, attrs: { to: single(node.attrs.to) } } : node;
-  });
-  return { ...graph, types: new Map(types), constants: new Map(constants), nodes };
 }

@@ -25,8 +25,12 @@ export interface OrtInput {
 export interface OrtSession {
   readonly inputs: readonly OrtInput[];
   readonly outputNames: readonly string[];
-  /** Runs the model once; feeds are converted to the inputs' element types, outputs to float32. */
+  /** Runs the model once, on all inputs that hold nothing; feeds are converted to their element types, outputs to float32. */
   run(feeds: Readonly<Record<string, HostTensor>>): Promise<ReadonlyMap<string, HostTensor>>;
+  /** Keeps f32 values for an input from now on; each run leaves there what it computes as `output`, and gives it to nobody. */
+  hold(input: string, value: HostTensor, output: string): Promise<void>;
+  /** What an input holds: copied out. */
+  read(input: string): Promise<HostTensor>;
   close(): Promise<void>;
 }
 
@@ -50,30 +54,38 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
     ({ name, type = "non-tensor", shape = [] }): OrtInput => ({ name, type, shape }),
   );
   const turns = new Turns("ONNX Runtime session");
+  const held = new Set<string>();
+  const failed = (cause: unknown): never => {
+    throw ortError(path, "ONNX Runtime failed in this model", cause, "check the sizes of what it was given");
+  };
   return {
     inputs,
     outputNames: session.outputNames,
     run: (feeds) =>
       turns.take(async () => {
-        const values = inputs.map((input): OrtValue => {
+        const fed = inputs.filter(({ name }) => !held.has(name));
+        const values = fed.map((input): OrtValue => {
           const feed = Object.hasOwn(feeds, input.name) ? feeds[input.name] : undefined;
           if (feed === undefined) throw unknownInput(path, input.name, Object.keys(feeds));
           return [input.name, input.type, toOrtData(path, input, feed.data), feed.shape];
         });
-        const results = await ort.call("run", values).catch((cause: unknown) => {
-          throw ortError(
-            path,
-            "ONNX Runtime failed in this model",
-            cause,
-            "check the sizes of what it was given",
-          );
-        });
+        const results = await ort.call("run", values).catch(failed);
         return new Map(
           results.map(([name, type, data, shape]) => [
             name,
             { data: fromOrtData(path, name, type, data), shape },
           ]),
         );
+      }),
+    hold: (input, { data, shape }, output) =>
+      turns.take(async () => {
+        await ort.call("hold", [input, "float32", data, shape], output).catch(failed);
+        held.add(input);
+      }),
+    read: (input) =>
+      turns.take(async () => {
+        const [name, type, data, shape] = await ort.call("read", input).catch(failed);
+        return { data: fromOrtData(path, name, type, data), shape };
       }),
     close: () => turns.close(async () => ort.close()),
   };

@@ -56,6 +56,7 @@ export function addCalibrate(program: Command): void {
         wholeFromOne(MOST_SAMPLES),
       ),
     )
+    .option("--moments", "also sum up what the blocks' linear layers read: mean and second moment of each")
     .addOption(
       new Option("--shard <i/n>", "draw only the i-th of n shares, such as 2/8; default: all").argParser(
         shard,
