@@ -17,6 +17,7 @@ export class WorkFolder {
   readonly path: string;
   /** The bundle in the making. */
   readonly bundle: string;
+  /** A file or folder of what a later run needs to go on. */
   readonly journal: string;
   /** Whether `begin` was called; before it, nothing that an earlier run left is touched. */
   hasBegun = false;
@@ -62,7 +63,7 @@ export class WorkFolder {
   /** Makes the folder ready to be filled. Of an earlier run, files named in `keep` stay in the bundle, and the journal. */
   async begin(keep: readonly string[]): Promise<void> {
     this.hasBegun = true;
-    if (keep.length === 0) await rm(this.journal, { force: true });
+    if (keep.length === 0) await rm(this.journal, { recursive: true, force: true });
     await makeFolder(this.bundle);
     for (const name of await readdir(this.bundle)) {
       if (!keep.includes(name)) await rm(join(this.bundle, name), { recursive: true, force: true });

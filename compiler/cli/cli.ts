@@ -5,6 +5,7 @@ import { CliCommand, describeCommanderError } from "./cli-command.js";
 import { addCalibrate } from "./commands/calibrate.js";
 import { addCompare } from "./commands/compare.js";
 import { addCompile } from "./commands/compile.js";
+import { addDistill } from "./commands/distill.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addEval } from "./commands/eval.js";
 import { addExportOnnx } from "./commands/export-onnx.js";
@@ -34,6 +35,7 @@ const COMMANDS = [
   addPackRunner,
   addExportOnnx,
   addCalibrate,
+  addDistill,
   addSampleModel,
 ] as const;
 

@@ -15,6 +15,8 @@ export interface ProgressEvent {
   /** Units a second, and the time left at that rate; not before there is one. */
   readonly rate?: number;
   readonly secondsLeft?: number;
+  /** Numbers that come with it: the loss of a training step. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 export interface NoteEvent {

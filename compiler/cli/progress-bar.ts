@@ -9,7 +9,7 @@ export function progressBar(label: string, unit: string): Progress {
       format:
         unit === "bytes"
           ? `${label} {bar} {percentage}% of {size} · {rate}/s · {eta_formatted} left`
-          : `${label} {bar} {value}/{total} ${unit} · {rate}/s · {eta_formatted} left`,
+          : `${label} {bar} {value}/{total} ${unit}{values} · {rate}/s · {eta_formatted} left`,
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,
@@ -19,10 +19,11 @@ export function progressBar(label: string, unit: string): Progress {
   );
   const rateOf = rateMeter();
   return {
-    update(done, total) {
+    update(done, total, values = {}) {
       const perSecond = rateOf(done) ?? 0;
       const rate = unit === "bytes" ? formatBytes(perSecond) : perSecond.toPrecision(3);
-      const shown = { size: formatBytes(total), rate };
+      const numbers = Object.entries(values).map(([name, value]) => ` · ${name} ${value.toPrecision(3)}`);
+      const shown = { size: formatBytes(total), rate, values: numbers.join("") };
       if (!bar.isActive) bar.start(total, done, shown);
       else {
         bar.setTotal(total);

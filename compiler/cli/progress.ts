@@ -1,7 +1,8 @@
 import type { ProgressEvent } from "./events.js";
 
 export interface Progress {
-  update(done: number, total: number): void;
+  /** @param values numbers that come with it, such as a loss */
+  update(done: number, total: number, values?: Readonly<Record<string, number>>): void;
   stop(): void;
 }
 
@@ -23,13 +24,13 @@ export function progressEvents(phase: string, unit: string, emit: (event: Progre
   const rateOf = rateMeter();
   let last = Number.NEGATIVE_INFINITY;
   return {
-    update(done, total) {
+    update(done, total, values) {
       const rate = rateOf(done);
       const now = performance.now();
       if (now - last < INTERVAL && done < total) return;
       last = now;
       const times = rate === undefined ? {} : { rate, secondsLeft: (total - done) / rate };
-      emit({ event: "progress", phase, done, total, unit, ...times });
+      emit({ event: "progress", phase, done, total, unit, ...times, ...(values && { values }) });
     },
     stop: () => undefined,
   };

@@ -69,7 +69,7 @@ export class Terminal {
       });
     }
     return {
-      update: (done, total) => bar?.update(done, total),
+      update: (done, total, values) => bar?.update(done, total, values),
       stop() {
         stopped = true;
         bar?.stop();

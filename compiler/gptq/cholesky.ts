@@ -72,27 +72,11 @@ export function createCholesky(addProduct: AddProduct, width: number): CholeskyS
       return -1;
     },
     solve({ matrix, k, at, first, rows }) {
-      // Four rows at a time: their sums do not wait for each other. Behind the last row, that row again.
-      for (let i = 0; i < rows; i += 4) {
-        const row = (r: number) => (first + Math.min(i + r, rows - 1)) * k;
-        const [r0, r1, r2, r3] = [row(0), row(1), row(2), row(3)];
+      for (let i = first; i < first + rows; i++) {
         for (let j = at; j < at + width; j++) {
-          let s0 = matrix[r0 + j]!;
-          let s1 = matrix[r1 + j]!;
-          let s2 = matrix[r2 + j]!;
-          let s3 = matrix[r3 + j]!;
-          for (let p = at; p < j; p++) {
-            const f = matrix[j * k + p]!;
-            s0 -= matrix[r0 + p]! * f;
-            s1 -= matrix[r1 + p]! * f;
-            s2 -= matrix[r2 + p]! * f;
-            s3 -= matrix[r3 + p]! * f;
-          }
-          const pivot = matrix[j * k + j]!;
-          matrix[r0 + j] = s0 / pivot;
-          matrix[r1 + j] = s1 / pivot;
-          matrix[r2 + j] = s2 / pivot;
-          matrix[r3 + j] = s3 / pivot;
+          let sum = matrix[i * k + j]!;
+          for (let p = at; p < j; p++) sum -= matrix[i * k + p]! * matrix[j * k + p]!;
+          matrix[i * k + j] = sum / matrix[j * k + j]!;
         }
       }
       return null;

@@ -3,13 +3,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { checkFilePath, syncFolder } from "../atomic-file.js";
 import { type Occupant, whatIsThere } from "../bundle/occupant.js";
-import { physicalPath, refuseNested, writeFolder } from "../bundle/staging.js";
+import { physicalPath, refuseNested, type StagingOptions, writeFolder } from "../bundle/staging.js";
 import { WorkFolder } from "../bundle/work-folder.js";
 import { describeSystemError } from "../system-errors.js";
 import { dataFileOf, PRODUCER } from "./files.js";
 
 /** Name of the model file in a folder of its own. */
-const MODEL_FILE = "model.onnx";
+export const MODEL_FILE = "model.onnx";
 
 /** Whether a path names the model file itself rather than a folder for it. */
 function isFilePath(out: string): boolean {
@@ -46,7 +46,7 @@ export async function publishExport<T>(
   write: (folder: string, name: string) => Promise<T>,
 ): Promise<T> {
   if (!isFilePath(out))
-    return writeFolder(out, { look: exportThere }, async (work) => {
+    return publishFolder(out, {}, async (work) => {
       await work.begin([]);
       return write(work.bundle, MODEL_FILE);
     });
@@ -66,6 +66,15 @@ export async function publishExport<T>(
   } finally {
     await work?.remove();
   }
+}
+
+/** As `writeFolder`, for the folder of a model, which may replace one that was exported earlier. */
+export function publishFolder<T>(
+  out: string,
+  options: Omit<StagingOptions, "look">,
+  write: (work: WorkFolder) => Promise<T>,
+): Promise<T> {
+  return writeFolder(out, { ...options, look: exportThere }, write);
 }
 
 /** The data file first: where the model file is, everything is. */

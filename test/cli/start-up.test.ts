@@ -49,7 +49,7 @@ async function loadedBy(argv: readonly string[]): Promise<Loaded> {
 
 const COMMANDS = [
   ...["inspect", "compile", "eval", "run", "sample", "compare", "verify"],
-  ...["report", "targets", "doctor", "pack-runner", "export-onnx", "sample-model", "calibrate"],
+  ...["report", "targets", "doctor", "pack-runner", "export-onnx", "sample-model", "calibrate", "distill"],
 ];
 
 it.each([

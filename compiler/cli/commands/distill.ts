@@ -1,0 +1,36 @@
+import { type Command, Option } from "commander";
+import { MAX_THREADS } from "../../../ir/bounds.js";
+import type { DistillCommandOptions } from "../actions/distill.js";
+import { loaded } from "../loaded.js";
+import { wholeFromOne, wholeNumber, withOutputOptions } from "../options.js";
+
+export function addDistill(program: Command): void {
+  withOutputOptions(program.command("distill"))
+    .description(
+      "train ternary weights that draw as a full-precision model does, from its own pictures alone",
+    )
+    .argument("<model>", "the full-precision model, as `tritc compile` takes it")
+    .requiredOption("--calibration <folder>", "what `tritc calibrate` made with the model")
+    .requiredOption(
+      "-o, --out <folder>",
+      "the folder to write, a model for `tritc compile`; the same command again goes on where it stopped",
+    )
+    .addOption(new Option("--steps <n>", "training steps").argParser(wholeFromOne(1e7)).default(1000))
+    .addOption(new Option("--batch <n>", "samples of a step").argParser(wholeFromOne(1e5)).default(96))
+    .addOption(new Option("--seed <n>", "seed of what each step sees").argParser(wholeNumber).default(0))
+    .addOption(
+      new Option("--interval <seconds>", "time between two checkpoints")
+        .argParser(wholeFromOne(1e6))
+        .default(120),
+    )
+    .addOption(
+      new Option("--threads <n>", "threads of ONNX Runtime; default: all cores").argParser(
+        wholeFromOne(MAX_THREADS),
+      ),
+    )
+    .option("--no-resume", "do not go on from what a stopped training left, and start anew")
+    .option("--pipeline <folder>", "the model's pipeline; default: found beside the model")
+    .action(async (input: string, options: DistillCommandOptions) =>
+      (await loaded(import("../actions/distill.js"), options)).runDistill(input, options),
+    );
+}

@@ -1,0 +1,206 @@
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { checkWhole } from "../../ir/bounds.js";
+import { TritcError } from "../../ir/errors.js";
+import { familyOf, type LatentGeometry } from "../../ir/models/index.js";
+import { countOf } from "../../ir/tensor.js";
+import { dynamicShift } from "../../runtime/scheduler.js";
+import type { WorkFolder } from "../bundle/work-folder.js";
+import { type CalibrationDescription, printDescription } from "../calibrate/description.js";
+import { type Calibration, openCalibration } from "../calibrate/folder.js";
+import { readTeacher, type Teacher } from "../calibrate/teacher.js";
+import { type FileReader, fileReader } from "../file-reader.js";
+import { importModel } from "../import-model.js";
+import { dataFileOf } from "../onnx-export/files.js";
+import { portsOfModel } from "../onnx-export/ports.js";
+import { modelFileOf, publishFolder } from "../onnx-export/publish.js";
+import { packageVersion } from "../version.js";
+import { corrections } from "./adam.js";
+import { batches } from "./batches.js";
+import { bindSizes } from "./bind-sizes.js";
+import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
+import { initialValues } from "./initial-values.js";
+import { STEP_INPUTS, STEP_OPTIONS, type Trained, trainingStep } from "./step-graph.js";
+import { writeStudent } from "./write-student.js";
+
+export interface DistillOptions {
+  /** A FLUX.1 transformer as `compileModel` takes it: the teacher. */
+  readonly input: string;
+  /** A folder that `tritc calibrate` wrote with it. */
+  readonly calibration: string;
+  /** A folder for `model.onnx` and `model.onnx_data`. */
+  readonly out: string;
+  /** 1,000 if absent. */
+  readonly steps?: number | undefined;
+  /** Samples of a step; 96 if absent. */
+  readonly batch?: number | undefined;
+  /** Of the samples' order, noise and noise levels; 0 if absent. */
+  readonly seed?: number | undefined;
+  readonly threads?: number | undefined;
+  /** Folder of the pipeline, whose schedule is trained for; found beside the model if absent. */
+  readonly pipeline?: string | undefined;
+  /** Seconds between two checkpoints; 120 if absent. */
+  readonly interval?: number | undefined;
+  /** Whether to go on from what a stopped training left beside `out`; true if absent. */
+  readonly resume?: boolean;
+  /** Remarks for people. */
+  readonly onNotice?: (text: string) => void;
+  readonly onProgress?: ((progress: TrainingProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DistillReport {
+  readonly out: string;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Samples of the calibration. */
+  readonly samples: number;
+  readonly steps: number;
+  readonly batch: number;
+  /** Parameters that were trained, and those of them that are ternary. */
+  readonly parameters: number;
+  readonly ternaryWeights: number;
+  /** The mean squared distance of the velocities in each step. */
+  readonly losses: readonly number[];
+  readonly seconds: number;
+}
+
+const STEPS = 1000;
+const BATCH = 96;
+const INTERVAL = 120;
+/** Steps until rates are whole, or a tenth of all where that is less. */
+const WARM_UP = 100;
+/** How rates fall: (1 − progress)^.8. */
+const DECAY = 0.8;
+
+/**
+ * Trains ternary weights of a full-precision model end to end, so that they predict what it predicts on the way to its own
+ * pictures; no other data goes in. A training that was stopped is gone on with; see `writeFolder`.
+ *
+ * Throws those of `readTeacher`, `openCalibration`, `train` and `writeFolder`, TRITC_E_CALIBRATION for a calibration of
+ * another model, TRITC_E_RANGE.
+ */
+export async function distill(options: DistillOptions): Promise<DistillReport> {
+  const { steps = STEPS, batch = BATCH, seed = 0, out, resume = true, signal, onNotice } = options;
+  checkWhole("steps", steps, 1, 1e7);
+  checkWhole("batch", batch, 1, 1e5);
+  checkWhole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  const keep = resume ? [STATE_FILE] : [];
+  return publishFolder(out, { keep, signal, onNotice }, async (work) => {
+    const reader = fileReader();
+    try {
+      return await distillInto(work, { ...options, steps, batch, seed }, reader);
+    } finally {
+      reader.close();
+    }
+  });
+}
+
+async function distillInto(
+  work: WorkFolder,
+  options: DistillOptions & { readonly steps: number; readonly batch: number; readonly seed: number },
+  reader: FileReader,
+): Promise<DistillReport> {
+  const started = performance.now();
+  const { input, out, steps, batch, seed, pipeline, resume = true, signal } = options;
+  const calibration = await openCalibration(options.calibration);
+  const { description } = calibration;
+  const { width, height, imageTokens, textTokens } = description;
+  const teacher = readTeacher({ input, pipeline, resolution: { width, height } }, reader);
+  requireSameModel(teacher, calibration, options.calibration);
+  const symbols = { img_tokens: imageTokens, txt_tokens: textTokens };
+  const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
+  const program = trainingStep(graph);
+  const drawn = {
+    size: batch,
+    seed,
+    logShift: logShiftOf(teacher, imageTokens),
+    geometry: geometryOf(teacher),
+  };
+  const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, drawn);
+  // Not begun yet: of a training that this one does not go on with nothing is touched.
+  if (!resume) await rm(work.journal, { recursive: true, force: true });
+  const { engine, losses } = await train({
+    program,
+    initial: initialValues(program.trained, reader),
+    loss: program.loss,
+    steps,
+    feeds: async (step) => new Map([...(await inputs(step)), ...numbersOf(step, steps)]),
+    identity: identityOf(description, { batch, seed, steps, logShift: drawn.logShift }),
+    folder: work.journal,
+    interval: options.interval ?? INTERVAL,
+    reader,
+    threads: options.threads,
+    signal,
+    onProgress: options.onProgress,
+  });
+  await work.begin([STATE_FILE]);
+  work.isWorthKeeping = true;
+  const { trained } = program;
+  const ports = portsOfModel(importModel(input), teacher.graph, teacher.batchAxes);
+  const learned = { trained, engine };
+  const written = await writeStudent(work.bundle, teacher.graph, ports, learned, signal).finally(() =>
+    engine.close(),
+  );
+  const path = modelFileOf(out);
+  return {
+    out,
+    files: [
+      { path, bytes: written.modelBytes },
+      { path: dataFileOf(path), bytes: written.dataBytes },
+    ],
+    samples: calibration.count,
+    steps,
+    batch,
+    parameters: parametersIn(trained),
+    ternaryWeights: parametersIn(trained.filter(({ kind }) => kind === "latent")),
+    losses,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** What the result of a training depends on, short enough to be shown. */
+function identityOf(description: CalibrationDescription, options: Readonly<Record<string, number>>): string {
+  const calibration = createHash("sha256").update(printDescription(description)).digest("hex").slice(0, 12);
+  return JSON.stringify({ calibration, ...options, ...STEP_OPTIONS, tritc: packageVersion() });
+}
+
+/** What a step is fed besides the batch. */
+function numbersOf(step: number, steps: number) {
+  const warmUp = Math.min(1, (step + 1) / Math.min(WARM_UP, Math.ceil(steps / 10)));
+  const schedule = warmUp * (1 - step / steps) ** DECAY;
+  const [correction1, correction2] = corrections(step + 1, STEP_OPTIONS.adam);
+  const number = (value: number) => ({ dtype: "f32" as const, shape: [], data: Float32Array.of(value) });
+  return new Map([
+    [STEP_INPUTS.schedule, number(schedule)],
+    [STEP_INPUTS.correction1, number(correction1)],
+    [STEP_INPUTS.correction2, number(correction2)],
+  ]);
+}
+
+/** The mean of ln(σ/(1 − σ)) over the schedule of a picture: what its shift adds to an even one's, whose mean is 0. */
+function logShiftOf({ sampling: { scheduler } }: Teacher, imageTokens: number): number {
+  if (scheduler === null) return 0;
+  return scheduler.useDynamicShifting ? dynamicShift(scheduler, imageTokens) : Math.log(scheduler.shift);
+}
+
+function geometryOf({ model, layout, sampling, resolution: { width, height } }: Teacher): LatentGeometry {
+  const { packing } = familyOf(model).sampling;
+  return layout.geometry(height, width, model.outChannels / packing ** 2, sampling.pixelsPerToken / packing);
+}
+
+function parametersIn(trained: readonly Trained[]): number {
+  return trained.reduce((sum, { shape }) => sum + countOf(shape), 0);
+}
+
+function requireSameModel({ model }: Teacher, { description }: Calibration, place: string): void {
+  const [expected, found] = [model, description.model].map(({ roles: _, ...sizes }) => JSON.stringify(sizes));
+  if (expected === found) return;
+  throw new TritcError({
+    code: "TRITC_E_CALIBRATION",
+    message: "the calibration is of another model",
+    place,
+    expected: expected ?? "",
+    found: found ?? "",
+    remedy: "calibrate with the model that is to be distilled",
+  });
+}

@@ -1,0 +1,151 @@
+/** A tiny random transformer behind the shapes model's text encoders, distilled for a few steps. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { calibrate } from "../../compiler/calibrate/calibrate.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { isBlockRole } from "../../compiler/models/index.js";
+import { importAndRecognize } from "../../compiler/recognize/recognition.js";
+import { type DistillOptions, type DistillReport, distill } from "../../compiler/train/distill.js";
+import { readConstant } from "../../ir/constant/read.js";
+import { interpret } from "../../ir/interpret/index.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
+import { randomFloats } from "../support/random.js";
+import { snapshot } from "../support/tree.js";
+
+const root = mkdtempSync(join(tmpdir(), "tritc-distill-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const at = (name: string) => join(root, name);
+const options = (out: string, more: Partial<DistillOptions> = {}): DistillOptions => ({
+  input: at("pipeline"),
+  calibration: at("calibration"),
+  out: at(out),
+  ...{ steps: 24, batch: 4, seed: 5, threads: 1 },
+  ...more,
+});
+
+let report: DistillReport;
+beforeAll(async () => {
+  const pipeline = writePipeline(at("pipeline"));
+  mkdirSync(join(pipeline, "transformer"));
+  writeTransformer(join(pipeline, "transformer", "model.onnx"), 64);
+  await calibrate({
+    ...{ input: pipeline, out: at("calibration"), threads: 1, batch: 4, samples: 6, steps: 2 },
+    prompts: ["a photo of a red circle", "a photo of a blue ring"],
+  });
+  report = await distill(options("student"));
+});
+
+/** What a model predicts for numbers that no training saw. */
+function predicted(path: string): Float32Array {
+  const reader = fileReader();
+  try {
+    const graph = importAndRecognize(path, reader);
+    const inputs = new Map(
+      graph.inputs.map((id, k): [string, Tensor] => {
+        const { dtype, shape } = graph.types.get(id) ?? { dtype: "f32", shape: [] };
+        const sizes = (shape ?? []).map((dim) =>
+          typeof dim === "number" ? dim : dim === "img_tokens" ? 6 : 4,
+        );
+        const count = sizes.reduce((a, b) => a * b, 1);
+        if (dtype === "i64") return [id, { dtype, shape: sizes, data: new BigInt64Array(count).fill(1n) }];
+        return [id, { dtype: "f32", shape: sizes, data: randomFloats(k + 1, count, 0.5) }];
+      }),
+    );
+    const [velocity] = interpret(graph, inputs, { reader }).values();
+    return velocity?.data as Float32Array;
+  } finally {
+    reader.close();
+  }
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, x, i) => sum + (x - (b[i] ?? Number.NaN)) ** 2, 0) / a.length;
+}
+
+describe("distill", () => {
+  it("loses less and less, and says what it did", () => {
+    const { losses } = report;
+    expect(losses.length).toBe(24);
+    const mean = (part: readonly number[]) => part.reduce((a, b) => a + b, 0) / part.length;
+    expect(mean(losses.slice(-6))).toBeLessThan(0.7 * mean(losses.slice(0, 6)));
+    expect(report).toMatchObject({ samples: 6, steps: 24, batch: 4, out: at("student") });
+    expect(report.ternaryWeights).toBeGreaterThan(10_000);
+    expect(report.parameters).toBeGreaterThan(report.ternaryWeights);
+    expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("writes a model whose block weights are s·t, row by row", () => {
+    const reader = fileReader();
+    const graph = importAndRecognize(at("student"), reader);
+    let weights = 0;
+    for (const node of graph.nodes) {
+      if (node.op !== "linear" || !isBlockRole(node.attrs.role)) continue;
+      const constant = graph.constants.get(node.inputs[1] ?? "");
+      const { data, shape } = readConstant(constant as NonNullable<typeof constant>, reader);
+      const [rows = 1, columns = 1] = shape;
+      for (let r = 0; r < rows; r++) {
+        const magnitudes = new Set(
+          Array.from({ length: columns }, (_, c) => Math.abs(Number(data[r * columns + c]))),
+        );
+        magnitudes.delete(0);
+        expect(magnitudes.size).toBeLessThanOrEqual(1);
+      }
+      weights += rows * columns;
+    }
+    expect(weights).toBe(report.ternaryWeights);
+    reader.close();
+  });
+
+  it("comes closer to the model than its weights alone, ternary", async () => {
+    const one = await distill(options("one", { steps: 1 }));
+    expect(one.losses).toEqual(report.losses.slice(0, 1));
+    const teacher = predicted(at("pipeline"));
+    const [first, last] = [at("one"), at("student")].map((path) => distance(predicted(path), teacher));
+    expect(last).toBeLessThan(0.9 * (first ?? 0));
+  });
+
+  it("goes on where it was stopped, to the same bytes", async () => {
+    const stop = new AbortController();
+    const notices: string[] = [];
+    const stopped = distill(
+      options("stopped", {
+        signal: stop.signal,
+        onProgress: ({ step }) => step === 9 && stop.abort(new Error("stopped")),
+        onNotice: (text) => notices.push(text),
+      }),
+    );
+    await expect(stopped).rejects.toThrow("stopped");
+    expect(readdirSync(root)).not.toContain("stopped");
+    const state = snapshot(at(".stopped.partial"));
+    await expect(distill(options("stopped", { steps: 25 }))).rejects.toMatchObject({
+      code: "TRITC_E_TRAINING_STATE",
+    });
+    expect(snapshot(at(".stopped.partial"))).toEqual(state);
+    let first = 0;
+    const both = await Promise.allSettled([
+      distill(options("stopped", { onProgress: ({ step }) => (first ||= step) })),
+      distill(options("stopped")),
+    ]);
+    expect(first).toBe(10);
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(both).toContainEqual(
+      expect.objectContaining({ reason: expect.objectContaining({ code: "TRITC_E_OUT_BUSY" }) }),
+    );
+    expect(snapshot(at("stopped"))).toEqual(snapshot(at("student")));
+  });
+
+  it("refuses the calibration of another model, and leaves what is there", async () => {
+    const before = snapshot(at("student"));
+    const other = options("student", { input: "test/models/shapes" });
+    await expect(distill(other)).rejects.toMatchObject({ code: "TRITC_E_CALIBRATION" });
+    await expect(distill(options("student", { calibration: at("nothing") }))).rejects.toMatchObject({
+      code: "TRITC_E_CALIBRATION",
+    });
+    await expect(distill(options("calibration"))).rejects.toMatchObject({ code: "TRITC_E_OUT_EXISTS" });
+    await expect(distill(options("student", { batch: 0 }))).rejects.toMatchObject({ code: "TRITC_E_RANGE" });
+    expect(snapshot(at("student"))).toEqual(before);
+  });
+});
