@@ -1,26 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import { checkWhole, outOfRange } from "../../ir/bounds.js";
-import { evaluateDim } from "../../ir/dim.js";
-import type { LatentGeometry } from "../../ir/models/index.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
-import { initialLatents } from "../../runtime/noise.js";
 import { checkRequest } from "../../runtime/request.js";
-import { makeSchedule, type Schedule } from "../../runtime/scheduler.js";
 import { fileReader } from "../file-reader.js";
 import type { Resolution } from "../resolutions.js";
 import { type CalibrationDescription, describeCalibration, type Shard } from "./description.js";
-import { guidanceOf, seedOf } from "./draws.js";
-import { addMoments, type Moments, openMoments, writeMoments } from "./moments.js";
-import { type CalibrationOutput, withCalibrationOutput } from "./output.js";
-import { encodePart, partsOf, samplesOf } from "./parts.js";
-import { drawTogether, type Start, weightsOf } from "./sampler.js";
+import { type Drawn, drawParts, geometryOf } from "./draw-parts.js";
+import { withCalibrationOutput } from "./output.js";
+import { partsOf } from "./parts.js";
 import { readTeacher, requirePipelineOf, type Teacher } from "./teacher.js";
-import {
-  openTransformer,
-  type Transformer,
-  type WrittenTransformer,
-  writeTransformer,
-} from "./transformer.js";
+import { type WrittenTransformer, writeTransformer } from "./transformer.js";
 
 export interface CalibrateOptions {
   /** A FLUX.1 transformer as `compileModel` takes it. */
@@ -62,18 +51,14 @@ export interface CalibrateProgress {
   readonly total: number;
 }
 
-export interface CalibrationReport extends Omit<CalibrationDescription, "format" | "prompts" | "samples"> {
+export interface CalibrationReport
+  extends Drawn,
+    Omit<CalibrationDescription, "format" | "prompts" | "samples"> {
   readonly out: string;
   readonly prompts: number;
-  /** In this folder. */
-  readonly samples: number;
-  /** Of these, what was there before. */
-  readonly kept: number;
   readonly parts: number;
   /** Whether moments are there too. */
   readonly moments: boolean;
-  /** Of sampling. */
-  readonly seconds: number;
 }
 
 const DEFAULT_BATCH = 16;
@@ -89,7 +74,9 @@ const USUAL_STEPS = 28;
  */
 export async function calibrate(options: CalibrateOptions): Promise<CalibrationReport> {
   checkOptions(options);
-  const { threads, signal } = options;
+  const { threads, moments, signal, onProgress } = options;
+  const progressOf = (phase: CalibrateProgress["phase"]) => (done: number, total: number) =>
+    onProgress?.({ phase, done, total });
   const reader = fileReader();
   try {
     const teacher = readTeacher(options, reader);
@@ -98,18 +85,18 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
     const models = await openPipelineModels(teacher.pipeline, { threads, layout: teacher.layout });
     try {
       return await withCalibrationOutput(options.out, async (output) => {
-        const onProgress = (done: number, total: number) =>
-          options.onProgress?.({ phase: "weights", done, total });
-        const { moments } = options;
         const written = await writeTransformer(teacher, output.scratch, {
-          reader,
-          moments,
-          signal,
-          onProgress,
+          ...{ reader, moments, signal },
+          onProgress: progressOf("weights"),
         });
         const description = await describe(options, teacher, models, written);
+        const studio = { description, teacher, models, written };
         const missing = new Set(await output.begin(description));
-        return await drawParts(output, missing, { description, teacher, models, written }, options);
+        const drawn = await drawParts(output, missing, studio, {
+          ...{ threads, moments, signal },
+          onProgress: progressOf("samples"),
+        });
+        return reportOf(options, description, drawn);
       });
     } finally {
       await models.close();
@@ -117,14 +104,6 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
   } finally {
     reader.close();
   }
-}
-
-/** Everything that draws. */
-interface Studio {
-  readonly description: CalibrationDescription;
-  readonly teacher: Teacher;
-  readonly models: PipelineModels;
-  readonly written: WrittenTransformer;
 }
 
 function checkOptions(options: CalibrateOptions): void {
@@ -166,102 +145,12 @@ async function describe(
   });
 }
 
-function geometryOf({ layout, resolution }: Teacher, { vaeConfig }: PipelineModels): LatentGeometry {
-  return layout.geometry(resolution.height, resolution.width, vaeConfig.latentChannels, vaeConfig.vaeScale);
-}
-
-/** Draws the parts that are missing, and writes each, and its moments, when it is whole. */
-async function drawParts(
-  { folder, write }: CalibrationOutput,
-  missing: ReadonlySet<number>,
-  studio: Studio,
-  { out, threads, moments = false, signal, onProgress }: CalibrateOptions,
-): Promise<CalibrationReport> {
-  const { description, models, written } = studio;
+function reportOf(
+  { out, moments = false }: CalibrateOptions,
+  description: CalibrationDescription,
+  drawn: Drawn,
+): CalibrationReport {
   const { format: _, ...facts } = description;
-  const { steps, imageTokens } = description;
-  let sums = moments ? await openMoments(folder) : undefined;
-  const counted = new Set(moments ? sums?.parts : partsOf(description));
-  const todo = partsOf(description).filter((part) => missing.has(part) || !counted.has(part));
-  const total = countSamples(description, partsOf(description));
-  const kept = total - countSamples(description, todo);
-  const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens });
-  const started = performance.now();
-  if (todo.length > 0) {
-    const transformer = await openTransformer(written, threads);
-    try {
-      let done = kept;
-      for (const part of todo) {
-        const starts = await startsOf(studio, part, signal);
-        const onStep = (step: number) => {
-          const drawn = Math.floor((starts.length * step) / steps);
-          onProgress?.({ phase: "samples", done: done + drawn, total });
-        };
-        onStep(0);
-        const counts = !counted.has(part);
-        const latents = await drawTogether(transformer, starts, schedule, { counts, signal, onStep });
-        const samples = starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents }));
-        await write(part, encodePart(description, samples));
-        if (counts) {
-          const own = momentsOf(studio, transformer, { part, schedule });
-          await writeMoments(folder, sums === undefined ? own : addMoments(sums, own));
-          sums = await openMoments(folder);
-        }
-        done += starts.length;
-      }
-    } finally {
-      await transformer.close();
-    }
-  }
-  const seconds = (performance.now() - started) / 1000;
-  const { length: parts } = partsOf(description);
-  return { ...facts, out, prompts: facts.prompts.length, samples: total, kept, parts, moments, seconds };
-}
-
-/** What a transformer has summed up in all steps of a part. */
-function momentsOf(
-  { description, written: { linearInputs } }: Studio,
-  transformer: Transformer,
-  { part, schedule }: { readonly part: number; readonly schedule: Schedule },
-): Moments {
-  const { imageTokens, textTokens } = description;
-  const sizes = { img_tokens: imageTokens, txt_tokens: textTokens };
-  return {
-    parts: [part],
-    weight:
-      samplesOf(description, part).length * weightsOf(schedule).reduce((sum, weight) => sum + weight, 0),
-    inputs: linearInputs.map(({ width, rows, roles }) => ({ width, rows: evaluateDim(rows, sizes), roles })),
-    read(i) {
-      const input = linearInputs[i];
-      if (input === undefined) throw new RangeError("there is no such input");
-      return transformer.takeMoments(input);
-    },
-  };
-}
-
-/** The samples of a part before their first step. */
-async function startsOf(
-  { description, teacher, models }: Studio,
-  part: number,
-  signal: AbortSignal | undefined,
-): Promise<readonly Start[]> {
-  const { model, layout, textLength } = teacher;
-  const { prompts } = description;
-  const geometry = geometryOf(teacher, models);
-  const starts: Start[] = [];
-  for (const sample of samplesOf(description, part)) {
-    signal?.throwIfAborted();
-    const { context, contextTokens, pooled } = await models.encode(
-      prompts[sample % prompts.length] ?? "",
-      textLength,
-    );
-    const latents = initialLatents(seedOf(description, sample), geometry, 0, layout);
-    const guidance = guidanceOf(description, sample);
-    starts.push({ model, geometry, latents, context, contextTokens, pooled, guidance });
-  }
-  return starts;
-}
-
-function countSamples(description: CalibrationDescription, parts: readonly number[]): number {
-  return parts.reduce((count, part) => count + samplesOf(description, part).length, 0);
+  const [prompts, parts] = [description.prompts.length, partsOf(description).length];
+  return { ...facts, ...drawn, out, prompts, parts, moments };
 }

@@ -28,10 +28,10 @@ export interface Calibration {
 /** Of a value that linear layers read, over all rows, steps and samples; a row counts by the (Δσ)² of its step. */
 export interface InputMoments extends MomentInput {
   read(): Promise<{
-    /** [width, width] the mean of x·xᵀ */
-    readonly second: Float32Array;
+    /** [width, width] the mean of x·xᵀ, for threads to share */
+    readonly matrix: Float64Array<SharedArrayBuffer>;
     /** [width] the mean of x */
-    readonly mean: Float32Array;
+    readonly mean: Float64Array;
   }>;
 }
 
@@ -104,7 +104,9 @@ async function averages(folder: string, parts: readonly number[]): Promise<reado
     async read() {
       const { second, first } = await sums.read(i);
       const scale = 1 / (sums.weight * input.rows);
-      return { second: second.map((value) => value * scale), mean: first.map((value) => value * scale) };
+      const matrix = new Float64Array(new SharedArrayBuffer(8 * second.length));
+      for (let k = 0; k < matrix.length; k++) matrix[k] = scale * (second[k] ?? Number.NaN);
+      return { matrix, mean: Float64Array.from(first, (value) => scale * value) };
     },
   }));
 }

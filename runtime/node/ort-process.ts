@@ -61,11 +61,13 @@ const calls = {
     return [...results].map(([name, tensor]) => toValue(name, tensor));
   },
 };
+// Whoever asked may be gone.
+const answer = (message) => process.send(message, () => undefined);
 process.on("message", async ([name, ...values]) => {
   try {
-    process.send({ result: await calls[name](...values) });
+    answer({ result: await calls[name](...values) });
   } catch (error) {
-    process.send({ failure: error instanceof Error ? error.message : String(error) });
+    answer({ failure: error instanceof Error ? error.message : String(error) });
   }
 });
 // Ctrl-C in a terminal reaches all processes: whoever started this one ends it.

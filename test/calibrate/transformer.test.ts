@@ -2,18 +2,14 @@
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  openTransformer,
-  type Query,
-  type WrittenTransformer,
-  writeTransformer,
-} from "../../compiler/calibrate/transformer.js";
+import { openTransformer, type Query, writeTransformer } from "../../compiler/calibrate/transformer.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
 import { familyOf, type ModelDescription } from "../../ir/models/index.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "../../runtime/node/ort-session.js";
 import { makeNoise } from "../../runtime/noise.js";
+import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers-model.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { type FluxStyle, STYLES, TINY, TORCHSCRIPT } from "../support/flux-style.js";
 import { modelFiles } from "../support/model-files.js";
@@ -56,24 +52,43 @@ async function velocityOf(session: OrtSession, style: FluxStyle, query: Query): 
   return velocity?.data.subarray(0, img * TINY.outChannels) ?? new Float32Array();
 }
 
-const CASES: Readonly<Record<string, FluxStyle | undefined>> = {
-  "a TorchScript export": TORCHSCRIPT,
-  "one for three samples, ids for each": { ...TORCHSCRIPT, batch: 3, idRank: 3 },
-  "the original implementation's": STYLES["original implementation"],
-  "a static one in half precision without guidance": STYLES["f16 weights, static, flat heads, sine first"],
+interface Model {
+  readonly style: FluxStyle;
+  /** What is read: the export, if it is not another form of it. */
+  readonly input?: string;
+  readonly file: string;
+}
+
+const exported = (style: FluxStyle): Model => ({ style, file: models.save(buildFlux(style, TINY)) });
+
+/** A Diffusers folder, and the same weights as an export. */
+function diffusers(): Model {
+  const { onnx, diffusers: tensors } = fluxModel(TINY);
+  const input = join(models.root, "diffusers", "transformer");
+  writeDiffusers(input, diffusersConfig(TINY), tensors);
+  return { style: TORCHSCRIPT, input, file: models.save(onnx) };
+}
+
+const STATIC_HALF = STYLES["f16 weights, static, flat heads, sine first"] ?? TORCHSCRIPT;
+const CASES: Readonly<Record<string, () => Model>> = {
+  "a TorchScript export": () => exported(TORCHSCRIPT),
+  "one for three samples, ids for each": () => exported({ ...TORCHSCRIPT, batch: 3, idRank: 3 }),
+  "the original implementation's": () => exported(STYLES["original implementation"] ?? TORCHSCRIPT),
+  "a static one in half precision without guidance": () => exported(STATIC_HALF),
+  "a Diffusers folder": diffusers,
 };
 
 describe("velocities", () => {
-  it.each(Object.entries(CASES))("of %s are those of each sample alone", async (_, style = TORCHSCRIPT) => {
-    const file = models.save(buildFlux(style, TINY));
+  it.each(Object.entries(CASES))("of %s are those of each sample alone", async (_, make) => {
+    const { style, file, input = file } = make();
     const reader = fileReader();
-    const imported = importModel(file);
+    const imported = importModel(input);
     const graph = recognize(imported, reader);
     const { model } = graph;
     if (model === undefined) throw new Error("not recognized");
     const folder = mkdtempSync(join(models.root, "t-"));
     const graphs = { graph, batchAxes: batchAxesOf(imported, graph) };
-    const written: WrittenTransformer = await writeTransformer(graphs, folder, { reader });
+    const written = await writeTransformer(graphs, folder, { reader });
     reader.close();
     expect(written.takesBatches).toBe(true);
     const queries = Array.from({ length: SAMPLES }, (_, i) => queryOf(model, i));
