@@ -2,12 +2,12 @@ import { setImmediate } from "node:timers/promises";
 import { checkWhole, outOfRange } from "../../ir/bounds.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { checkRequest } from "../../runtime/request.js";
+import { type CalibrationDescription, describeCalibration, type Shard } from "../calibration/description.js";
+import { partsOf } from "../calibration/parts.js";
 import { fileReader } from "../file-reader.js";
 import type { Resolution } from "../resolutions.js";
-import { type CalibrationDescription, describeCalibration, type Shard } from "./description.js";
 import { type Drawn, drawParts, geometryOf } from "./draw-parts.js";
 import { withCalibrationOutput } from "./output.js";
-import { partsOf } from "./parts.js";
 import { readTeacher, requirePipelineOf, type Teacher } from "./teacher.js";
 import { type WrittenTransformer, writeTransformer } from "./transformer.js";
 

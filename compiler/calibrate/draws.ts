@@ -1,5 +1,5 @@
 import { philox4x32, seedWords } from "../../runtime/noise.js";
-import type { CalibrationDescription } from "./description.js";
+import type { CalibrationDescription } from "../calibration/description.js";
 
 /** Share of the samples whose guidance scale is drawn, and from where. */
 const VARIED = { share: 0.3, from: 1.5, to: 5 } as const;

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
-import type { CalibrationDescription } from "./description.js";
-import { openCalibration } from "./folder.js";
-import { addMoments, type Moments, openMoments, writeMoments } from "./moments.js";
+import type { CalibrationDescription } from "../calibration/description.js";
+import { openCalibration } from "../calibration/folder.js";
+import { addMoments, type Moments, openMoments, writeMoments } from "../calibration/moments.js";
+import { partFile, partsOf } from "../calibration/parts.js";
 import { requireSame, withCalibrationOutput } from "./output.js";
-import { partFile, partsOf } from "./parts.js";
 
 export interface MergeReport {
   readonly out: string;

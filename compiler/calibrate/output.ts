@@ -6,17 +6,17 @@ import { writeFileAtomic } from "../atomic-file.js";
 import { whatIsThere } from "../bundle/occupant.js";
 import { physicalPath, refuseNested, removeEmpty } from "../bundle/staging.js";
 import { WorkFolder } from "../bundle/work-folder.js";
-import { makeFolder } from "../make-folder.js";
-import { describeSystemError } from "../system-errors.js";
 import {
   type CalibrationDescription,
   DESCRIPTION_FILE,
   differences,
   printDescription,
-} from "./description.js";
-import { readDescription } from "./folder.js";
-import { MOMENTS_FILE } from "./moments.js";
-import { partFile, partsOf, readPartLayout } from "./parts.js";
+} from "../calibration/description.js";
+import { readDescription } from "../calibration/folder.js";
+import { MOMENTS_FILE } from "../calibration/moments.js";
+import { partFile, partsOf, readPartLayout } from "../calibration/parts.js";
+import { makeFolder } from "../make-folder.js";
+import { describeSystemError } from "../system-errors.js";
 
 /** A calibration folder while it is filled, by one thread of one process. */
 export interface CalibrationOutput {

@@ -7,6 +7,7 @@ import type { SampleInputs } from "../../ir/models/family.js";
 import { familyOf, type ModelDescription, roleOf } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { type HostTensor, openOrtSession } from "../../runtime/node/ort-session.js";
+import type { MomentSums } from "../calibration/moments.js";
 import { isBatchFree } from "../onnx-export/batch.js";
 import { type WriteOptions, writeModelFiles } from "../onnx-export/files.js";
 import { lowestOpset } from "../onnx-export/format.js";
@@ -29,12 +30,6 @@ export interface Transformer {
   /** The moments of an input of linear layers since they were last taken. */
   takeMoments(input: LinearInput): Promise<MomentSums>;
   close(): Promise<void>;
-}
-
-/** Sums over the rows of an input of linear layers, by their weights: Σ w·x·xᵀ [width, width] and Σ w·x [width]. */
-export interface MomentSums {
-  readonly second: Float32Array;
-  readonly first: Float32Array;
 }
 
 /** A recognized graph, and where in its inputs and outputs samples of a batch run along. */

@@ -1,8 +1,8 @@
 import { shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { familyOf, type InputRole, type LatentGeometry, roleOf } from "../../ir/models/index.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
-import type { Calibration, StoredSample } from "../calibrate/folder.js";
 import type { BatchedGraph } from "../calibrate/transformer.js";
+import type { Calibration, StoredSample } from "../calibration/folder.js";
 import { drawNormals, drawUniforms } from "./engine/random.js";
 
 export interface BatchOptions {

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { checkWhole } from "../../ir/bounds.js";
-import { TritcError } from "../../ir/errors.js";
 import { familyOf, type LatentGeometry } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { dynamicShift } from "../../runtime/scheduler.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
-import { type CalibrationDescription, printDescription } from "../calibrate/description.js";
-import { type Calibration, openCalibration } from "../calibrate/folder.js";
 import { readTeacher, type Teacher } from "../calibrate/teacher.js";
+import { type CalibrationDescription, printDescription } from "../calibration/description.js";
+import { openCalibration } from "../calibration/folder.js";
+import { requireCalibrationOf } from "../calibration/same-model.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
 import { dataFileOf } from "../onnx-export/files.js";
@@ -106,7 +106,7 @@ async function distillInto(
   const { description } = calibration;
   const { width, height, imageTokens, textTokens } = description;
   const teacher = readTeacher({ input, pipeline, resolution: { width, height } }, reader);
-  requireSameModel(teacher, calibration, options.calibration);
+  requireCalibrationOf(teacher.model, description, options.calibration);
   const symbols = { img_tokens: imageTokens, txt_tokens: textTokens };
   const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
   const program = trainingStep(graph);
@@ -190,17 +190,4 @@ function geometryOf({ model, layout, sampling, resolution: { width, height } }: 
 
 function parametersIn(trained: readonly Trained[]): number {
   return trained.reduce((sum, { shape }) => sum + countOf(shape), 0);
-}
-
-function requireSameModel({ model }: Teacher, { description }: Calibration, place: string): void {
-  const [expected, found] = [model, description.model].map(({ roles: _, ...sizes }) => JSON.stringify(sizes));
-  if (expected === found) return;
-  throw new TritcError({
-    code: "TRITC_E_CALIBRATION",
-    message: "the calibration is of another model",
-    place,
-    expected: expected ?? "",
-    found: found ?? "",
-    remedy: "calibrate with the model that is to be distilled",
-  });
 }

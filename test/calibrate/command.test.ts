@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { openCalibration } from "../../compiler/calibrate/folder.js";
+import { openCalibration } from "../../compiler/calibration/folder.js";
 import { cli } from "../support/cli.js";
 import { documentedKeys } from "../support/cli-docs.js";
 

@@ -3,20 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { guidanceOf, seedOf } from "../../compiler/calibrate/draws.js";
 import {
   type CalibrationDescription,
   describeCalibration,
   printDescription,
-} from "../../compiler/calibrate/description.js";
-import { guidanceOf, seedOf } from "../../compiler/calibrate/draws.js";
-import { openCalibration } from "../../compiler/calibrate/folder.js";
+} from "../../compiler/calibration/description.js";
+import { openCalibration } from "../../compiler/calibration/folder.js";
 import {
   type CalibrationSample,
   encodePart,
   partFile,
   partsOf,
   samplesOf,
-} from "../../compiler/calibrate/parts.js";
+} from "../../compiler/calibration/parts.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import { makeNoise } from "../../runtime/noise.js";

@@ -9,7 +9,6 @@ import {
   type SafetensorsEntry,
 } from "../../ir/format/safetensors.js";
 import { writeFileAtomic } from "../atomic-file.js";
-import type { MomentSums } from "./transformer.js";
 
 /** Beside the parts of a calibration: sums over what the linear layers of the blocks read in all steps of its samples. */
 export const MOMENTS_FILE = "moments.safetensors";
@@ -40,6 +39,12 @@ const momentsHeader = object<MomentsHeader>({
   weight: number,
   inputs: list(object<MomentInput>({ width: index, rows: index, roles: list(string) })),
 });
+
+/** Sums over the rows of an input of linear layers, by their weights: Σ w·x·xᵀ [width, width] and Σ w·x [width]. */
+export interface MomentSums {
+  readonly second: Float32Array;
+  readonly first: Float32Array;
+}
 
 /** Sums that lie somewhere. */
 export interface Moments extends Omit<MomentsHeader, "format"> {
