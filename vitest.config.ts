@@ -17,6 +17,7 @@ const SHARED = [
   "diffusers/*",
   "filetests",
   "fuzz/*",
+  "gradient/*",
   "gptq/*",
   "interpret/*",
   "ir/*",

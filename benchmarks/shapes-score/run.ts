@@ -4,26 +4,15 @@
  *
  *     npm run score -- --bundle DIR | --transformer DIR  [--pipeline test/models/shapes] [--steps 50]
  *         [--guidance 3.5] [--seed 0] [--threads N] [--json FILE] [--pictures DIR]
- *
- * The picture of prompt i has the seed `seed + i`, so any one of them can be made again alone.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openGenerator } from "../../runtime/node/generate.js";
-import type { Picture } from "../../runtime/node/picture.js";
 import { encodePng } from "../../runtime/node/png.js";
-import { type OrtJob, openOrtSampler } from "../ort-reference.js";
-import { readPicture } from "./detect.js";
+import { bundlePainter, ortPainter } from "./painters.js";
 import { readPrompts } from "./prompts.js";
-import { type ScoreSummary, scorePicture, summarize, TAGS } from "./score.js";
-
-/** Draws one picture per job. */
-interface Painter {
-  readonly batch: number;
-  draw(jobs: readonly OrtJob[]): Promise<readonly Picture[]>;
-  close(): Promise<void>;
-}
+import { type ScoreSummary, TAGS } from "./score.js";
+import { scorePainter } from "./score-painter.js";
 
 const { values } = parseArgs({
   options: {
@@ -38,56 +27,31 @@ const { values } = parseArgs({
     pictures: { type: "string" },
   },
 });
-const steps = Number(values.steps);
-const guidance = Number(values.guidance);
-const threads = values.threads === undefined ? undefined : Number(values.threads);
-
-async function bundlePainter(folder: string): Promise<Painter> {
-  const generator = await openGenerator(folder, { threads, pipeline: values.pipeline });
-  return {
-    batch: 1,
-    draw: (jobs) =>
-      Promise.all(jobs.map((job) => generator.generate({ ...job, steps, guidance, width: 64, height: 64 }))),
-    close: () => generator.close(),
-  };
-}
-
-async function ortPainter(transformer: string): Promise<Painter> {
-  const sampler = await openOrtSampler(transformer, values.pipeline, threads);
-  return {
-    batch: 24,
-    draw: async (jobs) => (await sampler.sample(jobs, { steps, guidance })).map((s) => s.picture),
-    close: () => sampler.close(),
-  };
-}
+const { bundle, transformer, pipeline, pictures } = values;
+const painting = {
+  pipeline,
+  steps: Number(values.steps),
+  guidance: Number(values.guidance),
+  threads: values.threads === undefined ? undefined : Number(values.threads),
+};
 
 function table({ tags, overall }: ScoreSummary): string {
   const rows = TAGS.map((tag) => `${tag.padEnd(14)} ${(tags[tag] ?? Number.NaN).toFixed(3)}`);
   return [...rows, `${"overall".padEnd(14)} ${overall.toFixed(3)}`].join("\n");
 }
 
-const prompts = await readPrompts(join(values.pipeline, "eval", "prompts.jsonl"));
-const painter = await (values.bundle === undefined
-  ? ortPainter(values.transformer ?? join(values.pipeline, "transformer"))
-  : bundlePainter(values.bundle));
-if (values.pictures !== undefined) await mkdir(values.pictures, { recursive: true });
+const prompts = await readPrompts(join(pipeline, "eval", "prompts.jsonl"));
+const painter = await (bundle === undefined
+  ? ortPainter(transformer ?? join(pipeline, "transformer"), painting)
+  : bundlePainter(bundle, painting));
+if (pictures !== undefined) await mkdir(pictures, { recursive: true });
 const started = performance.now();
-const results = [];
-for (let at = 0; at < prompts.length; at += painter.batch) {
-  const records = prompts.slice(at, at + painter.batch);
-  const jobs = records.map(({ prompt }, i) => ({ prompt, seed: Number(values.seed) + at + i }));
-  const pictures = await painter.draw(jobs);
-  for (const [i, record] of records.entries()) {
-    const picture = pictures[i];
-    if (picture === undefined) throw new Error(`no picture for prompt ${at + i}`);
-    const detections = readPicture(picture.rgb, picture.width, picture.height);
-    results.push({ tag: record.tag, correct: scorePicture(detections, record) });
-    if (values.pictures !== undefined)
-      await writeFile(join(values.pictures, `${at + i}.png`), encodePng(picture));
-  }
-}
-await painter.close();
-const summary = summarize(results);
+const summary = await scorePainter(painter, prompts, {
+  seed: Number(values.seed),
+  async onPicture(i, picture) {
+    if (pictures !== undefined) await writeFile(join(pictures, `${i}.png`), encodePng(picture));
+  },
+});
 const seconds = (performance.now() - started) / 1000;
 console.log(table(summary));
 console.log(`${summary.pictures} pictures in ${seconds.toFixed(0)} s`);

@@ -202,7 +202,7 @@ describe("gradients against central differences", () => {
     );
   });
 
-  it.each(["sum", "mean", "sum-square"] as const)("reduce %s", (fn) => {
+  it.each(["sum", "mean", "sum-square", "max", "min"] as const)("reduce %s", (fn) => {
     for (const keepDims of [true, false]) {
       expectGradients({ x: [2, 3, 4] }, (e) =>
         e.add("reduce", ["x", e.ints([-1, 0])], { fn, keepDims, noopWithEmptyAxes: false }),

@@ -22,6 +22,14 @@ export const reductions: Section<"reductions"> = {
         const count = divDims(elementCount(shape), elementCount(kept));
         return [typeof count === "number" ? b.mul(spread, 1 / count) : null];
       }
+      // Entries that are equally large share it.
+      case "max":
+      case "min": {
+        const isOne = b.binary("equal", x, b.reshape(result(node), kept));
+        const chosen = b.editor.add("cast", [isOne], { to: b.editor.type(x).dtype });
+        const axes = shape.flatMap((size, axis) => (size === kept[axis] ? [] : [axis]));
+        return [b.mul(spread, b.div(chosen, b.reduce("sum", chosen, axes)))];
+      }
       default:
         return [null];
     }

@@ -1,0 +1,132 @@
+/**
+ * The shapes model from full precision to a scored ternary bundle, on the CPU and without reading a picture: the model draws
+ * its own training data from text, ternary weights are trained on it, and every form is scored on 360 other prompts.
+ *
+ *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 1000] [--batch 96] [--threads N]
+ *
+ * What is done in the output folder is not done again. The last line is JSON: the overall scores, and what they took.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { calibrate } from "../compiler/calibrate/calibrate.js";
+import { Terminal } from "../compiler/cli/terminal.js";
+import { compileModel } from "../compiler/compile.js";
+import { exportOnnx } from "../compiler/onnx-export/index.js";
+import { distill } from "../compiler/train/distill.js";
+import type { Picture } from "../runtime/node/picture.js";
+import { unpackModels } from "./build/models.js";
+import { bundlePainter, ortPainter, type Painter } from "./shapes-score/painters.js";
+import { readPrompts } from "./shapes-score/prompts.js";
+import { type ScoreSummary, TAGS } from "./shapes-score/score.js";
+import { scorePainter } from "./shapes-score/score-painter.js";
+
+const PIPELINE = "test/models/shapes";
+/** Denoising steps of the training data, and of the pictures that are scored. */
+const DRAWN_STEPS = 16;
+const STEPS = 50;
+
+const { values } = parseArgs({
+  options: {
+    out: { type: "string", default: "distill-demo" },
+    samples: { type: "string", default: "1536" },
+    steps: { type: "string", default: "1000" },
+    batch: { type: "string", default: "96" },
+    threads: { type: "string" },
+  },
+});
+const threads = values.threads === undefined ? undefined : Number(values.threads);
+const at = (name: string) => join(values.out, name);
+const terminal = new Terminal({});
+const seconds: Record<string, number> = {};
+
+/** Does a piece of work unless its result is there; remembers how long it took. */
+async function once(name: string, make: (out: string) => Promise<unknown>): Promise<string> {
+  const out = at(name);
+  if (existsSync(out)) return out;
+  terminal.note(`${name} …`);
+  const started = performance.now();
+  await make(out);
+  seconds[name] = Math.round((performance.now() - started) / 1000);
+  return out;
+}
+
+await unpackModels("test/models");
+await mkdir(values.out, { recursive: true });
+
+const prompts = (await readFile(join(PIPELINE, "eval", "calibration_prompts.txt"), "utf8"))
+  .trim()
+  .split("\n");
+// Goes on by itself with what is missing.
+const calibration = at("calibration");
+const drawing = terminal.progress("drawing", "samples");
+const drawn = await calibrate({
+  ...{ input: PIPELINE, out: calibration, prompts, threads, batch: 64, steps: DRAWN_STEPS },
+  samples: Number(values.samples),
+  onProgress: ({ phase, done, total }) => phase === "samples" && drawing.update(done, total),
+}).finally(() => drawing.stop());
+seconds.calibration = Math.round(drawn.seconds);
+
+const distilled = await once("distilled", async (out) => {
+  const progress = terminal.progress("training", "steps");
+  await distill({
+    ...{ input: PIPELINE, calibration, out, threads },
+    steps: Number(values.steps),
+    batch: Number(values.batch),
+    onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
+  }).finally(() => progress.stop());
+});
+const bundle = await once("bundle", (out) =>
+  compileModel({
+    ...{ input: distilled, out, target: "cpu", ternarize: "exact", activations: "int8", pipeline: PIPELINE },
+    resolutions: [{ width: 64, height: 64 }],
+  }),
+);
+const plain = (method: "absmean" | "exact") =>
+  once(method, (out) => exportOnnx({ input: PIPELINE, out, ternarize: method }));
+
+const painting = { pipeline: PIPELINE, steps: STEPS, guidance: 3.5, threads };
+const forms: Readonly<Record<string, () => Promise<Painter>>> = {
+  full: () => ortPainter(join(PIPELINE, "transformer"), painting),
+  absmean: async () => ortPainter(await plain("absmean"), painting),
+  exact: async () => ortPainter(await plain("exact"), painting),
+  endToEnd: () => ortPainter(distilled, painting),
+  kernels: () => bundlePainter(bundle, painting),
+};
+const records = await readPrompts(join(PIPELINE, "eval", "prompts.jsonl"));
+const scores: Record<string, ScoreSummary> = {};
+const psnr: Record<string, number> = {};
+const reference: Picture[] = [];
+for (const [form, open] of Object.entries(forms)) {
+  const started = performance.now();
+  const progress = terminal.progress(`scoring ${form}`, "pictures");
+  let ratios = 0;
+  scores[form] = await scorePainter(await open(), records, {
+    seed: 0,
+    onPicture(i, picture) {
+      progress.update(i + 1, records.length);
+      if (form === "full") reference.push(picture);
+      ratios += psnrOf(picture, reference[i] ?? picture);
+    },
+  });
+  progress.stop();
+  psnr[form] = ratios / records.length;
+  seconds[`score ${form}`] = Math.round((performance.now() - started) / 1000);
+  console.log(row(form, scores[form]));
+}
+await rm(at("absmean"), { recursive: true });
+await rm(at("exact"), { recursive: true });
+const overall = Object.fromEntries(Object.entries(scores).map(([form, score]) => [form, score.overall]));
+console.log(JSON.stringify({ ...overall, psnr, seconds }));
+
+function row(form: string, { tags, overall: mean }: ScoreSummary): string {
+  const numbers = TAGS.map((tag) => `${tag} ${(tags[tag] ?? Number.NaN).toFixed(2)}`);
+  return `${form.padEnd(9)} ${numbers.join("  ")}  overall ${mean.toFixed(3)}`;
+}
+
+/** Peak signal-to-noise ratio of 8-bit pictures in dB, at most 99. */
+function psnrOf(a: Picture, b: Picture): number {
+  const squares = a.rgb.reduce((sum, value, i) => sum + (value - (b.rgb[i] ?? 0)) ** 2, 0);
+  return squares === 0 ? 99 : Math.min(99, 10 * Math.log10(255 ** 2 / (squares / a.rgb.length)));
+}
