@@ -20,7 +20,8 @@ import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
-import { STEP_INPUTS, STEP_OPTIONS, type Trained, trainingStep } from "./step-graph.js";
+import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "./step-graph.js";
+import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
 
 export interface DistillOptions {

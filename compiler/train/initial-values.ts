@@ -2,7 +2,8 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { constantReader } from "../../ir/constant/read.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
-import { momentsOf, type Trained } from "./step-graph.js";
+import { momentsOf } from "./adam.js";
+import type { Trained } from "./student.js";
 
 /**
  * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;

@@ -10,7 +10,7 @@ import type { Ports } from "../onnx-export/ports.js";
 import { MODEL_FILE } from "../onnx-export/publish.js";
 import { packageVersion } from "../version.js";
 import type { Engine } from "./engine/engine.js";
-import type { Trained } from "./step-graph.js";
+import type { Trained } from "./student.js";
 
 /** Where the values are that were learned. */
 export interface Learned {

@@ -3,15 +3,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
+import { momentsOf } from "../../compiler/train/adam.js";
 import { bindSizes } from "../../compiler/train/bind-sizes.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
-import {
-  momentsOf,
-  STEP_INPUTS,
-  STEP_OPTIONS,
-  type Trained,
-  trainingStep,
-} from "../../compiler/train/step-graph.js";
+import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "../../compiler/train/step-graph.js";
+import type { Trained } from "../../compiler/train/student.js";
 import { constantReader } from "../../ir/constant/read.js";
 import { type Graph, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { verifyGraph } from "../../ir/graph/verify.js";

@@ -1,0 +1,80 @@
+import type { Graph, ValueId } from "../../ir/graph/graph.js";
+import type { Builder } from "../gradient/builder.js";
+import type { Parameter } from "./parameters.js";
+
+/** A state value of the student's: the parameter that it belongs to and what it is of it. */
+export interface Trained {
+  readonly id: ValueId;
+  readonly parameter: Parameter;
+  /** latent: u, the weight in units of its row's scale [n, k]; scale: s [n]; plain: the parameter itself. */
+  readonly kind: "latent" | "scale" | "plain";
+  readonly shape: readonly number[];
+}
+
+/** What of a parameter is trained. */
+export function trainedOf(parameter: Parameter): readonly Trained[] {
+  const { id, constant, ternary } = parameter;
+  const { shape } = constant;
+  if (!ternary) return [{ id: `${id}.value`, parameter, kind: "plain", shape }];
+  return [
+    { id: `${id}.latent`, parameter, kind: "latent", shape },
+    { id: scaleId(parameter), parameter, kind: "scale", shape: shape.slice(0, 1) },
+  ];
+}
+
+/** A parameter as the student computes with it. */
+export interface Effective {
+  readonly parameter: Parameter;
+  readonly value: ValueId;
+  /** Of a ternary weight. */
+  readonly codes?: ValueId;
+}
+
+/** The parameter itself, or s·clip(round(u), −1, 1). */
+export function effective(b: Builder, parameter: Parameter): Effective {
+  if (!parameter.ternary) return { parameter, value: `${parameter.id}.value` };
+  const rounded = b.unary("round", `${parameter.id}.latent`);
+  const codes = b.binary("min", b.binary("max", rounded, -1), 1);
+  return { parameter, value: b.mul(codes, scalesOf(b, parameter)), codes };
+}
+
+/**
+ * Gradients of what `trainedOf` names, from that of the value. It passes the rounding as if it were not there
+ * (straight-through): du = dW·s, ds = Σ dW·t along the row.
+ */
+export function straightThrough(
+  b: Builder,
+  { parameter, codes }: Effective,
+  gradient: ValueId,
+): readonly ValueId[] {
+  if (codes === undefined) return [gradient];
+  const along = b.reduce("sum", b.mul(gradient, codes), [1], false);
+  return [b.mul(gradient, scalesOf(b, parameter)), along];
+}
+
+function scaleId({ id }: Parameter): ValueId {
+  return `${id}.scale`;
+}
+
+/** As a column. */
+function scalesOf(b: Builder, parameter: Parameter): ValueId {
+  const [rows = 1] = parameter.constant.shape;
+  return b.reshape(scaleId(parameter), [rows, 1]);
+}
+
+/** Adds a graph's nodes once more, on other operands; gives what each of its values is there. */
+export function copyNodes(
+  b: Builder,
+  graph: Graph,
+  operand: (id: ValueId) => ValueId,
+): (id: ValueId) => ValueId {
+  const copies = new Map<ValueId, ValueId>();
+  const now = (id: ValueId) => copies.get(id) ?? operand(id);
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((id) => (id === null ? null : now(id)));
+    const outputs = node.outputs.map((id) => b.editor.freshId(id));
+    for (const [i, id] of node.outputs.entries()) copies.set(id, outputs[i] ?? id);
+    b.editor.addNode({ ...node, inputs, outputs });
+  }
+  return now;
+}
