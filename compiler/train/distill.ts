@@ -20,6 +20,7 @@ import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
+import { requireMemory } from "./require-memory.js";
 import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
@@ -111,6 +112,7 @@ async function distillInto(
   const symbols = { img_tokens: imageTokens, txt_tokens: textTokens };
   const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
   const program = trainingStep(graph);
+  requireMemory(program.trained);
   const drawn = {
     size: batch,
     seed,

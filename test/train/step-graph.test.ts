@@ -6,6 +6,7 @@ import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js"
 import { momentsOf } from "../../compiler/train/adam.js";
 import { bindSizes } from "../../compiler/train/bind-sizes.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
+import { requireMemory } from "../../compiler/train/require-memory.js";
 import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "../../compiler/train/step-graph.js";
 import type { Trained } from "../../compiler/train/student.js";
 import { constantReader } from "../../ir/constant/read.js";
@@ -180,6 +181,16 @@ describe("a training step", () => {
         expect(moved[i]).toBeCloseTo((before[i] ?? 0) - (rate * g) / (Math.abs(g) + epsilon), 7);
       }
     }
+  });
+
+  it("is refused where its state does not fit", () => {
+    const count = (kinds: readonly string[]) =>
+      step.trained.reduce((sum, { kind, shape }) => sum + (kinds.includes(kind) ? countOf(shape) : 0), 0);
+    const bytes = 4 * count(["plain", "latent"]) + 24 * count(["plain", "latent", "scale"]);
+    expect(() => requireMemory(step.trained, bytes)).not.toThrow();
+    expect(() => requireMemory(step.trained, bytes - 1)).toThrow(
+      expect.objectContaining({ code: "TRITC_E_MEMORY" }),
+    );
   });
 
   it("clips the gradient of all parameters together", () => {
