@@ -30,6 +30,8 @@ import { batchAxesOf, compileGraph, portTypesOf, withAdapters } from "./compile-
 import { type Drawing, drawingOf, largestSizes, plannedSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
 import { withFirstLooks } from "./first-looks.js";
+import { calibratedModel, checkCalibrated } from "./gptq/calibrated.js";
+import type { TernarizedLayer } from "./gptq/ternarize-model.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
@@ -49,7 +51,10 @@ export interface CompileOptions {
   readonly out: string;
   /** Name of a target. */
   readonly target: string;
-  readonly ternarize: Ternarize;
+  /** calibrated: by what the layers read, which `calibration` knows. */
+  readonly ternarize: Ternarize | "calibrated";
+  /** Folder of `tritc calibrate --moments` with this model. */
+  readonly calibration?: string | undefined;
   readonly activations: Activations;
   /** CUDA: what attention multiplies queries with keys in; bf16 if absent. */
   readonly attention?: AttentionProducts;
@@ -73,7 +78,7 @@ export interface CompileOptions {
   readonly kernelCache?: string;
   /** What the process may take while it packs weights, in bytes; 2 GB if absent. */
   readonly memory?: number;
-  /** Threads that pack weights; as many as there are processors if absent, 0 for the calling one. */
+  /** Threads that round and pack weights; as many as there are processors if absent, 0 for the calling one. */
   readonly threads?: number;
   /** Whether to go on from what a stopped run left beside `out`, and to leave it for the next; true if absent. */
   readonly resume?: boolean;
@@ -84,8 +89,8 @@ export interface CompileOptions {
 }
 
 export interface CompileProgress {
-  /** kernels: counted. weights: bytes of the model. */
-  readonly phase: "kernels" | "weights";
+  /** kernels: counted. calibrating: rows of weights. weights: bytes of the model. */
+  readonly phase: "kernels" | "calibrating" | "weights";
   readonly done: number;
   readonly total: number;
 }
@@ -109,6 +114,8 @@ export interface CompileReport {
   readonly launches: Readonly<Record<string, number>>;
   /** Bytes of weights.safetensors. */
   readonly weightBytes: number;
+  /** What each layer loses that was made ternary with a calibration; none otherwise. */
+  readonly calibrated: readonly TernarizedLayer[];
   /** How the weights were packed. */
   readonly packing: PackReport;
   /** Bytes of the parameters in the model's own types. */
@@ -129,7 +136,7 @@ export interface CompileReport {
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
- * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, TritcErrors of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, those of `calibratedModel`, of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
@@ -137,6 +144,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
+  checkCalibrated(options);
   await whatIsThere(options.out);
   const { signal, onNotice, resume = true } = options;
   return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
@@ -167,11 +175,17 @@ async function compileInto(
     const drawing = drawingOf(recognized, { resolutions, textLength, pipeline: config });
     if (drawing !== null)
       for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
+    const { calibration, ternarize } = options;
+    const calibrated =
+      calibration === undefined ? undefined : await calibratedModel(recognized, calibration, work.prepared);
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
-    const { graph, lowered, kernels } = await compileGraph(recognized, reader, {
+    const { graph, lowered, kernels } = await compileGraph(calibrated?.graph ?? recognized, reader, {
       target,
-      options: { ternarize: options.ternarize, activations: options.activations },
+      options: {
+        ternarize: ternarize === "calibrated" ? "none" : ternarize,
+        activations: options.activations,
+      },
       sizes: largestSizes(drawing),
       planned: plannedSizes(drawing),
       batchAxes: batchAxesOf(imported, recognized),
@@ -198,6 +212,17 @@ async function compileInto(
       },
     });
     await pause(options.signal);
+    const { signal, threads, resume = true } = options;
+    // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
+    const taken = process.memoryUsage.rss();
+    if (calibrated !== undefined) await work.begin(keptFiles(resume));
+    const layers = await calibrated?.prepare({
+      ...{ reader, signal, threads, resume },
+      onKept: () => {
+        work.isWorthKeeping = true;
+      },
+      onProgress: (done, total) => options.onProgress?.({ phase: "calibrating", done, total }),
+    });
     const { weightBytes, packing } = await writeBundle(
       work,
       {
@@ -205,7 +230,7 @@ async function compileInto(
         lowered,
         kernels,
         options: {
-          ternarize: options.ternarize,
+          ternarize,
           activations: options.activations,
           storage: options.storage ?? "trits",
         },
@@ -215,10 +240,11 @@ async function compileInto(
       },
       {
         reader,
-        signal: options.signal,
+        signal,
         memory: options.memory,
-        threads: options.threads,
-        resume: options.resume ?? true,
+        taken,
+        threads,
+        resume,
         onNotice: options.onNotice,
         onProgress: (done, total) => options.onProgress?.({ phase: "weights", done, total }),
       },
@@ -237,6 +263,7 @@ async function compileInto(
       resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),
       launches: Object.fromEntries(phases.map(({ name, launches }) => [name, launches.length])),
       weightBytes,
+      calibrated: layers ?? [],
       packing,
       sourceBytes: inspection.storage.source,
       memoryBytes: Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak)),

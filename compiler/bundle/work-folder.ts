@@ -7,6 +7,7 @@ import { FileLock, LockHeldError, lockHolder } from "./lock.js";
 
 const BUNDLE = "bundle";
 const JOURNAL = "journal";
+const PREPARED = "prepared";
 const LOCK = "lock";
 
 /**
@@ -19,6 +20,8 @@ export class WorkFolder {
   readonly bundle: string;
   /** A file or folder of what a later run needs to go on. */
   readonly journal: string;
+  /** A folder of what is worked out on the way to the bundle, with all that a later run needs to go on with it. */
+  readonly prepared: string;
   /** Whether `begin` was called; before it, nothing that an earlier run left is touched. */
   hasBegun = false;
   /** Set when there is something that a later run can use. */
@@ -26,7 +29,7 @@ export class WorkFolder {
   #lock: FileLock | undefined;
   /** The process ends in the middle: what nobody can go on with goes. */
   readonly #onExit = () => {
-    if (existsSync(this.journal)) return;
+    if (existsSync(this.journal) || existsSync(this.prepared)) return;
     if (this.hasBegun) rmSync(this.bundle, { recursive: true, force: true });
     if (readdirSync(this.path).length === 0) rmdirSync(this.path);
   };
@@ -35,6 +38,7 @@ export class WorkFolder {
     this.path = path;
     this.bundle = join(path, BUNDLE);
     this.journal = join(path, JOURNAL);
+    this.prepared = join(path, PREPARED);
   }
 
   /** Locks the work folder of a bundle's absolute path. Throws TRITC_E_OUT_BUSY where somebody works in it. */
@@ -85,7 +89,8 @@ export class WorkFolder {
 
   /** Removes what is ours. Somebody else's files stay. */
   async remove(): Promise<void> {
-    for (const path of [this.bundle, this.journal]) await rm(path, { recursive: true, force: true });
+    for (const path of [this.bundle, this.journal, this.prepared])
+      await rm(path, { recursive: true, force: true });
     await this.leave();
   }
 }

@@ -48,6 +48,8 @@ export interface BundleOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** What the process may take, in bytes. */
   readonly memory?: number | undefined;
+  /** What it takes already; looked up if absent. */
+  readonly taken?: number | undefined;
   /** Threads that pack; see `writeWeights`. */
   readonly threads?: number | undefined;
   /** Whether to go on from what a stopped run has left, and to leave it for the next one. */
@@ -125,7 +127,7 @@ async function resumeWeights(
       records,
     });
   } finally {
-    work.isWorthKeeping = journal.hasRecords;
+    work.isWorthKeeping ||= journal.hasRecords;
     await journal.close();
   }
 }

@@ -5,12 +5,14 @@ import type { Factor } from "./cholesky.js";
 import type { GptqPool } from "./workers.js";
 
 /** Rows of one job: enough to use a part of F well once it is read, few enough to keep many threads at work. */
-const ROWS = 64;
+export const JOB_ROWS = 64;
 
 /** Rows of a linear layer's weight; all of them, or a part. */
 export interface LayerRows {
   /** For messages. */
   readonly name: string;
+  /** Of the layer's rows, for messages; 0 if absent. */
+  readonly firstRow?: number;
   /** [n, k] */
   readonly weights: Float32Array;
   /** [n] */
@@ -36,7 +38,7 @@ export interface TernaryRows {
 export async function quantizeRows(
   pool: GptqPool,
   factor: Factor,
-  { name, weights, bias }: LayerRows,
+  { name, firstRow = 0, weights, bias }: LayerRows,
   onProgress?: (rows: number, of: number) => void,
 ): Promise<TernaryRows> {
   const { k, mean } = factor;
@@ -49,11 +51,11 @@ export async function quantizeRows(
     energies: new Float64Array(n),
   };
   let done = 0;
-  const starts = Array.from({ length: Math.ceil(n / ROWS) }, (_, i) => i * ROWS);
+  const starts = Array.from({ length: Math.ceil(n / JOB_ROWS) }, (_, i) => i * JOB_ROWS);
   await mapParallel(starts, pool.threads, async (start) => {
     // A copy: threads get the whole buffer of what they are sent.
-    const part = weights.slice(start * k, (start + ROWS) * k);
-    requireFinite(part, k, { tensor: name, firstRow: start }, 0);
+    const part = weights.slice(start * k, (start + JOB_ROWS) * k);
+    requireFinite(part, k, { tensor: name, firstRow: firstRow + start }, 0);
     const rows = await pool.run("rows", { factor, weights: part, scales: gridOf(part, k) });
     result.codes.set(rows.codes, start * k);
     result.scales.set(rows.scales, start);

@@ -11,10 +11,10 @@ interface SourceFile extends FileLook {
   readonly path: string;
 }
 
-/** What a weight file is made from. */
+/** What is made from a model's files: its weight file, or a part of the way there. */
 export class PackSource {
   readonly #files: readonly SourceFile[];
-  /** SHA-256 of all that the bytes of the weight file depend on: files, recipes, layout, version. */
+  /** SHA-256 of all that the bytes of the result depend on: files, recipes, layout, version. */
   readonly identity: string;
 
   private constructor(files: readonly SourceFile[], identity: string) {
@@ -22,16 +22,22 @@ export class PackSource {
     this.identity = identity;
   }
 
-  /** Throws TRITC_E_SOURCE_CHANGED if a file is not what it was when the model was imported. */
-  static of(layout: PackedLayout): PackSource {
-    const paths = new Set<string>();
-    const hash = createHash("sha256").update(packageVersion()).update(layout.header);
-    for (const { tensor } of layout.tensors) {
-      hash.update(tensor.encoding).update(recipeText(tensor.constant, paths));
+  /** Of a weight file. Throws TRITC_E_SOURCE_CHANGED if a file is not what it was when the model was imported. */
+  static of({ header, tensors }: PackedLayout): PackSource {
+    return PackSource.from([header, ...tensors.flatMap(({ tensor }) => [tensor.encoding, tensor.constant])]);
+  }
+
+  /** Of other work: what is made from constants, words and further files. Throws as `of` does. */
+  static from(parts: readonly (string | Uint8Array | Constant)[], files: readonly string[] = []): PackSource {
+    const paths = new Set(files.map((path) => resolve(path)));
+    const hash = createHash("sha256").update(packageVersion());
+    for (const part of parts) {
+      const isConstant = typeof part === "object" && "source" in part;
+      hash.update(isConstant ? recipeText(part, paths) : part);
     }
-    const files = [...paths].sort().map((path) => ({ path, ...firstLook(path) }));
-    hash.update(JSON.stringify(files));
-    const source = new PackSource(files, hash.digest("hex"));
+    const looks = [...paths].sort().map((path) => ({ path, ...firstLook(path) }));
+    hash.update(JSON.stringify(looks));
+    const source = new PackSource(looks, hash.digest("hex"));
     source.check();
     return source;
   }

@@ -22,7 +22,8 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly target: string;
   readonly out: string;
   readonly lora?: readonly LoraRequest[];
-  readonly ternarize: Ternarize;
+  readonly ternarize: Ternarize | "calibrated";
+  readonly calibration?: string;
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
@@ -48,6 +49,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     out: options.out,
     target: target.name,
     ternarize: options.ternarize,
+    calibration: options.calibration,
     activations: options.activations,
     attention: options.attention,
     storage: options.storage,
@@ -76,6 +78,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
     ["kernels", describeKernels(report, target.cuda !== undefined)],
     ["weights", describeWeights(report)],
+    ...describeCalibrated(report),
     ...describeMemory(report),
     ["time", formatDuration(report.seconds)],
   ];
@@ -102,6 +105,8 @@ function describeDrawing({ drawing, samplers }: CompileReport): readonly (readon
   ];
 }
 
+const UNITS = { kernels: "kernels", calibrating: "rows", weights: "bytes" } as const;
+
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
   let phase: string | undefined;
@@ -111,12 +116,26 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
       if (progress.phase !== phase) {
         bar?.stop();
         phase = progress.phase;
-        bar = terminal.progress(phase, phase === "kernels" ? "kernels" : "bytes");
+        bar = terminal.progress(phase, UNITS[progress.phase]);
       }
       bar?.update(progress.done, progress.total);
     },
     stop: () => bar?.stop(),
   };
+}
+
+function describeCalibrated({ calibrated }: CompileReport): readonly (readonly [string, string])[] {
+  const [worst] = [...calibrated].sort((a, b) => b.error - a.error);
+  if (worst === undefined) return [];
+  const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+  const mean = calibrated.reduce((sum, { error }) => sum + error, 0) / calibrated.length;
+  const layers = formatQuantity(calibrated.length, "layer");
+  return [
+    [
+      "calibrated",
+      `${layers}, which lose ${percent(mean)} of their results' squares on average, ${percent(worst.error)} at most (${worst.role})`,
+    ],
+  ];
 }
 
 function describeWeights({ weightBytes, sourceBytes }: CompileReport): string {

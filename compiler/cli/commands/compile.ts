@@ -17,9 +17,10 @@ export function addCompile(program: Command): void {
     .addOption(loraOption())
     .addOption(
       new Option("--ternarize <method>", "how block weights become ternary")
-        .choices(["exact", "absmean", "none"])
+        .choices(["exact", "absmean", "calibrated", "none"])
         .default("exact"),
     )
+    .option("--calibration <folder>", "for --ternarize calibrated: what `tritc calibrate --moments` wrote")
     .addOption(
       new Option("--activations <type>", "what ternary layers multiply (see `tritc targets`)")
         .choices(["int8", "bf16", "f16", "f32"])

@@ -1,0 +1,209 @@
+/** `compile --ternarize calibrated` of a tiny random transformer behind the shapes model's text encoders. */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { calibrate } from "../../compiler/calibrate/calibrate.js";
+import { linearInputs } from "../../compiler/calibrate/moments-graph.js";
+import { type Calibration, type InputMoments, openCalibration } from "../../compiler/calibration/folder.js";
+import { MOMENTS_FILE } from "../../compiler/calibration/moments.js";
+import { type CompileOptions, type CompileProgress, compileModel } from "../../compiler/compile.js";
+import { type FileReader, fileReader } from "../../compiler/file-reader.js";
+import { calibratedModel } from "../../compiler/gptq/calibrated.js";
+import { factorMoments } from "../../compiler/gptq/factor.js";
+import { quantizeRows } from "../../compiler/gptq/gptq.js";
+import { planModel } from "../../compiler/gptq/plan-model.js";
+import { relativeError } from "../../compiler/gptq/relative-error.js";
+import { openGptqPool } from "../../compiler/gptq/workers.js";
+import { importModel } from "../../compiler/import-model.js";
+import { isBlockRole } from "../../compiler/models/index.js";
+import { recognize } from "../../compiler/recognize/recognition.js";
+import { readConstant } from "../../ir/constant/read.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { expectedMoments } from "../calibrate/expected-moments.js";
+import { cli } from "../support/cli.js";
+import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
+import { snapshot } from "../support/tree.js";
+import { roundedWeights, sharedCopy } from "./reference.js";
+
+const root = mkdtempSync(join(tmpdir(), "tritc-calibrated-"));
+afterAll(() => rmSync(root, { recursive: true }));
+const at = (...path: string[]) => join(root, ...path);
+
+let graph: Graph;
+let calibration: Calibration;
+let reader: FileReader;
+beforeAll(async () => {
+  writePipeline(at("pipeline"));
+  mkdirSync(at("pipeline", "transformer"));
+  writeTransformer(at("pipeline", "transformer", "model.onnx"), 64);
+  await calibrate({
+    ...{ input: at("pipeline"), out: at("calibration"), threads: 1, moments: true },
+    ...{ prompts: ["a photo of a red circle", "a photo of a blue ring"], steps: 2, batch: 1, seed: 4 },
+  });
+  reader = fileReader();
+  graph = recognize(importModel(at("pipeline")), reader);
+  calibration = await openCalibration(at("calibration"));
+});
+afterAll(() => reader.close());
+
+const options = (out: string, more: Partial<CompileOptions> = {}): CompileOptions => ({
+  ...{ input: at("pipeline"), out: at(out), target: "cpu", ternarize: "calibrated", activations: "int8" },
+  ...{ calibration: at("calibration"), threads: 0 },
+  ...more,
+});
+
+/** Parameters of a graph's block linears, by role. */
+function parametersOf(of: Graph): Map<string, readonly Float32Array[]> {
+  const values = (id: string | null | undefined) => {
+    const constant = of.constants.get(id ?? "");
+    return constant === undefined
+      ? new Float32Array()
+      : Float32Array.from(readConstant(constant, reader).data, Number);
+  };
+  return new Map(
+    of.nodes.flatMap(({ op, attrs, inputs }) => {
+      if ((op !== "linear" && op !== "ternary-linear") || !isBlockRole(attrs.role)) return [];
+      return [[attrs.role ?? "", inputs.slice(1).map(values)] as const];
+    }),
+  );
+}
+
+function exactly(weights: Float32Array, k: number): Float32Array {
+  const codes = new Int8Array(weights.length);
+  const scales = Array.from({ length: weights.length / k }, (_, r) =>
+    ternarizeRow(weights.subarray(r * k, (r + 1) * k), "exact", codes.subarray(r * k, (r + 1) * k)),
+  );
+  return roundedWeights(codes, scales);
+}
+
+/** The share of elements that are equal. */
+function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  return Array.from(a).filter((value, i) => value === b[i]).length / a.length;
+}
+
+describe("calibrated ternary weights", () => {
+  it("are those of GPTQ with what the interpreter says that layers read, and lose less than exact ones", async () => {
+    const model = await calibratedModel(graph, at("calibration"), at("prepared"));
+    const report = await model.prepare({ reader, threads: 2, resume: true });
+    const [before, after] = [parametersOf(graph), parametersOf(model.graph)];
+    expect([...after.keys()]).toEqual([...before.keys()]);
+    expect(report.map(({ role }) => role).sort()).toEqual([...before.keys()].sort());
+    expect(before.has("single.1.modulation")).toBe(true);
+
+    const moments = await expectedMoments(graph, { pipeline: at("pipeline"), calibration });
+    const pool = openGptqPool(0);
+    const errors: (readonly [number, number])[] = [];
+    for (const { id, width: k, roles } of linearInputs(graph)) {
+      const { second = new Float64Array(), mean = new Float64Array() } = moments.get(id) ?? {};
+      const factor = await factorMoments(pool, { layer: id, k, matrix: sharedCopy(second), mean });
+      for (const role of roles) {
+        const [weights = new Float32Array(), bias = new Float32Array()] = before.get(role) ?? [];
+        const [codes = [], scales = [], shifted = []] = after.get(role) ?? [];
+        const expected = await quantizeRows(pool, factor, { name: role, weights, bias });
+        // Sums in f32 and in f64 may fall on two sides of a tie, and what follows in that row with it.
+        expect(agreement(codes, expected.codes), role).toBeGreaterThan(0.98);
+        const error = relativeError(weights, roundedWeights(Int8Array.from(codes), scales), second);
+        expect(report.find((layer) => layer.role === role)?.error).toBeCloseTo(error, 3);
+        errors.push([error, relativeError(weights, exactly(weights, k), second)]);
+        const rows = Array.from(scales).map((scale, r) => [scale, shifted[r] ?? Number.NaN] as const);
+        const near = rows.filter(
+          ([scale, b], r) =>
+            Math.abs(scale - (expected.scales[r] ?? 0)) < 1e-4 * scale &&
+            Math.abs(b - (expected.bias?.[r] ?? 0)) < 1e-4,
+        );
+        expect(near.length / rows.length, role).toBeGreaterThan(0.9);
+      }
+    }
+    expect(errors.filter(([own, exact]) => !(own < exact))).toEqual([]);
+    const mean = (i: 0 | 1) => errors.reduce((sum, error) => sum + error[i], 0) / errors.length;
+    expect(mean(0)).toBeLessThan(0.5 * mean(1));
+  });
+
+  it("are the same bits for any number of threads, and kept of the same moments alone", async () => {
+    const before = readFileSync(at("prepared", "weights"));
+    cpSync(at("calibration"), at("touched"), { recursive: true });
+    utimesSync(at("touched", MOMENTS_FILE), 1e9, 1e9);
+    const firstRows: number[] = [];
+    for (const moments of ["calibration", "touched"]) {
+      const done: number[] = [];
+      const model = await calibratedModel(graph, at(moments), at("prepared"));
+      await model.prepare({ reader, threads: 0, resume: true, onProgress: (rows) => done.push(rows) });
+      firstRows.push(done[0] ?? Number.NaN);
+      expect(readFileSync(at("prepared", "weights")).equals(before)).toBe(true);
+    }
+    const all = [...parametersOf(graph).values()].reduce((sum, [, bias]) => sum + (bias?.length ?? 0), 0);
+    expect(firstRows).toEqual([all, 0]);
+  });
+
+  it("make a bundle that verifies, and the same after a stop", async () => {
+    const whole = await compileModel(options("bundle"));
+    const { code, stderr } = await cli(["verify", at("bundle")]);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const manifest = JSON.parse(readFileSync(at("bundle", "manifest.json"), "utf8"));
+    expect(manifest.options.ternarize).toBe("calibrated");
+    expect(whole.calibrated.length).toBe(parametersOf(graph).size);
+    expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);
+
+    const stop = new AbortController();
+    const until = ({ phase, done, total }: CompileProgress) => {
+      if (phase === "calibrating" && 2 * done > total) stop.abort(new Error("stopped"));
+    };
+    const stopped = compileModel(options("stopped", { signal: stop.signal, onProgress: until }));
+    await expect(stopped).rejects.toThrow("stopped");
+    expect(existsSync(at("stopped"))).toBe(false);
+    const done: number[] = [];
+    const onProgress = (now: CompileProgress) => now.phase === "calibrating" && done.push(now.done);
+    const report = await compileModel(options("stopped", { onProgress }));
+    expect(done[0]).toBeGreaterThan(0);
+    expect(report.calibrated).toEqual(whole.calibrated);
+    expect(snapshot(at("stopped"))).toEqual(snapshot(at("bundle")));
+    expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+});
+
+describe("calibrated ternary weights are refused", () => {
+  it.each<readonly [string, Partial<CompileOptions>, string]>([
+    ["without a calibration", { calibration: undefined }, "--ternarize calibrated alone"],
+    ["where others are wanted", { ternarize: "exact" }, "--ternarize exact"],
+    ["with adapters", { lora: [{ file: "a", scale: 1 }] }, "adapters, which change what its layers read"],
+  ])("%s", async (_, more, found) => {
+    await expect(compileModel(options("refused", more))).rejects.toMatchObject({
+      details: { code: "TRITC_E_CALIBRATION", exitCode: 2, found },
+    });
+  });
+
+  it("with a calibration of another model, or without moments", async () => {
+    await expect(compileModel(options("refused", { input: "test/models/shapes" }))).rejects.toMatchObject({
+      details: { message: "the calibration is of another model" },
+    });
+    cpSync(at("calibration"), at("plain"), { recursive: true });
+    rmSync(at("plain", MOMENTS_FILE));
+    await expect(compileModel(options("refused", { calibration: at("plain") }))).rejects.toMatchObject({
+      details: { code: "TRITC_E_CALIBRATION", message: "the moments of this calibration are not complete" },
+    });
+    expect(readdirSync(root).filter((name) => name.includes("refused"))).toEqual([]);
+  });
+
+  it("with a layer that has no moments, or those of another width", async () => {
+    const all = await calibration.moments();
+    const without = (role: string): readonly InputMoments[] =>
+      all.map((input) => ({ ...input, roles: input.roles.filter((own) => own !== role) }));
+    const file = { file: at("nothing"), calibration: at("calibration") };
+    expect(() => planModel(graph, without("double.0.txt.k"), file)).toThrow("the layer double.0.txt.k reads");
+    const wide = all.map((input) => ({ ...input, width: input.width + 1 }));
+    expect(() => planModel(graph, wide, file)).toThrow("does not say what the layer");
+  });
+});
