@@ -217,7 +217,7 @@ async function compileInto(
     const taken = process.memoryUsage.rss();
     if (calibrated !== undefined) await work.begin(keptFiles(resume));
     const layers = await calibrated?.prepare({
-      ...{ reader, signal, threads, resume },
+      ...{ reader, signal, threads, resume, onNotice: options.onNotice },
       onKept: () => {
         work.isWorthKeeping = true;
       },

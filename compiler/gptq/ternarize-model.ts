@@ -26,6 +26,8 @@ export interface TernarizeModelOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** There are layers that a later run need not do again. */
   readonly onKept?: (() => void) | undefined;
+  /** Remarks for people. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,7 +46,7 @@ export async function ternarizeModel(
   { file: path, inputs }: PlannedModel,
   options: TernarizeModelOptions,
 ): Promise<readonly TernarizedLayer[]> {
-  const { reader, resume, signal, onProgress, onKept, threads = availableParallelism() } = options;
+  const { reader, resume, signal, onProgress, onKept, onNotice, threads = availableParallelism() } = options;
   const layers = inputs.flatMap((input) => input.layers);
   const source = sourceOf(layers, options);
   const folder = dirname(path);
@@ -61,7 +63,10 @@ export async function ternarizeModel(
       if (hash !== undefined && hash === (await file.hash(layer))) done.add(layer);
     }
     const progress = (rows: number) => onProgress?.(rowsOf([...done]) + rows, rowsOf(layers));
-    if (done.size > 0) onKept?.();
+    if (done.size > 0) {
+      onKept?.();
+      onNotice?.(`${done.size} of ${layers.length} layers are calibrated already`);
+    }
     progress(0);
     for (const { moments, layers: own } of inputs) {
       const [first, ...others] = own.filter((layer) => !done.has(layer));

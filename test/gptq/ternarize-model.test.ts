@@ -58,7 +58,7 @@ beforeAll(async () => {
 afterAll(() => reader.close());
 
 const options = (out: string, more: Partial<CompileOptions> = {}): CompileOptions => ({
-  ...{ input: at("pipeline"), out: at(out), target: "cpu", ternarize: "calibrated", activations: "int8" },
+  ...{ input: at("pipeline"), out: at(out), target: "cpu", ternarize: "calibrated", activations: "f32" },
   ...{ calibration: at("calibration"), threads: 0 },
   ...more,
 });
@@ -164,10 +164,12 @@ describe("calibrated ternary weights", () => {
     const stopped = compileModel(options("stopped", { signal: stop.signal, onProgress: until }));
     await expect(stopped).rejects.toThrow("stopped");
     expect(existsSync(at("stopped"))).toBe(false);
-    const done: number[] = [];
+    const [done, notices]: [number[], string[]] = [[], []];
+    const onNotice = (text: string) => notices.push(text);
     const onProgress = (now: CompileProgress) => now.phase === "calibrating" && done.push(now.done);
-    const report = await compileModel(options("stopped", { onProgress }));
+    const report = await compileModel(options("stopped", { onProgress, onNotice }));
     expect(done[0]).toBeGreaterThan(0);
+    expect(notices).toEqual([expect.stringMatching(/^\d+ of \d+ layers are calibrated already$/)]);
     expect(report.calibrated).toEqual(whole.calibrated);
     expect(snapshot(at("stopped"))).toEqual(snapshot(at("bundle")));
     expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);

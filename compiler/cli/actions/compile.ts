@@ -133,7 +133,7 @@ function describeCalibrated({ calibrated }: CompileReport): readonly (readonly [
   return [
     [
       "calibrated",
-      `${layers}, which lose ${percent(mean)} of their results' squares on average, ${percent(worst.error)} at most (${worst.role})`,
+      `${layers}, relative error of their results ${percent(mean)} on average, ${percent(worst.error)} at most (${worst.role})`,
     ],
   ];
 }
