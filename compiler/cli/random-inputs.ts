@@ -6,8 +6,11 @@ import { makeNoise } from "../../runtime/noise.js";
 /** Sizes of symbols for a quick check: no two alike, so that mixed-up axes show. */
 const SIZES: Readonly<Record<string, number>> = { img_tokens: 24, txt_tokens: 13, steps: 1 };
 
-/** Seeded random inputs for every port that a forward pass reads: noise, and for roles what they mean. */
-export function randomInputs(program: Program): ReadonlyMap<string, Tensor> {
+/**
+ * Seeded random inputs for every port that a forward pass reads: noise, of another stream each time, and for roles what they
+ * mean.
+ */
+export function randomInputs(program: Program, stream = 0): ReadonlyMap<string, Tensor> {
   const inputs = new Map<string, Tensor>();
   const dtypes = new Map(program.buffers.map((buffer) => [buffer.id, buffer.dtype]));
   for (const [index, port] of program.inputs.entries()) {
@@ -22,13 +25,15 @@ export function randomInputs(program: Program): ReadonlyMap<string, Tensor> {
     const dtype = dtypes.get(port.buffer);
     const isWhole = port.role === null && (dtype === "i32" || dtype === "u32");
     // Whole numbers of no known meaning may be indices: zero and one are the likeliest to exist.
-    const data = isWhole ? Float32Array.from({ length: count }, (_, i) => i % 2) : values(port, count, index);
+    const data = isWhole
+      ? Float32Array.from({ length: count }, (_, i) => i % 2)
+      : values(port, count, index, stream);
     inputs.set(port.name, { dtype: "f32", shape, data });
   }
   return inputs;
 }
 
-function values(port: ProgramPort, count: number, index: number): Float32Array {
+function values(port: ProgramPort, count: number, index: number, stream: number): Float32Array {
   switch (port.role) {
     case "timestep":
       return new Float32Array(count).fill(0.7);
@@ -43,6 +48,6 @@ function values(port: ProgramPort, count: number, index: number): Float32Array {
         return [0, Math.floor(token / 6), token % 6][i % 3] ?? 0;
       });
     default:
-      return makeNoise(index + 1, count);
+      return makeNoise(index + 1, count, stream);
   }
 }
