@@ -9,11 +9,13 @@ import type { LoraRequest } from "../lora/read.js";
 import { planModel } from "./plan-model.js";
 import { type TernarizedLayer, type TernarizeModelOptions, ternarizeModel } from "./ternarize-model.js";
 
+export type PrepareOptions = Omit<TernarizeModelOptions, "calibration">;
+
 /** `--ternarize calibrated`: a model whose ternary weights are to be worked out with a calibration. */
 export interface CalibratedModel {
   /** On ternary weights that are there when `prepare` is done. */
   readonly graph: Graph;
-  prepare(options: Omit<TernarizeModelOptions, "calibration">): Promise<readonly TernarizedLayer[]>;
+  prepare(options: PrepareOptions): Promise<readonly TernarizedLayer[]>;
 }
 
 /** `prepared` is a folder that may be left of an earlier run. Throws TRITC_E_CALIBRATION. */

@@ -21,6 +21,7 @@ import { bindSizes } from "./bind-sizes.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
 import { requireMemory } from "./require-memory.js";
+import { calibratedStart } from "./start.js";
 import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
@@ -32,6 +33,8 @@ export interface DistillOptions {
   readonly calibration: string;
   /** A folder for `model.onnx` and `model.onnx_data`. */
   readonly out: string;
+  /** What the ternary weights are before the first step; exact if absent, calibrated takes a calibration with moments. */
+  readonly start?: "exact" | "calibrated" | undefined;
   /** 1,000 if absent. */
   readonly steps?: number | undefined;
   /** Samples of a step; 96 if absent. */
@@ -122,13 +125,21 @@ async function distillInto(
   const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, drawn);
   // Not begun yet: of a training that this one does not go on with nothing is touched.
   if (!resume) await rm(work.journal, { recursive: true, force: true });
+  const rounding = { reader, resume, threads: options.threads, signal, onNotice: options.onNotice };
+  const start =
+    options.start === "calibrated"
+      ? await calibratedStart(teacher.graph, options.calibration, work.prepared, rounding)
+      : undefined;
   const { engine, losses } = await train({
     program,
-    initial: initialValues(program.trained, reader),
+    initial: initialValues(program.trained, reader, start),
     loss: program.loss,
     steps,
     feeds: async (step) => new Map([...(await inputs(step)), ...numbersOf(step, steps)]),
-    identity: identityOf(description, { batch, seed, steps, logShift: drawn.logShift }),
+    identity: identityOf(description, {
+      ...{ batch, seed, steps, logShift: drawn.logShift },
+      start: options.start ?? "exact",
+    }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
     reader,
@@ -162,7 +173,10 @@ async function distillInto(
 }
 
 /** What the result of a training depends on, short enough to be shown. */
-function identityOf(description: CalibrationDescription, options: Readonly<Record<string, number>>): string {
+function identityOf(
+  description: CalibrationDescription,
+  options: Readonly<Record<string, number | string>>,
+): string {
   const calibration = createHash("sha256").update(printDescription(description)).digest("hex").slice(0, 12);
   return JSON.stringify({ calibration, ...options, ...STEP_OPTIONS, tritc: packageVersion() });
 }

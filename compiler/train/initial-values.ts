@@ -3,13 +3,19 @@ import { constantReader } from "../../ir/constant/read.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { momentsOf } from "./adam.js";
+import { intoCell, type Start } from "./start.js";
 import type { Trained } from "./student.js";
 
 /**
  * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;
- * all else as in the teacher, and Adam's moments 0.
+ * all else as in the teacher, and Adam's moments 0. With a start, scales and biases are that one's, and weights are moved into
+ * the cells of its codes.
  */
-export function initialValues(trained: readonly Trained[], reader: ByteReader): (id: ValueId) => Tensor {
+export function initialValues(
+  trained: readonly Trained[],
+  reader: ByteReader,
+  start: Start = { weights: new Map(), biases: new Map() },
+): (id: ValueId) => Tensor {
   const read = constantReader(reader, {});
   const byId = new Map(trained.map((value) => [value.id, value]));
   const moments = new Map(trained.flatMap(({ id, shape }) => momentsOf(id).map((moment) => [moment, shape])));
@@ -19,9 +25,12 @@ export function initialValues(trained: readonly Trained[], reader: ByteReader): 
     const value = byId.get(id);
     if (value === undefined) throw new Error(`${id} is no state of training`);
     const { kind, parameter } = value;
-    if (kind === "plain") return single(read(parameter.constant));
-    const scales = single(read(scalesOf(parameter.constant)));
-    return kind === "scale" ? scales : latent(single(read(parameter.constant)), scales);
+    if (kind === "plain") return single(read(start.biases.get(parameter.id) ?? parameter.constant));
+    const known = start.weights.get(parameter.id);
+    const scales = single(read(known?.scales ?? scalesOf(parameter.constant)));
+    if (kind === "scale") return scales;
+    const codes = known === undefined ? undefined : read(known.codes);
+    return latent(single(read(parameter.constant)), scales, codes);
   };
 }
 
@@ -33,12 +42,17 @@ function scalesOf(weight: Constant): Constant {
   };
 }
 
-function latent(weight: Tensor & { readonly data: Float32Array }, { data: scales }: Tensor): Tensor {
+function latent(
+  weight: Tensor & { readonly data: Float32Array },
+  { data: scales }: Tensor,
+  codes: Tensor | undefined,
+): Tensor {
   const columns = weight.data.length / scales.length;
   const data = weight.data.map((w, i) => {
     const scale = Number(scales[Math.floor(i / columns)]);
     // A row of zeros has scale 0, and stays one.
-    return scale === 0 ? 0 : w / scale;
+    const u = scale === 0 ? 0 : w / scale;
+    return codes === undefined ? u : intoCell(u, Number(codes.data[i]));
   });
   return { ...weight, data };
 }

@@ -15,6 +15,11 @@ export function addDistill(program: Command): void {
       "-o, --out <folder>",
       "the folder to write, a model for `tritc compile`; the same command again goes on where it stopped",
     )
+    .addOption(
+      new Option("--start <method>", "what weights are before the first step, as `tritc compile --ternarize`")
+        .choices(["exact", "calibrated"])
+        .default("exact"),
+    )
     .addOption(new Option("--steps <n>", "training steps").argParser(wholeFromOne(1e7)).default(1000))
     .addOption(new Option("--batch <n>", "samples of a step").argParser(wholeFromOne(1e5)).default(96))
     .addOption(new Option("--seed <n>", "seed of what each step sees").argParser(wholeNumber).default(0))
