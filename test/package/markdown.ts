@@ -2,7 +2,7 @@
 const NOT_RUN = /<!-- not run: .+ -->\s*$/;
 
 /** Programs of command blocks; a block that begins with none of them is output, or something else. */
-const COMMAND = /^(npx|npm|node|tritc|cp|tar|curl|cd) /;
+const COMMAND = /^(npx|printf|npm|node|tritc|cp|tar|curl|cd) /;
 
 export interface Block {
   readonly kind: "sh" | "js";
