@@ -92,7 +92,7 @@ function times(b: Builder, g: ValueId, slope: Term): ValueId {
 }
 
 /**
- * tanh: y = x·(1 + t)/2, t = tanh(c·(x + a·x³)): y' = (1 + t)/2 + x·(1 − t²)·c·(1 + 3a·x²)/2.
+ * tanh: y = x·s, s = σ(2u), u = c·(x + a·x³), which is x·(1 + tanh u)/2: y' = s + y·(1 − s)·2c·(1 + 3a·x²).
  * erf: y = x·Φ(x): y' = Φ(x) + x·φ(x).
  */
 function geluSlope(b: Builder, node: NodeOf<"gelu">): ValueId {
@@ -104,7 +104,8 @@ function geluSlope(b: Builder, node: NodeOf<"gelu">): ValueId {
     return b.add(cdf, b.mul(x, density));
   }
   const [a, c] = [0.044715, Math.sqrt(2 / Math.PI)];
-  const t = b.unary("tanh", b.mul(c, b.mul(x, b.add(1, b.mul(a, square)))));
-  const inner = b.mul(0.5 * c, b.add(1, b.mul(3 * a, square)));
-  return b.add(b.mul(0.5, b.add(1, t)), b.mul(b.mul(x, b.sub(1, b.mul(t, t))), inner));
+  const cubic = b.mul(square, 2 * c * a);
+  const s = b.unary("sigmoid", b.mul(x, b.add(cubic, 2 * c)));
+  const inner = b.add(b.mul(cubic, 3), 2 * c);
+  return b.add(s, b.mul(b.mul(result(node), b.sub(1, s)), inner));
 }
