@@ -1,6 +1,7 @@
 /**
  * The shapes model from full precision to a scored ternary bundle, on the CPU and without reading a picture: the model draws
- * its own training data from text, ternary weights are trained on it, and every form is scored on 360 other prompts.
+ * its own training data from text, ternary weights are trained on it, and every form is scored on 360 other prompts: rounded
+ * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`endToEnd`; `kernels`: with int8 activations).
  *
  *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 1000] [--batch 96] [--threads N]
  *
@@ -26,6 +27,9 @@ const PIPELINE = "test/models/shapes";
 /** Denoising steps of the training data, and of the pictures that are scored. */
 const DRAWN_STEPS = 16;
 const STEPS = 50;
+/** What stage 1 is calibrated with. */
+const MOMENT_PROMPTS = 192;
+const MOMENT_STEPS = 12;
 
 const { values } = parseArgs({
   options: {
@@ -77,12 +81,17 @@ const distilled = await once("distilled", async (out) => {
     onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
 });
+const compiled = { target: "cpu", pipeline: PIPELINE, resolutions: [{ width: 64, height: 64 }] };
 const bundle = await once("bundle", (out) =>
-  compileModel({
-    ...{ input: distilled, out, target: "cpu", ternarize: "exact", activations: "int8", pipeline: PIPELINE },
-    resolutions: [{ width: 64, height: 64 }],
-  }),
+  compileModel({ ...compiled, input: distilled, out, ternarize: "exact", activations: "int8" }),
 );
+/** Stage 1 in the kernels' floats, which an export would not have. */
+const calibrated = await once("calibrated", async (out) => {
+  const moments = { input: PIPELINE, out: at("moments"), prompts: prompts.slice(0, MOMENT_PROMPTS), threads };
+  await calibrate({ ...moments, batch: 32, steps: MOMENT_STEPS, moments: true });
+  const rounded = { ternarize: "calibrated", calibration: moments.out, activations: "f32" } as const;
+  await compileModel({ ...compiled, ...rounded, input: PIPELINE, out });
+});
 const plain = (method: "absmean" | "exact") =>
   once(method, (out) => exportOnnx({ input: PIPELINE, out, ternarize: method }));
 
@@ -91,6 +100,7 @@ const forms: Readonly<Record<string, () => Promise<Painter>>> = {
   full: () => ortPainter(join(PIPELINE, "transformer"), painting),
   absmean: async () => ortPainter(await plain("absmean"), painting),
   exact: async () => ortPainter(await plain("exact"), painting),
+  calibrated: () => bundlePainter(calibrated, painting),
   endToEnd: () => ortPainter(distilled, painting),
   kernels: () => bundlePainter(bundle, painting),
 };

@@ -94,7 +94,7 @@ export const USAGE_CASES: readonly CliCase[] = [
   usage(
     "an unknown method",
     [...COMPILE, "--ternarize", "magic"],
-    /'magic' is invalid[\s\S]*expected: exact, absmean, none/,
+    /'magic' is invalid[\s\S]*expected: exact, absmean, calibrated, none/,
   ),
   usage(
     "unknown activations",
