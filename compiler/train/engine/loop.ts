@@ -63,7 +63,6 @@ export const STATE_FILE = "training.safetensors";
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const { program, initial, folder, identity, signal } = options;
-  await makeFolder(folder);
   const path = join(folder, STATE_FILE);
   const checkpoint = await openCheckpoint(path, program);
   try {
@@ -71,7 +70,11 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     signal?.throwIfAborted();
     const engine = await openEngine(program, (id) => (checkpoint ?? { read: initial }).read(id), options);
     try {
-      const save = () => writeCheckpoint(path, program, engine, { identity, losses });
+      // Not before there is something in it: a training that is killed at once leaves nothing.
+      const save = async () => {
+        await makeFolder(folder);
+        await writeCheckpoint(path, program, engine, { identity, losses });
+      };
       await runSteps(engine, losses, options, save);
       return { engine, losses };
     } catch (error) {
