@@ -46,7 +46,7 @@ export async function drawParts(
 ): Promise<Drawn> {
   const { description, models, written } = studio;
   const { steps, imageTokens } = description;
-  let sums = moments ? await openMoments(folder) : undefined;
+  let sums = moments ? openMoments(folder) : undefined;
   const counted = new Set(moments ? sums?.parts : partsOf(description));
   const todo = partsOf(description).filter((part) => missing.has(part) || !counted.has(part));
   const total = countSamples(description, partsOf(description));
@@ -71,7 +71,7 @@ export async function drawParts(
         if (counts) {
           const own = momentsOf(studio, transformer, { part, schedule });
           await writeMoments(folder, sums === undefined ? own : addMoments(sums, own));
-          sums = await openMoments(folder);
+          sums = openMoments(folder);
         }
         done += starts.length;
       }

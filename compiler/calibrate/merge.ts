@@ -54,7 +54,7 @@ export async function mergeCalibrations(
 async function momentsOfAll(folders: readonly string[]): Promise<Moments | undefined> {
   const found: Moments[] = [];
   for (const folder of folders) {
-    const own = await openMoments(folder);
+    const own = openMoments(folder);
     if (own !== undefined) found.push(own);
   }
   const [first, ...rest] = found;

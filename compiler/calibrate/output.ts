@@ -84,8 +84,12 @@ async function wholeParts(
   }
   const earlier = readDescription(folder);
   for (const part of partsOf(earlier)) {
-    const layout = await readPartLayout(join(folder, partFile(part)), earlier, part).catch(() => undefined);
-    if (layout !== undefined) there.add(part);
+    try {
+      readPartLayout(join(folder, partFile(part)), earlier, part);
+      there.add(part);
+    } catch {
+      // Not there, or damaged.
+    }
   }
   if (there.size > 0) requireSame(out, earlier, description);
   return there;

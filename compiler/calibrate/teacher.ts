@@ -15,6 +15,7 @@ import { runNeeds } from "../bundle/run-needs.js";
 import { drawingOf } from "../drawing.js";
 import type { FileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
+import { type Ports, portsOfModel } from "../onnx-export/ports.js";
 import { batchAxesOf, type NeedsFlux, recognition, requireFlux } from "../recognize/recognition.js";
 import type { Resolution } from "../resolutions.js";
 import type { BatchedGraph } from "./transformer.js";
@@ -22,6 +23,8 @@ import type { BatchedGraph } from "./transformer.js";
 /** A full-precision model that draws from text alone, and how it does. */
 export interface Teacher extends BatchedGraph {
   readonly model: ModelDescription;
+  /** What goes in and out under the names that the model's file has. */
+  readonly ports: Ports;
   /** Folder of its tokenizers and text encoders. */
   readonly pipeline: string;
   readonly layout: LatentLayout;
@@ -55,12 +58,14 @@ export function readTeacher({ input, textLength, ...request }: TeacherRequest, r
   const { sampling } = drawing;
   const [need] = runNeeds(graph, sampling, undefined);
   if (need !== undefined) throw needsMore(input, need);
+  const batchAxes = batchAxesOf(imported, graph);
   const context = graph.inputs.find((id) => roleOf(model, id) === "context");
   const isFree = context !== undefined && shapeOf(graph, context).at(-2) === TXT_TOKENS;
   return {
     graph,
-    batchAxes: batchAxesOf(imported, graph),
+    batchAxes,
     model,
+    ports: portsOfModel(imported, graph, batchAxes),
     pipeline,
     layout: familyOf(model).latents,
     sampling,

@@ -68,7 +68,7 @@ export async function openCalibration(folder: string): Promise<Calibration> {
   const places: Place[] = [];
   for (const part of parts) {
     const path = join(folder, partFile(part));
-    const layout = await readPartLayout(path, description, part);
+    const layout = readPartLayout(path, description, part);
     for (const [at, sample] of samplesOf(description, part).entries()) {
       const { prompts } = description;
       places.push({ path, layout, at, prompt: prompts[sample % prompts.length] ?? "" });
@@ -87,7 +87,7 @@ export async function openCalibration(folder: string): Promise<Calibration> {
 }
 
 async function averages(folder: string, parts: readonly number[]): Promise<readonly InputMoments[]> {
-  const sums = await openMoments(folder);
+  const sums = openMoments(folder);
   const counted = new Set(sums?.parts);
   if (sums === undefined || parts.some((part) => !counted.has(part))) {
     throw new TritcError({

@@ -1,14 +1,11 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { decodeJson, index, list, number, object, oneOf, string } from "../../ir/format/decode.js";
-import {
-  encodeHeader,
-  headerLength,
-  parseHeader,
-  type SafetensorsEntry,
-} from "../../ir/format/safetensors.js";
+import { encodeHeader, type SafetensorsEntry } from "../../ir/format/safetensors.js";
 import { writeFileAtomic } from "../atomic-file.js";
+import { headerOf } from "../checkpoint/tensors.js";
+import { fileReader } from "../file-reader.js";
 
 /** Beside the parts of a calibration: sums over what the linear layers of the blocks read in all steps of its samples. */
 export const MOMENTS_FILE = "moments.safetensors";
@@ -53,27 +50,17 @@ export interface Moments extends Omit<MomentsHeader, "format"> {
 }
 
 /** The moments in a calibration folder; undefined where there are none. Throws TRITC_E_CALIBRATION and TRITC_E_SAFETENSORS. */
-export async function openMoments(folder: string): Promise<Moments | undefined> {
+export function openMoments(folder: string): Moments | undefined {
   const path = join(folder, MOMENTS_FILE);
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
+  if (!existsSync(path)) return undefined;
+  const { entries, metadata } = headerOf(path);
+  const text = metadata.get("tritc") ?? "";
+  const { format: _, ...contents } = decodeJson(text, momentsHeader, path, REMEDY, "TRITC_E_CALIBRATION");
+  const places = contents.inputs.map((input) => {
+    const [second, first] = tensorsOf(input);
+    return { second: entryOf(entries, second, path), first: entryOf(entries, first, path) };
   });
-  if (file === undefined) return undefined;
-  try {
-    const { size } = await file.stat();
-    const header = await bytesAt(file, 0, 8 + headerLength(await bytesAt(file, 0, 8), size, path));
-    const { entries, metadata } = parseHeader(header, size, path);
-    const text = metadata.get("tritc") ?? "";
-    const { format: _, ...contents } = decodeJson(text, momentsHeader, path, REMEDY, "TRITC_E_CALIBRATION");
-    const places = contents.inputs.map((input) => {
-      const [second, first] = tensorsOf(input);
-      return { second: entryOf(entries, second, path), first: entryOf(entries, first, path) };
-    });
-    return { ...contents, read: (i) => readSums(path, places[i]) };
-  } finally {
-    await file.close();
-  }
+  return { ...contents, read: async (i) => readSums(path, places[i]) };
 }
 
 type Tensor = Pick<SafetensorsEntry, "name" | "shape">;
@@ -97,22 +84,22 @@ function entryOf(
   throw damaged(path, `${name} ${expected}`, found);
 }
 
-async function readSums(
+function readSums(
   path: string,
   place: { readonly second: SafetensorsEntry; readonly first: SafetensorsEntry } | undefined,
-): Promise<MomentSums> {
+): MomentSums {
   if (place === undefined) throw new RangeError("there is no such input");
-  const file = await open(path, "r");
+  const reader = fileReader();
   try {
-    const read = async ({ name, offset, length }: SafetensorsEntry) => {
-      const data = new Float32Array((await bytesAt(file, offset, length)).buffer);
+    const read = ({ name, offset, length }: SafetensorsEntry) => {
+      const data = new Float32Array(reader.read(path, offset, length).buffer);
       const bad = data.find((value) => !Number.isFinite(value));
       if (bad !== undefined) throw damaged(path, "finite numbers", `${bad} in ${name}`);
       return data;
     };
-    return { second: await read(place.second), first: await read(place.first) };
+    return { second: read(place.second), first: read(place.first) };
   } finally {
-    await file.close();
+    reader.close();
   }
 }
 
@@ -153,16 +140,6 @@ export function addMoments(a: Moments, b: Moments): Moments {
 function plus(into: Float32Array, from: Float32Array): Float32Array {
   for (let i = 0; i < into.length; i++) into[i] = (into[i] ?? 0) + (from[i] ?? 0);
   return into;
-}
-
-async function bytesAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return bytes;
 }
 
 const REMEDY = "remove the file and run the same `tritc calibrate --moments` again";

@@ -1,7 +1,8 @@
 import { open } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
-import { headerLength, parseHeader, type SafetensorsEntry, serialize } from "../../ir/format/safetensors.js";
+import { type SafetensorsEntry, serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
+import { headerOf } from "../checkpoint/tensors.js";
 import type { CalibrationDescription } from "./description.js";
 
 /** What training needs of one picture that the full-precision model drew. */
@@ -65,32 +66,18 @@ export function encodePart(of: CalibrationDescription, samples: readonly Calibra
 export type PartLayout = Readonly<Record<TensorName, SafetensorsEntry>>;
 
 /** Looks at a part's header and size; no sample is read. Throws TRITC_E_CALIBRATION, TRITC_E_SAFETENSORS. */
-export async function readPartLayout(
-  path: string,
-  of: CalibrationDescription,
-  part: number,
-): Promise<PartLayout> {
-  const file = await open(path, "r");
-  try {
-    const { size } = await file.stat();
-    const start = new Uint8Array(8);
-    await file.read(start, 0, 8, 0);
-    const header = new Uint8Array(8 + headerLength(start, size, path));
-    await file.read(header, 0, header.length, 0);
-    const { entries } = parseHeader(header, size, path);
-    const shapes = sampleShapes(of);
-    const count = samplesOf(of, part).length;
-    const checked = TENSORS.map((name): [TensorName, SafetensorsEntry] => {
-      const expected = `f32[${[count, ...shapes[name]].join(", ")}]`;
-      const entry = entries.get(name);
-      const found = entry === undefined ? "nothing" : `${entry.dtype}[${entry.shape.join(", ")}]`;
-      if (entry !== undefined && found === expected) return [name, entry];
-      throw damagedPart(path, `tensor ${name} is not what the description says`, { expected, found });
-    });
-    return Object.fromEntries(checked) as Record<TensorName, SafetensorsEntry>;
-  } finally {
-    await file.close();
-  }
+export function readPartLayout(path: string, of: CalibrationDescription, part: number): PartLayout {
+  const { entries } = headerOf(path);
+  const shapes = sampleShapes(of);
+  const count = samplesOf(of, part).length;
+  const checked = TENSORS.map((name): [TensorName, SafetensorsEntry] => {
+    const expected = `f32[${[count, ...shapes[name]].join(", ")}]`;
+    const entry = entries.get(name);
+    const found = entry === undefined ? "nothing" : `${entry.dtype}[${entry.shape.join(", ")}]`;
+    if (entry !== undefined && found === expected) return [name, entry];
+    throw damagedPart(path, `tensor ${name} is not what the description says`, { expected, found });
+  });
+  return Object.fromEntries(checked) as Record<TensorName, SafetensorsEntry>;
 }
 
 /** Reads one sample, the i-th of the part. Throws TRITC_E_CALIBRATION where it holds what is no number. */

@@ -42,17 +42,22 @@ export function readHeader(file: string, reader: FileReader): SafetensorsHeader 
   return parseMixedHeader(reader.read(file, 0, 8 + length), size, file);
 }
 
-/** The tensors of a file. */
-export function storedTensors(file: string): StoredTensors {
+/** As `readHeader`, where nothing else is read of the file now. */
+export function headerOf(file: string): SafetensorsHeader {
   const reader = fileReader();
   try {
-    const { entries, unread } = readHeader(file, reader);
-    const constants = new Map<string, Constant>();
-    for (const { name, dtype, shape, offset, length } of entries.values()) {
-      constants.set(name, { dtype, shape, source: { kind: "file", file, offset, length } });
-    }
-    return { constants, unread };
+    return readHeader(file, reader);
   } finally {
     reader.close();
   }
+}
+
+/** The tensors of a file. */
+export function storedTensors(file: string): StoredTensors {
+  const { entries, unread } = headerOf(file);
+  const constants = new Map<string, Constant>();
+  for (const { name, dtype, shape, offset, length } of entries.values()) {
+    constants.set(name, { dtype, shape, source: { kind: "file", file, offset, length } });
+  }
+  return { constants, unread };
 }

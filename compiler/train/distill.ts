@@ -10,19 +10,17 @@ import { type CalibrationDescription, printDescription } from "../calibration/de
 import { openCalibration } from "../calibration/folder.js";
 import { requireCalibrationOf } from "../calibration/same-model.js";
 import { type FileReader, fileReader } from "../file-reader.js";
-import { importModel } from "../import-model.js";
 import { dataFileOf } from "../onnx-export/files.js";
-import { portsOfModel } from "../onnx-export/ports.js";
 import { modelFileOf, publishFolder } from "../onnx-export/publish.js";
 import { packageVersion } from "../version.js";
-import { corrections } from "./adam.js";
 import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
+import { stepNumbers } from "./rate-schedule.js";
 import { requireMemory } from "./require-memory.js";
 import { calibratedStart } from "./start.js";
-import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "./step-graph.js";
+import { STEP_OPTIONS, trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
 
@@ -72,10 +70,6 @@ export interface DistillReport {
 const STEPS = 1000;
 const BATCH = 96;
 const INTERVAL = 120;
-/** Steps until rates are whole, or a tenth of all where that is less. */
-const WARM_UP = 100;
-/** How rates fall: (1 − progress)^.8. */
-const DECAY = 0.8;
 
 /**
  * Trains ternary weights of a full-precision model end to end, so that they predict what it predicts on the way to its own
@@ -106,7 +100,7 @@ async function distillInto(
   reader: FileReader,
 ): Promise<DistillReport> {
   const started = performance.now();
-  const { input, out, steps, batch, seed, pipeline, resume = true, signal } = options;
+  const { input, out, steps, batch, seed, pipeline, resume = true, threads, signal } = options;
   const calibration = await openCalibration(options.calibration);
   const { description } = calibration;
   const { width, height, imageTokens, textTokens } = description;
@@ -125,7 +119,7 @@ async function distillInto(
   const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, drawn);
   // Not begun yet: of a training that this one does not go on with nothing is touched.
   if (!resume) await rm(work.journal, { recursive: true, force: true });
-  const rounding = { reader, resume, threads: options.threads, signal, onNotice: options.onNotice };
+  const rounding = { reader, resume, threads, signal, onNotice: options.onNotice };
   const start =
     options.start === "calibrated"
       ? await calibratedStart(teacher.graph, options.calibration, work.prepared, rounding)
@@ -135,7 +129,7 @@ async function distillInto(
     initial: initialValues(program.trained, reader, start),
     loss: program.loss,
     steps,
-    feeds: async (step) => new Map([...(await inputs(step)), ...numbersOf(step, steps)]),
+    feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, STEP_OPTIONS.adam)]),
     identity: identityOf(description, {
       ...{ batch, seed, steps, logShift: drawn.logShift },
       start: options.start ?? "exact",
@@ -143,18 +137,17 @@ async function distillInto(
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
     reader,
-    threads: options.threads,
+    threads,
     signal,
     onProgress: options.onProgress,
   });
-  await work.begin([STATE_FILE]);
-  work.isWorthKeeping = true;
   const { trained } = program;
-  const ports = portsOfModel(importModel(input), teacher.graph, teacher.batchAxes);
-  const learned = { trained, engine };
-  const written = await writeStudent(work.bundle, teacher.graph, ports, learned, signal).finally(() =>
-    engine.close(),
-  );
+  const write = async () => {
+    await work.begin([STATE_FILE]);
+    work.isWorthKeeping = true;
+    return writeStudent(work.bundle, teacher.graph, teacher.ports, { trained, engine }, signal);
+  };
+  const written = await write().finally(() => engine.close());
   const path = modelFileOf(out);
   return {
     out,
@@ -179,19 +172,6 @@ function identityOf(
 ): string {
   const calibration = createHash("sha256").update(printDescription(description)).digest("hex").slice(0, 12);
   return JSON.stringify({ calibration, ...options, ...STEP_OPTIONS, tritc: packageVersion() });
-}
-
-/** What a step is fed besides the batch. */
-function numbersOf(step: number, steps: number) {
-  const warmUp = Math.min(1, (step + 1) / Math.min(WARM_UP, Math.ceil(steps / 10)));
-  const schedule = warmUp * (1 - step / steps) ** DECAY;
-  const [correction1, correction2] = corrections(step + 1, STEP_OPTIONS.adam);
-  const number = (value: number) => ({ dtype: "f32" as const, shape: [], data: Float32Array.of(value) });
-  return new Map([
-    [STEP_INPUTS.schedule, number(schedule)],
-    [STEP_INPUTS.correction1, number(correction1)],
-    [STEP_INPUTS.correction2, number(correction2)],
-  ]);
 }
 
 /** The mean of ln(σ/(1 − σ)) over the schedule of a picture: what its shift adds to an even one's, whose mean is 0. */

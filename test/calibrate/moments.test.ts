@@ -102,8 +102,12 @@ describe("moments", () => {
     const moments = await (await openCalibration(at("damaged"))).moments();
     await expect(moments.at(-1)?.read()).rejects.toMatchObject({ code: "TRITC_E_CALIBRATION" });
     writeFileSync(path, bytes.subarray(0, -4));
-    await expect(openMoments(at("damaged"))).rejects.toMatchObject({ code: "TRITC_E_SAFETENSORS" });
+    expect(() => openMoments(at("damaged"))).toThrow(
+      expect.objectContaining({ code: "TRITC_E_SAFETENSORS" }),
+    );
     copyFileSync(at("whole", "part-000000.safetensors"), path);
-    await expect(openMoments(at("damaged"))).rejects.toMatchObject({ code: "TRITC_E_CALIBRATION" });
+    expect(() => openMoments(at("damaged"))).toThrow(
+      expect.objectContaining({ code: "TRITC_E_CALIBRATION" }),
+    );
   });
 });

@@ -6,6 +6,7 @@ import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js"
 import { momentsOf } from "../../compiler/train/adam.js";
 import { bindSizes } from "../../compiler/train/bind-sizes.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
+import { stepNumbers } from "../../compiler/train/rate-schedule.js";
 import { requireMemory } from "../../compiler/train/require-memory.js";
 import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "../../compiler/train/step-graph.js";
 import type { Trained } from "../../compiler/train/student.js";
@@ -181,6 +182,22 @@ describe("a training step", () => {
         expect(moved[i]).toBeCloseTo((before[i] ?? 0) - (rate * g) / (Math.abs(g) + epsilon), 7);
       }
     }
+  });
+
+  it("is fed rates that warm up and fall, and the corrections of its moments", () => {
+    const fed = (at: number, steps: number) => {
+      const numbers = stepNumbers(at, steps, options.adam);
+      return Object.values(STEP_INPUTS).map((id) => Number(numbers.get(id)?.data[0]));
+    };
+    expect(fed(0, 1000)[0]).toBeCloseTo(0.01, 6);
+    expect(fed(99, 1000)[0]).toBeCloseTo(0.901 ** 0.8, 6);
+    expect(fed(999, 1000)[0]).toBeCloseTo(0.001 ** 0.8, 6);
+    expect([0, 1, 2].map((at) => fed(at, 20)[0])).toEqual(
+      [0.5, 0.95 ** 0.8, 0.9 ** 0.8].map((rate) => expect.closeTo(rate, 6)),
+    );
+    expect(fed(1, 20).slice(1)).toEqual(
+      [1 / (1 - beta1 ** 2), 1 / (1 - beta2 ** 2)].map((c) => expect.closeTo(c, 4)),
+    );
   });
 
   it("is refused where its state does not fit", () => {
