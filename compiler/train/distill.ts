@@ -15,12 +15,13 @@ import { modelFileOf, publishFolder } from "../onnx-export/publish.js";
 import { packageVersion } from "../version.js";
 import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
+import { STEP_OPTIONS } from "./descend.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
 import { stepNumbers } from "./rate-schedule.js";
 import { requireMemory } from "./require-memory.js";
 import { calibratedStart } from "./start.js";
-import { STEP_OPTIONS, trainingStep } from "./step-graph.js";
+import { trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
 

@@ -1,7 +1,7 @@
 import type { ValueId } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { type AdamOptions, corrections } from "./adam.js";
-import { STEP_INPUTS } from "./step-graph.js";
+import { STEP_INPUTS } from "./descend.js";
 
 /** Steps until rates are whole, or a tenth of all where that is less. */
 const WARM_UP = 100;

@@ -31,7 +31,7 @@ export interface Effective {
 }
 
 /** The parameter itself, or s·clip(round(u), −1, 1). */
-export function effective(b: Builder, parameter: Parameter): Effective {
+function effective(b: Builder, parameter: Parameter): Effective {
   if (!parameter.ternary) return { parameter, value: `${parameter.id}.value` };
   const rounded = b.unary("round", `${parameter.id}.latent`);
   const codes = b.binary("min", b.binary("max", rounded, -1), 1);
@@ -62,12 +62,21 @@ function scalesOf(b: Builder, parameter: Parameter): ValueId {
   return b.reshape(scaleId(parameter), [rows, 1]);
 }
 
+/** A copy of a teacher's graph that computes with what is trained. */
+export interface Student {
+  readonly weights: readonly Effective[];
+  /** What a value of the teacher's is in the student. */
+  value(id: ValueId): ValueId;
+}
+
+export function studentOf(b: Builder, teacher: Graph, parameters: readonly Parameter[]): Student {
+  const weights = new Map(parameters.map((parameter) => [parameter.id, effective(b, parameter)]));
+  const value = copyNodes(b, teacher, (id) => weights.get(id)?.value ?? id);
+  return { weights: [...weights.values()], value };
+}
+
 /** Adds a graph's nodes once more, on other operands; gives what each of its values is there. */
-export function copyNodes(
-  b: Builder,
-  graph: Graph,
-  operand: (id: ValueId) => ValueId,
-): (id: ValueId) => ValueId {
+function copyNodes(b: Builder, graph: Graph, operand: (id: ValueId) => ValueId): (id: ValueId) => ValueId {
   const copies = new Map<ValueId, ValueId>();
   const now = (id: ValueId) => copies.get(id) ?? operand(id);
   for (const node of graph.nodes) {

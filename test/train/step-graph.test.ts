@@ -5,10 +5,12 @@ import { importModel } from "../../compiler/import-model.js";
 import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
 import { momentsOf } from "../../compiler/train/adam.js";
 import { bindSizes } from "../../compiler/train/bind-sizes.js";
+import { STEP_INPUTS, STEP_OPTIONS } from "../../compiler/train/descend.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
+import { targetOf, towardsTargets } from "../../compiler/train/loss.js";
 import { stepNumbers } from "../../compiler/train/rate-schedule.js";
 import { requireMemory } from "../../compiler/train/require-memory.js";
-import { STEP_INPUTS, STEP_OPTIONS, trainingStep } from "../../compiler/train/step-graph.js";
+import { trainingStep } from "../../compiler/train/step-graph.js";
 import type { Trained } from "../../compiler/train/student.js";
 import { constantReader } from "../../ir/constant/read.js";
 import { type Graph, shapeOf, type ValueId } from "../../ir/graph/graph.js";
@@ -208,6 +210,26 @@ describe("a training step", () => {
     expect(() => requireMemory(step.trained, bytes - 1)).toThrow(
       expect.objectContaining({ code: "TRITC_E_MEMORY" }),
     );
+  });
+
+  it("learns from results that it is fed, without a teacher", () => {
+    const fed = trainingStep(teacher, options, towardsTargets(teacher));
+    const { value, weight } = targetOf(velocity);
+    const feeds = new Map([
+      ...batch,
+      ...state,
+      ...Object.values(STEP_INPUTS).map((id) => [id, scalar(1)] as const),
+      [value, { dtype: "f32", shape: shapeOf(teacher, velocity).map(Number), data: target } as const],
+      [weight, scalar(3)],
+    ]);
+    expect(() => verifyGraph(fed.graph)).not.toThrow();
+    const found = interpret(fed.graph, feeds, { reader, precision: "f64" });
+    for (const id of ["loss", "norm"] as const) {
+      const whole = numbersOf(after.get(step[id]))[0] ?? 0;
+      expect(numbersOf(found.get(fed[id]))[0]).toBeCloseTo(3 * whole, 8);
+    }
+    const embeddings = ({ nodes }: Graph) => nodes.filter(({ op }) => op === "timestep-embedding").length;
+    expect(embeddings(fed.graph)).toBe(embeddings(step.graph) / 2);
   });
 
   it("clips the gradient of all parameters together", () => {
