@@ -12,6 +12,7 @@ const SHARED = [
   "calibrate/*",
   "cli/{output,run,run-defaults,sample,units}",
   "codegen/*",
+  "compare/*",
   "compile/*",
   "cuda/!(compile|emulator)",
   "diffusers/*",

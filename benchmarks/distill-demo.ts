@@ -13,6 +13,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { calibrate } from "../compiler/calibrate/calibrate.js";
 import { Terminal } from "../compiler/cli/terminal.js";
+import { psnr } from "../compiler/compare/psnr.js";
+import { ssim } from "../compiler/compare/ssim.js";
 import { compileModel } from "../compiler/compile.js";
 import { exportOnnx } from "../compiler/onnx-export/index.js";
 import { distill } from "../compiler/train/distill.js";
@@ -106,37 +108,33 @@ const forms: Readonly<Record<string, () => Promise<Painter>>> = {
 };
 const records = await readPrompts(join(PIPELINE, "eval", "prompts.jsonl"));
 const scores: Record<string, ScoreSummary> = {};
-const psnr: Record<string, number> = {};
+/** Means over all pictures, of which equal ones count as 99 dB. */
+const pictures: Record<string, { psnr: number; ssim: number }> = {};
 const reference: Picture[] = [];
 for (const [form, open] of Object.entries(forms)) {
   const started = performance.now();
   const progress = terminal.progress(`scoring ${form}`, "pictures");
-  let ratios = 0;
+  const sums = { psnr: 0, ssim: 0 };
   scores[form] = await scorePainter(await open(), records, {
     seed: 0,
     onPicture(i, picture) {
       progress.update(i + 1, records.length);
       if (form === "full") reference.push(picture);
-      ratios += psnrOf(picture, reference[i] ?? picture);
+      sums.psnr += Math.min(99, psnr(picture, reference[i] ?? picture));
+      sums.ssim += ssim(picture, reference[i] ?? picture);
     },
   });
   progress.stop();
-  psnr[form] = ratios / records.length;
+  pictures[form] = { psnr: sums.psnr / records.length, ssim: sums.ssim / records.length };
   seconds[`score ${form}`] = Math.round((performance.now() - started) / 1000);
   console.log(row(form, scores[form]));
 }
 await rm(at("absmean"), { recursive: true });
 await rm(at("exact"), { recursive: true });
 const overall = Object.fromEntries(Object.entries(scores).map(([form, score]) => [form, score.overall]));
-console.log(JSON.stringify({ ...overall, psnr, seconds }));
+console.log(JSON.stringify({ ...overall, pictures, seconds }));
 
 function row(form: string, { tags, overall: mean }: ScoreSummary): string {
   const numbers = TAGS.map((tag) => `${tag} ${(tags[tag] ?? Number.NaN).toFixed(2)}`);
   return `${form.padEnd(9)} ${numbers.join("  ")}  overall ${mean.toFixed(3)}`;
-}
-
-/** Peak signal-to-noise ratio of 8-bit pictures in dB, at most 99. */
-function psnrOf(a: Picture, b: Picture): number {
-  const squares = a.rgb.reduce((sum, value, i) => sum + (value - (b.rgb[i] ?? 0)) ** 2, 0);
-  return squares === 0 ? 99 : Math.min(99, 10 * Math.log10(255 ** 2 / (squares / a.rgb.length)));
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TritcError } from "../../../ir/errors.js";
 import type { GeneratedPicture } from "../../../runtime/node/generate.js";
-import type { Picture } from "../../../runtime/node/picture.js";
+import { psnr } from "../../compare/psnr.js";
 import { removeOnExit } from "../../temporary.js";
 import { isBundle } from "../is-bundle.js";
 import { Output } from "../output.js";
@@ -51,7 +51,10 @@ export async function compareModels(
   );
   const png = encodePng(grid, { Software: "tritc", prompts: prompts.join("\n") });
   await output.write([png]);
-  const results = prompts.map((prompt, i) => ({ prompt, psnr: psnr(left[i], right[i]) }));
+  const results = prompts.flatMap((prompt, i) => {
+    const [a, b] = [left[i], right[i]];
+    return a === undefined || b === undefined ? [] : [{ prompt, psnr: psnr(a, b) }];
+  });
   const mean = results.reduce((sum, r) => sum + Math.min(r.psnr, 99), 0) / results.length;
   const rows = results.map((r) => [Number.isFinite(r.psnr) ? `${r.psnr.toFixed(1)} dB` : "equal", r.prompt]);
   output.result(
@@ -129,13 +132,6 @@ async function drawAll(
     progress.stop();
     await generator.close();
   }
-}
-
-/** Peak signal-to-noise ratio of 8-bit pictures in dB; Infinity where they are equal. */
-function psnr(a: Picture | undefined, b: Picture | undefined): number {
-  if (a === undefined || b === undefined) return Number.NaN;
-  const squares = a.rgb.reduce((sum, v, i) => sum + (v - (b.rgb[i] ?? 0)) ** 2, 0);
-  return 10 * Math.log10(255 ** 2 / (squares / a.rgb.length));
 }
 
 function notABundle(path: string): TritcError {
