@@ -87,12 +87,10 @@ const compiled = { target: "cpu", pipeline: PIPELINE, resolutions: [{ width: 64,
 const bundle = await once("bundle", (out) =>
   compileModel({ ...compiled, input: distilled, out, ternarize: "exact", activations: "int8" }),
 );
-/** Stage 1 in the kernels' floats, which an export would not have. */
 const calibrated = await once("calibrated", async (out) => {
   const moments = { input: PIPELINE, out: at("moments"), prompts: prompts.slice(0, MOMENT_PROMPTS), threads };
   await calibrate({ ...moments, batch: 32, steps: MOMENT_STEPS, moments: true });
-  const rounded = { ternarize: "calibrated", calibration: moments.out, activations: "f32" } as const;
-  await compileModel({ ...compiled, ...rounded, input: PIPELINE, out });
+  await exportOnnx({ input: PIPELINE, out, ternarize: "calibrated", calibration: moments.out, threads });
 });
 const plain = (method: "absmean" | "exact") =>
   once(method, (out) => exportOnnx({ input: PIPELINE, out, ternarize: method }));
@@ -102,7 +100,7 @@ const forms: Readonly<Record<string, () => Promise<Painter>>> = {
   full: () => ortPainter(join(PIPELINE, "transformer"), painting),
   absmean: async () => ortPainter(await plain("absmean"), painting),
   exact: async () => ortPainter(await plain("exact"), painting),
-  calibrated: () => bundlePainter(calibrated, painting),
+  calibrated: () => ortPainter(calibrated, painting),
   endToEnd: () => ortPainter(distilled, painting),
   kernels: () => bundlePainter(bundle, painting),
 };

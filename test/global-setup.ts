@@ -13,6 +13,8 @@ declare module "vitest" {
 
 /** Runs once before all test files; what it returns runs after them. */
 export async function setup(project: TestProject): Promise<() => void> {
+  // Else ONNX Runtime reports to its makers that these tests run.
+  process.env.ORT_DISABLE_TELEMETRY = "1";
   await unpackModels(join(import.meta.dirname, "models"));
   const folder = mkdtempSync(join(tmpdir(), "tritc-run-"));
   project.provide("runFolder", folder);

@@ -5,6 +5,8 @@ import { wordType } from "../../ir/constant/words.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
+import type { WorkFolder } from "../bundle/work-folder.js";
+import { calibratedModel, checkCalibrated } from "../gptq/calibrated.js";
 import type { Ternarize } from "../pass.js";
 import { packageVersion } from "../version.js";
 import { usage } from "./errors.js";
@@ -24,12 +26,21 @@ export interface ExportOptions {
   /** `dequantized` if absent. */
   readonly weights?: WeightForm;
   /** How a model's block weights become ternary: `exact` if absent. Those of a bundle are ternary already. */
-  readonly ternarize?: Ternarize;
+  readonly ternarize?: Ternarize | "calibrated";
+  /** A folder that `calibrate` wrote with moments; needed for `calibrated` alone. */
+  readonly calibration?: string | undefined;
   /** Element type of dequantized weights; that of the source's block weights if absent, f32 for bundles. */
   readonly type?: WeightType;
   /** 21, or 25 for 2-bit weights, if absent. */
   readonly opset?: number;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Of calibrating; all processors if absent. */
+  readonly threads?: number | undefined;
+  /** Remarks for people. */
+  readonly onNotice?: (text: string) => void;
+  /** Rows of weights that are calibrated, then tensors that are written. */
+  readonly onProgress?:
+    | ((phase: "calibrating" | "exporting", done: number, total: number) => void)
+    | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -51,7 +62,7 @@ export interface ExportReport {
 /**
  * Writes a model with ternary weights as ONNX, in standard operators, for other runtimes. Memory stays bounded: weights
  * stream from the source. Nothing is left at `out` unless all of it succeeds.
- * Throws TRITC_E_USAGE, TRITC_E_OUT, TRITC_E_OUT_EXISTS, TRITC_E_NOT_FLUX, TritcErrors of the importer, the passes and the bundle reader,
+ * Throws TRITC_E_USAGE, TRITC_E_OUT, TRITC_E_OUT_EXISTS, TRITC_E_NOT_FLUX, those of `calibratedModel`, TritcErrors of the importer, the passes and the bundle reader,
  * TRITC_E_UNSUPPORTED_OP, TRITC_E_WEIGHT_NOT_FINITE, TRITC_E_EXPORT_OVERFLOW and TRITC_E_SYSTEM.
  */
 export async function exportOnnx(options: ExportOptions): Promise<ExportReport> {
@@ -66,28 +77,35 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportReport> 
       "leave one of them out",
     );
   }
+  const { ternarize = "exact", calibration, signal, onNotice } = options;
+  checkCalibrated({ ternarize, calibration });
   await checkExportPath(out);
-  return publishExport(out, (folder, name) => exportInto(join(folder, name), options, { form, opset }));
+  const keep = calibration === undefined ? [] : [modelFileOf(out)];
+  return publishExport(out, { keep, signal, onNotice }, (work, name) =>
+    exportInto(work, name, options, { form, opset }),
+  );
 }
 
 async function exportInto(
-  file: string,
+  work: WorkFolder,
+  name: string,
   options: ExportOptions,
   { form, opset }: { readonly form: WeightForm; readonly opset: number },
 ): Promise<ExportReport> {
   const started = performance.now();
-  const { input, out, signal } = options;
+  const { input, out, calibration, signal } = options;
   const source = await readSource(options);
   try {
-    const { graph, reader, ports } = source;
+    const { reader, ports } = source;
+    const graph = calibration === undefined ? source.graph : await calibrated(source, calibration);
     const type = options.type ?? sourceType(graph);
     const onnx = writeGraph(graph, { form, type, reader, ...ports });
     await setImmediate();
     signal?.throwIfAborted();
     const written: WrittenModel = await writeModelFiles(
-      file,
+      join(work.bundle, name),
       { name: graph.name, opset, producerVersion: packageVersion(), graph: onnx },
-      { signal, onProgress: options.onProgress },
+      { signal, onProgress: (done, total) => options.onProgress?.("exporting", done, total) },
     );
     const path = modelFileOf(out);
     const data = { path: dataFileOf(path), bytes: written.dataBytes };
@@ -117,6 +135,19 @@ async function exportInto(
       `--ternarize ${ternarize} with a bundle`,
       "leave --ternarize out, or export the model that the bundle was compiled from",
     );
+  }
+
+  async function calibrated({ graph, reader }: ExportSource, folder: string): Promise<Graph> {
+    const model = await calibratedModel(graph, folder, work.prepared);
+    const { threads, onNotice, onProgress } = options;
+    await model.prepare({
+      ...{ reader, signal, threads, resume: true, onNotice },
+      onKept: () => {
+        work.isWorthKeeping = true;
+      },
+      onProgress: (done, total) => onProgress?.("calibrating", done, total),
+    });
+    return model.graph;
   }
 }
 

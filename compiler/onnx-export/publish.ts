@@ -38,17 +38,19 @@ export async function checkExportPath(out: string): Promise<void> {
 }
 
 /**
- * Makes an export appear at `out` all at once. `write` fills a temporary folder with `name` and perhaps its data file,
- * which are moved to their place when they are complete; on any failure nothing is left, and what was there stays.
+ * Makes an export appear at `out` all at once. `write` fills the bundle of a work folder with `name` and perhaps its data file,
+ * which are moved to their place when they are complete; on any failure nothing is left, and what was there stays. A folder's
+ * export that was stopped may leave what `write` prepared, as `writeFolder` says.
  */
 export async function publishExport<T>(
   out: string,
-  write: (folder: string, name: string) => Promise<T>,
+  options: Omit<StagingOptions, "look">,
+  write: (work: WorkFolder, name: string) => Promise<T>,
 ): Promise<T> {
   if (!isFilePath(out))
-    return publishFolder(out, {}, async (work) => {
+    return publishFolder(out, options, async (work) => {
       await work.begin([]);
-      return write(work.bundle, MODEL_FILE);
+      return write(work, MODEL_FILE);
     });
   await refuseNested(resolve(out));
   const target = await physicalPath(resolve(out));
@@ -56,7 +58,7 @@ export async function publishExport<T>(
   try {
     work = await WorkFolder.open(target);
     await work.begin([]);
-    const result = await write(work.bundle, basename(target));
+    const result = await write(work, basename(target));
     await checkExportPath(out);
     await moveOut(work.bundle, target);
     await syncFolder(dirname(target));

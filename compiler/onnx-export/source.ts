@@ -19,8 +19,8 @@ export interface ExportSource {
   readonly ports: Ports;
 }
 
-/** A model's graph, recognized and with ternary block weights, before anything is fused. */
-export function readModelSource(input: string, name: string, method: Ternarize): ExportSource {
+/** A model's graph, recognized and with ternary block weights, before anything is fused; `calibrated`: with those still to be made. */
+export function readModelSource(input: string, name: string, method: Ternarize | "calibrated"): ExportSource {
   const reader = fileReader();
   try {
     const imported = { ...importModel(input), name };
@@ -28,7 +28,7 @@ export function readModelSource(input: string, name: string, method: Ternarize):
     const recognized = found.graph;
     if (method !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
     const options = {
-      ternarize: method,
+      ternarize: method === "calibrated" ? "none" : method,
       activations: "f32",
       bindings: {},
       sizes: {},

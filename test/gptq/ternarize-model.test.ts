@@ -94,6 +94,25 @@ function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 describe("calibrated ternary weights", () => {
+  it("are exported as they are compiled", async () => {
+    const command = ["export-onnx", at("pipeline"), "-o", at("exported"), "--ternarize", "calibrated"];
+    const more = ["--calibration", at("calibration"), "--weights", "4bit", "--quiet"];
+    const { code, stderr } = await cli([...command, ...more]);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const model = await calibratedModel(graph, at("calibration"), at("for-export"));
+    await model.prepare({ reader, threads: 0, resume: true });
+    const expected = [...parametersOf(model.graph)].map(([role, [codes = [], scales = [], bias]]) => {
+      return [role, [roundedWeights(Int8Array.from(codes), scales), bias]] as const;
+    });
+    expect(expected.length).toBeGreaterThan(20);
+    expect(parametersOf(recognize(importModel(at("exported")), reader))).toEqual(new Map(expected));
+    expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);
+    const alone = await cli(command);
+    expect(alone.code).toBe(2);
+    expect(alone.stderr).toContain("TRITC_E_CALIBRATION");
+  });
+
   it("are those of GPTQ with what the interpreter says that layers read, and lose less than exact ones", async () => {
     const model = await calibratedModel(graph, at("calibration"), at("prepared"));
     const report = await model.prepare({ reader, threads: 2, resume: true });

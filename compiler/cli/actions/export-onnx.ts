@@ -10,7 +10,8 @@ import { Terminal, table } from "../terminal.js";
 export interface ExportOnnxOptions extends CommonOptions {
   readonly out: string;
   readonly weights: WeightForm;
-  readonly ternarize?: Ternarize;
+  readonly ternarize?: Ternarize | "calibrated";
+  readonly calibration?: string;
   readonly type?: WeightType;
   readonly opset?: number;
 }
@@ -18,20 +19,27 @@ export interface ExportOnnxOptions extends CommonOptions {
 export async function exportModel(input: string, options: ExportOnnxOptions): Promise<void> {
   const terminal = new Terminal(options);
   checkFolderPath(options.out);
-  const { io, out, weights, ternarize, type, opset } = options;
+  const { io, out, weights, ternarize, calibration, type, opset } = options;
   const signal = io.interruptSignal();
   const { exportOnnx } = await loaded(import("../../onnx-export/index.js"), options);
-  const progress = terminal.progress("exporting", "tensors");
+  const calibrating = terminal.progress("calibrating", "rows");
+  const exporting = terminal.progress("exporting", "tensors");
   const report = await exportOnnx({
     input,
     out,
     weights,
     ...(ternarize === undefined ? {} : { ternarize }),
+    calibration,
     ...(type === undefined ? {} : { type }),
     ...(opset === undefined ? {} : { opset }),
-    onProgress: progress.update,
+    onNotice: (text) => terminal.note(text),
+    onProgress: (phase, done, total) =>
+      (phase === "calibrating" ? calibrating : exporting).update(done, total),
     signal,
-  }).finally(() => progress.stop());
+  }).finally(() => {
+    calibrating.stop();
+    exporting.stop();
+  });
   terminal.summary(report, table(rowsOf(report)));
 }
 

@@ -22,8 +22,9 @@ export function addExportOnnx(program: Command): void {
       new Option(
         "--ternarize <method>",
         "how a model's block weights become ternary; default: exact",
-      ).choices(["exact", "absmean", "none"]),
+      ).choices(["exact", "absmean", "calibrated", "none"]),
     )
+    .option("--calibration <folder>", "for --ternarize calibrated: what `tritc calibrate --moments` wrote")
     .addOption(
       new Option(
         "--type <type>",
