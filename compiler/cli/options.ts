@@ -4,6 +4,7 @@ import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Resolution } from "../resolutions.js";
 import type { CliIo } from "./io.js";
+import { shard } from "./shard.js";
 import type { OutputOptions } from "./terminal.js";
 
 /** What every command's action receives besides its own options. */
@@ -91,27 +92,12 @@ export function promptWeightsOption(byDefault: string): Option {
   ).choices(["keep", "stream"]);
 }
 
-/** A share of the prompts of a file, so that several machines draw them all. */
-export interface Shard {
-  /** From 1 on. */
-  readonly index: number;
-  readonly count: number;
-}
-
-/** Which prompts this process takes: `--shard 2/8` of eight. */
-export function shardOption(): Option {
+/** What this process does of work that several share: `--shard 2/8` of eight, `auto` as a scheduler says. */
+export function shardOption(what = "draw the i-th of n shares of the prompts"): Option {
   return new Option(
     "--shard <i/n>",
-    "draw the i-th of n shares of the prompts, such as 2/8; default: all",
-  ).argParser(shard);
-}
-
-/** Parses `2/8`. */
-export function shard(text: string): Shard {
-  const [, index, count] = /^([1-9]\d{0,8})\/([1-9]\d{0,8})$/.exec(text)?.map(Number) ?? [];
-  if (index === undefined || count === undefined || index > count)
-    throw new InvalidArgumentError("Expected <i>/<n> with i from 1 to n, such as 2/8.");
-  return { index, count };
+    `${what}, such as 2/8; auto: as Slurm's array or Kubernetes' indexed Job says; default: all`,
+  ).argParser((text) => shard(text));
 }
 
 /** Adapters to merge into a model's weights: `--lora`, as often as wanted. */

@@ -9,11 +9,11 @@ import type { PromptEntry } from "../../prompt-sets/prompt-set.js";
 import { formatDuration, formatQuantity } from "../../units.js";
 import { type DrawnPicture, drawPictures, remark } from "../draw-pictures.js";
 import { checkSeeds } from "../jobs.js";
-import type { Shard } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { readPromptSet } from "../prompts.js";
 import { findDrawn, planSet } from "../sample-set.js";
 import type { SamplingOptions } from "../sampling-options.js";
+import type { Shard } from "../shard.js";
 import { Terminal } from "../terminal.js";
 
 export interface SampleOptions extends SamplingOptions {

@@ -5,7 +5,7 @@ import { loaded } from "../loaded.js";
 import {
   finiteNumber,
   resolution,
-  shard,
+  shardOption,
   textLengthOption,
   wholeFromOne,
   wholeNumber,
@@ -57,11 +57,7 @@ export function addCalibrate(program: Command): void {
       ),
     )
     .option("--moments", "also sum up what the blocks' linear layers read: mean and second moment of each")
-    .addOption(
-      new Option("--shard <i/n>", "draw only the i-th of n shares, such as 2/8; default: all").argParser(
-        shard,
-      ),
-    )
+    .addOption(shardOption("draw only the i-th of n shares"))
     .addOption(several("--merge <folder...>", "instead of drawing, put the folders of all shards together"))
     .addOption(
       new Option("--threads <n>", "threads of ONNX Runtime; default: all cores").argParser(
