@@ -28,6 +28,8 @@ export interface ModelFamily {
   describe(graph: Graph): Described;
   /** Whether a linear of this role lies in a block, and so becomes ternary. */
   isBlockRole(role: string | null): boolean;
+  /** What the roles of each block's linears begin with, before a dot, in the order in which blocks are evaluated. */
+  blocks(model: ModelDescription): readonly string[];
   /** Whether a Diffusers `config.json` is that of a transformer of this family. */
   ownsConfig(file: string): boolean;
   /**

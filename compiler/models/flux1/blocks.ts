@@ -1,4 +1,5 @@
 import type { Node, NodeOf, ValueId } from "../../../ir/graph/graph.js";
+import type { ModelDescription } from "../../../ir/models/index.js";
 import { isKnown } from "../../recognize/known-ops.js";
 import type { Unrecognized } from "../family.js";
 import type { FluxWalk, Linear } from "./walk.js";
@@ -62,6 +63,12 @@ export type Roles = Map<ValueId, string>;
 /** Whether a linear of this role is in a double or single block, and so becomes ternary. */
 export function isBlockRole(role: string | null): boolean {
   return role !== null && /^(double|single)\./.test(role);
+}
+
+/** What the roles of each block's linears begin with. */
+export function blockNames({ doubleBlocks, singleBlocks }: ModelDescription): readonly string[] {
+  const names = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}.${i}`);
+  return [...names("double", doubleBlocks), ...names("single", singleBlocks)];
 }
 
 /** Gives every linear around the attentions its role. The two kinds of blocks count separately. */

@@ -1,6 +1,6 @@
 import type { ModelFamily } from "../family.js";
 import { ModuleNames } from "./adapter-names.js";
-import { isBlockRole } from "./blocks.js";
+import { blockNames, isBlockRole } from "./blocks.js";
 import { buildFlux1 } from "./checkpoint.js";
 import { isFluxConfig } from "./config.js";
 import { describeFlux1 } from "./describe.js";
@@ -11,6 +11,7 @@ export const flux1: ModelFamily = {
   name: "flux1",
   describe: describeFlux1,
   isBlockRole,
+  blocks: blockNames,
   ownsConfig: isFluxConfig,
   build: buildFlux1,
   adapters: {
