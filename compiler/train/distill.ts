@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { checkWhole } from "../../ir/bounds.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import { familyOf, type LatentGeometry } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { dynamicShift } from "../../runtime/scheduler.js";
@@ -18,9 +19,10 @@ import { bindSizes } from "./bind-sizes.js";
 import { STEP_OPTIONS } from "./descend.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
+import { modelStart } from "./model-start.js";
 import { stepNumbers } from "./rate-schedule.js";
 import { requireMemory } from "./require-memory.js";
-import { calibratedStart } from "./start.js";
+import { calibratedStart, EXACT_START, type Start } from "./start.js";
 import { trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
@@ -32,8 +34,11 @@ export interface DistillOptions {
   readonly calibration: string;
   /** A folder for `model.onnx` and `model.onnx_data`. */
   readonly out: string;
-  /** What the ternary weights are before the first step; exact if absent, calibrated takes a calibration with moments. */
-  readonly start?: "exact" | "calibrated" | undefined;
+  /**
+   * What the student is before the first step: `exact`, if absent; `calibrated`, which takes a calibration with moments; or the path
+   * of a model whose blocks are ternary already.
+   */
+  readonly start?: string | undefined;
   /** 1,000 if absent. */
   readonly steps?: number | undefined;
   /** Samples of a step; 96 if absent. */
@@ -120,11 +125,7 @@ async function distillInto(
   const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, drawn);
   // Not begun yet: of a training that this one does not go on with nothing is touched.
   if (!resume) await rm(work.journal, { recursive: true, force: true });
-  const rounding = { reader, resume, threads, signal, onNotice: options.onNotice };
-  const start =
-    options.start === "calibrated"
-      ? await calibratedStart(teacher.graph, options.calibration, work.prepared, rounding)
-      : undefined;
+  const start = await startOf(teacher.graph, work.prepared, options, reader);
   const { engine, losses } = await train({
     program,
     initial: initialValues(program.trained, reader, start),
@@ -133,7 +134,7 @@ async function distillInto(
     feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, STEP_OPTIONS.adam)]),
     identity: identityOf(description, {
       ...{ batch, seed, steps, logShift: drawn.logShift },
-      start: options.start ?? "exact",
+      start: start.identity,
     }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
@@ -164,6 +165,17 @@ async function distillInto(
     losses,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+function startOf(
+  teacher: Graph,
+  prepared: string,
+  { start = "exact", calibration, resume = true, threads, signal, onNotice }: DistillOptions,
+  reader: FileReader,
+): Promise<Start> | Start {
+  if (start === "exact") return EXACT_START;
+  if (start !== "calibrated") return modelStart(teacher, start, { reader, signal });
+  return calibratedStart(teacher, calibration, prepared, { reader, resume, threads, signal, onNotice });
 }
 
 /** What the result of a training depends on, short enough to be shown. */

@@ -3,18 +3,18 @@ import { constantReader } from "../../ir/constant/read.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { momentsOf } from "./adam.js";
-import { intoCell, type Start } from "./start.js";
+import { EXACT_START, intoCell, type Start } from "./start.js";
 import type { Trained } from "./student.js";
 
 /**
  * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;
- * all else as in the teacher, and Adam's moments 0. With a start, scales and biases are that one's, and weights are moved into
- * the cells of its codes.
+ * all else as in the teacher, and Adam's moments 0. With a start, scales and all else are that one's, and weights are moved
+ * into the cells of its codes.
  */
 export function initialValues(
   trained: readonly Trained[],
   reader: ByteReader,
-  start: Start = { weights: new Map(), biases: new Map() },
+  start: Start = EXACT_START,
 ): (id: ValueId) => Tensor {
   const read = constantReader(reader, {});
   const byId = new Map(trained.map((value) => [value.id, value]));
@@ -25,7 +25,7 @@ export function initialValues(
     const value = byId.get(id);
     if (value === undefined) throw new Error(`${id} is no state of training`);
     const { kind, parameter } = value;
-    if (kind === "plain") return single(read(start.biases.get(parameter.id) ?? parameter.constant));
+    if (kind === "plain") return single(read(start.plain.get(parameter.id) ?? parameter.constant));
     const known = start.weights.get(parameter.id);
     const scales = single(read(known?.scales ?? scalesOf(parameter.constant)));
     if (kind === "scale") return scales;

@@ -1,11 +1,14 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { isFloat } from "../../ir/dtype.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
+import { roleOf } from "../../ir/models/index.js";
 import { isBlockRole } from "../models/index.js";
 
 /** A constant of a model that training changes. */
 export interface Parameter {
   readonly id: ValueId;
+  /** What it is in the model, whatever files call it: `double.0.img.q.bias`, `double.0.img.q.rms-norm.weight`. */
+  readonly role: string;
   readonly constant: Constant;
   /** Whether it becomes s·t with t in {-1, 0, 1} and one s for each row: the weights of the blocks' linears. */
   readonly ternary: boolean;
@@ -13,27 +16,45 @@ export interface Parameter {
 
 /** Weights and biases of linears, and what norms multiply and add, each once, in the order in which they are met. */
 export function parametersOf(graph: Graph): readonly Parameter[] {
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((id) => [id, node] as const)));
   const found = new Map<ValueId, Parameter>();
   for (const node of graph.nodes) {
-    for (const index of trainedOperands(node)) {
+    for (const [index, name] of trainedOperands(node)) {
       const id = node.inputs[index];
       const constant = typeof id === "string" ? graph.constants.get(id) : undefined;
       if (typeof id !== "string" || constant === undefined || !isFloat(constant.dtype)) continue;
       const ternary = node.op === "linear" && index === 1 && isBlockRole(node.attrs.role);
-      found.set(id, { id, constant, ternary: ternary || found.get(id)?.ternary === true });
+      const before = found.get(id);
+      const role = before?.role ?? `${placeOf(graph, producers, node.outputs[0] ?? "")}.${name}`;
+      found.set(id, { id, role, constant, ternary: ternary || before?.ternary === true });
     }
   }
   return [...found.values()];
 }
 
-function trainedOperands({ op }: Node): readonly number[] {
+function trainedOperands({ op }: Node): readonly (readonly [index: number, name: string])[] {
   switch (op) {
     case "linear":
     case "layer-norm":
-      return [1, 2];
+      return [
+        [1, "weight"],
+        [2, "bias"],
+      ];
     case "rms-norm":
-      return [1];
+      return [[1, "weight"]];
     default:
       return [];
+  }
+}
+
+/** Where a value is in a model: the next linear or input before it, and the operations from there on. */
+function placeOf(graph: Graph, producers: ReadonlyMap<ValueId, Node>, value: ValueId): string {
+  const since: string[] = [];
+  for (let id = value; ; ) {
+    const node = producers.get(id);
+    if (node === undefined) return [roleOf(graph.model, id) ?? id, ...since].join(".");
+    if (node.op === "linear" && node.attrs.role !== null) return [node.attrs.role, ...since].join(".");
+    since.unshift(node.op === "part" ? `part-${node.attrs.start}` : node.op);
+    id = node.inputs[0] ?? "";
   }
 }

@@ -1,12 +1,18 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { calibratedModel, type PrepareOptions } from "../gptq/calibrated.js";
+import type { TernaryWeight } from "./ternary-weight.js";
 
-/** Where training starts from, by the teacher's weights and biases; at the teacher's own for those that are not in it. */
+/** Where training starts from, by the teacher's parameters; at the teacher's own for those that are not in it. */
 export interface Start {
-  readonly weights: ReadonlyMap<ValueId, { readonly codes: Constant; readonly scales: Constant }>;
-  readonly biases: ReadonlyMap<ValueId, Constant>;
+  readonly weights: ReadonlyMap<ValueId, TernaryWeight>;
+  readonly plain: ReadonlyMap<ValueId, Constant>;
+  /** What says which start it is. */
+  readonly identity: string;
 }
+
+/** Every row of the teacher's weights by itself, all else the teacher's own. */
+export const EXACT_START: Start = { weights: new Map(), plain: new Map(), identity: "exact" };
 
 /**
  * The teacher's weights as `compile --ternarize calibrated` rounds them, in a folder that may be left of an earlier run. Throws as
@@ -27,17 +33,17 @@ export async function calibratedStart(
 /** A teacher's graph, and the same on ternary weights. */
 function startOf(teacher: Graph, ternary: Graph): Start {
   const byResult = new Map(ternary.nodes.map((node) => [node.outputs[0], node]));
-  const weights = new Map<ValueId, { readonly codes: Constant; readonly scales: Constant }>();
-  const biases = new Map<ValueId, Constant>();
+  const weights = new Map<ValueId, TernaryWeight>();
+  const plain = new Map<ValueId, Constant>();
   for (const { op, inputs, outputs } of teacher.nodes) {
     const node = byResult.get(outputs[0]);
     if (op !== "linear" || node?.op !== "ternary-linear") continue;
     const [codes, scales, bias] = node.inputs.slice(1).map((id) => ternary.constants.get(id ?? ""));
     const [, weightId, biasId] = inputs;
     if (typeof weightId === "string" && codes && scales) weights.set(weightId, { codes, scales });
-    if (typeof biasId === "string" && bias) biases.set(biasId, bias);
+    if (typeof biasId === "string" && bias) plain.set(biasId, bias);
   }
-  return { weights, biases };
+  return { weights, plain, identity: "calibrated" };
 }
 
 /** Of half a cell, what is left free at its edge: no code changes in the first steps. */

@@ -4,11 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { calibrate } from "../../compiler/calibrate/calibrate.js";
+import { writeTransformer as writeFloats } from "../../compiler/calibrate/transformer.js";
 import { type FileReader, fileReader } from "../../compiler/file-reader.js";
 import { calibratedModel } from "../../compiler/gptq/calibrated.js";
 import { isBlockRole } from "../../compiler/models/index.js";
 import { importAndRecognize } from "../../compiler/recognize/recognition.js";
 import { type DistillOptions, type DistillReport, distill } from "../../compiler/train/distill.js";
+import { initialValues } from "../../compiler/train/initial-values.js";
+import { modelStart } from "../../compiler/train/model-start.js";
+import { parametersOf } from "../../compiler/train/parameters.js";
+import { trainedOf } from "../../compiler/train/student.js";
 import { readConstant } from "../../ir/constant/read.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
@@ -44,23 +49,26 @@ beforeAll(async () => {
 function predicted(path: string): Float32Array {
   const reader = fileReader();
   try {
-    const graph = importAndRecognize(path, reader);
-    const inputs = new Map(
-      graph.inputs.map((id, k): [string, Tensor] => {
-        const { dtype, shape } = graph.types.get(id) ?? { dtype: "f32", shape: [] };
-        const sizes = (shape ?? []).map((dim) =>
-          typeof dim === "number" ? dim : dim === "img_tokens" ? 6 : 4,
-        );
-        const count = sizes.reduce((a, b) => a * b, 1);
-        if (dtype === "i64") return [id, { dtype, shape: sizes, data: new BigInt64Array(count).fill(1n) }];
-        return [id, { dtype: "f32", shape: sizes, data: randomFloats(k + 1, count, 0.5) }];
-      }),
-    );
-    const [velocity] = interpret(graph, inputs, { reader }).values();
-    return velocity?.data as Float32Array;
+    return resultOf(importAndRecognize(path, reader), reader);
   } finally {
     reader.close();
   }
+}
+
+function resultOf(graph: Graph, reader: FileReader): Float32Array {
+  const inputs = new Map(
+    graph.inputs.map((id, k): [string, Tensor] => {
+      const { dtype, shape } = graph.types.get(id) ?? { dtype: "f32", shape: [] };
+      const sizes = (shape ?? []).map((dim) =>
+        typeof dim === "number" ? dim : dim === "img_tokens" ? 6 : 4,
+      );
+      const count = sizes.reduce((a, b) => a * b, 1);
+      if (dtype === "i64") return [id, { dtype, shape: sizes, data: new BigInt64Array(count).fill(1n) }];
+      return [id, { dtype: "f32", shape: sizes, data: randomFloats(k + 1, count, 0.5) }];
+    }),
+  );
+  const [velocity] = interpret(graph, inputs, { reader }).values();
+  return velocity?.data as Float32Array;
 }
 
 /** Of the blocks' weights, or the codes. */
@@ -138,6 +146,57 @@ describe("distill", () => {
     reader.close();
   });
 
+  it("starts at a model that an earlier stage wrote, with all of its parameters", async () => {
+    const reader = fileReader();
+    const teacher = importAndRecognize(at("pipeline"), reader);
+    const start = await modelStart(teacher, at("student"), { reader });
+    const initial = initialValues(parametersOf(teacher).flatMap(trainedOf), reader, start);
+    const constants = new Map(teacher.constants);
+    for (const { id, constant, ternary } of parametersOf(teacher)) {
+      const values = initial(ternary ? `${id}.latent` : `${id}.value`).data as Float32Array;
+      const scales = ternary ? (initial(`${id}.scale`).data as Float32Array) : undefined;
+      const columns = values.length / (scales?.length ?? 1);
+      const effective = values.map((value, i) => {
+        if (scales === undefined) return value;
+        return Math.max(-1, Math.min(1, Math.round(value))) * (scales[Math.floor(i / columns)] ?? 0);
+      });
+      constants.set(id, {
+        ...{ dtype: "f32", shape: constant.shape },
+        source: { kind: "inline", bytes: new Uint8Array(effective.buffer) },
+      });
+    }
+    expect(resultOf({ ...teacher, constants }, reader)).toEqual(predicted(at("student")));
+    // The same weights are the same start, be they stored as codes or as floats.
+    mkdirSync(at("floats"));
+    const graph = importAndRecognize(at("student"), reader);
+    await writeFloats({ graph, batchAxes: new Map() }, at("floats"), { reader });
+    expect((await modelStart(teacher, at("floats"), { reader })).identity).toBe(start.identity);
+    reader.close();
+
+    const one = await distill(options("further", { start: at("student"), steps: 1 }));
+    expect(one.losses[0]).toBeLessThan(0.7 * (report.losses[0] ?? 0));
+  });
+
+  it("refuses to start at what is not this model, ternary", async () => {
+    const from = (start: string) => distill(options("refused", { start }));
+    await expect(from(at("pipeline"))).rejects.toMatchObject({
+      code: "TRITC_E_START",
+      details: {
+        message: "the model to start from is not ternary",
+        place: `${at("pipeline")}: double.0.txt.modulation.weight`,
+      },
+    });
+    await expect(from("test/models/shapes-ternary")).rejects.toMatchObject({
+      code: "TRITC_E_START",
+      details: { place: expect.stringContaining(": context_embedder.weight"), found: "[256, 128]" },
+    });
+    await expect(from(join(at("pipeline"), "vae_encoder"))).rejects.toMatchObject({
+      code: "TRITC_E_NOT_FLUX",
+    });
+    await expect(from(at("nothing"))).rejects.toMatchObject({ code: "TRITC_E_MODEL_NOT_FOUND" });
+    expect(readdirSync(root).filter((name) => name.includes("refused"))).toEqual([]);
+  });
+
   it("goes on where it was stopped, to the same bytes", async () => {
     const stop = new AbortController();
     const notices: string[] = [];
@@ -151,9 +210,11 @@ describe("distill", () => {
     await expect(stopped).rejects.toThrow("stopped");
     expect(readdirSync(root)).not.toContain("stopped");
     const state = snapshot(at(".stopped.partial"));
-    await expect(distill(options("stopped", { steps: 25 }))).rejects.toMatchObject({
-      code: "TRITC_E_TRAINING_STATE",
-    });
+    for (const other of [{ steps: 25 }, { start: at("student") }]) {
+      await expect(distill(options("stopped", other))).rejects.toMatchObject({
+        code: "TRITC_E_TRAINING_STATE",
+      });
+    }
     expect(snapshot(at(".stopped.partial"))).toEqual(state);
     let first = 0;
     // Whichever has the lock.

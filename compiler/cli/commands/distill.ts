@@ -16,9 +16,10 @@ export function addDistill(program: Command): void {
       "the folder to write, a model for `tritc compile`; the same command again goes on where it stopped",
     )
     .addOption(
-      new Option("--start <method>", "what weights are before the first step, as `tritc compile --ternarize`")
-        .choices(["exact", "calibrated"])
-        .default("exact"),
+      new Option(
+        "--start <model>",
+        "what the student is before the first step: exact or calibrated, as of `tritc compile --ternarize`, or a ternary model",
+      ).default("exact"),
     )
     .addOption(new Option("--steps <n>", "training steps").argParser(wholeFromOne(1e7)).default(1000))
     .addOption(new Option("--batch <n>", "samples of a step").argParser(wholeFromOne(1e5)).default(96))
