@@ -1,28 +1,21 @@
-import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { checkWhole } from "../../ir/bounds.js";
-import type { Graph } from "../../ir/graph/graph.js";
-import { familyOf, type LatentGeometry } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
-import { dynamicShift } from "../../runtime/scheduler.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
-import { readTeacher, type Teacher } from "../calibrate/teacher.js";
-import { type CalibrationDescription, printDescription } from "../calibration/description.js";
-import { openCalibration } from "../calibration/folder.js";
-import { requireCalibrationOf } from "../calibration/same-model.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { dataFileOf } from "../onnx-export/files.js";
 import { modelFileOf, publishFolder } from "../onnx-export/publish.js";
-import { packageVersion } from "../version.js";
 import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
 import { STEP_OPTIONS } from "./descend.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
-import { modelStart } from "./model-start.js";
+import { openLearned, saveLearned } from "./learned.js";
+import { identityOf, openMaterial } from "./material.js";
+import { openStart } from "./open-start.js";
 import { stepNumbers } from "./rate-schedule.js";
 import { requireMemory } from "./require-memory.js";
-import { calibratedStart, EXACT_START, type Start } from "./start.js";
 import { trainingStep } from "./step-graph.js";
 import type { Trained } from "./student.js";
 import { writeStudent } from "./write-student.js";
@@ -107,35 +100,22 @@ async function distillInto(
 ): Promise<DistillReport> {
   const started = performance.now();
   const { input, out, steps, batch, seed, pipeline, resume = true, threads, signal } = options;
-  const calibration = await openCalibration(options.calibration);
-  const { description } = calibration;
-  const { width, height, imageTokens, textTokens } = description;
-  const teacher = readTeacher({ input, pipeline, resolution: { width, height } }, reader);
-  requireCalibrationOf(teacher.model, description, options.calibration);
-  const symbols = { img_tokens: imageTokens, txt_tokens: textTokens };
+  const material = await openMaterial({ input, pipeline, seed, calibration: options.calibration }, reader);
+  const { teacher, calibration, symbols, noise } = material;
   const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
   const program = trainingStep(graph);
   requireMemory(program.trained);
-  const drawn = {
-    size: batch,
-    seed,
-    logShift: logShiftOf(teacher, imageTokens),
-    geometry: geometryOf(teacher),
-  };
-  const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, drawn);
+  const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, { ...noise, size: batch });
   // Not begun yet: of a training that this one does not go on with nothing is touched.
   if (!resume) await rm(work.journal, { recursive: true, force: true });
-  const start = await startOf(teacher.graph, work.prepared, options, reader);
+  const start = await openStart(teacher.graph, work.prepared, options, reader);
   const { engine, losses } = await train({
     program,
     initial: initialValues(program.trained, reader, start),
     loss: program.loss,
     steps,
     feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, STEP_OPTIONS.adam)]),
-    identity: identityOf(description, {
-      ...{ batch, seed, steps, logShift: drawn.logShift },
-      start: start.identity,
-    }),
+    identity: identityOf(material, { batch, steps, start: start.identity }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
     reader,
@@ -147,7 +127,12 @@ async function distillInto(
   const write = async () => {
     await work.begin([STATE_FILE]);
     work.isWorthKeeping = true;
-    return writeStudent(work.bundle, teacher.graph, teacher.ports, { trained, engine }, signal);
+    const values = join(work.bundle, "values.tmp");
+    await saveLearned(values, trained, engine.read);
+    const learned = openLearned(values);
+    const files = await writeStudent(work.bundle, teacher.graph, teacher.ports, learned, signal);
+    await rm(values);
+    return files;
   };
   const written = await write().finally(() => engine.close());
   const path = modelFileOf(out);
@@ -167,37 +152,7 @@ async function distillInto(
   };
 }
 
-function startOf(
-  teacher: Graph,
-  prepared: string,
-  { start = "exact", calibration, resume = true, threads, signal, onNotice }: DistillOptions,
-  reader: FileReader,
-): Promise<Start> | Start {
-  if (start === "exact") return EXACT_START;
-  if (start !== "calibrated") return modelStart(teacher, start, { reader, signal });
-  return calibratedStart(teacher, calibration, prepared, { reader, resume, threads, signal, onNotice });
-}
-
-/** What the result of a training depends on, short enough to be shown. */
-function identityOf(
-  description: CalibrationDescription,
-  options: Readonly<Record<string, number | string>>,
-): string {
-  const calibration = createHash("sha256").update(printDescription(description)).digest("hex").slice(0, 12);
-  return JSON.stringify({ calibration, ...options, ...STEP_OPTIONS, tritc: packageVersion() });
-}
-
-/** The mean of ln(σ/(1 − σ)) over the schedule of a picture: what its shift adds to an even one's, whose mean is 0. */
-function logShiftOf({ sampling: { scheduler } }: Teacher, imageTokens: number): number {
-  if (scheduler === null) return 0;
-  return scheduler.useDynamicShifting ? dynamicShift(scheduler, imageTokens) : Math.log(scheduler.shift);
-}
-
-function geometryOf({ model, layout, sampling, resolution: { width, height } }: Teacher): LatentGeometry {
-  const { packing } = familyOf(model).sampling;
-  return layout.geometry(height, width, model.outChannels / packing ** 2, sampling.pixelsPerToken / packing);
-}
-
-function parametersIn(trained: readonly Trained[]): number {
+/** Parameters in values that are trained. */
+export function parametersIn(trained: readonly Trained[]): number {
   return trained.reduce((sum, { shape }) => sum + countOf(shape), 0);
 }
