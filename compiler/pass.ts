@@ -1,6 +1,7 @@
 import type { ByteReader, TernaryMethod } from "../ir/constant/constant.js";
 import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
+import type { GroupSize } from "../ir/ternary/groups.js";
 import type { Activations } from "../targets/target.js";
 
 /** One graph rewrite. Pure: the same graph and options give the same result. */
@@ -23,8 +24,13 @@ export interface PassContext {
 /** How weights are quantized. */
 export type Ternarize = TernaryMethod | "none";
 
+/** Inputs that share a scale. auto: what the weights, or those that adapters change, hold without loss; else rows. */
+export type Group = GroupSize | "row" | "auto";
+
 export interface PassOptions {
   readonly ternarize: Ternarize;
+  /** Row if absent: then no weights are read. */
+  readonly group?: Group;
   readonly activations: Activations;
   /** Values for symbols of the source graph, such as 1 for its batch axes. */
   readonly bindings: Readonly<Record<string, Dim>>;

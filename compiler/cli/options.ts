@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import { GROUP_SIZES } from "../../ir/ternary/groups.js";
 import type { LoraRequest } from "../lora/read.js";
+import type { Group } from "../pass.js";
 import type { Resolution } from "../resolutions.js";
 import type { CliIo } from "./io.js";
 import { shard } from "./shard.js";
@@ -90,6 +92,20 @@ export function promptWeightsOption(byDefault: string): Option {
     "--prompt-weights <policy>",
     `weights that only a prompt reads: keep on the device, or stream for each prompt; ${byDefault}`,
   ).choices(["keep", "stream"]);
+}
+
+/** Inputs that share a scale of ternary weights: `--group 128`. */
+export function groupOption(): Option {
+  const choices = [...GROUP_SIZES.map(String), "row", "auto"];
+  return new Option(
+    "--group <inputs>",
+    `inputs of a row that share a scale: ${choices.join(", ")}; default: auto, what the weights hold without loss, else the row`,
+  ).argParser((text): Group => {
+    if (text === "row" || text === "auto") return text;
+    const size = GROUP_SIZES.find((known) => String(known) === text);
+    if (size === undefined) throw new InvalidArgumentError(`Expected one of ${choices.join(", ")}.`);
+    return size;
+  });
 }
 
 /** What this process does of work that several share: `--shard 2/8` of eight, `auto` as a scheduler says. */

@@ -7,7 +7,8 @@ import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { calibratedModel, checkCalibrated } from "../gptq/calibrated.js";
-import type { Ternarize } from "../pass.js";
+import { checkGroup } from "../group.js";
+import type { Group, Ternarize } from "../pass.js";
 import { packageVersion } from "../version.js";
 import { usage } from "./errors.js";
 import { dataFileOf, type WrittenModel, writeModelFiles } from "./files.js";
@@ -27,6 +28,8 @@ export interface ExportOptions {
   readonly weights?: WeightForm;
   /** How a model's block weights become ternary: `exact` if absent. Those of a bundle are ternary already. */
   readonly ternarize?: Ternarize | "calibrated";
+  /** Inputs of a row that share a scale; see `compileModel`. */
+  readonly group?: Group;
   /** A folder that `calibrate` wrote with moments; needed for `calibrated` alone. */
   readonly calibration?: string | undefined;
   /** Element type of dequantized weights; that of the source's block weights if absent, f32 for bundles. */
@@ -79,6 +82,7 @@ export async function exportOnnx(options: ExportOptions): Promise<ExportReport> 
   }
   const { ternarize = "exact", calibration, signal, onNotice } = options;
   checkCalibrated({ ternarize, calibration });
+  checkGroup({ ternarize, group: options.group });
   await checkExportPath(out);
   const keep = calibration === undefined ? [] : [modelFileOf(out)];
   return publishExport(out, { keep, signal, onNotice }, (work, name) =>
@@ -124,16 +128,17 @@ async function exportInto(
     source.reader.close();
   }
 
-  function readSource({ ternarize }: ExportOptions): Promise<ExportSource> {
+  function readSource({ ternarize, group }: ExportOptions): Promise<ExportSource> {
     if (!existsSync(join(input, MANIFEST_FILE))) {
-      return Promise.resolve(readModelSource(input, basename(input), ternarize ?? "exact"));
+      return Promise.resolve(readModelSource(input, basename(input), ternarize ?? "exact", group));
     }
-    if (ternarize === undefined) return readBundleSource(input);
+    const given = ternarize === undefined ? (group === undefined ? undefined : "--group") : "--ternarize";
+    if (given === undefined) return readBundleSource(input);
     throw usage(
       "a bundle's weights are ternary already",
-      "--ternarize with a model",
-      `--ternarize ${ternarize} with a bundle`,
-      "leave --ternarize out, or export the model that the bundle was compiled from",
+      `${given} with a model`,
+      `${given} ${ternarize ?? group} with a bundle`,
+      `leave ${given} out, or export the model that the bundle was compiled from`,
     );
   }
 

@@ -6,7 +6,7 @@ import { ListedFiles } from "../bundle/listed-files.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
-import { type Ternarize, UNLIMITED } from "../pass.js";
+import { type Group, type Ternarize, UNLIMITED } from "../pass.js";
 import { runPasses } from "../passes/run-passes.js";
 import { ternarize } from "../passes/ternarize.js";
 import { batchAxesOf, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
@@ -20,7 +20,12 @@ export interface ExportSource {
 }
 
 /** A model's graph, recognized and with ternary block weights, before anything is fused; `calibrated`: with those still to be made. */
-export function readModelSource(input: string, name: string, method: Ternarize | "calibrated"): ExportSource {
+export function readModelSource(
+  input: string,
+  name: string,
+  method: Ternarize | "calibrated",
+  group: Group = "auto",
+): ExportSource {
   const reader = fileReader();
   try {
     const imported = { ...importModel(input), name };
@@ -29,6 +34,7 @@ export function readModelSource(input: string, name: string, method: Ternarize |
     if (method !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
     const options = {
       ternarize: method === "calibrated" ? "none" : method,
+      group,
       activations: "f32",
       bindings: {},
       sizes: {},

@@ -1,4 +1,4 @@
-import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import type { ByteReader, Constant, TernaryFitting } from "../../ir/constant/constant.js";
 import { encodeBytes, isBig, type NumberData } from "../../ir/constant/convert.js";
 import { roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
 import { readRows } from "../../ir/constant/read.js";
@@ -6,7 +6,8 @@ import { readWords, wordType } from "../../ir/constant/words.js";
 import type { DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { countOf } from "../../ir/tensor.js";
-import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { type GroupSize, groupRanges, groupSizeOf, groupsOf } from "../../ir/ternary/groups.js";
+import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import type { WeightForm, WeightType } from "./format.js";
 
 /** Elements held at a time: bounds the memory, and keeps the reads of transposed weights long. */
@@ -34,12 +35,17 @@ export function* constantChunks(constant: Constant, dtype: DType, reader: ByteRe
   }
 }
 
-/** A ternary weight: codes i8 [out, in] and scales f32 [out]. */
+/** A ternary weight: codes i8 [out, in] and scales [out], or [out, groups]. */
 export interface TernaryWeight {
   /** For messages. */
   readonly name: string;
   readonly codes: Constant;
   readonly scales: Constant;
+}
+
+/** Inputs that share a scale; null: a row's all. */
+export function weightGroup({ codes, scales }: TernaryWeight): GroupSize | null {
+  return groupSizeOf(countOf(codes.shape.slice(1)), scales.shape) ?? null;
 }
 
 /** Streams ternary weights; remembers the scales that were found on the way to the codes. */
@@ -51,12 +57,15 @@ export class TernaryBytes {
   /** scale·code in a float type, row by row. Throws TRITC_E_EXPORT_OVERFLOW where a scale is out of its range. */
   *dequantized(weight: TernaryWeight, type: WeightType): Generator<Uint8Array> {
     const width = countOf(weight.codes.shape.slice(1));
+    const ranges = [...groupRanges(width, weightGroup(weight))];
     for (const { start, codes, scales } of this.#tiles(weight)) {
       const words = type === "f32" ? new Uint32Array(codes.length) : new Uint16Array(codes.length);
-      for (let r = 0; r < scales.length; r++) {
-        const scale = roundedScale(scales[r]!, type, weight.name, start + r);
+      for (let s = 0; s < scales.length; s++) {
+        const row = Math.floor(s / ranges.length);
+        const [first, last] = ranges[s % ranges.length]!;
+        const scale = roundedScale(scales[s]!, type, weight.name, start + row);
         const [minus = 0, plus = 0] = bitsOf(type, [-scale, scale]);
-        for (let i = r * width; i < (r + 1) * width; i++) {
+        for (let i = row * width + first; i < row * width + last; i++) {
           const code = codes[i]!;
           words[i] = code === 0 ? 0 : code > 0 ? plus : minus;
         }
@@ -67,9 +76,10 @@ export class TernaryBytes {
 
   /** The codes as 2- or 4-bit integers, packed without gaps, low bits first. */
   *codes(weight: TernaryWeight, form: Exclude<WeightForm, "dequantized">): Generator<Uint8Array> {
-    const found = new Float32Array(weight.codes.shape[0] ?? 0);
+    const found = new Float32Array(countOf(weight.scales.shape));
+    const perRow = countOf(weight.scales.shape.slice(1));
     for (const { start, codes, scales } of this.#tiles(weight)) {
-      found.set(scales, start);
+      found.set(scales, start * perRow);
       yield packCodes(codes, form === "2bit" ? 2 : 4);
     }
     this.#scales.set(weight.codes, found);
@@ -93,13 +103,7 @@ export class TernaryBytes {
       scales.source.of === recipe.of;
     for (const [start, end] of tilesOf(rows, width)) {
       if (once)
-        yield ternarizeTile(
-          readFloats(recipe.of, start, end, this.reader),
-          width,
-          recipe.method,
-          start,
-          name,
-        );
+        yield ternarizeTile(readFloats(recipe.of, start, end, this.reader), width, recipe, start, name);
       else {
         const { data } = readRows(codes, start, end, this.reader);
         if (!(data instanceof Int8Array)) throw new Error(`${name}: codes are i8`);
@@ -143,19 +147,21 @@ function readFloats(constant: Constant, start: number, end: number, reader: Byte
 function ternarizeTile(
   values: Float32Array,
   width: number,
-  method: "exact" | "absmean",
+  { method, group }: TernaryFitting,
   start: number,
   name: string,
 ): Tile {
   const rows = values.length / Math.max(1, width);
   const codes = new Int8Array(values.length);
-  const scales = new Float32Array(rows);
+  const groups = groupsOf(width, group ?? null);
+  const scales = new Float32Array(rows * groups);
   for (let r = 0; r < rows; r++) {
     const row = values.subarray(r * width, (r + 1) * width);
     for (let i = 0; i < width; i++) {
       if (!Number.isFinite(row[i])) throw notFinite(name, row[i], start + r, i);
     }
-    scales[r] = ternarizeRow(row, method, codes.subarray(r * width, (r + 1) * width));
+    const found = scales.subarray(r * groups, (r + 1) * groups);
+    ternarizeGroups(row, method, group ?? null, codes.subarray(r * width, (r + 1) * width), found);
   }
   return { start, codes, scales };
 }

@@ -4,7 +4,7 @@ import { byteLength, type DType } from "../../ir/dtype.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { countOf } from "../../ir/tensor.js";
 import type { WeightForm, WeightType } from "./format.js";
-import { constantChunks, TernaryBytes, type TernaryWeight } from "./tensor-bytes.js";
+import { constantChunks, TernaryBytes, type TernaryWeight, weightGroup } from "./tensor-bytes.js";
 import type { Name, OnnxWriter } from "./writer.js";
 
 /** Constants of this many bytes and more lie in the data file, at offsets that systems can map into memory. */
@@ -76,7 +76,9 @@ export class WeightWriter {
       dims: scales.shape,
       chunks: () => this.#ternary.scales(weight),
     });
-    return this.writer.op("DequantizeLinear", [code, scale], { axis: { int: 0 } });
+    const group = weightGroup(weight);
+    const blocks = group === null ? { axis: { int: 0 } } : { axis: { int: 1 }, block_size: { int: group } };
+    return this.writer.op("DequantizeLinear", [code, scale], blocks);
   }
 
   #constantOf(id: ValueId): Constant {

@@ -49,9 +49,13 @@ function groupKey(graph: Graph, node: Node): string | undefined {
     return undefined;
   const weights = node.inputs.slice(1);
   if (!weights.every((id) => id === null || graph.constants.has(id))) return undefined;
-  const bias = weightOperands(node).bias;
+  const { bias, scales } = weightOperands(node);
   const dtype = typeof weights[0] === "string" ? dtypeOf(graph, weights[0]) : "";
-  return [node.op, role.slice(0, dot), node.inputs[0], activation, bias === null, dtype].join("\n");
+  // Weights of one group size, and scales of one type, which are concatenated.
+  const scaled = scales === null ? [] : [dtypeOf(graph, scales), ...shapeOf(graph, scales).slice(1)];
+  return [node.op, role.slice(0, dot), node.inputs[0], activation, bias === null, dtype, ...scaled].join(
+    "\n",
+  );
 }
 
 function weightOperands(node: Linear): {

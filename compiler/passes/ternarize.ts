@@ -1,7 +1,9 @@
-import type { Constant } from "../../ir/constant/constant.js";
+import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
+import { GROUP_SIZES, scalesShape } from "../../ir/ternary/groups.js";
+import { type LosslessGroup, losslessGroup } from "../analysis/lossless-group.js";
 import { isBlockRole } from "../models/index.js";
-import type { Pass } from "../pass.js";
+import type { Group, Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
@@ -10,23 +12,57 @@ import { GraphEditor } from "../rewrite/graph-editor.js";
  *   const %w.codes = ternary-codes(%w, exact)   const %w.scales = ternary-scales(%w, exact)
  *   %y = ternary-linear(%x, %w.codes, %w.scales, %b) {role: "double.0.img.q", quantized: false}
  *
- * for every linear of the double and single blocks, modulation included: W ≈ diag(s)·T.
+ * for every linear of the double and single blocks, modulation included: W ≈ diag(s)·T, or with a scale for each group of
+ * a row's inputs.
  */
 export const ternarize: Pass = {
   name: "ternarize",
-  summary: "replaces the weights of the block linears by ternary codes and one scale per output row",
-  run(graph, { options: { ternarize: method } }) {
+  summary:
+    "replaces the weights of the block linears by ternary codes and a scale per output row, or group of its inputs",
+  run(graph, { reader, options: { ternarize: method, group: wanted = "row" } }) {
     if (method === "none") return graph;
-    return withTernaryWeights(graph, ({ weight }) => ({
-      codes: { dtype: "i8", shape: weight.shape, source: { kind: "ternary-codes", of: weight, method } },
-      scales: {
-        dtype: "f32",
-        shape: [weight.shape[0] ?? 0],
-        source: { kind: "ternary-scales", of: weight, method },
-      },
-    }));
+    return withTernaryWeights(graph, ({ weight }) => {
+      const { group, scales } = groupOf(weight, wanted, reader);
+      const fitting = { of: weight, method, ...(group === null ? {} : { group }) };
+      const shape = scalesShape(weight.shape, group);
+      return {
+        codes: { dtype: "i8", shape: weight.shape, source: { kind: "ternary-codes", ...fitting } },
+        scales: { dtype: scales, shape, source: { kind: "ternary-scales", ...fitting } },
+      };
+    });
   },
 };
+
+const ROWS: LosslessGroup = { group: null, scales: "f32" };
+
+/** The groups of a weight. Scales are stored in 16 bits where that, and the codes, lose nothing. */
+function groupOf(weight: Constant, wanted: Group, reader: ByteReader): LosslessGroup {
+  const [, width = 0] = weight.shape;
+  if (wanted === "row" || (typeof wanted === "number" && wanted >= width)) return ROWS;
+  // What adapters are added to had its groups before.
+  const base = unadapted(weight);
+  const found = losslessGroup(
+    base,
+    reader,
+    wanted === "auto" ? [null, ...GROUP_SIZES.toReversed()] : [wanted],
+  );
+  if (found?.group === null) return ROWS;
+  if (found !== undefined && base === weight) return found;
+  return { group: found?.group ?? (wanted === "auto" ? null : wanted), scales: "f32" };
+}
+
+function unadapted(weight: Constant): Constant {
+  const { source } = weight;
+  switch (source.kind) {
+    case "low-rank":
+    case "sum":
+    case "renormalize":
+    case "rotate":
+      return unadapted(source.of);
+    default:
+      return weight;
+  }
+}
 
 /** A linear of the blocks as a model has it. */
 export interface BlockLinear {

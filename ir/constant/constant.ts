@@ -1,5 +1,6 @@
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
+import type { GroupSize } from "../ternary/groups.js";
 
 /**
  * A constant is *lazy*: a recipe for values, read in row ranges when a pass, the interpreter or the packer
@@ -58,10 +59,10 @@ export type ConstantSource =
   | { readonly kind: "renormalize"; readonly of: Constant; readonly norms: Constant; readonly axis: 0 | 1 }
   /** A matrix [out, n·b] whose columns are turned in groups of b: row·blocks[i]ᵀ for blocks [n, b, b]. */
   | { readonly kind: "rotate"; readonly of: Constant; readonly blocks: Constant }
-  /** Codes in {-1, 0, 1} (dtype i8) of a [out, in] weight; every row is found from that row alone. */
-  | { readonly kind: "ternary-codes"; readonly of: Constant; readonly method: TernaryMethod }
-  /** The scale of each row (dtype f32, shape [out]) that belongs to the codes. */
-  | { readonly kind: "ternary-scales"; readonly of: Constant; readonly method: TernaryMethod }
+  /** Codes in {-1, 0, 1} (dtype i8) of a [out, in] weight; every row, or group of its inputs, is found by itself. */
+  | ({ readonly kind: "ternary-codes"; readonly of: Constant } & TernaryFitting)
+  /** The scales that belong to the codes, of a float type: [out], or [out, groups] (`scalesShape`). */
+  | ({ readonly kind: "ternary-scales"; readonly of: Constant } & TernaryFitting)
   /** Codes i8 [out, in] read back from the rows of five trits a byte, u8 [out, ceil(in/5)], of a bundle; see `ir/ternary/trits.ts`. */
   | { readonly kind: "trits"; readonly of: Constant }
   /** The same of 2-bit codes, u8 [out, ceil(in/4)]; see `ir/ternary/two-bit.ts`. */
@@ -98,6 +99,13 @@ export function operandsOf(source: ConstantSource): readonly Constant[] {
 
 /** How a weight row becomes s·t; see `ir/ternary/ternarize.ts`. */
 export type TernaryMethod = "exact" | "absmean";
+
+/** What decides codes and scales of a weight. */
+export interface TernaryFitting {
+  readonly method: TernaryMethod;
+  /** Inputs that share a scale; a row's all if absent. */
+  readonly group?: GroupSize;
+}
 
 /** Bytes of a named file. Throws if the range is not in the file. */
 export interface ByteReader {

@@ -1,8 +1,9 @@
 import { type Bindings, evaluateDim } from "../dim.js";
 import { DTYPE_BITS, type DType } from "../dtype.js";
 import { allocate, countOf, type Tensor, type TensorData } from "../tensor.js";
+import { groupsOf } from "../ternary/groups.js";
 import { codeRowBytes, type TernaryStorage, unpackCodeRow } from "../ternary/storage.js";
-import { ternarizeRow } from "../ternary/ternarize.js";
+import { ternarizeGroups } from "../ternary/ternarize.js";
 import {
   kroneckerElements,
   productElements,
@@ -11,7 +12,7 @@ import {
   sumElements,
 } from "./adapted.js";
 import { storedBytes } from "./bytes.js";
-import type { ByteReader, Constant, TernaryMethod } from "./constant.js";
+import type { ByteReader, Constant, TernaryFitting } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
 import { dequantize } from "./dequantize.js";
 import { addLowRank } from "./low-rank.js";
@@ -66,7 +67,7 @@ export function readRows(
 }
 
 /** Scales of the weights of which all codes were read. */
-type KnownScales = WeakMap<Constant, { readonly method: TernaryMethod; readonly scales: Float32Array }>;
+type KnownScales = WeakMap<Constant, TernaryFitting & { readonly scales: Float32Array }>;
 
 /** Evaluates recipes by flat element ranges, which makes reshapes and row selections free. */
 class Evaluation {
@@ -231,16 +232,20 @@ class Evaluation {
   }
 
   private ternarized(constant: Constant, from: number, to: number): TensorData {
-    const { source } = constant;
+    const { source, dtype } = constant;
     if (source.kind !== "ternary-codes" && source.kind !== "ternary-scales") throw new Error("not ternary");
+    const { method, group } = source;
     const width = countOf(source.of.shape.slice(1));
+    const groups = groupsOf(width, group ?? null);
     const codesWanted = source.kind === "ternary-codes";
     const known = this.scales.get(source.of);
-    if (!codesWanted && known?.method === source.method) return known.scales.slice(from, to);
-    const first = codesWanted ? Math.floor(from / width) : from;
-    const last = codesWanted ? Math.ceil(to / width) : to;
+    if (!codesWanted && known?.method === method && known.group === group)
+      return rounded(dtype, known.scales.slice(from, to));
+    const perRow = codesWanted ? width : groups;
+    const first = Math.floor(from / perRow);
+    const last = Math.ceil(to / perRow);
     const codes = new Int8Array(codesWanted ? (last - first) * width : width);
-    const scales = new Float32Array(last - first);
+    const scales = new Float32Array((last - first) * groups);
     // A few rows at a time: the float rows are four times the size of the codes.
     const step = Math.max(1, Math.floor(TILE_ELEMENTS / Math.max(1, width)));
     for (let row = first; row < last; row += step) {
@@ -250,13 +255,14 @@ class Evaluation {
       for (let r = row; r < end; r++) {
         const at = codesWanted ? (r - first) * width : 0;
         const line = floats.subarray((r - row) * width, (r - row + 1) * width);
-        scales[r - first] = ternarizeRow(line, source.method, codes.subarray(at, at + width));
+        const found = scales.subarray((r - first) * groups, (r - first + 1) * groups);
+        ternarizeGroups(line, method, group ?? null, codes.subarray(at, at + width), found);
       }
     }
-    if (codesWanted && scales.length === source.of.shape[0]) {
-      this.scales.set(source.of, { method: source.method, scales });
-    }
-    return codesWanted ? codes.subarray(from - first * width, to - first * width) : scales;
+    if (codesWanted && last - first === source.of.shape[0])
+      this.scales.set(source.of, { method, ...(group === undefined ? {} : { group }), scales });
+    if (codesWanted) return codes.subarray(from - first * width, to - first * width);
+    return rounded(dtype, scales.subarray(from - first * groups, to - first * groups));
   }
 
   private unpacked(

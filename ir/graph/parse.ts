@@ -5,6 +5,7 @@ import { TextReader } from "../format/text-reader.js";
 import type { ModelDescription } from "../models/index.js";
 import { attrProblem } from "../ops/definition.js";
 import { definitionOf, isOpName } from "../ops/index.js";
+import { GROUP_SIZES } from "../ternary/groups.js";
 import type { Graph, Node, ValueType } from "./graph.js";
 
 /** Reads the text form that `printGraph` writes. Errors give line, column and what was expected. */
@@ -223,7 +224,13 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       const of = readConstant(r);
       comma();
       const method = r.match(/exact|absmean/y, "exact or absmean") as TernaryMethod;
-      return { kind, of, method };
+      if (!r.peek(",")) return { kind, of, method };
+      comma();
+      const size = r.integer();
+      const group = GROUP_SIZES.find((known) => known === size);
+      return group === undefined
+        ? r.fail(`groups are of ${GROUP_SIZES.join(", ")} inputs`)
+        : { kind, of, method, group };
     }
     default:
       return r.fail(`there is no constant source ${kind}`);

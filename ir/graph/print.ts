@@ -115,7 +115,7 @@ function printSource(source: ConstantSource, dtype: DType): string {
       return `rotate(${nested(source.of)}, ${nested(source.blocks)})`;
     case "ternary-codes":
     case "ternary-scales":
-      return `${source.kind}(${nested(source.of)}, ${source.method})`;
+      return `${source.kind}(${nested(source.of)}, ${[source.method, source.group ?? []].flat().join(", ")})`;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Activation } from "../ops/linears.js";
 import type { Tensor } from "../tensor.js";
+import { groupRanges, groupSizeOf, groupsOf } from "../ternary/groups.js";
 import { qkNorm, rope } from "./attention.js";
 import { gatedResidual } from "./modulation.js";
 import { ACTIVATIONS } from "./tensors/activations.js";
@@ -39,7 +40,10 @@ function addBias(out: Floats, bias: Floats): void {
     for (let c = 0; c < n; c++) out[from + c] = out[from + c]! + bias[c]!;
 }
 
-/** y = Σ t·x · scale[o] (+ bias); with quantized rows the sum is an exact integer, times the row's scale first. */
+/**
+ * y = Σ t·x · scale[o] (+ bias); with quantized rows the sum is an exact integer, times the row's scale first. Where groups
+ * of inputs have a scale each, y = Σ_g scale[o, g] · Σ_{k in g} t·x in ascending order, and the row's scale comes last.
+ */
 function ternaryLinear(
   x: Tensor,
   rowScale: Tensor | null,
@@ -49,22 +53,30 @@ function ternaryLinear(
   const [codes, scales] = weight;
   const { rows, channels } = rowsAndChannels(x);
   const [n = 0, k = 0] = codes.shape;
-  if (k !== channels || scales.data.length !== n) {
+  const group = groupSizeOf(k, scales.shape);
+  if (k !== channels || scales.shape[0] !== n || group === undefined) {
     throw new OpError(`codes [${codes.shape.join(", ")}] for [${x.shape.join(", ")}]`);
   }
   const out = newFloats("f32", rows * n, context.wide);
-  const right = { data: numbers(codes), offset: 0, row: 1, column: k };
   const s = floats(scales);
+  // Kernels multiply in this order, each product and sum of quantized rows rounded to f32.
+  const rounded = context.wide || rowScale === null ? (v: number) => v : Math.fround;
+  const perRow = rowScale === null ? null : floats(rowScale);
   const sums = new Float64Array(rows * n);
-  gemm(rows, n, k, { data: numbers(x), offset: 0, row: k, column: 1 }, right, sums, 0);
-  if (rowScale === null) {
-    for (let i = 0; i < sums.length; i++) out[i] = sums[i]! * s[i % n]!;
-  } else {
-    // Kernels multiply in this order, each product rounded to f32.
-    const rounded = context.wide ? (v: number) => v : Math.fround;
-    const perRow = floats(rowScale);
-    for (let i = 0; i < sums.length; i++)
-      out[i] = rounded(rounded(sums[i]!) * perRow[Math.floor(i / n)]!) * s[i % n]!;
+  const groups = groupsOf(k, group);
+  const total = groups > 1 ? new Float64Array(rows * n) : sums;
+  let g = 0;
+  for (const [start, end] of groupRanges(k, group)) {
+    const left = { data: numbers(x), offset: start, row: k, column: 1 };
+    gemm(rows, n, end - start, left, { data: numbers(codes), offset: start, row: 1, column: k }, sums, 0);
+    if (groups > 1)
+      for (let i = 0; i < sums.length; i++)
+        total[i] = rounded(total[i]! + rounded(rounded(sums[i]!) * s[(i % n) * groups + g]!));
+    g++;
+  }
+  for (let i = 0; i < out.length; i++) {
+    const y = perRow === null ? total[i]! : rounded(rounded(total[i]!) * perRow[Math.floor(i / n)]!);
+    out[i] = groups > 1 ? y : y * s[i % n]!;
   }
   return { dtype: "f32", shape: [...x.shape.slice(0, -1), n], data: out };
 }

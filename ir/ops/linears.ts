@@ -1,4 +1,5 @@
 import type { Shape } from "../dim.js";
+import { GROUP_SIZES, groupSizeOf } from "../ternary/groups.js";
 import { type AttrsOf, oneOf, op, orNull } from "./definition.js";
 import type { Operands } from "./operands.js";
 import { tensor } from "./results.js";
@@ -24,6 +25,22 @@ function projected(o: Operands, weight: number): Shape | null {
   return [...x.slice(0, -1), w[0] ?? 1];
 }
 
+/** As `projected`, by codes[out, in] and the scales behind them. */
+function ternaryProjected(o: Operands, codes: number): Shape | null {
+  const [w, scales] = [o.shape(codes), o.shape(codes + 1)];
+  if (w !== null && scales !== null) {
+    o.unify(w[0] ?? 1, scales[0] ?? 1, "rows of codes and scales");
+    const [k, groups] = [w[1], scales[1]];
+    const isGroups = typeof k === "number" && typeof groups === "number" && groupSizeOf(k, [0, groups]);
+    if (scales.length > 2 || (groups !== undefined && !isGroups))
+      o.fail(
+        `a scale for each row, or for each ${GROUP_SIZES.join(", ")} of its ${k} codes`,
+        `[${scales.join(", ")}]`,
+      );
+  }
+  return projected(o, codes);
+}
+
 const LINEAR_TRAITS: Traits<LinearAttrs> = {
   ...MODEL_ROWS,
   // The residual stream stays in f32.
@@ -41,13 +58,14 @@ export const linears = {
     infer: (o) => tensor(o.dtype(0), projected(o, 1)),
     traits: { ...LINEAR_TRAITS, work: "contraction" },
   }),
-  /** (x[..., T, C], q, k, …) see `linear`; weight operands are codes i8 [out, in] and scales f32 [out]:
+  /** (x[..., T, C], q, k, …) see `linear`; weight operands are codes i8 [out, in] and scales [out], or
+   *  [out, groups] where groups of a row's inputs have a scale each (`ir/ternary/groups.ts`):
    *  (x, codes, scales, bias?, gate?, residual?). With quantized rows the x operand is three values:
    *  (q i8 [..., T, in], rowScale f32 [..., T], rowSum i32 [..., T], codes, scales, bias?, gate?, residual?). */
   "ternary-linear": op({
     operands: [3, 8],
     attrs: { ...LINEAR, quantized: "bool" },
-    infer: (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
+    infer: (o, { quantized }) => tensor("f32", ternaryProjected(o, quantized ? 3 : 1)),
     traits: LINEAR_TRAITS,
   }),
   /** (x[..., T, in] or quantized rows, codes, scales, bias?, weights[2·D], cos[T, D/2], sin[T, D/2]): a ternary-linear
@@ -62,7 +80,7 @@ export const linears = {
       epsilon: "number",
       width: "number",
     },
-    infer: (o, { quantized }) => tensor("f32", projected(o, quantized ? 3 : 1)),
+    infer: (o, { quantized }) => tensor("f32", ternaryProjected(o, quantized ? 3 : 1)),
     traits: MODEL_ROWS,
   }),
 };

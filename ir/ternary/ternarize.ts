@@ -1,5 +1,6 @@
 import type { TernaryMethod } from "../constant/constant.js";
 import { exactFit } from "./fit.js";
+import { type GroupSize, groupRanges } from "./groups.js";
 
 /**
  * Ternarizes one weight row: w ≈ s·t with t in {-1, 0, 1}. Writes the codes and returns the scale s ≥ 0 (f32).
@@ -15,6 +16,19 @@ export function ternarizeRow(row: Float32Array, method: TernaryMethod, out: Int8
     return lossless;
   }
   return method === "exact" ? exactRow(row, out) : absmeanRow(row, out);
+}
+
+/** As `ternarizeRow`, each group of inputs by itself; writes the scale of each. */
+export function ternarizeGroups(
+  row: Float32Array,
+  method: TernaryMethod,
+  group: GroupSize | null,
+  out: Int8Array,
+  scales: Float32Array,
+): void {
+  let i = 0;
+  for (const [start, end] of groupRanges(row.length, group))
+    scales[i++] = ternarizeRow(row.subarray(start, end), method, out.subarray(start, end));
 }
 
 /** The common magnitude of all nonzero entries, or undefined if they differ. 0 for a row of zeros. */

@@ -266,6 +266,44 @@ describe("quantized ops", () => {
     }
   });
 
+  it.each([
+    [70, 32],
+    [300, 128],
+  ])("ternary-linear of %i inputs with scales of groups of %i", (width, group) => {
+    const groups = Math.ceil(width / group);
+    const [input, w, s] = [f32(2, 3, width), whole("i8", -1, 1, 11, width), f32(11, groups)];
+    const sumOf = (data: Tensor, row: number, o: number, g: number) => {
+      let sum = 0;
+      for (let k = g * group; k < Math.min(width, (g + 1) * group); k++)
+        sum += Number(data.data[row * width + k]) * at(w, o, k);
+      return sum;
+    };
+    const dense = run("ternary-linear", { ...attrs, quantized: false }, [input, w, s, bias])[0];
+    expectFormula(dense, [2, 3, 11], (n, t, o) => {
+      let y = at(bias, o!);
+      for (let g = 0; g < groups; g++) y += at(s, o!, g) * sumOf(input, n! * 3 + t!, o!, g);
+      return y;
+    });
+    const [q, rowScale, rowSum] = run("quantize-rows", {}, [input], 3);
+    const operands = [q!, rowScale!, rowSum!, w, s, bias];
+    const exact = run("ternary-linear", { ...attrs, quantized: true }, operands)[0];
+    for (let r = 0; r < 6; r++) {
+      for (let o = 0; o < 11; o++) {
+        let y = 0;
+        for (let g = 0; g < groups; g++) y = Math.fround(y + Math.fround(sumOf(q!, r, o, g) * at(s, o, g)));
+        const product = Math.fround(y * Number(rowScale!.data[r]));
+        expect(exact?.data[r * 11 + o]).toBe(Math.fround(product + at(bias, o)));
+      }
+    }
+  });
+
+  it("ternary-linear refuses scales that no group size gives", () => {
+    const operands = [x, codes, f32(11, 3), bias];
+    expect(() => run("ternary-linear", { ...attrs, quantized: false }, operands)).toThrow(
+      /codes \[11, 37\] for/,
+    );
+  });
+
   it("adaln-quantize is adaln, then quantize-rows", () => {
     const [shift, scale] = [f32(2, 37), f32(2, 37)];
     const fused = run("adaln-quantize", { epsilon: 1e-6 }, [x, shift, scale], 3);

@@ -32,6 +32,7 @@ const constants: readonly Constant[] = [
   { dtype: "f16", shape: [1, 2], source: { kind: "rows", of: half, start: 3 } },
   { dtype: "i8", shape: [4, 2], source: { kind: "ternary-codes", of: half, method: "exact" } },
   { dtype: "f32", shape: [4], source: { kind: "ternary-scales", of: half, method: "absmean" } },
+  { dtype: "f16", shape: [4], source: { kind: "ternary-scales", of: half, method: "exact", group: 128 } },
   {
     dtype: "f32",
     shape: [4, 2],
@@ -101,6 +102,10 @@ describe("graph text", () => {
     ['graph "g" { %b: f32[1] = silu(%a) {"x": 1} output %b }', /silu has no attribute x/],
     ['graph "g" { %b: f32[1] = cast(%a) output %b }', /attribute to of cast/],
     ['graph "g" { const %c: f32[1] = magic(1) output %c }', /there is no constant source magic/],
+    [
+      'graph "g" { const %c: f32[1] = ternary-scales(f32[1, 1] [2], exact, 48) output %c }',
+      /groups are of 32, 64, 128, 256 inputs/,
+    ],
   ])("refuses %s", (text, message) => {
     expect(() => parseGraph(text)).toThrow(message);
   });

@@ -8,6 +8,7 @@ import { fileReader } from "../../compiler/file-reader.js";
 import type { WeightForm, WeightType } from "../../compiler/onnx-export/format.js";
 import { exportOnnx } from "../../compiler/onnx-export/index.js";
 import { readModelSource } from "../../compiler/onnx-export/source.js";
+import type { Group } from "../../compiler/pass.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { Tensor } from "../../ir/tensor.js";
@@ -50,8 +51,8 @@ function exported(name: string, weights: WeightForm, type?: WeightType): ReturnT
 }
 
 /** A ternarized model and its only result in the reference interpreter. */
-function reference(path: string, given: ReadonlyMap<string, Tensor>) {
-  const source = readModelSource(path, "model", "exact");
+function reference(path: string, given: ReadonlyMap<string, Tensor>, group?: Group) {
+  const source = readModelSource(path, "model", "exact", group);
   try {
     const inputs = checkInputs(source.graph, given);
     const [output] = interpret(source.graph, inputs, { reader: source.reader }).values();
@@ -114,6 +115,33 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
       expect(again.ports).toEqual(wanted.ports);
     },
   );
+});
+
+/** Shapes of the scales of a graph's ternary weights. */
+function scaleShapes({ graph }: ReturnType<typeof reference>): string[] {
+  return graph.nodes.flatMap(({ op, inputs }) =>
+    op === "ternary-linear" ? `${graph.constants.get(inputs[2] ?? "")?.shape.join(" x ")}` : [],
+  );
+}
+
+describe("scales for groups of 32 inputs", () => {
+  const name = "import/ts17-optimum";
+  const given = givenTensors(`${name}/inputs.safetensors`);
+
+  it.each(FORMS.slice(0, 3))("$weights", async ({ weights, type, toReference }) => {
+    const wanted = reference(modelPath(name), given, 32);
+    expect(scaleShapes(wanted).filter((shape) => shape.includes("x")).length).toBeGreaterThan(10);
+    const out = mkdtempSync(join(root, "out-"));
+    const options = type === undefined ? {} : { type };
+    const { files } = await exportOnnx({ input: modelPath(name), out, weights, group: 32, ...options });
+    const path = files[0]?.path ?? "";
+    const [found] = (await runOnnx(path, wanted.inputs)).values();
+    expect(relativeError(found, wanted.output)).toBeLessThan(toReference);
+    // What is read back has these groups.
+    const again = reference(path, given);
+    expect(scaleShapes(again)).toEqual(scaleShapes(wanted));
+    expect(relativeError(again.output, wanted.output)).toBeLessThan(toReference);
+  });
 });
 
 it("2-bit codes take a ninth of the f32 weights, and less than 4-bit ones", async () => {

@@ -1,6 +1,6 @@
 import type { WeightForm, WeightType } from "../../onnx-export/format.js";
 import type { ExportReport } from "../../onnx-export/index.js";
-import type { Ternarize } from "../../pass.js";
+import type { Group, Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions } from "../options.js";
@@ -11,6 +11,7 @@ export interface ExportOnnxOptions extends CommonOptions {
   readonly out: string;
   readonly weights: WeightForm;
   readonly ternarize?: Ternarize | "calibrated";
+  readonly group?: Group;
   readonly calibration?: string;
   readonly type?: WeightType;
   readonly opset?: number;
@@ -19,7 +20,7 @@ export interface ExportOnnxOptions extends CommonOptions {
 export async function exportModel(input: string, options: ExportOnnxOptions): Promise<void> {
   const terminal = new Terminal(options);
   checkFolderPath(options.out);
-  const { io, out, weights, ternarize, calibration, type, opset } = options;
+  const { io, out, weights, ternarize, group, calibration, type, opset } = options;
   const signal = io.interruptSignal();
   const { exportOnnx } = await loaded(import("../../onnx-export/index.js"), options);
   const calibrating = terminal.progress("calibrating", "rows");
@@ -29,6 +30,7 @@ export async function exportModel(input: string, options: ExportOnnxOptions): Pr
     out,
     weights,
     ...(ternarize === undefined ? {} : { ternarize }),
+    ...(group === undefined ? {} : { group }),
     calibration,
     ...(type === undefined ? {} : { type }),
     ...(opset === undefined ? {} : { opset }),
@@ -45,7 +47,7 @@ export async function exportModel(input: string, options: ExportOnnxOptions): Pr
 
 function rowsOf(report: ExportReport): readonly (readonly [string, string])[] {
   const form =
-    report.type === null ? `${report.weights} codes, one f32 scale a row` : `dequantized, ${report.type}`;
+    report.type === null ? `${report.weights} codes with f32 scales` : `dequantized, ${report.type}`;
   return [
     ...report.files.map(({ path, bytes }) => ["file", `${path}, ${formatBytes(bytes)}`] as const),
     ["ternary weights", `${formatCount(report.ternaryWeights)}, ${form}`],

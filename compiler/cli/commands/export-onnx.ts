@@ -3,7 +3,7 @@ import { Option } from "commander";
 import { WEIGHT_FORMS, WEIGHT_TYPES } from "../../onnx-export/format.js";
 import type { ExportOnnxOptions } from "../actions/export-onnx.js";
 import { loaded } from "../loaded.js";
-import { positiveInteger, withOutputOptions } from "../options.js";
+import { groupOption, positiveInteger, withOutputOptions } from "../options.js";
 
 export function addExportOnnx(program: Command): void {
   withOutputOptions(program.command("export-onnx"))
@@ -24,6 +24,7 @@ export function addExportOnnx(program: Command): void {
         "how a model's block weights become ternary; default: exact",
       ).choices(["exact", "absmean", "calibrated", "none"]),
     )
+    .addOption(groupOption())
     .option("--calibration <folder>", "for --ternarize calibrated: what `tritc calibrate --moments` wrote")
     .addOption(
       new Option(
