@@ -31,3 +31,22 @@ export function interruptible<T>(work: () => T): T {
 export function stopOnInterrupt(reason: () => Error, signal: AbortSignal): void {
   interruption = { reason, signal };
 }
+
+let held = 0;
+
+/**
+ * There is work that must not be lost: until it is released, Ctrl-C only aborts the signal, and ends the process when it comes a
+ * second time. Who holds it saves soon after the signal.
+ */
+export function holdInterrupt(): () => void {
+  held++;
+  let isReleased = false;
+  return () => {
+    if (!isReleased) held--;
+    isReleased = true;
+  };
+}
+
+export function isInterruptHeld(): boolean {
+  return held > 0;
+}

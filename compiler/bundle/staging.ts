@@ -56,7 +56,7 @@ export async function writeFolder<T>(
     const described = describeSystemError(error, out);
     const isStopped = options.signal?.aborted === true || isSystem(error) || described !== undefined;
     const isKept = isStopped && (options.keep ?? []).length > 0;
-    if (work?.hasBegun === true && work.isWorthKeeping && isKept) {
+    if (work?.isWorthKeeping === true && isKept) {
       await work.leave();
       options.onNotice?.(
         `what is done is kept in ${work.path}: the same command goes on from there; --no-resume starts anew`,

@@ -1,18 +1,22 @@
 #!/usr/bin/env node
 import { TritcError } from "../../ir/errors.js";
-import { stopOnInterrupt } from "../interruptible.js";
+import { isInterruptHeld, stopOnInterrupt } from "../interruptible.js";
 import type { CliIo } from "./io.js";
-import { reportError } from "./report-error.js";
+import { reportError, reportNote } from "./report-error.js";
 
 /** How long work may take to stop in order after Ctrl-C, in milliseconds: an answer comes within half a second. */
 const GRACE = 250;
 /** What the process exits with, as shells expect it: 128 + the signal's number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const AGAIN = { SIGINT: "Ctrl-C again", SIGTERM: "another SIGTERM" } as const;
 
 const interrupted = new AbortController();
 let stoppedBy: keyof typeof EXIT_CODES | undefined;
 
-/** Asks the work to stop, and ends the process where it does not; a second Ctrl-C ends it at once, as by default. */
+/**
+ * Asks the work to stop, and ends the process where it does not, but for work that saves first what would be lost; a second
+ * signal ends it at once, as by default.
+ */
 function stop(name: keyof typeof EXIT_CODES): TritcError {
   const error = new TritcError({
     code: "TRITC_E_INTERRUPTED",
@@ -22,10 +26,19 @@ function stop(name: keyof typeof EXIT_CODES): TritcError {
   });
   stoppedBy = name;
   interrupted.abort(error);
-  setTimeout(() => {
+  const end = () => {
     reportError(error, argv, io);
     process.exit(EXIT_CODES[name]);
-  }, GRACE).unref();
+  };
+  const endUnlessHeld = () => {
+    if (isInterruptHeld()) setTimeout(endUnlessHeld, GRACE).unref();
+    else end();
+  };
+  setTimeout(endUnlessHeld, GRACE).unref();
+  if (isInterruptHeld()) {
+    reportNote(`saving what was done; ${AGAIN[name]} stops at once`, argv, io);
+    for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal).once(signal, end);
+  }
   return error;
 }
 process.once("SIGINT", () => stop("SIGINT"));

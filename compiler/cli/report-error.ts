@@ -11,12 +11,26 @@ export function reportError(
   io: Pick<CliIo, "stdout" | "stderr">,
 ): void {
   const known = error instanceof TritcError ? error : (describeSystemError(error) ?? internalError(error));
-  const end = argv.indexOf("--");
-  const options = (end === -1 ? argv : argv.slice(0, end)).join("\n");
+  const options = optionsIn(argv);
   if (/^--json$/m.test(options)) io.stdout.write(`${jsonText(errorDocument(known), 2)}\n`);
-  else if (/^--progress[=\n]json$/m.test(options)) {
+  else if (EVENTS.test(options)) {
     io.stderr.write(eventLine({ event: "error", ...errorDocument(known) }));
   } else io.stderr.write(`tritc: ${known.message}\n  [${known.code}]\n`);
+}
+
+/** A remark of the program itself, likewise. */
+export function reportNote(text: string, argv: readonly string[], { stderr }: Pick<CliIo, "stderr">): void {
+  const options = optionsIn(argv);
+  if (EVENTS.test(options)) stderr.write(eventLine({ event: "note", text }));
+  else if (!/^--quiet$/m.test(options)) stderr.write(`${text}\n`);
+}
+
+const EVENTS = /^--progress[=\n]json$/m;
+
+/** One a line. */
+function optionsIn(argv: readonly string[]): string {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).join("\n");
 }
 
 /** A defect of ours: its stack says where. */

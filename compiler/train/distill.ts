@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { checkWhole } from "../../ir/bounds.js";
@@ -78,12 +79,11 @@ const INTERVAL = 120;
  * another model, TRITC_E_RANGE.
  */
 export async function distill(options: DistillOptions): Promise<DistillReport> {
-  const { steps = STEPS, batch = BATCH, seed = 0, out, resume = true, signal, onNotice } = options;
+  const { steps = STEPS, batch = BATCH, seed = 0, out, signal, onNotice } = options;
   checkWhole("steps", steps, 1, 1e7);
   checkWhole("batch", batch, 1, 1e5);
   checkWhole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
-  const keep = resume ? [STATE_FILE] : [];
-  return publishFolder(out, { keep, signal, onNotice }, async (work) => {
+  return publishFolder(out, { keep: [STATE_FILE], signal, onNotice }, async (work) => {
     const reader = fileReader();
     try {
       return await distillInto(work, { ...options, steps, batch, seed }, reader);
@@ -122,11 +122,12 @@ async function distillInto(
     threads,
     signal,
     onProgress: options.onProgress,
+  }).finally(() => {
+    work.isWorthKeeping = existsSync(join(work.journal, STATE_FILE));
   });
   const { trained } = program;
   const write = async () => {
     await work.begin([STATE_FILE]);
-    work.isWorthKeeping = true;
     const values = join(work.bundle, "values.tmp");
     await saveLearned(values, trained, engine.read);
     const learned = openLearned(values);

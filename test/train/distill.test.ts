@@ -209,6 +209,7 @@ describe("distill", () => {
     );
     await expect(stopped).rejects.toThrow("stopped");
     expect(readdirSync(root)).not.toContain("stopped");
+    expect(notices).toEqual([expect.stringContaining(`what is done is kept in ${at(".stopped.partial")}`)]);
     const state = snapshot(at(".stopped.partial"));
     for (const other of [{ steps: 25 }, { start: at("student") }]) {
       await expect(distill(options("stopped", other))).rejects.toMatchObject({

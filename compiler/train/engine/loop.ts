@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import type { Tensor } from "../../../ir/tensor.js";
+import { holdInterrupt } from "../../interruptible.js";
 import { makeFolder } from "../../make-folder.js";
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import {
@@ -96,25 +97,33 @@ async function runSteps(
   const { steps, interval, signal, onProgress } = options;
   const begun = { step: losses.length, time: performance.now() };
   let saved = begun.time;
+  let release: (() => void) | undefined;
   let feeds = losses.length < steps ? await options.feeds(losses.length) : undefined;
-  while (feeds !== undefined) {
-    signal?.throwIfAborted();
-    const step = losses.length + 1;
-    // What the next step is fed is made while this one runs in its process.
-    const [results, next]: readonly [Feeds, Feeds | undefined] = await Promise.all([
-      engine.run(feeds),
-      step < steps ? options.feeds(step) : undefined,
-    ]);
-    const loss = lossOf(results, losses, options);
-    losses.push(loss);
-    const now = performance.now();
-    const rate = ((step - begun.step) / (now - begun.time)) * 1000;
-    onProgress?.({ step, steps, loss, rate, secondsLeft: (steps - step) / rate });
-    if (step === steps || signal?.aborted || now - saved >= interval * 1000) {
-      await save();
-      saved = performance.now();
+  try {
+    while (feeds !== undefined) {
+      signal?.throwIfAborted();
+      const step = losses.length + 1;
+      // What the next step is fed is made while this one runs in its process.
+      const [results, next]: readonly [Feeds, Feeds | undefined] = await Promise.all([
+        engine.run(feeds),
+        step < steps ? options.feeds(step) : undefined,
+      ]);
+      const loss = lossOf(results, losses, options);
+      losses.push(loss);
+      release ??= holdInterrupt();
+      const now = performance.now();
+      const rate = ((step - begun.step) / (now - begun.time)) * 1000;
+      onProgress?.({ step, steps, loss, rate, secondsLeft: (steps - step) / rate });
+      if (step === steps || signal?.aborted || now - saved >= interval * 1000) {
+        await save();
+        saved = performance.now();
+        release();
+        release = undefined;
+      }
+      feeds = next;
     }
-    feeds = next;
+  } finally {
+    release?.();
   }
 }
 
