@@ -10,6 +10,7 @@ const SHARED = [
   "browser/sha256",
   "bundle/*",
   "calibrate/*",
+  "checkpoint/*",
   "cli/{output,run,run-defaults,sample,units}",
   "codegen/*",
   "compare/*",

@@ -47,10 +47,15 @@ function kindOf(head: Buffer): FileKind {
 }
 
 const REMEDIES: Readonly<Partial<Record<FileKind, string>>> = {
-  "GGUF file": "use the model's bf16 safetensors, a Diffusers folder or an ONNX export",
+  "GGUF file": "give a model by the path of the file itself, an adapter as safetensors",
   "PyTorch pickle": "save it again as safetensors; reading a pickle runs what its author wrote into it",
   "Git LFS pointer": "download the file itself: `git lfs pull`",
 };
+
+/** Whether tensors can be read from files of a kind. */
+export function isWeightKind(kind: FileKind): boolean {
+  return kind === "safetensors" || kind === "GGUF file";
+}
 
 /** Refuses a file that is of a known kind which is not read. Throws TRITC_E_FILE_KIND. */
 export function refuseKind(file: string, kind: FileKind, expected: string): void {

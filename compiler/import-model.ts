@@ -7,7 +7,7 @@ import {
   importDiffusers,
   isIndex,
 } from "./checkpoint/index.js";
-import { fileKind, refuseKind } from "./file-kind.js";
+import { fileKind, isWeightKind, refuseKind } from "./file-kind.js";
 import { interruptible } from "./interruptible.js";
 import { findOnnx, importOnnx } from "./onnx/index.js";
 
@@ -16,7 +16,7 @@ const SAFETENSORS_NAME = /\.(safetensors|sft)$/i;
 
 /**
  * A model as a graph; no weight is read. `path` is an `.onnx` file or a folder with one, a folder in Diffusers' layout
- * (a pipeline or its `transformer/`), or a FLUX.1 checkpoint (safetensors under any name, or the index of its parts). A
+ * (a pipeline or its `transformer/`), or a FLUX.1 checkpoint (safetensors or GGUF under any name, or the index of its parts). A
  * folder that has both is read as ONNX: exports keep the configuration they were made from.
  * Throws TRITC_E_FILE_KIND and the errors of `importOnnx` and `importDiffusers`.
  */
@@ -39,7 +39,8 @@ function importAny(path: string): Graph {
 function importFile(file: string): Graph {
   if (isIndex(file)) return importCheckpoint(file);
   const kind = fileKind(file);
-  if (kind !== "safetensors" && !SAFETENSORS_NAME.test(file)) return importOnnx(file);
-  refuseKind(file, kind, "safetensors");
+  if (isWeightKind(kind)) return importCheckpoint(file);
+  if (!SAFETENSORS_NAME.test(file)) return importOnnx(file);
+  refuseKind(file, kind, "safetensors or GGUF");
   return importCheckpoint(file);
 }

@@ -1,10 +1,9 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
-import { fileKind } from "../file-kind.js";
 import { MODEL_FAMILIES } from "../models/index.js";
 import type { StoredTensors } from "./tensors.js";
-import { folderTensors, indexOfPart, tensorsOf } from "./weight-files.js";
+import { folderTensors, indexOfPart, isWeightFile, tensorsOf } from "./weight-files.js";
 
 export { isIndex } from "./weight-files.js";
 
@@ -15,25 +14,24 @@ export function findDiffusers(path: string): string | undefined {
   return [join(path, "transformer"), path].find((folder) => existsSync(join(folder, CONFIG)));
 }
 
-/** The one safetensors file of a folder, if there is one and no other. */
+/** The one weight file of a folder, if there is one and no other. */
 export function findCheckpoint(folder: string): string | undefined {
   const files = readdirSync(folder)
     .map((name) => join(folder, name))
-    .filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true)
-    .filter((file) => fileKind(file) === "safetensors");
+    .filter(isWeightFile);
   return files.length === 1 ? files[0] : undefined;
 }
 
 /**
  * A transformer folder (`config.json` and its weight files) as a graph. No weight is read.
- * Throws TRITC_E_CHECKPOINT, TRITC_E_SAFETENSORS, TRITC_E_FILE_READ.
+ * Throws TRITC_E_CHECKPOINT, TRITC_E_SAFETENSORS, TRITC_E_GGUF, TRITC_E_FILE_READ.
  */
 export function importDiffusers(folder: string): Graph {
   return transformerGraph(() => folderTensors(folder), join(folder, CONFIG), folder);
 }
 
 /**
- * A safetensors file, or an index of several, as a graph: an original checkpoint such as `flux1-dev.safetensors`, alone
+ * A safetensors or GGUF file, or an index of several, as a graph: an original checkpoint such as `flux1-dev.safetensors`, alone
  * or with the other networks of a pipeline, or a weight file of a Diffusers folder. A FLUX transformer's `config.json`
  * beside it says how its heads are rotated. Throws as `importDiffusers`.
  */

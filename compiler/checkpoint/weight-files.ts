@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Constant } from "../../ir/constant/constant.js";
-import { fileKind } from "../file-kind.js";
+import { fileKind, isWeightKind } from "../file-kind.js";
 import { checkpointError, someOf } from "./errors.js";
+import { ggufTensors } from "./gguf/tensors.js";
 import { readJsonObject } from "./json-file.js";
 import { namesOf, type StoredTensors, storedTensors } from "./tensors.js";
 
@@ -18,9 +19,9 @@ const PLAIN = "diffusion_pytorch_model.safetensors";
 export function folderTensors(folder: string): StoredTensors {
   const files = readdirSync(folder).sort();
   const indices = files.filter((name) => INDEX.test(name));
-  const single = files.filter((name) => !PART.test(name) && isSafetensors(join(folder, name)));
+  const single = files.filter((name) => !PART.test(name) && isWeightFile(join(folder, name)));
   const plainIndex = indices.filter((name) => INDEX.exec(name)?.[1] === undefined);
-  if (single.includes(PLAIN) && plainIndex.length === 0) return storedTensors(join(folder, PLAIN));
+  if (single.includes(PLAIN) && plainIndex.length === 0) return tensorsOf(join(folder, PLAIN));
   const candidates = plainIndex.length > 0 ? plainIndex : [...indices, ...single];
   const [chosen] = candidates;
   if (chosen !== undefined && candidates.length === 1) return tensorsOf(join(folder, chosen));
@@ -49,7 +50,8 @@ export function indexOfPart(file: string): string | undefined {
 
 /** The tensors of a weight file, or of all the files of an index. */
 export function tensorsOf(file: string): StoredTensors {
-  return INDEX.test(file) ? indexedTensors(file) : storedTensors(file);
+  if (INDEX.test(file)) return indexedTensors(file);
+  return fileKind(file) === "GGUF file" ? ggufTensors(file) : storedTensors(file);
 }
 
 /** Whether a name is that of an index of weight files. */
@@ -57,8 +59,9 @@ export function isIndex(file: string): boolean {
   return INDEX.test(file);
 }
 
-function isSafetensors(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && fileKind(file) === "safetensors";
+/** Whether something at a path is a file that tensors can be read from, by its first bytes. */
+export function isWeightFile(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && isWeightKind(fileKind(file));
 }
 
 function weightMap(index: string): ReadonlyMap<string, unknown> {

@@ -1,6 +1,7 @@
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
 import type { GroupSize } from "../ternary/groups.js";
+import type { BlockFormat } from "./blocks/formats.js";
 
 /**
  * A constant is *lazy*: a recipe for values, read in row ranges when a pass, the interpreter or the packer
@@ -41,6 +42,8 @@ export type ConstantSource =
       /** 0: per tensor or per axis. */
       readonly blockSize: number;
     }
+  /** Rows of quantized blocks, u8 [..., bytes of a row], as GGUF files have them; see `blocks/index.ts`. */
+  | { readonly kind: "blocks"; readonly of: Constant; readonly format: BlockFormat }
   /** of + scale·(up · down): float rows [out, in] with the update of an adapter (LoRA); up [out, rank], down [rank, in]. */
   | {
       readonly kind: "low-rank";

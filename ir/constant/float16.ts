@@ -21,6 +21,11 @@ function halves(): Float32Array {
   return table;
 }
 
+/** The value of half-precision bits. */
+export function halfValue(bits: number): number {
+  return halves()[bits]!;
+}
+
 /** Values of half-precision bits, in `out`. */
 export function decodeHalf(
   bits: Uint16Array,

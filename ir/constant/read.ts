@@ -11,6 +11,7 @@ import {
   rotatedElements,
   sumElements,
 } from "./adapted.js";
+import { blockElements } from "./blocks/index.js";
 import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant, TernaryFitting } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
@@ -119,6 +120,8 @@ class Evaluation {
       }
       case "dequantize":
         return this.dequantized(constant, from, to);
+      case "blocks":
+        return blockElements(source.format, from, to, (first, last) => this.bytes(source.of, first, last));
       case "low-rank":
         return this.updated(constant, from, to);
       case "sum":
@@ -143,6 +146,12 @@ class Evaluation {
 
   private readonly numbers = (of: Constant, from: number, to: number): NumberData =>
     numbers(this.elements(of, from, to));
+
+  private bytes(of: Constant, from: number, to: number): Uint8Array {
+    const data = this.elements(of, from, to);
+    if (data instanceof Uint8Array) return data;
+    throw new Error("packed rows are bytes");
+  }
 
   private stored(constant: Constant, from: number, to: number): TensorData {
     const bits = DTYPE_BITS[constant.dtype];
@@ -277,8 +286,7 @@ class Evaluation {
     const first = Math.floor(from / width);
     const last = Math.ceil(to / width);
     const codes = new Int8Array((last - first) * width);
-    const bytes = this.elements(of, first * rowBytes, last * rowBytes);
-    if (!(bytes instanceof Uint8Array)) throw new Error("packed codes are read from u8 rows");
+    const bytes = this.bytes(of, first * rowBytes, last * rowBytes);
     for (let r = 0; r < last - first; r++) {
       unpackCodeRow(
         storage,

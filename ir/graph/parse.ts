@@ -1,3 +1,4 @@
+import { BLOCK_FORMATS } from "../constant/blocks/formats.js";
 import type { Constant, ConstantSource, TernaryMethod } from "../constant/constant.js";
 import { canonicalDim, type Dim } from "../dim.js";
 import { DTYPES, type DType } from "../dtype.js";
@@ -180,6 +181,13 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       const axis = r.integer();
       comma();
       return { kind, codes, scale, zeroPoint, axis, blockSize: r.integer() };
+    }
+    case "blocks": {
+      const of = readConstant(r);
+      comma();
+      const name = r.match(/\w+/y, "a form of blocks");
+      const format = BLOCK_FORMATS.find((known) => known === name);
+      return format === undefined ? r.fail(`there are no blocks ${name}`) : { kind, of, format };
     }
     case "low-rank": {
       const of = readConstant(r);

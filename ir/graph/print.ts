@@ -101,6 +101,8 @@ function printSource(source: ConstantSource, dtype: DType): string {
       const zero = source.zeroPoint === null ? "_" : nested(source.zeroPoint);
       return `dequantize(${nested(source.codes)}, ${nested(source.scale)}, ${zero}, ${source.axis}, ${source.blockSize})`;
     }
+    case "blocks":
+      return `blocks(${nested(source.of)}, ${source.format})`;
     case "low-rank":
       return `low-rank(${nested(source.of)}, ${nested(source.up)}, ${nested(source.down)}, ${source.scale})`;
     case "sum":

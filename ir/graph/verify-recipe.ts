@@ -1,3 +1,4 @@
+import { BLOCK_LAYOUTS } from "../constant/blocks/index.js";
 import { type Constant, operandsOf } from "../constant/constant.js";
 
 export interface RecipeProblem {
@@ -29,6 +30,10 @@ function text(shapes: readonly (readonly number[])[]): string {
 function wantedShapes({ shape, source }: Constant): readonly (readonly number[])[] | undefined {
   const [rows = 0, columns = 0] = shape;
   switch (source.kind) {
+    case "blocks": {
+      const { elements, bytes } = BLOCK_LAYOUTS[source.format];
+      return [[...shape.slice(0, -1), ((shape.at(-1) ?? 0) / elements) * bytes]];
+    }
     case "low-rank": {
       const rank = source.down.shape[0] ?? 0;
       return [

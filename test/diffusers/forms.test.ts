@@ -5,13 +5,10 @@ import { afterAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { serialize } from "../../ir/format/safetensors.js";
-import type { Graph } from "../../ir/graph/graph.js";
-import { interpret } from "../../ir/interpret/index.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { tensorOf } from "../recognize/models.js";
 import { diffusersConfig, fluxModel, type Tensors, writeDiffusers } from "../support/diffusers-model.js";
-import { fluxInputs } from "../support/flux-builder.js";
-import { type FluxSize, TINY, TORCHSCRIPT } from "../support/flux-style.js";
+import { evaluateFlux } from "../support/evaluate-flux.js";
+import { type FluxSize, TINY } from "../support/flux-style.js";
 import { modelFiles } from "../support/model-files.js";
 import { type NarrowForm, narrowed, safetensorsOf, stored } from "../support/narrow-checkpoint.js";
 import { relativeError } from "../support/run-compiled.js";
@@ -38,23 +35,13 @@ function saved(bytes: Uint8Array, name = "model.safetensors"): string {
   return file;
 }
 
-function evaluated(graph: Graph, size: FluxSize): Tensor | undefined {
-  const given = fluxInputs(TORCHSCRIPT, size, { img: 6, txt: 5 }, { timestep: 0.03, guidance: 0.02 });
-  const inputs = Object.entries(given).map(([name, input]) => {
-    const tensor = tensorOf(input);
-    const data = Float32Array.from(tensor.data, Number);
-    return [name, { ...tensor, dtype: graph.types.get(name)?.dtype ?? "f32", data }] as const;
-  });
-  return interpret(graph, new Map(inputs), { reader }).get(TORCHSCRIPT.output);
-}
-
 function expectSame(path: string, plain: Tensors, size: FluxSize = WIDE): void {
   const config = size === TINY ? diffusersConfig(TINY) : undefined;
   const reference = folder();
   writeFileSync(join(reference, "model.safetensors"), serialize(plain));
   if (config !== undefined) writeFileSync(join(reference, "config.json"), JSON.stringify(config));
-  const wanted = evaluated(importModel(join(reference, "model.safetensors")), size);
-  expect(relativeError(evaluated(importModel(path), size), wanted)).toBeLessThan(1e-6);
+  const wanted = evaluateFlux(importModel(join(reference, "model.safetensors")), size, reader);
+  expect(relativeError(evaluateFlux(importModel(path), size, reader), wanted)).toBeLessThan(1e-6);
 }
 
 function prefixed(tensors: Tensors, prefix: string): Map<string, Tensor> {
@@ -201,7 +188,6 @@ describe("variants", () => {
 
 describe("files of other kinds", () => {
   it.each<[string, string | Uint8Array, RegExp]>([
-    ["GGUF", "GGUF\u0003\0\0\0", /found: {4}GGUF file\n {2}try: .*safetensors/],
     ["torch.save", "PK\u0003\u0004................\0\0\0\0archive/data.pkl", /found: {4}PyTorch pickle\n/],
     ["a bare pickle", Uint8Array.of(0x80, 2, 0x7d, 0x71), /found: {4}PyTorch pickle\n {2}try: .*safetensors/],
     ["a zip", "PK\u0003\u0004................\0\0\0\0model.onnx", /found: {4}zip archive\n {2}try: .*unpack/],
@@ -214,6 +200,12 @@ describe("files of other kinds", () => {
       expect(() => importModel(file)).toThrow(expect.objectContaining({ code: "TRITC_E_FILE_KIND" }));
     }
     const inFolder = join(saved(content as Uint8Array, "model.onnx"), "..");
+    expect(() => importModel(inFolder)).toThrow(expect.objectContaining({ code: "TRITC_E_FILE_KIND" }));
+  });
+
+  it("GGUF under the name that ONNX has in a folder", () => {
+    const inFolder = join(saved(Buffer.from("GGUF\u0003\0\0\0"), "model.onnx"), "..");
+    expect(() => importModel(inFolder)).toThrow(/found: {4}GGUF file\n {2}try: .*path of the file itself/);
     expect(() => importModel(inFolder)).toThrow(expect.objectContaining({ code: "TRITC_E_FILE_KIND" }));
   });
 });

@@ -34,6 +34,11 @@ const constants: readonly Constant[] = [
   { dtype: "f32", shape: [4], source: { kind: "ternary-scales", of: half, method: "absmean" } },
   { dtype: "f16", shape: [4], source: { kind: "ternary-scales", of: half, method: "exact", group: 128 } },
   {
+    dtype: "f16",
+    shape: [1, 64],
+    source: { kind: "blocks", format: "Q2_0", of: inline("u8", [1, 18], new ArrayBuffer(18)) },
+  },
+  {
     dtype: "f32",
     shape: [4, 2],
     source: {

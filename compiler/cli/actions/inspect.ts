@@ -4,6 +4,7 @@ import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
 import type { Ternarize } from "../../pass.js";
+import type { StoredKind } from "../../stored-kinds.js";
 import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
@@ -22,9 +23,10 @@ export interface InspectOptions extends CommonOptions, PlanOptions {
 export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
   refuseBundle(path, "inspect");
   const target = options.target === undefined ? undefined : targetByName(options.target);
-  const [{ inspectGraph }, { importModel }, { recognition }] = await loaded(
+  const [{ inspectGraph }, { storedKinds }, { importModel }, { recognition }] = await loaded(
     Promise.all([
       import("../../inspect.js"),
+      import("../../stored-kinds.js"),
       import("../../import-model.js"),
       import("../../recognize/recognition.js"),
     ]),
@@ -35,7 +37,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
     const imported = importModel(path);
     const found = recognition(imported, reader);
     const recognized = found.graph;
-    const inspection = inspectGraph(found);
+    const inspection = { ...inspectGraph(found), kinds: storedKinds(imported) };
     if (target === undefined) {
       new Terminal(options).result(inspection, describe(inspection));
       return;
@@ -73,7 +75,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
   }
 }
 
-function describe(found: Inspection): string {
+function describe(found: Inspection & { readonly kinds: readonly StoredKind[] }): string {
   const { model, storage } = found;
   const below = (bytes: number) => `${formatFactor(storage.bf16, bytes)} below bf16`;
   const facts: [string, string][] = [
@@ -98,6 +100,9 @@ function describe(found: Inspection): string {
       ],
       ["rope", `axes ${model.ropeAxes.join(" + ")}, theta ${model.ropeTheta}`],
     );
+  }
+  if (found.kinds.length > 0) {
+    facts.push(["tensors", found.kinds.map(({ kind, tensors }) => `${kind} x${tensors}`).join(", ")]);
   }
   facts.push(
     ["parameters", formatCount(found.parameters)],

@@ -1,0 +1,125 @@
+/** A FLUX.1 checkpoint in a GGUF file is the model that the same values in safetensors are. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { fileReader } from "../../compiler/file-reader.js";
+import { importModel } from "../../compiler/import-model.js";
+import { encodeBytes } from "../../ir/constant/convert.js";
+import { roundToHalf } from "../../ir/constant/float16.js";
+import type { DType } from "../../ir/dtype.js";
+import { serialize } from "../../ir/format/safetensors.js";
+import type { Tensor } from "../../ir/tensor.js";
+import { cli } from "../support/cli.js";
+import { diffusersConfig, fluxModel } from "../support/diffusers-model.js";
+import { evaluateFlux } from "../support/evaluate-flux.js";
+import { type FluxSize, TINY } from "../support/flux-style.js";
+import { type GgufTensor, ggufFile } from "../support/gguf-file.js";
+import { modelFiles } from "../support/model-files.js";
+import { dice } from "../support/mutate.js";
+import { TERNARY_BLOCKS, type TernaryFormat, ternaryRows } from "../support/ternary-blocks.js";
+
+const { root } = modelFiles();
+const reader = fileReader();
+afterAll(() => reader.close());
+
+/** Whole blocks in every linear of a block, heads as FLUX.1's. */
+const SIZE: FluxSize = { ...TINY, heads: 1, axes: [16, 56, 56], mlp: 256 };
+const { original } = fluxModel(SIZE, 3);
+const BLOCK_MATRIX = /^(double|single)_blocks\..*\.weight$/;
+
+interface Files {
+  readonly gguf: Uint8Array;
+  readonly safetensors: Uint8Array;
+}
+
+/** Block matrices in a ternary format, with one scale a row or one a block; other matrices in f16, the rest in f32. */
+function model(format: TernaryFormat, perRow: boolean, prefix = ""): Files {
+  const roll = dice(11);
+  const tensors: GgufTensor[] = [];
+  const values = new Map<string, Tensor>();
+  const add = (name: string, kind: number, { dtype, shape, data }: Tensor) => {
+    tensors.push({ name: `${prefix}${name}`, kind, shape, bytes: encodeBytes(dtype, data) });
+    values.set(name, { dtype, shape, data });
+  };
+  for (const [name, tensor] of original) {
+    const [rows = 1, width = 1] = tensor.shape;
+    const floats = Float32Array.from(tensor.data, Number);
+    if (tensor.shape.length === 1) add(name, 0, tensor);
+    else if (!BLOCK_MATRIX.test(name))
+      add(name, 1, { ...tensor, dtype: "f16", data: floats.map(roundToHalf) });
+    else {
+      const scales = Array.from({ length: rows }, () => roundToHalf((1 + roll(100)) / 1000));
+      const scale = (row: number) => (perRow ? scales[row]! : roundToHalf((1 + roll(100)) / 1000));
+      const packed = ternaryRows(format, [rows, width], () => roll(3), scale);
+      const { kind } = TERNARY_BLOCKS[format];
+      tensors.push({ name: `${prefix}${name}`, kind, shape: tensor.shape, bytes: packed.bytes });
+      values.set(name, { dtype: "f16" satisfies DType, shape: tensor.shape, data: packed.values });
+    }
+  }
+  return { gguf: ggufFile({ tensors }), safetensors: serialize(values) };
+}
+
+let count = 0;
+function saved(bytes: Uint8Array, name: string): string {
+  const folder = join(root, `${count++}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, name), bytes);
+  return join(folder, name);
+}
+
+describe.each<[TernaryFormat, string]>([
+  ["Q2_0", ""],
+  ["PTQ1_0", "model.diffusion_model."],
+  ["Q1_0", ""],
+])("%s under the prefix %j", (format, prefix) => {
+  const { gguf, safetensors } = model(format, false, prefix);
+  const wanted = evaluateFlux(importModel(saved(safetensors, "flux.safetensors")), SIZE, reader);
+
+  it.each(["flux.gguf", "flux.safetensors", "model"])(
+    "in a file called %s, and alone in its folder",
+    (name) => {
+      const file = saved(gguf, name);
+      expect(evaluateFlux(importModel(file), SIZE, reader)).toEqual(wanted);
+      expect(evaluateFlux(importModel(join(file, "..")), SIZE, reader)).toEqual(wanted);
+    },
+  );
+
+  it("with a configuration beside it", () => {
+    const file = saved(gguf, "flux.gguf");
+    writeFileSync(join(file, "..", "config.json"), JSON.stringify(diffusersConfig(SIZE)));
+    expect(evaluateFlux(importModel(file), SIZE, reader)).toEqual(wanted);
+    expect(evaluateFlux(importModel(join(file, "..")), SIZE, reader)).toEqual(wanted);
+  });
+});
+
+it("another architecture's file is told by its tensors", () => {
+  const file = saved(
+    ggufFile({ tensors: [{ name: "blk.0.attn_q.weight", kind: 0, shape: [2], bytes: new Uint8Array(8) }] }),
+    "llm.gguf",
+  );
+  expect(() => importModel(file)).toThrow(
+    /no checkpoint of a FLUX transformer[\s\S]*found: {4}blk\.0\.attn_q\.weight/,
+  );
+});
+
+it("inspect names the kinds of its tensors, and what it compiles to is what safetensors give", async () => {
+  const { gguf, safetensors } = model("PQ2_0", true);
+  const file = saved(gguf, "flux.gguf");
+  const { stdout } = await cli(["inspect", file]);
+  const blocks = [...original.keys()].filter((name) => BLOCK_MATRIX.test(name)).length;
+  const matrices = [...original.values()].filter(({ shape }) => shape.length === 2).length;
+  expect(stdout).toMatch(
+    new RegExp(
+      `^tensors +F32 x${original.size - matrices}, PQ2_0 x${blocks}, F16 x${matrices - blocks}$`,
+      "m",
+    ),
+  );
+  const weights: Buffer[] = [];
+  for (const path of [file, saved(safetensors, "flux.safetensors")]) {
+    const out = join(root, `bundle-${weights.length}`);
+    const argv = ["compile", path, "--target", "cpu", "--resolution", "64x64", "-o", out, "--quiet"];
+    expect(await cli(argv)).toMatchObject({ code: 0, stderr: "" });
+    weights.push(readFileSync(join(out, "weights.safetensors")));
+  }
+  expect(weights[0]).toEqual(weights[1]);
+});
