@@ -108,6 +108,14 @@ export function groupOption(): Option {
   });
 }
 
+/** An option of a path that may be given several times. */
+export function severalPaths(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((path: string, before: readonly string[] | undefined) => {
+    if (path === "") throw new InvalidArgumentError("Expected a path.");
+    return [...(before ?? []), path];
+  });
+}
+
 /** What this process does of work that several share: `--shard 2/8` of eight, `auto` as a scheduler says. */
 export function shardOption(what = "draw the i-th of n shares of the prompts"): Option {
   return new Option(

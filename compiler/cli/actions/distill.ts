@@ -1,5 +1,7 @@
 import type { DistillOptions, DistillReport } from "../../train/distill.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
+import { checkEmitOptions } from "../check-emit-options.js";
+import type { EmitOptions } from "../emit-options.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
@@ -7,9 +9,13 @@ import { Terminal, table } from "../terminal.js";
 
 export interface DistillCommandOptions
   extends CommonOptions,
+    EmitOptions,
     Omit<DistillOptions, "input" | "onNotice" | "onProgress" | "signal"> {}
 
 export async function runDistill(input: string, options: DistillCommandOptions): Promise<void> {
+  checkEmitOptions(input, options);
+  if (options.emit !== undefined)
+    return (await loaded(import("./emit.js"), options)).emitJobs(input, options);
   checkFolderPath(options.out);
   const terminal = new Terminal(options);
   const signal = options.io.interruptSignal();

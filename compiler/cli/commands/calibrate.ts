@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { MAX_STEPS, MAX_THREADS } from "../../../ir/bounds.js";
 import type { CalibrateCommandOptions } from "../actions/calibrate.js";
 import { loaded } from "../loaded.js";
 import {
   finiteNumber,
   resolution,
+  severalPaths,
   shardOption,
   textLengthOption,
   wholeFromOne,
@@ -19,7 +20,7 @@ export function addCalibrate(program: Command): void {
     .description("let a full-precision model draw from text, and keep what training needs of each sample")
     .argument("[model]", "as `tritc compile` takes it, with exported text encoders; none with --merge")
     .addOption(
-      several(
+      severalPaths(
         "--prompts <file>",
         "what to draw: a file of prompts as `run` takes it, - for stdin; may be given several times",
       ),
@@ -58,7 +59,9 @@ export function addCalibrate(program: Command): void {
     )
     .option("--moments", "also sum up what the blocks' linear layers read: mean and second moment of each")
     .addOption(shardOption("draw only the i-th of n shares"))
-    .addOption(several("--merge <folder...>", "instead of drawing, put the folders of all shards together"))
+    .addOption(
+      severalPaths("--merge <folder...>", "instead of drawing, put the folders of all shards together"),
+    )
     .addOption(
       new Option("--threads <n>", "threads of ONNX Runtime; default: all cores").argParser(
         wholeFromOne(MAX_THREADS),
@@ -68,12 +71,4 @@ export function addCalibrate(program: Command): void {
     .action(async (input: string | undefined, options: CalibrateCommandOptions) =>
       (await loaded(import("../actions/calibrate.js"), options)).runCalibrate(input, options),
     );
-}
-
-/** An option of a path that may be given several times. */
-function several(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((path: string, before: readonly string[] | undefined) => {
-    if (path === "") throw new InvalidArgumentError("Expected a path.");
-    return [...(before ?? []), path];
-  });
 }

@@ -1,11 +1,12 @@
 import { type Command, Option } from "commander";
 import { MAX_THREADS } from "../../../ir/bounds.js";
 import type { DistillCommandOptions } from "../actions/distill.js";
+import { withEmitOptions } from "../emit-options.js";
 import { loaded } from "../loaded.js";
 import { wholeFromOne, wholeNumber, withOutputOptions } from "../options.js";
 
 export function addDistill(program: Command): void {
-  withOutputOptions(program.command("distill"))
+  const command = withOutputOptions(program.command("distill"))
     .description(
       "train ternary weights that draw as a full-precision model does, from its own pictures alone",
     )
@@ -35,8 +36,8 @@ export function addDistill(program: Command): void {
       ),
     )
     .option("--no-resume", "do not go on from what a stopped training left, and start anew")
-    .option("--pipeline <folder>", "the model's pipeline; default: found beside the model")
-    .action(async (input: string, options: DistillCommandOptions) =>
-      (await loaded(import("../actions/distill.js"), options)).runDistill(input, options),
-    );
+    .option("--pipeline <folder>", "the model's pipeline; default: found beside the model");
+  withEmitOptions(command).action(async (input: string, options: DistillCommandOptions) =>
+    (await loaded(import("../actions/distill.js"), options)).runDistill(input, options),
+  );
 }

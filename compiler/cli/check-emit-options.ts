@@ -1,0 +1,56 @@
+import type { TritcError } from "../../ir/errors.js";
+import { targetByName } from "../../targets/index.js";
+import { type EmitOptions, emitOptions } from "./emit-options.js";
+import { STANDARD } from "./output.js";
+import { usageError } from "./usage-error.js";
+
+/** Options of one scheduler alone. */
+const OF_ONE: Readonly<Partial<Record<keyof EmitOptions, EmitOptions["emit"]>>> = {
+  time: "slurm",
+  partition: "slurm",
+  image: "kubernetes",
+  claim: "kubernetes",
+  mount: "kubernetes",
+};
+
+/** Refuses what does not go together. Throws TRITC_E_USAGE, and TRITC_E_TARGET. */
+export function checkEmitOptions(
+  model: string,
+  options: EmitOptions & { readonly resume?: boolean; readonly pipeline?: string | undefined },
+): void {
+  const { emit, target, prompts = [], image, claim } = options;
+  for (const option of emitOptions()) {
+    const name = option.attributeName() as keyof EmitOptions;
+    if (options[name] === undefined || name === "emit") continue;
+    const wanted = OF_ONE[name];
+    if (emit === undefined || (wanted ?? emit) !== emit)
+      throw misplaced(option.flags, wanted === undefined ? "--emit" : `--emit ${wanted}`);
+  }
+  if (emit === undefined) return;
+  if (options.resume === false) throw misplaced("--no-resume", "a training that is run at once");
+  if (prompts.includes(STANDARD)) throw misplaced("--prompts -", "a training that is run at once");
+  if (emit === "kubernetes" && image === undefined) throw required("--image <name>");
+  if (emit === "kubernetes" && claim === undefined) throw required("--claim <name>");
+  if (target === undefined) return;
+  targetByName(target);
+  if (options.pipeline === undefined && /\.(onnx|safetensors|sft)$/i.test(model))
+    throw required("--pipeline <folder>, to compile a file's model with");
+}
+
+function misplaced(option: string, where: string): TritcError {
+  return usageError({
+    message: `${option} has no meaning here`,
+    place: option,
+    expected: `only with ${where}`,
+    remedy: "leave it out",
+  });
+}
+
+function required(option: string): TritcError {
+  return usageError({
+    message: "an option is missing",
+    place: "--emit",
+    expected: option,
+    remedy: "tritc distill --help says what it means",
+  });
+}
