@@ -1,6 +1,6 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
-import { familyOf, type LatentGeometry, type ModelDescription } from "../ir/models/index.js";
+import { familyOf, type LatentGeometry, type ModelDescription, valuesOf } from "../ir/models/index.js";
 import { phasesThatRun, samplersOf } from "../ir/program/phases.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
@@ -88,7 +88,7 @@ async function sampleAlone(
     loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
   };
 
-  const values = familyOf(model).values({
+  const values = valuesOf({
     ...request,
     model,
     latents: withCondition(request),
@@ -96,7 +96,7 @@ async function sampleAlone(
   });
   for (const port of program.inputs) {
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
-    else if (port.role !== null) write(port, values[port.role]);
+    else if (port.role !== null) write(port, values(port.role));
   }
 
   const latents = program.inputs.find((port) => port.role === "latents");
@@ -105,7 +105,7 @@ async function sampleAlone(
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
-  write(latents, values.latents);
+  write(latents, values("latents"));
   const [velocity] = program.outputs;
   await denoise(loaded, program, { ...request, onStep: undefined }, evaluations, async (step, steps) => {
     const values = await loaded.read(velocity?.buffer ?? "");
@@ -212,8 +212,12 @@ export function notASampler(found: string, place?: string): TritcError {
 /** The model, or what is there instead of one that can be sampled. */
 function samplerProblem(program: Program): ModelDescription | string {
   const { inputs, model } = program;
-  const foreign = inputs.filter(({ role }) => role === null).map(({ name }) => name);
-  if (model === null) return `a graph of generic operations, with the inputs ${foreign.join(", ")}`;
+  if (model === null) {
+    const names = inputs.filter(({ role }) => role === null).map(({ name }) => name);
+    return `a graph of generic operations, with the inputs ${names.join(", ")}`;
+  }
+  const parts = [...Object.keys(familyOf(model).inputs), "coefficient"];
+  const foreign = inputs.filter(({ role }) => !parts.includes(role ?? "")).map(({ name }) => name);
   if (foreign.length > 0) return `inputs that the sampler has no values for: ${foreign.join(", ")}`;
   const latents = inputs.find(({ role }) => role === "latents");
   if (latents === undefined || samplersOf(program).length === 0) return "no input that takes the latents";

@@ -112,12 +112,12 @@ export function requirePipelineOf(
   { contextWidth, pooledWidth }: EncodedPrompt,
   place: string,
 ): void {
-  if (contextWidth === contextDim && pooledWidth === pooledDim) return;
+  if (contextWidth === contextDim && pooledWidth === (pooledDim ?? 0)) return;
   throw new TritcError({
     code: "TRITC_E_PIPELINE",
     message: "the pipeline's text encoders are not the model's",
     place,
-    expected: `${contextDim} channels of text, and ${pooledDim} of its summary`,
+    expected: `${contextDim} channels of text, and ${pooledDim ?? 0} of its summary`,
     found: `${contextWidth} and ${pooledWidth}`,
     remedy: "give the folder of the pipeline that the model belongs to with --pipeline",
     exitCode: 2,

@@ -4,7 +4,7 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import { evaluateDim } from "../../ir/dim.js";
 import { dtypeOf, type Graph, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import type { SampleInputs } from "../../ir/models/family.js";
-import { familyOf, type ModelDescription, roleOf } from "../../ir/models/index.js";
+import { type ModelDescription, roleOf, valuesOf } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { type HostTensor, openOrtSession } from "../../runtime/node/ort-session.js";
 import type { MomentSums } from "../calibration/moments.js";
@@ -115,14 +115,14 @@ export async function openTransformer(
   for (const input of read) for (const sum of Object.values(sumsOf(input))) await clear(sum);
   return {
     async velocities(queries, weight = 0) {
-      const values = queries.map((query) => familyOf(model).values(query));
+      const values = queries.map((query) => valuesOf(query));
       const [first] = queries;
       const feeds = graph.inputs.map((id): [string, HostTensor] => {
         const role = roleOf(model, id);
         if (role === null || first === undefined) throw new Error(`no value for ${id}`);
         const bindings = { img_tokens: first.geometry.imageTokens, txt_tokens: first.contextTokens };
         const shape = shapeOf(graph, id).map((dim) => evaluateDim(dim, bindings));
-        const [one, ...others] = values.map((value) => value[role]);
+        const [one, ...others] = values.map((value) => value(role));
         if (one === undefined || batchAxes.get(id) !== 0)
           return [id, { data: one ?? new Float32Array(), shape }];
         return [id, { data: concat([one, ...others]), shape: [queries.length, ...shape.slice(1)] }];

@@ -11,7 +11,7 @@ export interface CalibrationSample {
   readonly latents: Float32Array;
   /** [textTokens, width] */
   readonly context: Float32Array;
-  /** [width] */
+  /** [width]; empty for a model that reads none. */
   readonly pooled: Float32Array;
   /** The guidance scale; 0 for a model that takes none. */
   readonly guidance: number;
@@ -42,7 +42,7 @@ function sampleShapes(of: CalibrationDescription): Readonly<Record<TensorName, r
   return {
     latents: [of.imageTokens, of.model.outChannels],
     context: [of.textTokens, of.model.contextDim],
-    pooled: [of.model.pooledDim],
+    pooled: [of.model.pooledDim ?? 0],
     guidance: [],
   };
 }

@@ -21,6 +21,9 @@ export class Unrecognized extends Error {
   }
 }
 
+/** Thrown where the parts that a model has are another family's, though each is understood. */
+export class OtherFamily extends Unrecognized {}
+
 /** What the compiler knows of a family of transformers; `ir/models/` has what the runtime needs besides. */
 export interface ModelFamily {
   readonly name: ModelDescription["family"];

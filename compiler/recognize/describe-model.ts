@@ -1,7 +1,7 @@
 import { type Dim, symbolsOf } from "../../ir/dim.js";
 import { type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
 import { type InputRole, inputOf } from "../../ir/models/index.js";
-import { type Described, Unrecognized } from "../models/family.js";
+import { type Described, OtherFamily, Unrecognized } from "../models/family.js";
 import { MODEL_FAMILIES } from "../models/index.js";
 import type { Pass } from "../pass.js";
 import { renameSymbols } from "../rewrite/rename-symbols.js";
@@ -32,7 +32,7 @@ export function whyUnrecognized(graph: Graph): Unrecognized | undefined {
   return found instanceof Unrecognized ? found : undefined;
 }
 
-/** The first family's description, or where the first family stopped. */
+/** The first family's description, or where the first family stopped that the graph is not plainly outside of. */
 function attempt(graph: Graph): Described | Unrecognized {
   let stopped: Unrecognized | undefined;
   for (const family of MODEL_FAMILIES) {
@@ -40,7 +40,7 @@ function attempt(graph: Graph): Described | Unrecognized {
       return family.describe(graph);
     } catch (error) {
       if (!(error instanceof Unrecognized)) throw error;
-      stopped ??= error;
+      if (stopped === undefined || stopped instanceof OtherFamily) stopped = error;
     }
   }
   return stopped as Unrecognized;

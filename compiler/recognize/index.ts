@@ -34,7 +34,7 @@ export function summarizeRecognition(graph: Graph): RecognitionSummary {
   const counts: Record<string, number> = {};
   const rest: Record<string, number> = {};
   for (const node of graph.nodes) {
-    const known = isKnown(node);
+    const known = isKnown(graph, node);
     const into = known ? counts : rest;
     const name = describeOp(node);
     into[name] = (into[name] ?? 0) + 1;

@@ -1,5 +1,5 @@
 import { shapeOf, type ValueId } from "../../ir/graph/graph.js";
-import { familyOf, type InputRole, type LatentGeometry, roleOf } from "../../ir/models/index.js";
+import { type LatentGeometry, roleOf, valuesOf } from "../../ir/models/index.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import type { BatchedGraph } from "../calibrate/transformer.js";
 import type { Calibration, StoredSample } from "../calibration/folder.js";
@@ -13,6 +13,8 @@ export interface BatchOptions {
   /** Of the calibration's pictures. */
   readonly geometry: LatentGeometry;
 }
+
+type Values = ReturnType<typeof valuesOf>;
 
 /** What random numbers of a step are drawn for. */
 const PURPOSE = { samples: 0, levels: 1, noise: 2 } as const;
@@ -32,10 +34,9 @@ export function batches(
   const { model } = graph;
   if (model === undefined) throw new Error("only a recognized model is trained");
   const { description, count } = calibration;
-  const family = familyOf(model);
 
   return async (step) => {
-    const samples: Readonly<Record<InputRole, Float32Array>>[] = [];
+    const samples: Values[] = [];
     const draw = (purpose: number) => ({ seed, step, purpose });
     const choices = drawUniforms(draw(PURPOSE.samples), size);
     const levels = drawNormals(draw(PURPOSE.levels), size);
@@ -45,7 +46,7 @@ export function batches(
       const sigma = 1 / (1 + Math.exp(-(logShift + (levels[i] ?? 0))));
       const elements = stored.latents.length;
       samples.push(
-        family.values({
+        valuesOf({
           model,
           geometry,
           latents: between(stored, noise.subarray(i * elements, (i + 1) * elements), sigma),
@@ -60,13 +61,13 @@ export function batches(
     return new Map(graph.inputs.map((id) => [id, feed(id, samples)]));
   };
 
-  function feed(id: ValueId, samples: readonly Readonly<Record<InputRole, Float32Array>>[]): Tensor {
+  function feed(id: ValueId, samples: readonly Values[]): Tensor {
     const role = roleOf(model, id);
     if (role === null) throw new Error(`no value for ${id}`);
     const shape = shapeOf(graph, id).map(Number);
     const data = new Float32Array(countOf(shape));
     const parts = batchAxes.get(id) === 0 ? samples : samples.slice(0, 1);
-    for (const [i, values] of parts.entries()) data.set(values[role], (i * data.length) / parts.length);
+    for (const [i, values] of parts.entries()) data.set(values(role), (i * data.length) / parts.length);
     const { dtype } = graph.types.get(id) ?? { dtype: "f32" };
     if (dtype === "i64")
       return { dtype, shape, data: BigInt64Array.from(data, (x) => BigInt(Math.round(x))) };

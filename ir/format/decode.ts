@@ -64,6 +64,11 @@ export const string: Decoder<string> = (value, at) => {
   throw mismatch(at, "text", value);
 };
 
+export const nothing: Decoder<null> = (value, at) => {
+  if (value === null) return value;
+  throw mismatch(at, "null", value);
+};
+
 export const boolean: Decoder<boolean> = (value, at) => {
   if (typeof value === "boolean") return value;
   throw mismatch(at, "true or false", value);

@@ -75,6 +75,8 @@ export interface SamplingRules<D> {
 
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */
 export interface ModelFamily<D, R extends string> {
+  /** Its name for people. */
+  readonly title: string;
   readonly inputs: Readonly<Record<R, ModelInput>>;
   readonly description: Decoder<D>;
   readonly sampling: SamplingRules<D>;

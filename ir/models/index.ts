@@ -1,28 +1,45 @@
 import { type Decoder, tagged } from "../format/decode.js";
-import type { LatentLayout, ModelFamily, ModelInput } from "./family.js";
+import type { LatentLayout, ModelFamily, ModelInput, SampleInputs } from "./family.js";
+import type { FluxInput } from "./flux/inputs.js";
 import type { Flux1Description } from "./flux1/description.js";
 import { flux1 } from "./flux1/index.js";
-import type { Flux1Input } from "./flux1/inputs.js";
+import type { Flux2Description } from "./flux2/description.js";
+import { flux2 } from "./flux2/index.js";
 
 export type { LatentGeometry, LatentLayout } from "./family.js";
+export type { FluxDescription } from "./flux/description.js";
 export { requireLatents } from "./require-latents.js";
 export { IMG_TOKENS, TXT_TOKENS } from "./tokens.js";
 
 /** A transformer of a known family, as it was found by structure. */
-export type ModelDescription = Flux1Description;
+export type ModelDescription = Flux1Description | Flux2Description;
 /** The part that an input plays in a transformer of some family. */
-export type InputRole = Flux1Input;
+export type InputRole = FluxInput;
 
-const FAMILIES: Readonly<Record<ModelDescription["family"], ModelFamily<ModelDescription, InputRole>>> = {
-  flux1,
-};
+/** Some family, which has some of the parts. */
+interface KnownFamily extends Omit<ModelFamily<ModelDescription, InputRole>, "inputs" | "values"> {
+  readonly inputs: Readonly<Partial<Record<InputRole, ModelInput>>>;
+  values(sample: SampleInputs<ModelDescription>): Readonly<Partial<Record<InputRole, Float32Array>>>;
+}
+
+const FAMILIES: Readonly<Record<ModelDescription["family"], KnownFamily>> = { flux1, flux2 };
 
 /** How FLUX.1 packs latents: what pipelines take for granted where they are opened without a model. */
 export const DEFAULT_LATENTS: LatentLayout = flux1.latents;
 
 /** What is true of all models of this one's family. */
-export function familyOf({ family }: ModelDescription): ModelFamily<ModelDescription, InputRole> {
+export function familyOf({ family }: ModelDescription): KnownFamily {
   return FAMILIES[family];
+}
+
+/** What each input of a model is given for a picture, by the part it plays, which has to be one of the family's. */
+export function valuesOf(sample: SampleInputs<ModelDescription>): (role: InputRole) => Float32Array {
+  const values = familyOf(sample.model).values(sample);
+  return (role) => {
+    const value = values[role];
+    if (value === undefined) throw new Error(`${sample.model.family} has no input that is its ${role}`);
+    return value;
+  };
 }
 
 const INPUTS: Readonly<Record<InputRole, ModelInput>> = Object.assign(

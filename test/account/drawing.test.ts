@@ -10,6 +10,7 @@ import { fileReader } from "../../compiler/file-reader.js";
 import { imageTokens } from "../../compiler/resolutions.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import type { ModelDescription } from "../../ir/models/index.js";
 
 const models = join(import.meta.dirname, "..", "models");
 const reader = fileReader();
@@ -29,7 +30,10 @@ function drawn(...of: Parameters<typeof drawingOf>): NonNullable<ReturnType<type
 }
 
 /** The same graph with other channels, or without guidance. */
-function withModel(graph: Graph, changes: Partial<NonNullable<Graph["model"]>>): Graph {
+function withModel(
+  graph: Graph,
+  changes: Partial<Pick<ModelDescription, "inChannels" | "outChannels" | "guidance">>,
+): Graph {
   if (graph.model === undefined) throw new Error("no model");
   return { ...graph, model: { ...graph.model, ...changes } };
 }

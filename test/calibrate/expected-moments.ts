@@ -7,7 +7,7 @@ import { evaluateDim } from "../../ir/dim.js";
 import { dtypeOf, type Graph, shapeOf } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { latentGeometry } from "../../ir/models/flux1/latents.js";
-import { familyOf, roleOf } from "../../ir/models/index.js";
+import { roleOf, valuesOf } from "../../ir/models/index.js";
 import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { initialLatents } from "../../runtime/noise.js";
@@ -38,12 +38,12 @@ export async function expectedMoments(
     const latents = initialLatents(seed + k, geometry);
     for (const [step, timestep] of modelTimesteps.entries()) {
       const given = { model, geometry, latents, context, contextTokens: 12, pooled, guidance };
-      const values = familyOf(model).values({ ...given, timesteps: Float32Array.of(timestep) });
+      const values = valuesOf({ ...given, timesteps: Float32Array.of(timestep) });
       const feeds = graph.inputs.map((id): [string, Tensor] => {
         const role = roleOf(model, id) ?? "latents";
         const shape = shapeOf(graph, id).map((dim) => evaluateDim(dim, { img_tokens: 16, txt_tokens: 12 }));
         const dtype = dtypeOf(graph, id);
-        const data = values[role];
+        const data = values(role);
         return [id, { dtype, shape, data: dtype === "i64" ? BigInt64Array.from(data, BigInt) : data }];
       });
       const keep = inputs.map(({ id }) => id);

@@ -6,7 +6,7 @@ import { openTransformer, type Query, writeTransformer } from "../../compiler/ca
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
-import { familyOf, type ModelDescription } from "../../ir/models/index.js";
+import { type ModelDescription, valuesOf } from "../../ir/models/index.js";
 import { type HostTensor, type OrtSession, openOrtSession } from "../../runtime/node/ort-session.js";
 import { makeNoise } from "../../runtime/noise.js";
 import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers-model.js";
@@ -34,7 +34,7 @@ const queryOf = (model: ModelDescription, i: number): Query => ({
 
 /** What the export gives for one sample, fed as many times as it takes. */
 async function velocityOf(session: OrtSession, style: FluxStyle, query: Query): Promise<Float32Array> {
-  const values = familyOf(query.model).values(query);
+  const values = valuesOf(query);
   const { img, txt, inChannels, contextDim, pooledDim } = TINY;
   const ids = (tokens: number) => (style.idRank === 3 ? [1, tokens, 3] : [tokens, 3]);
   const shapes = {
@@ -45,7 +45,7 @@ async function velocityOf(session: OrtSession, style: FluxStyle, query: Query): 
   const feeds = style.inputs.map(([role, name]): [string, HostTensor] => {
     const [rows = 1, ...rest] = shapes[role];
     const times = style.idRank === 2 && role.endsWith("ids") ? 1 : count;
-    const data = Array.from({ length: times }, () => [...values[role]]).flat();
+    const data = Array.from({ length: times }, () => [...values(role)]).flat();
     return [name, { data: Float32Array.from(data), shape: [times * rows, ...rest] }];
   });
   const [velocity] = (await session.run(Object.fromEntries(feeds))).values();

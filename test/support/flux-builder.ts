@@ -29,10 +29,11 @@ export function fluxInputs(
     dims,
     values: Array.from({ length: countOf(dims) }, () => random()),
   });
+  // Axes behind the third count the tokens.
   const ids = (rows: number[][]) => ({
     type: style.idType,
     dims: style.idRank === 2 ? [rows.length, size.axes.length] : [1, rows.length, size.axes.length],
-    values: rows.flat(),
+    values: rows.flatMap((row, i) => size.axes.map((_, axis) => row[axis] ?? i)),
   });
   const make: Record<FluxInput, () => { type: OnnxTypeName; dims: readonly number[]; values: number[] }> = {
     latents: () => dense([1, tokens.img, size.inChannels]),

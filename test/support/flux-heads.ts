@@ -138,13 +138,22 @@ export class FluxHeads extends FluxLayers {
   }
 
   ropeTable(img: Name, txt: Name): RopeTable {
+    const dropped = (x: Name) => this.op("Gather", [x, this.constant("i64", [], [0])], { axis: { i: 0 } });
+    const drop = this.style.idRank === 3 && this.style.idDrop;
+    return this.jointTable(drop ? [dropped(txt), dropped(img)] : [txt, img]);
+  }
+
+  /** The table of the ids of text and image. */
+  jointTable(ids: readonly Name[]): RopeTable {
+    return this.tableOf(this.concat(ids, this.idAxes - 2));
+  }
+
+  /** The table of some tokens' ids. */
+  tableOf(given: Name): RopeTable {
     const { axes, theta } = this.size;
     const bent = this.style.table === "bent";
     const round = this.style.table === "half" ? roundToHalf : (v: number) => v;
-    const dropped = (x: Name) => this.op("Gather", [x, this.constant("i64", [], [0])], { axis: { i: 0 } });
-    const drop = this.style.idRank === 3 && this.style.idDrop;
-    const joint = this.concat(drop ? [dropped(txt), dropped(img)] : [txt, img], this.idAxes - 2);
-    const ids = this.cast(joint, this.style.table === "double" ? 11 : 1);
+    const ids = this.cast(given, this.style.table === "double" ? 11 : 1);
     const angles = axes.map((width, axis) => {
       const pick = this.constant("i64", [], [axis]);
       const positions = this.op("Gather", [ids, pick], { axis: { i: this.idAxes - 1 } });

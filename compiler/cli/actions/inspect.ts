@@ -1,3 +1,4 @@
+import { familyOf } from "../../../ir/models/index.js";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { targetByName } from "../../../targets/index.js";
@@ -83,7 +84,7 @@ function describe(found: Inspection & { readonly kinds: readonly StoredKind[] })
       "model",
       model === null
         ? "not recognized as a FLUX transformer"
-        : `FLUX transformer: ${model.doubleBlocks} double and ${model.singleBlocks} single blocks, width ${model.hidden}, ` +
+        : `${familyOf(model).title} transformer: ${model.doubleBlocks} double and ${model.singleBlocks} single blocks, width ${model.hidden}, ` +
           `${model.heads} heads of ${model.headDim}, MLP ${model.mlpWidth}`,
     ],
   ];
@@ -92,12 +93,10 @@ function describe(found: Inspection & { readonly kinds: readonly StoredKind[] })
     facts.push(["stopped at", `${place}: ${there}, expected ${expected}`]);
   }
   if (model !== null) {
+    const pooled = model.pooledDim === null ? "no pooled text" : `pooled ${model.pooledDim}`;
     facts.push(
       ["latents", `${model.inChannels} channels in, ${model.outChannels} out`],
-      [
-        "conditioning",
-        `context ${model.contextDim}, pooled ${model.pooledDim}, ${model.guidance ? "with" : "no"} guidance`,
-      ],
+      ["conditioning", `context ${model.contextDim}, ${pooled}, ${model.guidance ? "with" : "no"} guidance`],
       ["rope", `axes ${model.ropeAxes.join(" + ")}, theta ${model.ropeTheta}`],
     );
   }

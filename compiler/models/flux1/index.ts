@@ -1,10 +1,10 @@
 import type { ModelFamily } from "../family.js";
+import { blockNames, isBlockRole } from "../flux/blocks.js";
+import { rowRanges } from "../flux/row-ranges.js";
 import { ModuleNames } from "./adapter-names.js";
-import { blockNames, isBlockRole } from "./blocks.js";
 import { buildFlux1 } from "./checkpoint.js";
 import { isFluxConfig } from "./config.js";
 import { describeFlux1 } from "./describe.js";
-import { rowRanges } from "./row-ranges.js";
 
 /** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
 export const flux1: ModelFamily = {

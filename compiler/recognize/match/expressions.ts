@@ -137,6 +137,42 @@ export class Expressions {
     return id;
   }
 
+  /** The values whose channels expressions without norms are made of; undefined where there are norms. */
+  roots(list: Int32Array): ReadonlySet<ValueId> | undefined {
+    const found = new Set<ValueId>();
+    const visit = (e: Expr): boolean =>
+      this.terms(e).every(({ atoms }) =>
+        atoms.every((index) => {
+          const atom = this.atom(index);
+          if (atom.kind === "leaf") found.add(atom.root);
+          return atom.kind === "leaf" || (atom.kind !== "norm" && visit(atom.of));
+        }),
+      );
+    return list.every(visit) ? found : undefined;
+  }
+
+  /** An expression without norms with `leaves[i]` in the place of channel i of any value. */
+  withLeaves(e: Expr, leaves: Int32Array): Expr | undefined {
+    let sum: Expr | undefined = 0;
+    for (const { factor, atoms } of this.terms(e)) {
+      let product: Expr | undefined = this.constant(factor);
+      for (const index of atoms) {
+        const replaced = this.#atomWithLeaves(this.atom(index), leaves);
+        if (replaced === undefined || product === undefined) return undefined;
+        product = this.multiply(product, replaced);
+      }
+      sum = sum === undefined || product === undefined ? undefined : this.add(sum, product);
+    }
+    return sum;
+  }
+
+  #atomWithLeaves(atom: Atom, leaves: Int32Array): Expr | undefined {
+    if (atom.kind === "norm") return undefined;
+    if (atom.kind === "leaf") return leaves[atom.channel];
+    const of = this.withLeaves(atom.of, leaves);
+    return of === undefined ? undefined : this.trig(atom.kind, of);
+  }
+
   scale(e: Expr, by: number): Expr {
     if (by === 1) return e;
     if (e < 0) return this.#one(by, e);

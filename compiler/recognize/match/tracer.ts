@@ -20,6 +20,7 @@ import {
   zipChannels,
 } from "./channels.js";
 import { Expressions } from "./expressions.js";
+import { joinRotary } from "./join-rotary.js";
 import { gatherEntries, sliceChannels, tileChannels } from "./moves.js";
 import { RowBuilder } from "./row-builder.js";
 import { guardedScores, type Scores, scaledScores, softmaxScores, type Traced } from "./scores.js";
@@ -227,15 +228,16 @@ export class Tracer {
   /** Text and image tokens: joined as rows of channels, whatever axis they were joined along. */
   #concatTokens(node: NodeOf<"concat">, parts: readonly Channels[], axis: number): Channels | undefined {
     const first = parts[0];
-    if (first === undefined || parts.some((p) => p.token !== axis)) return undefined;
+    const tokens = this.#rewriter.shape(node.outputs[0] ?? "")?.[axis];
+    if (first === undefined || tokens === undefined || parts.some((p) => p.token !== axis)) return undefined;
+    const rotary = joinRotary(this.#rewriter, this.#expressions, parts, axis, tokens);
+    if (rotary !== undefined) return rotary;
     const rows: ValueId[] = [];
     for (const [i, part] of parts.entries()) {
       const made = this.#rows(node.inputs[i] ?? "", part);
       if (made === undefined || part.channels.length !== first.channels.length) return undefined;
       rows.push(made);
     }
-    const tokens = this.#rewriter.shape(node.outputs[0] ?? "")?.[axis];
-    if (tokens === undefined) return undefined;
     return this.#fresh(first, joinTokens(this.#rewriter, rows, tokens), tokens);
   }
 

@@ -7,6 +7,7 @@ import { flux1Values } from "./values.js";
 
 /** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
 export const flux1: ModelFamily<Flux1Description, Flux1Input> = {
+  title: "FLUX.1",
   inputs: FLUX1_INPUTS,
   description: flux1Description,
   sampling: flux1Sampling,

@@ -13,6 +13,14 @@ export interface Block {
   readonly v: readonly Linear[];
 }
 
+/** What blocks are made of where families differ. */
+export interface BlockForm {
+  /** What the second linear of an MLP reads, where the node makes it of the result of the first. */
+  activated(walk: FluxWalk, node: Node): ValueId | undefined;
+  /** The role of the linear that gives shift, scale and gate to `double.3.img` or `single.7`. */
+  modulation(prefix: string): string;
+}
+
 /** Blocks in order of evaluation. Throws Unrecognized. */
 export function findBlocks(walk: FluxWalk): readonly Block[] {
   const blocks = walk.graph.nodes
@@ -35,7 +43,7 @@ function noAttention(walk: FluxWalk, softmax: Node): Unrecognized {
     scores = node.inputs.find((id) => walk.producer(id) !== undefined);
   }
   if (walk.producer(scores)?.op !== "matmul") return walk.stop(scores, `plain scores ${where}`);
-  const unknown = walk.graph.nodes.find((node) => !isKnown(node));
+  const unknown = walk.graph.nodes.find((node) => !isKnown(walk.graph, node));
   return walk.stop(unknown?.outputs[0], `queries and keys ${where}, in a form that is known`);
 }
 
@@ -72,13 +80,18 @@ export function blockNames({ doubleBlocks, singleBlocks }: ModelDescription): re
 }
 
 /** Gives every linear around the attentions its role. The two kinds of blocks count separately. */
-export function blockRoles(walk: FluxWalk, blocks: readonly Block[], streams: Streams): Roles {
+export function blockRoles(
+  walk: FluxWalk,
+  blocks: readonly Block[],
+  streams: Streams,
+  form: BlockForm,
+): Roles {
   const roles: Roles = new Map();
   let doubles = 0;
   let singles = 0;
   for (const block of blocks) {
-    if (block.q.length === 2) doubleRoles(walk, block, `double.${doubles++}`, streams, roles);
-    else singleRoles(walk, block, `single.${singles++}`, roles);
+    if (block.q.length === 2) doubleRoles(walk, block, `double.${doubles++}`, streams, roles, form);
+    else singleRoles(walk, block, `single.${singles++}`, roles, form);
   }
   return roles;
 }
@@ -88,54 +101,71 @@ function give(roles: Roles, linear: Node | undefined, role: string): void {
   if (linear?.op === "linear" && output !== undefined && !roles.has(output)) roles.set(output, role);
 }
 
-function doubleRoles(walk: FluxWalk, block: Block, name: string, streams: Streams, roles: Roles): void {
+function doubleRoles(
+  walk: FluxWalk,
+  block: Block,
+  name: string,
+  streams: Streams,
+  roles: Roles,
+  form: BlockForm,
+): void {
   for (const [s, stream] of streams.entries()) {
     const prefix = `${name}.${stream}`;
     const [q, k, v] = [block.q[s], block.k[s], block.v[s]];
     projections(roles, prefix, q, k, v);
     const modulation = walk.modulation(q?.inputs[0]);
     const source = walk.rowSource(modulation?.inputs[1]);
-    give(roles, source, `${prefix}.modulation`);
+    give(roles, source, form.modulation(prefix));
     // The stream's own projection: the one whose residual is the stream that was normalized.
     const residual = walk.producer(modulation?.inputs[0])?.inputs[0];
     for (const out of walk.readers(block.attention.outputs[0])) {
       const after = walk.readers(out.outputs[0]).find((n) => n.op === "gated-residual");
       if (out.op !== "linear" || after === undefined || after.inputs[0] !== residual) continue;
       give(roles, out, `${prefix}.out`);
-      feedForward(walk, after.outputs[0], prefix, roles);
+      feedForward(walk, after.outputs[0], prefix, roles, form);
     }
   }
 }
 
-/** layer-norm → modulate → up → gelu → down */
-function feedForward(walk: FluxWalk, stream: ValueId | undefined, prefix: string, roles: Roles): void {
+/** layer-norm → modulate → up → activation → down */
+function feedForward(
+  walk: FluxWalk,
+  stream: ValueId | undefined,
+  prefix: string,
+  roles: Roles,
+  form: BlockForm,
+): void {
   for (const norm of walk.consumers(stream).filter((n) => n.op === "layer-norm")) {
     for (const modulation of walk.consumers(norm.outputs[0]).filter((n) => n.op === "modulate")) {
       for (const up of walk.readers(modulation.outputs[0])) {
-        const gelu = walk.readers(up.outputs[0]).find((n) => n.op === "gelu");
-        const down = walk.readers(gelu?.outputs[0]).find((n) => n.op === "linear");
-        if (gelu === undefined) continue;
+        const activated = activatedBy(walk, up, form);
+        const down = walk.readers(activated).find((n) => n.op === "linear");
+        if (activated === undefined) continue;
         give(roles, up, `${prefix}.mlp.up`);
         give(roles, down, `${prefix}.mlp.down`);
-        give(roles, walk.rowSource(modulation.inputs[1]), `${prefix}.modulation.mlp`);
+        give(roles, walk.rowSource(modulation.inputs[1]), `${form.modulation(prefix)}.mlp`);
       }
     }
   }
 }
 
-function singleRoles(walk: FluxWalk, block: Block, name: string, roles: Roles): void {
+function activatedBy(walk: FluxWalk, up: Node, form: BlockForm): ValueId | undefined {
+  if (up.op !== "linear") return undefined;
+  const found = walk.readers(up.outputs[0]).map((node) => form.activated(walk, node));
+  return found.find((id) => id !== undefined);
+}
+
+function singleRoles(walk: FluxWalk, block: Block, name: string, roles: Roles, form: BlockForm): void {
   const [q, k, v] = [block.q[0], block.k[0], block.v[0]];
   const out = walk.readers(block.attention.outputs[0]).find((n) => n.op === "linear");
   const modulation = walk.modulation(q?.inputs[0]);
-  const up = walk
-    .readers(modulation?.outputs[0])
-    .find((n) => n.op === "linear" && walk.readers(n.outputs[0]).some((g) => g.op === "gelu"));
+  const up = walk.readers(modulation?.outputs[0]).find((node) => activatedBy(walk, node, form) !== undefined);
   // One linear for everything (`linear1` of the original implementation).
   if (up !== undefined && up === q) give(roles, up, `${name}.linear1`);
   projections(roles, name, q, k, v);
   give(roles, up, `${name}.mlp.up`);
   give(roles, out, `${name}.out`);
-  give(roles, walk.rowSource(modulation?.inputs[1]), `${name}.modulation`);
+  give(roles, walk.rowSource(modulation?.inputs[1]), form.modulation(name));
 }
 
 function projections(roles: Roles, prefix: string, q?: Linear, k?: Linear, v?: Linear): void {

@@ -55,20 +55,21 @@ function streamStarts(walk: FluxWalk, blocks: readonly Block[]): readonly (Linea
 
 export interface Conditioning {
   readonly roles: Map<ValueId, InputRole>;
-  readonly pooledDim: number;
+  /** Null where the vector does not depend on pooled text. */
+  readonly pooledDim: number | null;
   readonly guidance: boolean;
   /** What the timestep and the guidance are to be multiplied with before they go in. */
   readonly scales: readonly number[];
 }
 
 /**
- * The conditioning vector: a sum of two-layer embedders, of the timestep, of the guidance (if there is one)
+ * The conditioning vector: a sum of two-layer embedders, of the timestep, and where there are such of the guidance
  * and of the pooled text. The timestep and the guidance have the same form; the timestep is added first. Throws Unrecognized.
  */
 export function findConditioning(walk: FluxWalk, modulation: Linear | undefined, roles: Roles): Conditioning {
   const activated = walk.producer(modulation?.inputs[0]);
   const inputs = new Map<ValueId, InputRole>();
-  let pooledDim: number | undefined;
+  let pooledDim: number | null = null;
   const sinusoids: ValueId[] = [];
   const scales: number[] = [];
   const name = (prefix: string, first: Linear, second: Linear) => {
@@ -87,7 +88,7 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
     const input = walk.inputOf(source);
     if (input === undefined) throw walk.stop(source, "an input or its sinusoidal embedding");
     if (sinusoid === undefined) {
-      if (pooledDim !== undefined) throw walk.stop(addend, "one embedder of pooled text");
+      if (pooledDim !== null) throw walk.stop(addend, "one embedder of pooled text");
       inputs.set(input, "pooled");
       pooledDim = Number(shapeOf(walk.graph, first.inputs[0] ?? "").at(-1));
       name("vector_in", first, second);
@@ -99,8 +100,8 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
     inputs.set(input, sinusoids.length === 1 ? "timestep" : "guidance");
     name(sinusoids.length === 1 ? "time_in" : "guidance_in", first, second);
   }
-  if (pooledDim === undefined || sinusoids.length < 1 || sinusoids.length > 2) {
-    throw walk.stop(activated.inputs[0], "embedders of the timestep, pooled text and perhaps guidance");
+  if (sinusoids.length < 1 || sinusoids.length > 2) {
+    throw walk.stop(activated.inputs[0], "embedders of the timestep and perhaps of guidance and pooled text");
   }
   return { roles: inputs, pooledDim, guidance: sinusoids.length === 2, scales };
 }
