@@ -8,10 +8,13 @@ import { reportError, reportNote } from "./report-error.js";
 const GRACE = 250;
 /** What the process exits with, as shells expect it: 128 + the signal's number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const AGAIN = { SIGINT: "Ctrl-C again", SIGTERM: "another SIGTERM" } as const;
 
 const interrupted = new AbortController();
 let stoppedBy: keyof typeof EXIT_CODES | undefined;
+/** What a second signal does while the work saves; without it the default. */
+let endNow: (() => void) | undefined;
 
 /**
  * Asks the work to stop, and ends the process where it does not, but for work that saves first what would be lost; a second
@@ -36,13 +39,17 @@ function stop(name: keyof typeof EXIT_CODES): TritcError {
   };
   setTimeout(endUnlessHeld, GRACE).unref();
   if (isInterruptHeld()) {
+    endNow = end;
     reportNote(`saving what was done; ${AGAIN[name]} stops at once`, argv, io);
-    for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal).once(signal, end);
-  }
+  } else for (const signal of SIGNALS) process.off(signal, onSignal);
   return error;
 }
-process.once("SIGINT", () => stop("SIGINT"));
-process.once("SIGTERM", () => stop("SIGTERM"));
+
+function onSignal(name: keyof typeof EXIT_CODES): void {
+  if (endNow === undefined) stop(name);
+  else endNow();
+}
+for (const signal of SIGNALS) process.on(signal, onSignal);
 stopOnInterrupt(() => stop("SIGINT"), interrupted.signal);
 
 // Whoever reads our output may stop early, as `head` does: that is no failure of ours.
