@@ -6,5 +6,6 @@ export { readSchedulerConfig, type SchedulerConfig } from "../ir/sampling/schedu
 export type { Device, KernelCode, LoadedProgram, WeightSource } from "./device.js";
 export { evaluateBundle } from "./evaluate.js";
 export { initialLatents, makeNoise } from "./noise.js";
-export { type SampleRequest, type StepProgress, sample } from "./sampler.js";
+export type { SampleRequest, StepProgress } from "./sample-inputs.js";
+export { sample } from "./sampler.js";
 export { makeSchedule, type Schedule } from "./scheduler.js";

@@ -1,45 +1,13 @@
-import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
-import { familyOf, type LatentGeometry, type ModelDescription, valuesOf } from "../ir/models/index.js";
+import { familyOf, type ModelDescription } from "../ir/models/index.js";
 import { phasesThatRun, samplersOf } from "../ir/program/phases.js";
-import type { Program, ProgramPort } from "../ir/program/program.js";
+import type { Program } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
-import { coefficientPort, type Evaluation, type UpdateRule } from "../ir/sampling/update-rule.js";
+import type { Evaluation, UpdateRule } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
-import { joinRows } from "./join-rows.js";
 import { requireFinite } from "./not-finite.js";
-import type { Schedule } from "./scheduler.js";
+import { giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { sequencesOf } from "./turns.js";
-
-/** One picture to sample: everything the loop needs, in the transformer's own terms. */
-export interface SampleRequest {
-  readonly geometry: LatentGeometry;
-  readonly schedule: Schedule;
-  /** Initial noise, packed [imageTokens, packedChannels]. */
-  readonly latents: Float32Array;
-  /** [contextTokens, width] */
-  readonly context: Float32Array;
-  readonly contextTokens: number;
-  readonly pooled: Float32Array;
-  /** Guidance scale; ignored by models that take none. */
-  readonly guidance: number;
-  /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
-  readonly condition?: Float32Array;
-  /** How the sample moves from step to step; Euler's method if absent. */
-  readonly sampler?: SamplerName;
-  /** What to try where the transformer's result is not finite; what an error says then. */
-  readonly remedy?: string;
-  /** Called after each step. */
-  readonly onStep?: ((progress: StepProgress) => void) | undefined;
-  /** Stops between steps: `sample` then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-export interface StepProgress {
-  /** Steps done and steps in all. */
-  readonly step: number;
-  readonly steps: number;
-}
 
 /**
  * Runs the flow-match loop on the device, x += (sigma[i+1] − sigma[i])·v for Euler's method, and returns the final latents,
@@ -58,54 +26,17 @@ async function sampleAlone(
   program: Program,
   request: SampleRequest,
 ): Promise<Float32Array> {
-  const model = requireSampler(program);
-  const { geometry, schedule } = request;
+  requireSampler(program);
+  const { schedule } = request;
   const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
-  const bindings = {
-    img_tokens: geometry.imageTokens,
-    txt_tokens: request.contextTokens,
-    steps: evaluations.length,
-  };
-  await loaded.bind(bindings);
-  const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
-  const write = (port: ProgramPort, values: Float32Array) => {
-    const count = port.shape.reduce<number>((n, d) => n * evaluateDim(d, bindings), 1);
-    if (values.length !== count) {
-      throw new TritcError({
-        code: "TRITC_E_INPUT_SHAPE",
-        message: `the bundle's input ${port.name} does not take this picture's ${port.role}`,
-        expected: `${count} values for shape [${port.shape.join(", ")}]`,
-        found: `${values.length} values`,
-        remedy:
-          "compile the model for this resolution and text length, or run it with the pipeline it came from",
-      });
-    }
-    requireFinite(values, {
-      place: port.name,
-      what: `what the sampler was given as ${port.role}`,
-      remedy: GIVEN,
-    });
-    loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
-  };
-
-  const values = valuesOf({
-    ...request,
-    model,
-    latents: withCondition(request),
-    timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
-  });
-  for (const port of program.inputs) {
-    if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
-    else if (port.role !== null) write(port, values(port.role));
-  }
-
+  const give = await giveInputs(loaded, program, request, evaluations);
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
   await denoise(loaded, program, request, evaluations);
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
-  write(latents, values("latents"));
+  give(request.latents);
   const [velocity] = program.outputs;
   await denoise(loaded, program, { ...request, onStep: undefined }, evaluations, async (step, steps) => {
     const values = await loaded.read(velocity?.buffer ?? "");
@@ -156,11 +87,6 @@ async function denoise(
   }
 }
 
-/** The rows that the model reads: the sample's channels, then the condition's. */
-function withCondition({ latents, condition, geometry }: SampleRequest): Float32Array {
-  return condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
-}
-
 /** The sample's channels of the rows that the model reads. */
 function sampleOf(rows: Float32Array, { latents, geometry }: SampleRequest): Float32Array {
   if (rows.length === latents.length) return rows;
@@ -172,18 +98,8 @@ function sampleOf(rows: Float32Array, { latents, geometry }: SampleRequest): Flo
   return sample;
 }
 
-const GIVEN = "check where these values come from: no network can make a picture of them";
-
 /** Events wait no longer than this or one step, in milliseconds. */
 const EVENT_INTERVAL = 50;
-
-/** A coefficient for every evaluation, rounded once to f32; 0 where the update takes none. */
-function coefficientsOf(evaluations: readonly Evaluation[], { name }: ProgramPort): Float32Array {
-  return Float32Array.from(evaluations, ({ coefficients }) => {
-    const found = Object.entries(coefficients).find(([own]) => coefficientPort(own) === name);
-    return found?.[1] ?? 0;
-  });
-}
 
 /**
  * The model of a program that the sampler can run. Refuses others: it has values for one picture's latents, text and step alone.

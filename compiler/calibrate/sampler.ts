@@ -25,15 +25,11 @@ export async function drawTogether(
   for (const [step, timestep] of schedule.modelTimesteps.entries()) {
     signal?.throwIfAborted();
     const timesteps = Float32Array.of(timestep);
-    const delta = deltaOf(schedule, step);
     const velocities = await transformer.velocities(
       starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents, timesteps })),
       counts ? weights[step] : 0,
     );
-    for (const [i, x] of latents.entries()) {
-      const v = velocities[i];
-      for (let j = 0; j < x.length; j++) x[j] = (x[j] ?? 0) + Math.fround(delta * (v?.[j] ?? Number.NaN));
-    }
+    for (const [i, x] of latents.entries()) move(x, velocities[i] ?? new Float32Array(), schedule, step);
     onStep?.(step + 1);
   }
   for (const x of latents) {
@@ -45,6 +41,13 @@ export async function drawTogether(
     });
   }
   return latents;
+}
+
+/** A step of Euler's method, in the latents' place. */
+export function move(latents: Float32Array, velocity: Float32Array, schedule: Schedule, step: number): void {
+  const delta = deltaOf(schedule, step);
+  for (let j = 0; j < latents.length; j++)
+    latents[j] = (latents[j] ?? 0) + Math.fround(delta * (velocity[j] ?? Number.NaN));
 }
 
 /** What a row counts in the moments of each step: (Δσ)². */

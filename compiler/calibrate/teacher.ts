@@ -102,7 +102,7 @@ function needsMore(place: string, found: string): TritcError {
     expected:
       "a FLUX transformer whose only inputs are one picture's latents, text, timestep, guidance and ids",
     found,
-    remedy: "calibrate the model of text that it was made from",
+    remedy: "take the model of text that it was made from",
   });
 }
 

@@ -92,7 +92,7 @@ function fits(graph: Graph, uses: Uses, group: readonly Linear[], { options }: P
 function fuse(graph: Graph, edit: GraphEditor, group: readonly Linear[]): void {
   const [first] = group;
   if (first === undefined) return;
-  const role = fusedRole(group);
+  const role = fusedRole(group.map((node) => node.attrs.role ?? ""));
   const merge = (suffix: string, ids: readonly (ValueId | null)[]): ValueId | null => {
     const constants = ids.flatMap((id) => (id === null ? [] : [graph.constants.get(id)]));
     const of = constants.filter((c): c is Constant => c !== undefined);
@@ -141,8 +141,7 @@ function fuse(graph: Graph, edit: GraphEditor, group: readonly Linear[]): void {
 }
 
 /** `double.0.img.q`, `.k`, `.v` → `double.0.img.qkv`; longer names are joined by hyphens. */
-function fusedRole(group: readonly Linear[]): string {
-  const roles = group.map((node) => node.attrs.role ?? "");
+export function fusedRole(roles: readonly string[]): string {
   const names = roles.map((role) => role.slice(role.lastIndexOf(".") + 1));
   const parent = roles[0]?.slice(0, roles[0].lastIndexOf(".")) ?? "";
   return `${parent}.${names.join(names.every((name) => name.length === 1) ? "" : "-")}`;

@@ -20,7 +20,7 @@ export interface Chart {
   readonly width: number;
   readonly height: number;
   readonly rects: readonly Rect[];
-  readonly lines: readonly { readonly points: string; readonly class: "limit" | "axis" }[];
+  readonly lines: readonly { readonly points: string; readonly class: "limit" | "axis" | Fill }[];
   readonly texts: readonly ChartText[];
 }
 
@@ -80,6 +80,36 @@ export function renderTable(
         class: kinds[i] ?? "text",
         first: i === 0,
         last: i === row.length - 1,
+      })),
+    ),
+  });
+}
+
+/** A picture of a page, which holds its file. */
+export interface EmbeddedPicture {
+  readonly png: Uint8Array;
+  /** For readers that do not see it. */
+  readonly name: string;
+  /** Below it. */
+  readonly caption: string;
+}
+
+/** Rows of pictures, each with what it is of; columns have heads. */
+export function renderPictures(
+  heads: readonly string[],
+  rows: readonly { readonly text: string; readonly pictures: readonly EmbeddedPicture[] }[],
+): string {
+  return renderTemplate("html/pictures.html.hbs", {
+    heads: heads.map((head) => ({ text: escapeHtml(head) })),
+    columns: heads.length,
+    cells: rows.flatMap(({ text, pictures }) =>
+      pictures.map(({ png, name, caption }, i) => ({
+        row: escapeHtml(text),
+        data: Buffer.from(png).toString("base64"),
+        name: escapeHtml(name),
+        caption: escapeHtml(caption),
+        first: i === 0,
+        last: i === pictures.length - 1,
       })),
     ),
   });

@@ -5,32 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { escapeHtml, renderPage, renderTable } from "../../compiler/report/markup.js";
 import { parseManifest } from "../../ir/format/manifest.js";
 import { cli } from "../support/cli.js";
+import { elements, expectSelfContained } from "../support/html.js";
 
 const MODEL = join(import.meta.dirname, "..", "models", "shapes-ternary", "transformer");
 const folder = mkdtempSync(join(tmpdir(), "tritc-report-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const bundle = join(folder, "bundle");
-
-/** Checks that elements close in order, and returns how many there are of each. */
-function elements(html: string): ReadonlyMap<string, number> {
-  const open: string[] = [];
-  const counts = new Map<string, number>();
-  for (const [tag, close, name = "", single] of html.matchAll(/<(\/?)([a-zA-Z][\w-]*)\b[^<>]*?(\/?)>/g)) {
-    if (close === "/") expect(open.pop(), tag).toBe(name);
-    else {
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-      if (single !== "/" && name !== "meta") open.push(name);
-    }
-  }
-  expect(open).toEqual([]);
-  return counts;
-}
-
-function expectSelfContained(html: string): void {
-  expect(html).not.toMatch(/https?:|<script|<link|<img|<iframe|@import|url\(|\bon\w+=/);
-  expect(html).not.toMatch(/NaN|undefined|\[object/);
-  expect(html).toContain("default-src 'none'");
-}
 
 describe("a bundle of several resolutions", () => {
   beforeAll(async () => {

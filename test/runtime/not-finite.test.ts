@@ -7,7 +7,8 @@ import { phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program } from "../../ir/program/program.js";
 import type { LoadedProgram } from "../../runtime/device.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
-import { requireSampler, type SampleRequest, sample } from "../../runtime/sampler.js";
+import type { SampleRequest } from "../../runtime/sample-inputs.js";
+import { requireSampler, sample } from "../../runtime/sampler.js";
 import { model, node, tensor, value } from "../support/onnx-builder.js";
 
 let folder = "";

@@ -1,146 +1,107 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { TritcError } from "../../../ir/errors.js";
-import type { GeneratedPicture } from "../../../runtime/node/generate.js";
-import { psnr } from "../../compare/psnr.js";
-import { removeOnExit } from "../../temporary.js";
-import { isBundle } from "../is-bundle.js";
+import { meansOf } from "../../compare/comparison.js";
+import { loaded } from "../loaded.js";
 import { Output } from "../output.js";
 import { readPrompts } from "../prompts.js";
 import type { SamplingOptions } from "../sampling-options.js";
-import { Terminal, table } from "../terminal.js";
+import { type Progress, Terminal, table } from "../terminal.js";
 import { usageError } from "../usage-error.js";
 
-export interface CompareOptions extends SamplingOptions {
-  readonly prompts: string;
-  readonly out: string;
+export interface CompareCommandOptions extends SamplingOptions {
+  readonly prompts?: string;
+  readonly count?: number;
+  readonly calibration?: string;
+  readonly out?: string;
 }
 
-export async function compareModels(
+/** A PNG holds pictures side by side; an HTML page, or no file, all measures. */
+export async function runCompare(
   reference: string,
-  bundle: string,
-  options: CompareOptions,
+  others: readonly string[],
+  options: CompareCommandOptions,
 ): Promise<void> {
-  const output = await Output.open(options, "PNG");
-  if (!isBundle(bundle)) throw notABundle(bundle);
-  const prompts = await readPrompts(options.prompts, options);
-  const [{ openBundle }, { composeGrid }, { encodePng }] = await Promise.all([
-    import("../../../runtime/node/bundle.js"),
-    import("../../../runtime/node/grid.js"),
-    import("../../../runtime/node/png.js"),
-  ]);
-  const terminal = new Terminal(options);
-  const signal = options.io.interruptSignal();
-  // Both sides draw alike: as was asked for, or as the bundle was compiled for.
-  const { manifest, program: compiled } = await openBundle(bundle);
-  const planned = manifest.sampling;
-  const sampling: SamplingOptions = {
-    ...options,
-    steps: options.steps ?? planned?.steps,
-    guidance: options.guidance ?? planned?.guidance ?? undefined,
-    resolution: options.resolution ?? manifest.resolutions[0],
-  };
-  const left = await withBundle(reference, bundle, compiled.target, sampling, signal, (path) =>
-    drawAll(path, prompts, sampling, signal, terminal),
-  );
-  const right = await drawAll(bundle, prompts, sampling, signal, terminal);
-  const grid = composeGrid(
-    prompts.flatMap((_, i) => [left[i], right[i]].flatMap((p) => p ?? [])),
-    2,
-  );
-  const png = encodePng(grid, { Software: "tritc", prompts: prompts.join("\n") });
-  await output.write([png]);
-  const results = prompts.flatMap((prompt, i) => {
-    const [a, b] = [left[i], right[i]];
-    return a === undefined || b === undefined ? [] : [{ prompt, psnr: psnr(a, b) }];
-  });
-  const mean = results.reduce((sum, r) => sum + Math.min(r.psnr, 99), 0) / results.length;
-  const rows = results.map((r) => [Number.isFinite(r.psnr) ? `${r.psnr.toFixed(1)} dB` : "equal", r.prompt]);
-  output.result(
-    { out: options.out, results, mean },
-    table([...rows, [`${mean.toFixed(1)} dB`, `mean PSNR, equal as 99 dB; ${options.out}`]]),
-  );
-}
-
-/** Calls `use` with a bundle of the reference: itself, or a temporary one in full precision for the same target. */
-async function withBundle<T>(
-  reference: string,
-  other: string,
-  target: string,
-  options: SamplingOptions,
-  signal: AbortSignal,
-  use: (path: string) => Promise<T>,
-): Promise<T> {
-  if (isBundle(reference)) return use(reference);
-  const { compileModel } = await import("../../compile.js");
-  const folder = await mkdtemp(join(tmpdir(), "tritc-compare-"));
-  const isGone = removeOnExit(folder);
-  try {
-    const out = join(folder, "reference");
-    const { pipeline = join(other, "pipeline"), resolution, textLength } = options;
-    await compileModel({
-      input: reference,
-      out,
-      target,
-      ternarize: "none",
-      activations: "f32",
-      pipeline,
-      signal,
-      ...(resolution === undefined ? {} : { resolutions: [resolution] }),
-      textLength,
+  const { prompts, out } = options;
+  const isPage = out === undefined || /\.html?$/i.test(out);
+  if (prompts === undefined && (!isPage || options.calibration === undefined)) {
+    throw usageError({
+      message: "there is nothing to compare",
+      place: "tritc compare",
+      expected: isPage ? "--prompts <file>, --calibration <folder>, or both" : "--prompts <file>",
+      remedy: "give a file of prompts, such as one a line",
     });
-    return await use(out);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    isGone();
   }
+  if (isPage) return measure(reference, others, options);
+  const [bundle, second] = others;
+  for (const name of ["count", "calibration"] as const)
+    if (options[name] !== undefined) throw pageOnly(`--${name}`);
+  if (second !== undefined || bundle === undefined) throw pageOnly(second ?? "");
+  const { drawGrid } = await loaded(import("./compare-grid.js"), options);
+  return drawGrid(reference, bundle, { ...options, out, prompts: prompts ?? "" });
 }
 
-async function drawAll(
-  path: string,
-  prompts: readonly string[],
-  options: SamplingOptions,
-  signal: AbortSignal,
-  terminal: Terminal,
-): Promise<GeneratedPicture[]> {
-  const { openGenerator } = await import("../../../runtime/node/generate.js");
-  const generator = await openGenerator(path, options);
-  const progress = terminal.progress(path, "steps");
-  try {
-    const pictures = [];
-    for (const [i, prompt] of prompts.entries()) {
-      const onStep = ({ step, steps }: { step: number; steps: number }) =>
-        progress.update(i * steps + step, prompts.length * steps);
-      const { seed, steps, sampler, guidance, textLength } = options;
-      pictures.push(
-        await generator.generate({
-          prompt,
-          seed: seed + i,
-          steps,
-          sampler,
-          guidance,
-          textLength,
-          signal,
-          ...options.resolution,
-          onStep,
-        }),
-      );
-    }
-    return pictures;
-  } finally {
-    progress.stop();
-    await generator.close();
+async function measure(
+  reference: string,
+  others: readonly string[],
+  options: CompareCommandOptions,
+): Promise<void> {
+  const { io, sampler, out, prompts: file, ...rest } = options;
+  if (sampler !== undefined && sampler !== "euler") {
+    throw usageError({
+      message: "models are compared step by step along Euler's method",
+      place: `--sampler ${sampler}`,
+      expected: "--sampler euler",
+      remedy: "leave --sampler out, or write a picture grid: -o grid.png",
+    });
   }
+  const output = out === undefined ? undefined : await Output.open({ ...options, out }, "HTML");
+  const prompts = file === undefined ? [] : await readPrompts(file, options);
+  const [{ compareModels }, { renderComparison }] = await loaded(
+    Promise.all([import("../../compare/compare.js"), import("../../compare/report.js")]),
+    options,
+  );
+  const terminal = new Terminal(options);
+  let shown: { readonly label: string; readonly progress: Progress } | undefined;
+  const comparison = await compareModels({
+    ...{ ...rest, reference, others, prompts },
+    signal: io.interruptSignal(),
+    onProgress({ phase, path, done, total }) {
+      const label = phase === "steps" ? path : `${path}, ${phase}`;
+      if (label !== shown?.label) {
+        shown?.progress.stop();
+        shown = { label, progress: terminal.progress(label, phase === "weights" ? "tensors" : phase) };
+      }
+      shown.progress.update(done, total);
+    },
+  }).finally(() => shown?.progress.stop());
+  await output?.write([Buffer.from(renderComparison(comparison))]);
+  const { drawn, models, ...facts } = comparison;
+  const { files: _, ...conditions } = drawn ?? { files: null };
+  const results = models.map((model) => ({ ...model, means: meansOf(model) }));
+  const report = { ...facts, ...(drawn === null ? { samples: [] } : conditions), models: results };
+  terminal.result({ out: out ?? null, ...report }, textOf(results, out));
 }
 
-function notABundle(path: string): TritcError {
+function textOf(
+  models: readonly { readonly path: string; readonly means: ReturnType<typeof meansOf> }[],
+  out: string | undefined,
+): string {
+  const number = (value: number | null, digits: number) => (value === null ? "-" : value.toFixed(digits));
+  const rows = models.map(({ path, means }) => [
+    path,
+    number(means.velocityError, 4),
+    number(means.latentDistance, 4),
+    number(means.psnr, 2),
+    number(means.ssim, 4),
+    number(means.layerError, 4),
+  ]);
+  const text = table([["model", "velocity", "latents", "PSNR", "SSIM", "layers"], ...rows]);
+  return out === undefined ? text : `${text}\n${out}`;
+}
+
+function pageOnly(place: string) {
   return usageError({
-    message: "not a bundle",
-    place: path,
-    expected: "a folder with a manifest.json",
-    found: path,
-    remedy:
-      "compile the model first: tritc compile <model> --target cpu --ternarize none --activations f32 -o <folder>",
+    message: "a picture grid is of one bundle beside the reference",
+    place,
+    expected: "-o <name>.html, or no -o",
+    remedy: "write an HTML page, which has all measures and pictures",
   });
 }

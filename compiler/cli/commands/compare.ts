@@ -1,22 +1,34 @@
-import type { Command } from "commander";
-import type { CompareOptions } from "../actions/compare.js";
+import { type Command, Option } from "commander";
+import type { CompareCommandOptions } from "../actions/compare.js";
 import { loaded } from "../loaded.js";
-import { withDeviceOptions, withOutputOptions } from "../options.js";
-import { withSamplingOptions } from "./run.js";
+import { wholeFromOne, withDeviceOptions, withOutputOptions } from "../options.js";
+import { MAX_PICTURES, withSamplingOptions } from "./run.js";
 
 export function addCompare(program: Command): void {
   withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("compare"))))
     .description(
-      "draw the same prompts with the same seeds through a model and a bundle: a picture grid and numbers",
+      "draw the same prompts with the same seeds through a reference and other models: pictures and numbers",
     )
-    .argument("<reference>", "a model, compiled in full precision for the comparison, or another bundle")
-    .argument("<bundle>", "the bundle to compare with it")
-    .requiredOption("--prompts <file>", "what to draw: text, JSON lines or a table; - for stdin")
-    .requiredOption(
+    .argument(
+      "<reference>",
+      "a model as `tritc compile` takes it, in ONNX Runtime, or a bundle, through its kernels",
+    )
+    .argument("<other...>", "models or bundles to compare with it; one bundle for a PNG")
+    .option("--prompts <file>", "what to draw: text, JSON lines or a table; - for stdin")
+    .addOption(
+      new Option("--count <n>", "HTML: pictures of each prompt; default: 1").argParser(
+        wholeFromOne(MAX_PICTURES),
+      ),
+    )
+    .option(
+      "--calibration <folder>",
+      "HTML: what `tritc calibrate --moments` made with the reference; layers are compared too",
+    )
+    .option(
       "-o, --out <file>",
-      "the PNG to write: each row a prompt, reference left, bundle right; - for stdout",
+      "an HTML page, or a PNG: each row a prompt, reference left, bundle right; - for a PNG on stdout; default: numbers alone",
     )
-    .action(async (reference: string, bundle: string, options: CompareOptions) =>
-      (await loaded(import("../actions/compare.js"), options)).compareModels(reference, bundle, options),
+    .action(async (reference: string, others: readonly string[], options: CompareCommandOptions) =>
+      (await loaded(import("../actions/compare.js"), options)).runCompare(reference, others, options),
     );
 }

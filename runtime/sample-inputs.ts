@@ -1,0 +1,111 @@
+import { evaluateDim } from "../ir/dim.js";
+import { TritcError } from "../ir/errors.js";
+import { type LatentGeometry, valuesOf } from "../ir/models/index.js";
+import type { Program, ProgramPort } from "../ir/program/program.js";
+import type { SamplerName } from "../ir/sampling/rules/index.js";
+import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
+import type { LoadedProgram } from "./device.js";
+import { joinRows } from "./join-rows.js";
+import { requireFinite } from "./not-finite.js";
+import type { Schedule } from "./scheduler.js";
+
+/** One picture to sample: everything the loop needs, in the transformer's own terms. */
+export interface SampleRequest {
+  readonly geometry: LatentGeometry;
+  readonly schedule: Schedule;
+  /** Initial noise, packed [imageTokens, packedChannels]. */
+  readonly latents: Float32Array;
+  /** [contextTokens, width] */
+  readonly context: Float32Array;
+  readonly contextTokens: number;
+  readonly pooled: Float32Array;
+  /** Guidance scale; ignored by models that take none. */
+  readonly guidance: number;
+  /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
+  readonly condition?: Float32Array;
+  /** How the sample moves from step to step; Euler's method if absent. */
+  readonly sampler?: SamplerName;
+  /** What to try where the transformer's result is not finite; what an error says then. */
+  readonly remedy?: string;
+  /** Called after each step. */
+  readonly onStep?: ((progress: StepProgress) => void) | undefined;
+  /** Stops between steps: `sample` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StepProgress {
+  /** Steps done and steps in all. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+const GIVEN = "check where these values come from: no network can make a picture of them";
+
+/**
+ * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes other latents. Throws
+ * TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
+ */
+export async function giveInputs(
+  loaded: LoadedProgram,
+  program: Program,
+  request: SampleRequest,
+  evaluations: readonly Evaluation[],
+): Promise<(latents: Float32Array) => void> {
+  const { model } = program;
+  if (model === null) throw new Error("only a recognized model is sampled");
+  const { geometry, schedule } = request;
+  const bindings = {
+    img_tokens: geometry.imageTokens,
+    txt_tokens: request.contextTokens,
+    steps: evaluations.length,
+  };
+  await loaded.bind(bindings);
+  const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
+  const write = (port: ProgramPort, values: Float32Array) => {
+    const count = port.shape.reduce<number>((n, d) => n * evaluateDim(d, bindings), 1);
+    if (values.length !== count) {
+      throw new TritcError({
+        code: "TRITC_E_INPUT_SHAPE",
+        message: `the bundle's input ${port.name} does not take this picture's ${port.role}`,
+        expected: `${count} values for shape [${port.shape.join(", ")}]`,
+        found: `${values.length} values`,
+        remedy:
+          "compile the model for this resolution and text length, or run it with the pipeline it came from",
+      });
+    }
+    requireFinite(values, {
+      place: port.name,
+      what: `what the sampler was given as ${port.role}`,
+      remedy: GIVEN,
+    });
+    loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
+  };
+
+  const values = valuesOf({
+    ...request,
+    model,
+    latents: withCondition(request),
+    timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
+  });
+  for (const port of program.inputs) {
+    if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
+    else if (port.role !== null) write(port, values(port.role));
+  }
+  const port = program.inputs.find(({ role }) => role === "latents");
+  return (latents) => {
+    if (port !== undefined) write(port, withCondition({ ...request, latents }));
+  };
+}
+
+/** The rows that the model reads: the sample's channels, then the condition's. */
+function withCondition({ latents, condition, geometry }: SampleRequest): Float32Array {
+  return condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
+}
+
+/** A coefficient for every evaluation, rounded once to f32; 0 where the update takes none. */
+function coefficientsOf(evaluations: readonly Evaluation[], { name }: ProgramPort): Float32Array {
+  return Float32Array.from(evaluations, ({ coefficients }) => {
+    const found = Object.entries(coefficients).find(([own]) => coefficientPort(own) === name);
+    return found?.[1] ?? 0;
+  });
+}
