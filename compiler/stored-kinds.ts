@@ -16,9 +16,9 @@ export function storedKinds(graph: Graph): readonly StoredKind[] {
     seen.add(constant);
     const { source } = constant;
     if (source.kind === "file") kinds.set(`${source.file}: ${source.offset}`, form);
-    for (const operand of operandsOf(source)) {
-      visit(operand, source.kind === "blocks" ? source.format : operand.dtype.toUpperCase());
-    }
+    if (source.kind === "affine") visit(source.codes, `MLX ${source.bits}-bit`);
+    else if (source.kind === "blocks") visit(source.of, source.format);
+    else for (const operand of operandsOf(source)) visit(operand, operand.dtype.toUpperCase());
   };
   for (const constant of graph.constants.values()) visit(constant, constant.dtype.toUpperCase());
   const counts = new Map<string, number>();

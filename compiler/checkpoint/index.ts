@@ -2,16 +2,21 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
 import { MODEL_FAMILIES } from "../models/index.js";
+import { withoutAffine } from "./affine.js";
 import type { StoredTensors } from "./tensors.js";
 import { folderTensors, indexOfPart, isWeightFile, tensorsOf } from "./weight-files.js";
 
 export { isIndex } from "./weight-files.js";
 
 const CONFIG = "config.json";
+/** What the transformer's folder is called in a pipeline: by Diffusers, and where MLX has quantized it. */
+const TRANSFORMERS = ["transformer", "transformer-packed-mflux"];
 
 /** The folder of the transformer that a pipeline or transformer folder in Diffusers' layout means, if it is one. */
 export function findDiffusers(path: string): string | undefined {
-  return [join(path, "transformer"), path].find((folder) => existsSync(join(folder, CONFIG)));
+  return [...TRANSFORMERS.map((name) => join(path, name)), path].find((folder) =>
+    existsSync(join(folder, CONFIG)),
+  );
 }
 
 /** The one weight file of a folder, if there is one and no other. */
@@ -48,5 +53,5 @@ export function importCheckpoint(file: string): Graph {
 function transformerGraph(tensors: () => StoredTensors, config: string | undefined, place: string): Graph {
   const owner =
     config === undefined ? undefined : MODEL_FAMILIES.find(({ ownsConfig }) => ownsConfig(config));
-  return (owner ?? MODEL_FAMILIES[0]).build(tensors, config, place);
+  return (owner ?? MODEL_FAMILIES[0]).build(() => withoutAffine(tensors()), config, place);
 }

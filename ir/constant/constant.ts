@@ -44,6 +44,17 @@ export type ConstantSource =
     }
   /** Rows of quantized blocks, u8 [..., bytes of a row], as GGUF files have them; see `blocks/index.ts`. */
   | { readonly kind: "blocks"; readonly of: Constant; readonly format: BlockFormat }
+  /** scale·code + bias by groups of a row's inputs, in the type of the scales, as MLX has quantized matrices. */
+  | {
+      readonly kind: "affine";
+      /** u8 [rows, bytes]: codes one after the other, low bits first. */
+      readonly codes: Constant;
+      /** Of a code, 1 to 8. */
+      readonly bits: number;
+      /** [rows, groups]. */
+      readonly scales: Constant;
+      readonly biases: Constant;
+    }
   /** of + scale·(up · down): float rows [out, in] with the update of an adapter (LoRA); up [out, rank], down [rank, in]. */
   | {
       readonly kind: "low-rank";
@@ -83,6 +94,8 @@ export function operandsOf(source: ConstantSource): readonly Constant[] {
       return source.of;
     case "dequantize":
       return [source.codes, source.scale, ...(source.zeroPoint === null ? [] : [source.zeroPoint])];
+    case "affine":
+      return [source.codes, source.scales, source.biases];
     case "low-rank":
       return [source.of, source.up, source.down];
     case "sum":

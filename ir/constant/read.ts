@@ -11,6 +11,7 @@ import {
   rotatedElements,
   sumElements,
 } from "./adapted.js";
+import { affineElements } from "./affine.js";
 import { blockElements } from "./blocks/index.js";
 import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant, TernaryFitting } from "./constant.js";
@@ -122,6 +123,8 @@ class Evaluation {
         return this.dequantized(constant, from, to);
       case "blocks":
         return blockElements(source.format, from, to, (first, last) => this.bytes(source.of, first, last));
+      case "affine":
+        return affineElements(constant, source, from, to, this.numbers);
       case "low-rank":
         return this.updated(constant, from, to);
       case "sum":

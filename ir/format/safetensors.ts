@@ -119,7 +119,8 @@ export function parseMixedHeader(bytes: Uint8Array, fileSize: number, place?: st
   const stored: StoredEntry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of root) {
-    if (name === "__metadata__") metadata = metadataOf(value, place);
+    // MLX writes null where there is none, which the reference reader takes.
+    if (name === "__metadata__") metadata = value === null ? metadata : metadataOf(value, place);
     else stored.push(entryOf(name, value, dataStart, place));
   }
   stored.sort((a, b) => a.offset - b.offset || a.length - b.length);

@@ -189,6 +189,15 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       const format = BLOCK_FORMATS.find((known) => known === name);
       return format === undefined ? r.fail(`there are no blocks ${name}`) : { kind, of, format };
     }
+    case "affine": {
+      const codes = readConstant(r);
+      comma();
+      const bits = Number(r.match(/[1-8]/y, "bits of a code"));
+      comma();
+      const scales = readConstant(r);
+      comma();
+      return { kind, codes, bits, scales, biases: readConstant(r) };
+    }
     case "low-rank": {
       const of = readConstant(r);
       comma();

@@ -103,6 +103,8 @@ function printSource(source: ConstantSource, dtype: DType): string {
     }
     case "blocks":
       return `blocks(${nested(source.of)}, ${source.format})`;
+    case "affine":
+      return `affine(${nested(source.codes)}, ${source.bits}, ${nested(source.scales)}, ${nested(source.biases)})`;
     case "low-rank":
       return `low-rank(${nested(source.of)}, ${nested(source.up)}, ${nested(source.down)}, ${source.scale})`;
     case "sum":

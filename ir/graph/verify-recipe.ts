@@ -34,6 +34,14 @@ function wantedShapes({ shape, source }: Constant): readonly (readonly number[])
       const { elements, bytes } = BLOCK_LAYOUTS[source.format];
       return [[...shape.slice(0, -1), ((shape.at(-1) ?? 0) / elements) * bytes]];
     }
+    case "affine": {
+      const [, groups = 1] = source.scales.shape;
+      return [
+        [rows, (columns * source.bits) / 8],
+        [rows, columns % groups === 0 ? groups : 0],
+        [rows, groups],
+      ];
+    }
     case "low-rank": {
       const rank = source.down.shape[0] ?? 0;
       return [

@@ -111,6 +111,11 @@ describe("a good file", () => {
     expect(entryTensor(header.entries.get("s")!, bytes.subarray(bytes.length - 4)).shape).toEqual([]);
   });
 
+  it("may have null for metadata, as MLX writes it", () => {
+    const bytes = file(`{"__metadata__":null,${entry("a", 0, 8)}}`, 8);
+    expect(parseHeader(bytes, bytes.length).metadata.size).toBe(0);
+  });
+
   it("every dtype goes there and back", () => {
     const tensors = new Map<string, Tensor>([
       ["f64", f64(2, 3)],

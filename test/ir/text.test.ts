@@ -35,6 +35,17 @@ const constants: readonly Constant[] = [
   { dtype: "f16", shape: [4], source: { kind: "ternary-scales", of: half, method: "exact", group: 128 } },
   {
     dtype: "f16",
+    shape: [2, 64],
+    source: {
+      kind: "affine",
+      codes: inline("u8", [2, 24], new ArrayBuffer(48)),
+      bits: 3,
+      scales: inline("f16", [2, 2], new ArrayBuffer(8)),
+      biases: inline("f16", [2, 2], new ArrayBuffer(8)),
+    },
+  },
+  {
+    dtype: "f16",
     shape: [1, 64],
     source: { kind: "blocks", format: "Q2_0", of: inline("u8", [1, 18], new ArrayBuffer(18)) },
   },
