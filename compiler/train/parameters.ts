@@ -32,7 +32,8 @@ export function parametersOf(graph: Graph): readonly Parameter[] {
   return [...found.values()];
 }
 
-function trainedOperands({ op }: Node): readonly (readonly [index: number, name: string])[] {
+/** Which operands of a node training changes, and what they are. */
+export function trainedOperands({ op }: Node): readonly (readonly [index: number, name: string])[] {
   switch (op) {
     case "linear":
     case "layer-norm":

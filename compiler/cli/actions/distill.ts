@@ -1,4 +1,5 @@
-import type { DistillOptions, DistillReport } from "../../train/distill.js";
+import type { DistillBlocksOptions } from "../../train/blocks/distill-blocks.js";
+import type { DistillReport } from "../../train/distill.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
 import { checkEmitOptions } from "../check-emit-options.js";
 import type { EmitOptions } from "../emit-options.js";
@@ -6,17 +7,31 @@ import { loaded } from "../loaded.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
+import { usageError } from "../usage-error.js";
+import { mergeSegments, trainBlocks } from "./distill-blocks.js";
 
+/** What the command takes: that of the library's stages, and segments as paths. */
 export interface DistillCommandOptions
   extends CommonOptions,
     EmitOptions,
-    Omit<DistillOptions, "input" | "onNotice" | "onProgress" | "signal"> {}
+    Omit<DistillBlocksOptions, "input" | "calibration" | "onNotice" | "onProgress" | "signal"> {
+  readonly calibration?: string;
+  readonly stage: (typeof STAGES)[number];
+  readonly merge?: readonly string[];
+}
 
-export async function runDistill(input: string, options: DistillCommandOptions): Promise<void> {
-  checkEmitOptions(input, options);
+export const STAGES = ["end-to-end", "blocks"] as const;
+
+export async function runDistill(input: string, given: DistillCommandOptions): Promise<void> {
+  checkEmitOptions(input, given);
+  checkStage(given);
+  const { calibration = "", stage, merge, ...others } = given;
+  const options = { ...others, calibration };
   if (options.emit !== undefined)
     return (await loaded(import("./emit.js"), options)).emitJobs(input, options);
   checkFolderPath(options.out);
+  if (merge !== undefined) return mergeSegments(input, merge, options);
+  if (stage === "blocks") return trainBlocks(input, options);
   const terminal = new Terminal(options);
   const signal = options.io.interruptSignal();
   const { distill } = await loaded(import("../../train/distill.js"), options);
@@ -29,6 +44,44 @@ export async function runDistill(input: string, options: DistillCommandOptions):
     onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
   terminal.summary(report, table(rowsOf(report)));
+}
+
+/** Refuses what does not go together: TRITC_E_USAGE. */
+function checkStage({ calibration, stage, merge, shard, states, emit }: DistillCommandOptions): void {
+  if (emit !== undefined && stage !== "end-to-end") {
+    throw usageError({
+      message: "a training of blocks is not written as jobs",
+      place: "--emit",
+      expected: "--stage end-to-end",
+      found: `--stage ${stage}`,
+      remedy: "leave --emit out, or give --stage end-to-end",
+    });
+  }
+  const given = { "--merge": merge, "--shard": shard, "--states": states };
+  const foreign = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
+  if (stage !== "blocks" && foreign !== undefined) {
+    throw usageError({
+      message: `only blocks are trained with ${foreign}`,
+      place: foreign,
+      expected: "--stage blocks",
+      found: `--stage ${stage}`,
+      remedy: "leave it out, or give --stage blocks",
+    });
+  }
+  if ((calibration === undefined) === (merge !== undefined)) return;
+  throw usageError({
+    message:
+      merge === undefined
+        ? "there is nothing to learn from"
+        : "segments are put together, so nothing is trained",
+    place: "--calibration",
+    expected: merge === undefined ? "--calibration <folder>" : "--merge alone",
+    found: merge === undefined ? "none" : "--calibration",
+    remedy:
+      merge === undefined
+        ? "give a folder that `tritc calibrate` made with the model"
+        : "leave --calibration out",
+  });
 }
 
 function rowsOf(report: DistillReport): readonly (readonly [string, string])[] {

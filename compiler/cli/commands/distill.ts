@@ -3,7 +3,7 @@ import { MAX_THREADS } from "../../../ir/bounds.js";
 import type { DistillCommandOptions } from "../actions/distill.js";
 import { withEmitOptions } from "../emit-options.js";
 import { loaded } from "../loaded.js";
-import { wholeFromOne, wholeNumber, withOutputOptions } from "../options.js";
+import { severalPaths, shardOption, wholeFromOne, wholeNumber, withOutputOptions } from "../options.js";
 
 export function addDistill(program: Command): void {
   const command = withOutputOptions(program.command("distill"))
@@ -11,7 +11,7 @@ export function addDistill(program: Command): void {
       "train ternary weights that draw as a full-precision model does, from its own pictures alone",
     )
     .argument("<model>", "the full-precision model, as `tritc compile` takes it")
-    .requiredOption("--calibration <folder>", "what `tritc calibrate` made with the model")
+    .option("--calibration <folder>", "what `tritc calibrate` made with the model; not with --merge")
     .requiredOption(
       "-o, --out <folder>",
       "the folder to write, a model for `tritc compile`; the same command again goes on where it stopped",
@@ -22,8 +22,33 @@ export function addDistill(program: Command): void {
         "what the student is before the first step: exact or calibrated, as of `tritc compile --ternarize`, or a ternary model",
       ).default("exact"),
     )
-    .addOption(new Option("--steps <n>", "training steps").argParser(wholeFromOne(1e7)).default(1000))
-    .addOption(new Option("--batch <n>", "samples of a step").argParser(wholeFromOne(1e5)).default(96))
+    .addOption(
+      new Option("--stage <stage>", "what is trained: all of the model at once, or block by block")
+        .choices(["end-to-end", "blocks"])
+        .default("end-to-end"),
+    )
+    .addOption(
+      new Option("--steps <n>", "training steps; default: 1000, or 200 for each of the blocks").argParser(
+        wholeFromOne(1e7),
+      ),
+    )
+    .addOption(
+      new Option("--batch <n>", "samples of a step; default: 96, or 32 of the blocks").argParser(
+        wholeFromOne(1e5),
+      ),
+    )
+    .addOption(
+      new Option("--states <n>", "noised samples that every block learns from; default: 2048").argParser(
+        wholeFromOne(1e8),
+      ),
+    )
+    .addOption(shardOption("train only the i-th of n segments of the blocks, and write a folder for --merge"))
+    .addOption(
+      severalPaths(
+        "--merge <folder...>",
+        "instead of training, make the model of the folders of all segments",
+      ),
+    )
     .addOption(new Option("--seed <n>", "seed of what each step sees").argParser(wholeNumber).default(0))
     .addOption(
       new Option("--interval <seconds>", "time between two checkpoints")
