@@ -20,6 +20,9 @@ import { snapshot } from "../support/tree.js";
 /** What shells, sbatch, Kubernetes and options take for something else. */
 const HOSTILE = `-q 'q' "d" $HOME $(PATH) \`id\` $$ \\ %j * ~ ; & | # !\n#SBATCH --hold\nend`;
 
+/** As a folder of Slurm's logs may be called. */
+const FOLDER = HOSTILE.replaceAll(/[%\\]/g, "_");
+
 const root = mkdtempSync(join(tmpdir(), "tritc-emit-"));
 afterAll(() => rmSync(root, { recursive: true }));
 const at = (...names: string[]) => join(root, ...names);
@@ -171,7 +174,7 @@ const PATIENT = { timeout: 240_000 };
 describe("jobs of Slurm", PATIENT, () => {
   it("run the commands to the word, in a folder of any name", async () => {
     const emitted = await emit(
-      HOSTILE,
+      FOLDER,
       "--emit",
       "slurm",
       ...OPTIONS,
@@ -190,7 +193,7 @@ describe("jobs of Slurm", PATIENT, () => {
       expect(spawnSync("bash", ["-n", join(emitted.out, name)]).stderr.toString(), name).toBe("");
     const { exitCode, stderr } = await submit(emitted);
     expect(exitCode, stderr).toBe(0);
-    expect(calls().map(({ argv }) => argv)).toEqual(expected(at(HOSTILE)));
+    expect(calls().map(({ argv }) => argv)).toEqual(expected(at(FOLDER)));
     expect(calls().map(({ task }) => task)).toEqual(["1", "2", "", "", ""]);
     // Slurm reads no further than the first command.
     const directives = (name: string) => {
@@ -456,6 +459,10 @@ describe("distill --emit", () => {
     expect(JSON.parse(file.stdout)).toMatchObject({
       error: { expected: expect.stringContaining("--pipeline <folder>") },
     });
+    for (const name of ["out %j", "out\\t"]) {
+      const pattern = await cli(["distill", model, ...rest.with(rest.indexOf(at("out")), at(name))]);
+      expect(JSON.parse(pattern.stdout)).toMatchObject({ error: { code: "TRITC_E_USAGE", place: at(name) } });
+    }
     expect(readdirSync(root)).not.toContain("out");
   });
 });

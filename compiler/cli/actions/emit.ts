@@ -47,9 +47,11 @@ interface Emitted {
 
 /** The nodes see the files of this machine, by the same paths. */
 async function forSlurm(input: string, request: EmitRequest, terminal: Terminal): Promise<Emitted> {
-  for (const path of [input, request.pipeline]) if (path !== undefined) requireThere(path);
+  for (const path of [input, request.pipeline, modelOf(request.start)])
+    if (path !== undefined) requireThere(path);
   const prompts = await promptsToDraw(request, terminal);
   const folder = resolve(request.out);
+  checkLogFolder(folder);
   const steps = chainOf(planOf(input, { ...request, prompts }, folder, (path) => resolve(path)));
   const { time = "1-00:00:00", partition } = request;
   const tritc = [process.execPath, fileURLToPath(new URL("dist/compiler/cli/main.js", packageRoot()))];
@@ -73,6 +75,7 @@ function resourcesOf({ name = "tritc", cpus = 8, memory = 32 * 2 ** 30 }: EmitOp
 function planOf(input: string, request: EmitRequest, work: string, at: (path: string) => string): ChainPlan {
   const { steps, batch, seed, interval, samples, varyGuidance, target } = request;
   const { prompts, resolution, pipeline, shards = 8, cpus = 8, threads = cpus } = request;
+  const started = modelOf(request.start);
   return {
     ...{ work, shards, threads, target },
     model: at(input),
@@ -88,13 +91,13 @@ function planOf(input: string, request: EmitRequest, work: string, at: (path: st
             resolution: resolution === undefined ? undefined : printResolution(resolution),
             ...{ samples, varyGuidance },
           },
-    training: { start: startAt(request.start, at), steps, batch, seed, interval },
+    training: { start: started === undefined ? request.start : at(started), steps, batch, seed, interval },
   };
 }
 
-/** A method's name, or the folder of a model. */
-function startAt(start: string | undefined, at: (path: string) => string): string | undefined {
-  return start === undefined || start === "exact" || start === "calibrated" ? start : at(start);
+/** The path that `--start` has, if it is not the name of a method. */
+function modelOf(start: string | undefined): string | undefined {
+  return start === "exact" || start === "calibrated" ? undefined : start;
 }
 
 /** Undefined where the calibration is there, and good for this training. */
@@ -119,6 +122,19 @@ async function promptsToDraw(
   }
   for (const path of prompts) await readPrompts(path, request);
   return prompts;
+}
+
+/** In the paths of logs Slurm takes some characters for patterns, in the folder too, and has no way to write both of them. */
+function checkLogFolder(folder: string): void {
+  const found = /[%\\]/.exec(folder)?.[0];
+  if (found === undefined) return;
+  throw usageError({
+    message: "Slurm writes no logs into a folder of this name",
+    place: folder,
+    expected: "a path without % and \\",
+    found,
+    remedy: "choose another path for --out",
+  });
 }
 
 function requireThere(path: string): void {
