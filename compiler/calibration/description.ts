@@ -12,6 +12,7 @@ import {
   tagged,
 } from "../../ir/format/decode.js";
 import { type ModelDescription, modelDescription } from "../../ir/models/index.js";
+import type { Shard } from "../shard.js";
 
 export const DESCRIPTION_FILE = "calibration.json";
 
@@ -43,12 +44,6 @@ export interface CalibrationDescription {
   readonly seed: number;
   /** Which parts are in this folder: those whose number is `index` − 1 modulo `count`. */
   readonly shard: Shard;
-}
-
-export interface Shard {
-  /** From 1 to `count`. */
-  readonly index: number;
-  readonly count: number;
 }
 
 const description = tagged<CalibrationDescription>("format", {

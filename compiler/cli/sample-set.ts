@@ -4,8 +4,8 @@ import { TritcError } from "../../ir/errors.js";
 import type { GenerateOptions, Generator } from "../../runtime/node/generate.js";
 import { type LayoutName, layoutOf } from "../prompt-sets/layouts.js";
 import type { PromptEntry } from "../prompt-sets/prompt-set.js";
+import type { Shard } from "../shard.js";
 import { type WantedPicture, whatStands } from "./draw-pictures.js";
-import type { Shard } from "./shard.js";
 
 export interface SetRequest {
   readonly entries: readonly PromptEntry[];

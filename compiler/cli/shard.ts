@@ -1,12 +1,6 @@
 import { InvalidArgumentError } from "commander";
+import type { Shard } from "../shard.js";
 import { usageError } from "./usage-error.js";
-
-/** A share of some work, so that several machines do it all. */
-export interface Shard {
-  /** From 1 on. */
-  readonly index: number;
-  readonly count: number;
-}
 
 /** The variables of an environment: a process's own, or a test's. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -6,6 +6,7 @@ import { makeFolder } from "../../make-folder.js";
 import { promptFileName } from "../../prompt-sets/file-name.js";
 import { defaultLayout, type LayoutName } from "../../prompt-sets/layouts.js";
 import type { PromptEntry } from "../../prompt-sets/prompt-set.js";
+import type { Shard } from "../../shard.js";
 import { formatDuration, formatQuantity } from "../../units.js";
 import { type DrawnPicture, drawPictures, remark } from "../draw-pictures.js";
 import { checkSeeds } from "../jobs.js";
@@ -13,7 +14,6 @@ import { checkFolderPath } from "../output.js";
 import { readPromptSet } from "../prompts.js";
 import { findDrawn, planSet } from "../sample-set.js";
 import type { SamplingOptions } from "../sampling-options.js";
-import type { Shard } from "../shard.js";
 import { Terminal } from "../terminal.js";
 
 export interface SampleOptions extends SamplingOptions {

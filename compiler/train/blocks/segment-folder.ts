@@ -5,8 +5,8 @@ import { TritcError } from "../../../ir/errors.js";
 import { decodeJson, index, list, object, oneOf, string } from "../../../ir/format/decode.js";
 import { type ModelDescription, modelDescription } from "../../../ir/models/index.js";
 import { type Occupant, whatIsThere } from "../../bundle/occupant.js";
-import type { Shard } from "../../calibration/description.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../../regular-file.js";
+import type { Shard } from "../../shard.js";
 import { type BlockResult, blockFile, blockResult } from "./result.js";
 
 export const SEGMENT_FILE = "segment.json";

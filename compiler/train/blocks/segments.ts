@@ -1,5 +1,5 @@
 import { outOfRange } from "../../../ir/bounds.js";
-import type { Shard } from "../../calibration/description.js";
+import type { Shard } from "../../shard.js";
 
 /** Consecutive blocks: `first` and all before `end`. */
 export interface Range {
