@@ -32,13 +32,14 @@ import { fileReader } from "./file-reader.js";
 import { withFirstLooks } from "./first-looks.js";
 import { calibratedModel, checkCalibrated } from "./gptq/calibrated.js";
 import type { TernarizedLayer } from "./gptq/ternarize-model.js";
+import { checkGroup } from "./group.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
 import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
-import type { Ternarize } from "./pass.js";
+import type { Group, Ternarize } from "./pass.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
 import type { Resolution } from "./resolutions.js";
 
@@ -53,6 +54,8 @@ export interface CompileOptions {
   readonly target: string;
   /** calibrated: by what the layers read, which `calibration` knows. */
   readonly ternarize: Ternarize | "calibrated";
+  /** Inputs of a row that share a scale; auto if absent. */
+  readonly group?: Group | undefined;
   /** Folder of `tritc calibrate --moments` with this model. */
   readonly calibration?: string | undefined;
   readonly activations: Activations;
@@ -136,7 +139,7 @@ export interface CompileReport {
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
- * Throws TRITC_E_TARGET, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, those of `calibratedModel`, of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * Throws TRITC_E_TARGET, TRITC_E_GROUP, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, those of `calibratedModel`, of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
@@ -145,6 +148,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
   checkCalibrated(options);
+  checkGroup(options);
   await whatIsThere(options.out);
   const { signal, onNotice, resume = true } = options;
   return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
@@ -184,6 +188,7 @@ async function compileInto(
       target,
       options: {
         ternarize: ternarize === "calibrated" ? "none" : ternarize,
+        group: options.group ?? "auto",
         activations: options.activations,
       },
       sizes: largestSizes(drawing),

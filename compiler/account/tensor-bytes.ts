@@ -40,6 +40,6 @@ export function storageOf(tensors: readonly StoredTensor[]): StorageAccount {
 
 function kindOf(name: string, shape: readonly number[], encoding: string): StorageKind {
   if (encoding !== "plain") return "ternary codes";
-  if (shape.length === 2) return "dense weights";
-  return /\.scales$/.test(name) ? "scales" : "vectors";
+  if (/\.scales$/.test(name)) return "scales";
+  return shape.length === 2 ? "dense weights" : "vectors";
 }

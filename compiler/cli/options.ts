@@ -95,11 +95,11 @@ export function promptWeightsOption(byDefault: string): Option {
 }
 
 /** Inputs that share a scale of ternary weights: `--group 128`. */
-export function groupOption(): Option {
+export function groupOption(where = ""): Option {
   const choices = [...GROUP_SIZES.map(String), "row", "auto"];
   return new Option(
     "--group <inputs>",
-    `inputs of a row that share a scale: ${choices.join(", ")}; default: auto, what the weights hold without loss, else the row`,
+    `${where}inputs of a row that share a scale: ${choices.join(", ")}; default: auto, what the weights hold without loss, else the row`,
   ).argParser((text): Group => {
     if (text === "row" || text === "auto") return text;
     const size = GROUP_SIZES.find((known) => String(known) === text);

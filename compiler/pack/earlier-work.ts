@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
+import { groupsOf } from "../../ir/ternary/groups.js";
 import type { PackedRows } from "./journal.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
 import type { KnownScales } from "./tensor-rows.js";
@@ -40,13 +41,14 @@ export async function earlierWork(
 
 /** Notes the scales of rows of a weight. */
 export function rememberScales(
-  { weight }: Segment,
+  { weight, matrix, group }: Segment,
   row: number,
   found: Float32Array,
   scales: KnownScales,
 ): void {
-  const known = scales.get(weight) ?? new Float32Array(weight.shape[0] ?? 0).fill(Number.NaN);
-  known.set(found, row);
+  const groups = groupsOf(matrix.width, group);
+  const known = scales.get(weight) ?? new Float32Array((weight.shape[0] ?? 0) * groups).fill(Number.NaN);
+  known.set(found, row * groups);
   scales.set(weight, known);
 }
 
@@ -56,7 +58,7 @@ function segmentOf({ tensor }: PackedTensor, { at, rows }: PackedRows): Segment 
 
 function noteScales(segment: Segment, record: PackedRows, scales: KnownScales): boolean {
   const bytes = new Uint8Array(Buffer.from(record.scales, "base64"));
-  if (bytes.length !== 4 * record.rows) return false;
+  if (bytes.length !== 4 * record.rows * groupsOf(segment.matrix.width, segment.group)) return false;
   const row = segment.start + record.at - segment.at;
   rememberScales(segment, row, new Float32Array(bytes.buffer), scales);
   return true;

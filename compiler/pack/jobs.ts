@@ -1,6 +1,7 @@
 import { type NarrowFloat, widenNarrow } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
+import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
 import { KERNEL_BYTES, type RowType } from "./kernel.js";
 import type { JobPlaces, RowJob } from "./row-packer.js";
@@ -91,8 +92,8 @@ export function planPacking(tensors: readonly PackedTensor[], options: PlanOptio
 }
 
 /** Bytes of buffers that a job takes: the packer's memory, and results on their way, one written, one made. */
-export function bufferBytes({ places, rows }: RowJob): number {
-  return places.end + 2 * rows * (places.outRowBytes + 4);
+export function bufferBytes({ places, rows, groups }: RowJob): number {
+  return places.end + 2 * rows * (places.outRowBytes + 4 * groups);
 }
 
 function* jobsOf(
@@ -139,7 +140,7 @@ function rowsAtATime(segment: Segment, budget: number): number {
 
 /** The job of `rows` rows from row `first` of a segment. */
 function jobOf(segment: Segment, first: number, rows: number): RowJob {
-  const { matrix, method, encoding, start } = segment;
+  const { matrix, method, group, encoding, start } = segment;
   const { file, type, width, rowStride, columnStride } = matrix;
   const transposed = columnStride !== 1;
   const element = storedBytesOf(matrix, 1);
@@ -155,6 +156,8 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     width,
     transposed,
     method,
+    group: group ?? width,
+    groups: groupsOf(width, group),
     twoBit: encoding === "2bit",
     places: placesOf(segment, rows, transposed),
   };
@@ -168,7 +171,11 @@ function widenings(type: NarrowFloat): Uint16Array {
   );
 }
 
-function placesOf({ matrix, encoding }: Segment, rows: number, transposed: boolean): JobPlaces {
+function placesOf(
+  { matrix, encoding, group: inputs }: Segment,
+  rows: number,
+  transposed: boolean,
+): JobPlaces {
   const { type, width } = matrix;
   const element = byteLength(type, 1);
   const outRowBytes = encoding === "plain" ? width * element : codeRowBytes(encoding, width);
@@ -178,7 +185,7 @@ function placesOf({ matrix, encoding }: Segment, rows: number, transposed: boole
   const turned = align(input + rows * width * element);
   const out = turned + group * turnedBytes;
   const scales = align(out + rows * outRowBytes);
-  const scratch = align(scales + 4 * rows);
+  const scratch = align(scales + 4 * rows * groupsOf(width, inputs));
   // Only f32 rows are sorted.
   const end = scratch + (type === "f32" ? 4 * width : 0) + PADDING;
   return { input, turned, turnedBytes, group, out, outRowBytes, scales, scratch, end };

@@ -11,12 +11,16 @@ export const KERNEL_BYTES = 397312;
 
 /** What the module exports. Addresses and strides are bytes. */
 export interface RowKernel {
-  /** Codes, packed as trits or in two bits each, and scales of rows; the first row that is not finite, or -1. `scratch` holds 4n bytes. */
+  /**
+   * Codes, packed as trits or in two bits each, and scales of `group` elements each of rows, which are overwritten where a
+   * row has several; the first row that is not finite, or -1. `scratch` holds 4n bytes.
+   */
   ternarize(
     rows: number,
     count: number,
     stride: number,
     n: number,
+    group: number,
     absmean: number,
     twoBit: number,
     out: number,

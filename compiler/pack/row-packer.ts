@@ -24,6 +24,9 @@ export interface RowJob {
   /** Whether a row is a column of the block rather than a run of it. */
   readonly transposed: boolean;
   readonly method: "exact" | "absmean" | "words";
+  /** Elements of a row that share a scale, at most `width`, and how many scales that makes. */
+  readonly group: number;
+  readonly groups: number;
   /** Whether codes become four 2-bit codes a byte rather than five trits. */
   readonly twoBit: boolean;
   /** Addresses in the packer's memory, and its end. */
@@ -148,7 +151,9 @@ export function createRowPacker(
     const absmean = job.method === "absmean" ? 1 : 0;
     const to = out + first * outRowBytes;
     const twoBit = job.twoBit ? 1 : 0;
-    return kernel.ternarize(rows, count, stride, job.width, absmean, twoBit, to, scales + 4 * first, scratch);
+    const { width, group, groups } = job;
+    const found = scales + 4 * groups * first;
+    return kernel.ternarize(rows, count, stride, width, group, absmean, twoBit, to, found, scratch);
   }
 
   function packAll(job: RowJob, view: Uint8Array): number {
@@ -176,7 +181,8 @@ export function createRowPacker(
     if (row >= 0) return { kind: "not-finite", row };
     const { out, outRowBytes, scales } = job.places;
     const bytes = view.slice(out, out + job.rows * outRowBytes);
-    const found = job.method === "words" ? new Uint8Array() : view.slice(scales, scales + 4 * job.rows);
+    const scaleBytes = job.method === "words" ? 0 : 4 * job.rows * job.groups;
+    const found = view.slice(scales, scales + scaleBytes);
     return {
       kind: "packed",
       bytes,

@@ -1,4 +1,5 @@
 import type { Constant, TernaryMethod } from "../../ir/constant/constant.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import type { WeightTensor } from "../lower/index.js";
 import { type StoredMatrix, storedBytesOf, storedMatrix } from "./stored-matrix.js";
 
@@ -13,6 +14,8 @@ export interface Segment {
   readonly matrix: StoredMatrix;
   /** words: the rows are stored as they are. */
   readonly method: TernaryMethod | "words";
+  /** Inputs that share a scale; null: a row's all. */
+  readonly group: GroupSize | null;
   readonly encoding: WeightTensor["encoding"];
 }
 
@@ -46,7 +49,8 @@ function collect(constant: Constant, start: number, end: number, at: number): re
     case "ternary-codes": {
       const matrix = storedMatrix(source.of);
       if (matrix === undefined) return undefined;
-      return [{ at, count: end - start, weight: source.of, start, matrix, method: source.method }];
+      const { of: weight, method, group = null } = source;
+      return [{ at, count: end - start, weight, start, matrix, method, group }];
     }
     default:
       return undefined;
@@ -63,7 +67,7 @@ function collectWords(
   if (source.kind === "concat") return eachPart(source.of, start, end, at, collectWords);
   const matrix = storedMatrix(constant);
   if (matrix === undefined) return undefined;
-  return [{ at, count: end - start, weight: constant, start, matrix, method: "words" }];
+  return [{ at, count: end - start, weight: constant, start, matrix, method: "words", group: null }];
 }
 
 function eachPart(

@@ -1,10 +1,11 @@
-import type { ByteReader, Constant, TernaryMethod } from "../../ir/constant/constant.js";
+import type { ByteReader, Constant, TernaryFitting } from "../../ir/constant/constant.js";
 import { convertData, encodeBytes, isBig } from "../../ir/constant/convert.js";
 import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
 import { countOf } from "../../ir/tensor.js";
+import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
-import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import type { StoredDType, WeightTensor } from "../lower/index.js";
 import { requireFinite } from "./finite.js";
 import { rowTiles } from "./row-tiles.js";
@@ -12,7 +13,7 @@ import { rowTiles } from "./row-tiles.js";
 /** Elements that are held at a time: bounds the packer's memory, whatever the size of the model. */
 const CHUNK_ELEMENTS = 1 << 22;
 
-/** Scales that were found while packing codes, by the weight they belong to. */
+/** Scales that were found while packing codes, in order of rows and groups, by the weight they belong to. */
 export type KnownScales = WeakMap<Constant, Float32Array>;
 
 /** Bytes of a tensor, in pieces of whole rows. */
@@ -84,7 +85,7 @@ function* packCodes(
       return;
     }
     case "ternary-codes":
-      yield* ternarize(recipe.of, recipe.method, start, end, source);
+      yield* ternarize(recipe.of, recipe, start, end, source);
       return;
     default:
       for (const [first, last] of chunks(constant, start, end)) {
@@ -98,14 +99,17 @@ function* packCodes(
 /** Packed codes of rows [start, end) of a weight; its scales are noted for later. */
 function* ternarize(
   weight: Constant,
-  method: TernaryMethod,
+  { method, group: size }: TernaryFitting,
   start: number,
   end: number,
   source: CodeSource,
 ): Generator<Uint8Array, void> {
   const width = countOf(weight.shape.slice(1));
   const rowBytes = codeRowBytes(source.storage, width);
-  const known = source.scales.get(weight) ?? new Float32Array(weight.shape[0] ?? 0).fill(Number.NaN);
+  const group = size ?? null;
+  const groups = groupsOf(width, group);
+  const known =
+    source.scales.get(weight) ?? new Float32Array((weight.shape[0] ?? 0) * groups).fill(Number.NaN);
   source.scales.set(weight, known);
   const codes = new Int8Array(width);
   for (const tile of rowTiles(weight, start, end, source.reader)) {
@@ -113,7 +117,7 @@ function* ternarize(
     for (let row = tile.start; row < tile.end; row++) {
       const values = tile.row(row);
       requireFinite(values, width, source, row);
-      known[row] = ternarizeRow(values, method, codes);
+      ternarizeGroups(values, method, group, codes, known.subarray(row * groups, (row + 1) * groups));
       const at = (row - tile.start) * rowBytes;
       packCodeRow(source.storage, codes, out.subarray(at, at + rowBytes));
     }
@@ -174,15 +178,16 @@ function scaleRows(
   scales: KnownScales,
 ): Float32Array | undefined {
   const recipe = constant.source;
+  const perRow = countOf(constant.shape.slice(1));
   switch (recipe.kind) {
     case "ternary-scales": {
-      const known = scales.get(recipe.of)?.subarray(start, end);
+      const known = scales.get(recipe.of)?.subarray(start * perRow, end * perRow);
       return known?.some(Number.isNaN) === false ? known : undefined;
     }
     case "rows":
       return scaleRows(recipe.of, recipe.start + start, recipe.start + end, scales);
     case "concat": {
-      const out = new Float32Array(end - start);
+      const out = new Float32Array((end - start) * perRow);
       let first = 0;
       for (const of of recipe.of) {
         const last = first + (of.shape[0] ?? 0);
@@ -190,7 +195,7 @@ function scaleRows(
         if (from < to) {
           const part = scaleRows(of, from - first, to - first, scales);
           if (part === undefined) return undefined;
-          out.set(part, from - start);
+          out.set(part, (from - start) * perRow);
         }
         first = last;
       }

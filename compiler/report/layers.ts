@@ -1,6 +1,7 @@
 import { byteLength } from "../../ir/dtype.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
+import { type GroupSize, groupSizeOf } from "../../ir/ternary/groups.js";
 import type { TensorStorage } from "../account/tensor-bytes.js";
 
 /** A matrix of a linear layer, or of several that share their input. */
@@ -10,6 +11,8 @@ export interface Layer {
   readonly outFeatures: number;
   readonly inFeatures: number;
   readonly ternary: boolean;
+  /** Inputs that share a scale; null where rows have one, and for dense weights. */
+  readonly group: GroupSize | null;
   /** Bytes in the weight file and in the device's layout. */
   readonly storedBytes: number;
   readonly deviceBytes: number;
@@ -34,12 +37,15 @@ export function layersOf(program: Program, tensors: readonly TensorStorage[]): r
         deviceBytes += byteLength(buffer.dtype, Number(buffer.elements));
       }
     }
+    if (stored.get(tensor)?.kind === "scales") return [];
+    const role = tensor.replace(/\.(codes|weight)$/, "");
     return [
       {
-        role: tensor.replace(/\.(codes|weight)$/, ""),
+        role,
         outFeatures: n,
         inFeatures: k,
         ternary: kernel.family !== "unpack-dense",
+        group: groupSizeOf(k, stored.get(`${role}.scales`)?.shape ?? []) ?? null,
         storedBytes,
         deviceBytes,
       },

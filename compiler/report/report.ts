@@ -255,7 +255,7 @@ function layerSection({ program, tensors }: ReportSubject): Section {
     layer.role,
     `${layer.inFeatures} → ${layer.outFeatures}`,
     formatCount(layer.inFeatures * layer.outFeatures),
-    layer.ternary ? "ternary" : "dense",
+    layer.ternary ? `ternary${layer.group === null ? "" : `, groups of ${layer.group}`}` : "dense",
     formatCount(layer.storedBytes),
     formatCount(layer.deviceBytes),
   ]);

@@ -1,4 +1,5 @@
 import { ACTIVATIONS } from "../ops/linears.js";
+import { GROUP_SIZES, groupsOf } from "../ternary/groups.js";
 import {
   present,
   quantizedArgs,
@@ -9,8 +10,8 @@ import {
   wholeArg,
 } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
-import { ternaryLayout, ternaryMatrix } from "./contract/weights.js";
+import { among, flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
+import { denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
 import { HARDWARE, PACKED_DOT, RELAXED_SIMD } from "./launch/features.js";
 import { form, range, threads } from "./launch/form.js";
 import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
@@ -24,6 +25,8 @@ const heads = { columns: size, headDim: size, epsilon: real };
 
 const params = {
   ...ternaryMatrix,
+  /** Inputs of a channel that share a scale, fewer than k; a channel's all if absent. */
+  group: optional(among(...GROUP_SIZES)),
   bias: flag,
   activation: word(...ACTIVATIONS.oneOf),
   /** Gate and residual arguments are present. */
@@ -48,6 +51,19 @@ function multiplies(
     : `rows are ${activations}, and it multiplies ${taken.join(" or ")}`;
 }
 
+/** As `multiplies`, for kernels that take one scale for each channel. */
+function multipliesRows(params: TernaryGemmParams, ...taken: readonly TernaryActivations[]) {
+  const { group } = params;
+  if (group === undefined) return multiplies(params, ...taken);
+  return `scales are for groups of ${group} inputs, and it takes one for each channel`;
+}
+
+/** As `multiplies`, for kernels that take scales of groups. */
+function multipliesGroups(params: TernaryGemmParams, ...taken: readonly TernaryActivations[]) {
+  if (params.group !== undefined) return multiplies(params, ...taken);
+  return "channels have one scale each, and it takes one for each group of inputs";
+}
+
 const watTile = ({ tileN, tileM }: { readonly tileN: number; readonly tileM: number }) =>
   ({ tile: [tileN, tileM, 1] }) as const;
 
@@ -59,12 +75,23 @@ const wat = {
   "int8-relaxed": gemm({
     dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
     needs: () => [RELAXED_SIMD],
-    refuses: (params) => multiplies(params, "i8"),
+    refuses: (params) => multipliesRows(params, "i8"),
     launch: (_, config) => watTile(config),
   }),
   int8: gemm({
     dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
-    refuses: (params) => multiplies(params, "i8"),
+    refuses: (params) => multipliesRows(params, "i8"),
+    launch: (_, config) => watTile(config),
+  }),
+  "int8-relaxed-groups": gemm({
+    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
+    needs: () => [RELAXED_SIMD],
+    refuses: (params) => multipliesGroups(params, "i8"),
+    launch: (_, config) => watTile(config),
+  }),
+  "int8-groups": gemm({
+    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
+    refuses: (params) => multipliesGroups(params, "i8"),
     launch: (_, config) => watTile(config),
   }),
   /** Panels of codes decoded to floats, for many rows. */
@@ -81,17 +108,40 @@ const wat = {
     },
     needs: ({ relaxed }) => (relaxed ? [RELAXED_SIMD] : []),
     refuses(params, { kBlock }) {
-      const wrong = multiplies(params, "f32");
+      const wrong = multipliesRows(params, "f32");
       if (wrong !== undefined || kBlock <= roundUp(params.k, 16)) return wrong;
       return `a block of ${kBlock} k is more than a row has`;
     },
     launch: (_, config) => watTile(config),
   }),
+  /** The same, a group of inputs in a panel. */
+  "float-groups": gemm({
+    dimensions: {
+      relaxed: [true, false],
+      tileN: WAT_COLUMNS,
+      tileM: [64],
+      panel: [8],
+      kBlock: GROUP_SIZES,
+      rows: [6],
+      panelRows: [4],
+      unroll: [2],
+    },
+    needs: ({ relaxed }) => (relaxed ? [RELAXED_SIMD] : []),
+    refuses(params, { kBlock }) {
+      const wrong = multipliesGroups(params, "f32");
+      if (wrong !== undefined || kBlock === params.group) return wrong;
+      return `a panel of ${kBlock} inputs is no group of ${params.group}`;
+    },
+    launch: (_, config) => watTile(config),
+  }),
 } as const;
+
+/** With scales of groups half as many rows: an invocation keeps two sums for each output. */
+const TILE = { ...GEMM_DIMENSIONS, blockM: [8, 4] } as const;
 
 const wgsl = {
   "int8-packed": gemm({
-    dimensions: { ...GEMM_DIMENSIONS, groups: [4] },
+    dimensions: { ...TILE, groups: [4] },
     needs: () => [HARDWARE, PACKED_DOT],
     refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
     launch(_, config) {
@@ -100,12 +150,12 @@ const wgsl = {
     },
   }),
   "int8-plain": gemm({
-    dimensions: { ...GEMM_DIMENSIONS, unrolled: [true, false] },
+    dimensions: { ...TILE, unrolled: [true, false] },
     refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
     launch: (_, config) => gemmTile(config),
   }),
   "float-tiled": gemm({
-    dimensions: GEMM_DIMENSIONS,
+    dimensions: TILE,
     needs: () => [HARDWARE],
     refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
     launch(_, config) {
@@ -115,7 +165,7 @@ const wgsl = {
     },
   }),
   "float-direct": gemm({
-    dimensions: { ...GEMM_DIMENSIONS, unrolled: [true, false] },
+    dimensions: { ...TILE, unrolled: [true, false] },
     refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
     launch: (_, config) => gemmTile(config),
   }),
@@ -142,7 +192,7 @@ const hopper = (taken: "i8" | "bf16") =>
     dimensions: { consumers: [2], tokens: [128], stages: range(2, 6) },
     needs: () => ["sm_90a"],
     refuses({ heads, ...params }) {
-      const wrong = multiplies(params, taken);
+      const wrong = multipliesRows(params, taken);
       if (wrong !== undefined || heads === undefined || suitsWarps(heads, params.n)) return wrong;
       return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
     },
@@ -190,7 +240,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
       blocks: [1, 2],
     },
     needs: () => [needs],
-    refuses: (params) => multiplies(params, taken),
+    refuses: (params) => multipliesRows(params, taken),
     launch(_, { warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }) {
       const channels = warpsC * groupsC * 16;
       const tokens = warpsT * groupsT * 16;
@@ -216,33 +266,43 @@ const cuda = {
   "int8-dp4a": gemm({
     dimensions: { stagedTokens: [64] },
     needs: () => ["sm_70"],
-    refuses: (params) => multiplies(params, "i8"),
+    refuses: (params) => multipliesRows(params, "i8"),
     // More than 128 k of weights and rows.
     launch: (_, { stagedTokens }) => ({ ...SIMT, sharedBytes: stagedTokens * (128 + 4) * 4 }),
   }),
   float: gemm({
     dimensions: {},
     needs: () => ["sm_70"],
-    refuses: (params) => multiplies(params, "bf16", "f32"),
+    refuses: (params) => multipliesRows(params, "bf16", "f32"),
     launch: () => SIMT,
   }),
 } as const;
+
+/** Scales [n, groups] as unpack-dense leaves them. */
+function groupScalesArg(n: number, groups: number) {
+  return weightsArg("f32", denseLayout({ n, k: groups }), "read", "scales");
+}
 
 /**
  * y[M, n] = activation(scales · (t[n, k] · x[M, k]) + bias), then residual + gate · y when gated.
  * With i8 rows the accumulator is the exact integer Σ u·q, u = t + 1, and
  * y = (f32(acc − rowSum) · rowScale) · scale + bias.
+ *
+ * With groups, scales are [n, groups] in the layout of dense weights, and the sum of each group, an exact integer with i8
+ * rows, is promoted in order: y = (((f32(Σ t·q) · scale of group 0) + f32(Σ t·q) · scale of group 1) + …) · rowScale + bias,
+ * products and sums rounded each. There is no rowSum.
  */
 export const ternaryGemm = defineFamily({
   params,
   forms: { wat, wgsl, cuda },
   args(p) {
-    const { n, k, out = "f32" } = p;
+    const { n, k, group: inputs, out = "f32" } = p;
     const pairs = (p.heads?.headDim ?? 0) / 2;
+    const rows = p.activations === "i8" ? quantizedArgs(k) : [rowArg("x", p.activations, k)];
     return present([
-      ...(p.activations === "i8" ? quantizedArgs(k) : [rowArg("x", p.activations, k)]),
+      ...(inputs === undefined ? rows : rows.filter(({ name }) => name !== "rowSum")),
       weightsArg("u32", ternaryLayout(p)),
-      wholeArg("scales", "f32", n),
+      inputs === undefined ? wholeArg("scales", "f32", n) : groupScalesArg(n, groupsOf(k, inputs)),
       p.bias && wholeArg("bias", "f32", n),
       p.gated && vectorArg("gate", n),
       p.gated && rowArg("residual", "f32", n),

@@ -14,18 +14,19 @@ const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
 const UNROLL_WEIGHTS = 2 ** 20;
 
 export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
-  configs({ params: { n, k, activations } }) {
+  configs({ params: { n, k, activations, group } }) {
     const unrolled = n * k >= UNROLL_WEIGHTS;
+    const tile = group === undefined ? GEMM_TILE : ({ ...GEMM_TILE, blockM: 4 } as const);
     if (activations === "i8") {
       return [
         // Groups of one stage in workgroup memory: 64 rows x 64 codes, 5 KiB with padding.
-        { variant: "int8-packed", ...GEMM_TILE, groups: 4 },
-        { variant: "int8-plain", ...GEMM_TILE, unrolled },
+        { variant: "int8-packed", ...tile, groups: 4 },
+        { variant: "int8-plain", ...tile, unrolled },
       ];
     }
     return [
-      { variant: "float-tiled", ...GEMM_TILE },
-      { variant: "float-direct", ...GEMM_TILE, unrolled },
+      { variant: "float-tiled", ...tile },
+      { variant: "float-direct", ...tile, unrolled },
     ];
   },
   values: {
@@ -40,7 +41,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
       ragged: params.k % 4 !== 0,
     }),
   },
-  header: ({ n }) => ({ lengths: { bias: n, scales: n } }),
+  header: ({ n, group }) => ({ lengths: group === undefined ? { bias: n, scales: n } : { bias: n } }),
 });
 
 function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
@@ -49,6 +50,8 @@ function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
     epilogue: gemmEpilogue(params),
     kGroups: Math.ceil(params.k / GROUP),
     nPad: paddedColumns(params.n),
+    grouped: params.group !== undefined,
+    span: (params.group ?? 0) / GROUP,
   };
 }
 

@@ -4,12 +4,14 @@ import { cpu } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 import { denseSuite } from "../support/dense-suite.js";
 import { gemmSuite } from "../support/gemm-suite.js";
+import { groupGemmSuite } from "../support/group-gemm-suite.js";
 import { wasmDevices } from "../support/kernel-devices.js";
 import { matrix, output, runLaunch } from "../support/launch.js";
 
 const wasm = wasmDevices();
 gemmSuite(wasm);
 denseSuite(wasm);
+groupGemmSuite(wasm);
 
 describe("unpack-dense", () => {
   it("widens half and bfloat precision, subnormals and infinities included", async () => {

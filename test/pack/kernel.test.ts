@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { assembleRowKernel, KERNEL_BYTES, type RowKernel, type RowType } from "../../compiler/pack/kernel.js";
 import type { TernaryMethod } from "../../ir/constant/constant.js";
 import { decodeBytes, encodeBytes } from "../../ir/constant/convert.js";
+import { GROUP_SIZES, type GroupSize, groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
-import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import { uniform } from "../support/random.js";
 
 const TYPES = ["bf16", "f16", "f32"] as const;
@@ -47,15 +48,17 @@ function run(
   width: number,
   method: TernaryMethod,
   storage: TernaryStorage = "trits",
+  group: GroupSize | null = null,
 ) {
   const { kernel, memory } = load(type);
   const size = type === "f32" ? 4 : 2;
   const rows = bytes.length / (size * width);
   const rowBytes = codeRowBytes(storage, width);
+  const scaleBytes = 4 * rows * groupsOf(width, group);
   const at = KERNEL_BYTES + size;
   const out = at + bytes.length + 3;
   const scales = out + rows * rowBytes + 16;
-  const scratch = scales + 4 * rows + 16;
+  const scratch = scales + scaleBytes + 16;
   const view = new Uint8Array(memory.buffer);
   view.fill(POISON, KERNEL_BYTES, scratch + 4 * width + 64);
   view.set(bytes, at);
@@ -64,6 +67,7 @@ function run(
     rows,
     size * width,
     width,
+    group ?? width,
     method === "absmean" ? 1 : 0,
     storage === "2bit" ? 1 : 0,
     out,
@@ -72,9 +76,10 @@ function run(
   );
   const all = Buffer.from(memory.buffer);
   expect(all.subarray(out + rows * rowBytes, scales).every((b) => b === POISON)).toBe(true);
+  expect(all.subarray(scales + scaleBytes, scratch).every((b) => b === POISON)).toBe(true);
   expect(all.subarray(scratch + 4 * width, scratch + 4 * width + 64).every((b) => b === POISON)).toBe(true);
   expect(all.subarray(0, ZEROS.length).equals(ZEROS)).toBe(true);
-  const found = new Uint8Array(memory.buffer.slice(scales, scales + 4 * rows));
+  const found = new Uint8Array(memory.buffer.slice(scales, scales + scaleBytes));
   return {
     bad,
     packed: view.slice(out, out + rows * rowBytes),
@@ -82,25 +87,33 @@ function run(
   };
 }
 
-function reference(floats: Float32Array, width: number, method: TernaryMethod, storage: TernaryStorage) {
+function reference(
+  floats: Float32Array,
+  width: number,
+  method: TernaryMethod,
+  storage: TernaryStorage,
+  group: GroupSize | null,
+) {
   const rows = floats.length / width;
   const rowBytes = codeRowBytes(storage, width);
   const packed = new Uint8Array(rows * rowBytes);
-  const scales = new Float32Array(rows);
+  const groups = groupsOf(width, group);
+  const scales = new Float32Array(rows * groups);
   const codes = new Int8Array(width);
   for (let r = 0; r < rows; r++) {
-    scales[r] = ternarizeRow(floats.slice(r * width, (r + 1) * width), method, codes);
+    const found = scales.subarray(r * groups, (r + 1) * groups);
+    ternarizeGroups(floats.slice(r * width, (r + 1) * width), method, group, codes, found);
     packCodeRow(storage, codes, packed.subarray(r * rowBytes, (r + 1) * rowBytes));
   }
   return { bad: -1, packed, scales };
 }
 
-function same(type: RowType, values: readonly number[], width: number): void {
+function same(type: RowType, values: readonly number[], width: number, group: GroupSize | null = null): void {
   const { bytes, floats } = stored(type, values);
   for (const method of METHODS) {
     for (const storage of STORAGES) {
-      const found = run(type, bytes, width, method, storage);
-      const wanted = reference(floats, width, method, storage);
+      const found = run(type, bytes, width, method, storage, group);
+      const wanted = reference(floats, width, method, storage, group);
       expect(found.bad).toBe(-1);
       expect([...found.scales], `${type} ${method} scales, width ${width}`).toEqual([...wanted.scales]);
       expect(found.packed, `${type} ${method} ${storage}, width ${width}`).toEqual(wanted.packed);
@@ -120,6 +133,22 @@ const EXTREMES: Readonly<Record<RowType, readonly [number, number, number]>> = {
 };
 
 describe.each(TYPES)("rows of %s", (type) => {
+  it.each(GROUP_SIZES)("with a scale for each %i of their elements", (group) => {
+    for (const width of [group + 1, 2 * group - 3, 3 * group, 5 * group + 40]) {
+      same(type, fill(3 * width, normal), width, group);
+      // Ternary groups, and ties at the thresholds of the others.
+      same(
+        type,
+        fill(
+          3 * width,
+          (i) => (Math.floor(i / 32) % 3) * 0.25 * Math.sign(normal()) + (i % 7 === 0 ? 0.5 : 0),
+        ),
+        width,
+        group,
+      );
+    }
+  });
+
   it("of every width around the vectors", () => {
     for (const width of [...fill(90, (i) => i + 1), 159, 160, 161, 239, 240, 241, 320, 399, 1001, 3072]) {
       same(type, fill(3 * width, normal), width);

@@ -14,6 +14,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { fileReader } from "../../compiler/file-reader.js";
 import type { WeightTensor } from "../../compiler/lower/weights.js";
 import { planPacking } from "../../compiler/pack/jobs.js";
+import { Journal } from "../../compiler/pack/journal.js";
 import { segmentsOf, sourceBytes } from "../../compiler/pack/segments.js";
 import { type KnownScales, packRows } from "../../compiler/pack/tensor-rows.js";
 import { layoutWeights } from "../../compiler/pack/weights-file.js";
@@ -23,6 +24,7 @@ import { encodeBytes } from "../../ir/constant/convert.js";
 import { isNarrowFloat, type NarrowFloat } from "../../ir/constant/float8.js";
 import { byteLength, type DType } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
+import { type GroupSize, scalesShape } from "../../ir/ternary/groups.js";
 import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { uniform } from "../support/random.js";
 
@@ -43,10 +45,18 @@ const stacked = (...of: readonly Constant[]): Constant => {
   const rows = of.reduce((sum, c) => sum + (c.shape[0] ?? 0), 0);
   return derived(of[0]?.dtype ?? "f32", [rows, ...(of[0]?.shape.slice(1) ?? [])], { kind: "concat", of });
 };
-const codes = (of: Constant, method: TernaryMethod = "exact") =>
-  derived("i8", of.shape, { kind: "ternary-codes", of, method });
-const scales = (of: Constant, method: TernaryMethod = "exact") =>
-  derived("f32", of.shape.slice(0, 1), { kind: "ternary-scales", of, method });
+const fitting = (method: TernaryMethod, group?: GroupSize) => ({
+  method,
+  ...(group === undefined ? {} : { group }),
+});
+const codes = (of: Constant, method: TernaryMethod = "exact", group?: GroupSize) =>
+  derived("i8", of.shape, { kind: "ternary-codes", of, ...fitting(method, group) });
+const scales = (of: Constant, method: TernaryMethod = "exact", group?: GroupSize) =>
+  derived("f32", scalesShape(of.shape, group ?? null), {
+    kind: "ternary-scales",
+    of,
+    ...fitting(method, group),
+  });
 
 type StoredFloat = "bf16" | "f16" | "f32" | NarrowFloat;
 
@@ -138,6 +148,9 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
   const direct = wide(model.matrix(300, 170));
   const turned = turn(wide(model.matrix(411, 333)));
   const both = [wide(model.matrix(40, 96)), turn(wide(model.matrix(96, 70)))] as const;
+  // Another constant of the same bytes: a weight has scales of rows or of groups.
+  const again = { ...direct };
+  const grouped = wide(model.matrix(50, 170, (values) => values.fill(0.25, 0, 40)));
   const half = part(turn(wide(model.matrix(50, 64))), 13, 40);
   const cut = turn(part(wide(model.matrix(64, 45)), 10, 33));
   const tensors = [
@@ -148,6 +161,9 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
     trits("both", stacked(codes(both[0]), codes(both[1], "absmean"))),
     plain("both.scales", stacked(scales(both[0]), scales(both[1], "absmean")), "f32"),
     trits("half", codes(half)),
+    trits("groups", stacked(codes(again, "absmean", 64), codes(grouped, "exact", 64))),
+    plain("groups.scales", stacked(scales(again, "absmean", 64), scales(grouped, "exact", 64)), "f32", true),
+    plain("groups.f16.scales", part(scales(grouped, "exact", 64), 30, 20), "f16", true),
     trits("cut", part(codes(cut), 5, 30)),
     trits("direct in two bits", codes(direct), "2bit"),
     trits("turned in two bits", codes(turned), "2bit"),
@@ -171,6 +187,20 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
       code: "TRITC_E_MEMORY",
       exitCode: 2,
     });
+  });
+
+  it("is packed alike from where another run stopped", async () => {
+    const path = join(folder, `${type}.journal`);
+    const first = await Journal.open(path, type);
+    await written(tensors, { threads: 0, journal: first.journal });
+    await first.journal.close();
+    const { journal, records } = await Journal.open(path, type);
+    await journal.close();
+    const kept = records.filter((_, i) => i % 3 > 0);
+    const { bytes, report } = await written(tensors, { threads: 0, records: kept });
+    expect(bytes.equals(wanted)).toBe(true);
+    expect(report.bytesKept).toBeGreaterThan(0);
+    expect(report.bytesRead).toBeGreaterThan(0);
   });
 
   it("is read once where there is room", async () => {

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FluxNames } from "../../compiler/models/flux/modules.js";
-import { diffusersNames, originalNames } from "../../compiler/models/flux1/modules.js";
+import { diffusersNames, type FluxNames, originalNames } from "../../compiler/models/flux1/modules.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { FluxBuilder } from "./flux-builder.js";
@@ -128,13 +127,11 @@ class RecordingBuilder extends FluxBuilder {
   }
 }
 
-/** Weights by role under the names of an implementation. */
-export function named({ modules, vectors }: FluxNames, weights: Tensors): Tensors {
+function named({ modules, vectors }: FluxNames, weights: Tensors): Tensors {
   const tensors = new Map<string, Tensor>();
   for (const { name, roles } of modules) {
     tensors.set(`${name}.weight`, stacked(roles.map((role) => weights.get(role))));
-    const biases = roles.map((role) => weights.get(`${role}.bias`));
-    if (biases.some((bias) => bias !== undefined)) tensors.set(`${name}.bias`, stacked(biases));
+    tensors.set(`${name}.bias`, stacked(roles.map((role) => weights.get(`${role}.bias`))));
   }
   for (const { name, role } of vectors) tensors.set(name, stacked([weights.get(role)]));
   return tensors;

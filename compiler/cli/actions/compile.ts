@@ -7,7 +7,7 @@ import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
-import type { Ternarize } from "../../pass.js";
+import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
@@ -23,6 +23,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly out: string;
   readonly lora?: readonly LoraRequest[];
   readonly ternarize: Ternarize | "calibrated";
+  readonly group?: Group;
   readonly calibration?: string;
   readonly activations: Activations;
   readonly attention: AttentionProducts;
@@ -49,6 +50,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     out: options.out,
     target: target.name,
     ternarize: options.ternarize,
+    group: options.group,
     calibration: options.calibration,
     activations: options.activations,
     attention: options.attention,

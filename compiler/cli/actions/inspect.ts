@@ -4,7 +4,7 @@ import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
-import type { Ternarize } from "../../pass.js";
+import type { Group, Ternarize } from "../../pass.js";
 import type { StoredKind } from "../../stored-kinds.js";
 import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
 import { refuseBundle } from "../is-bundle.js";
@@ -16,6 +16,7 @@ import { Terminal, table } from "../terminal.js";
 export interface InspectOptions extends CommonOptions, PlanOptions {
   readonly target?: string;
   readonly ternarize: Ternarize;
+  readonly group?: Group;
   readonly activations?: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
@@ -59,6 +60,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       memoryLimit: options.memoryLimit,
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,
+      group: options.group ?? "auto",
       activations: options.activations ?? target.activations[0] ?? "f32",
       attention: options.attention,
       storage: options.storage,

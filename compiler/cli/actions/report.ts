@@ -34,7 +34,15 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
     const { memoryLimit, promptWeights } = options;
     const reader = fileReader();
     try {
-      const request = { ternarize, activations, resolutions, textLength, memoryLimit, promptWeights };
+      const request = {
+        ternarize,
+        group: "auto" as const,
+        activations,
+        resolutions,
+        textLength,
+        memoryLimit,
+        promptWeights,
+      };
       const subjects = modelSubjects(path, targets, reader, request);
       html = renderReport(subjects, { name, ternarize, activations });
     } finally {

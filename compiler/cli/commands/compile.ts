@@ -3,7 +3,7 @@ import { Option } from "commander";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { CompileOptions } from "../actions/compile.js";
 import { loaded } from "../loaded.js";
-import { byteCount, loraOption, withOutputOptions, withPlanOptions } from "../options.js";
+import { byteCount, groupOption, loraOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addCompile(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("compile")))
@@ -20,6 +20,7 @@ export function addCompile(program: Command): void {
         .choices(["exact", "absmean", "calibrated", "none"])
         .default("exact"),
     )
+    .addOption(groupOption())
     .option("--calibration <folder>", "for --ternarize calibrated: what `tritc calibrate --moments` wrote")
     .addOption(
       new Option("--activations <type>", "what ternary layers multiply (see `tritc targets`)")

@@ -23,11 +23,8 @@ export function addDistill(program: Command): void {
       ).default("exact"),
     )
     .addOption(
-      new Option(
-        "--stage <stage>",
-        "what is trained: all of the model at once, block by block, or all but the codes of weights",
-      )
-        .choices(["end-to-end", "blocks", "scales"])
+      new Option("--stage <stage>", "what is trained: all of the model at once, or block by block")
+        .choices(["end-to-end", "blocks"])
         .default("end-to-end"),
     )
     .addOption(

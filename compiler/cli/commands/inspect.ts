@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { InspectOptions } from "../actions/inspect.js";
 import { loaded } from "../loaded.js";
-import { withOutputOptions, withPlanOptions } from "../options.js";
+import { groupOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addInspect(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("inspect")))
@@ -14,6 +14,7 @@ export function addInspect(program: Command): void {
         .choices(["exact", "absmean", "none"])
         .default("exact"),
     )
+    .addOption(groupOption("with --target: "))
     .addOption(
       new Option("--activations <type>", "with --target: what ternary layers multiply").choices([
         "int8",

@@ -1,8 +1,11 @@
+import type { Constant } from "../../../ir/constant/constant.js";
 import { byteLength } from "../../../ir/dtype.js";
+import { TritcError } from "../../../ir/errors.js";
 import type { TernaryGemmParams } from "../../../ir/families/ternary-gemm.js";
 import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
+import { GROUP_SIZES, groupSizeOf, groupsOf } from "../../../ir/ternary/groups.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
@@ -21,16 +24,7 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
   nameOperands(lowering, node.attrs.role, { weight: id, bias });
   const x = lowering.input(node, 0);
   const out = lowering.output(node);
-  const tensor = lowering.weights.dense(id, constant);
-  if (tensor.dtype !== "f32" && tensor.dtype !== "f16" && tensor.dtype !== "bf16") {
-    throw new UnsupportedOp(`weights of type ${tensor.dtype}`);
-  }
-  const source = {
-    name: tensor.name,
-    shape: tensor.shape,
-    bytes: byteLength(tensor.dtype, countOf(tensor.shape)),
-  };
-  const weights = lowering.unpack("unpack-dense", { n, k, source: tensor.dtype }, source);
+  const weights = denseMatrix(lowering, id, constant, n, k);
   const { activation, gated } = node.attrs;
   lowering.launch({
     family: "dense-gemm",
@@ -80,6 +74,7 @@ function launchTernary(
   nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
   const out = lowering.output(node);
   const activations = quantized ? "i8" : lowering.multiplied;
+  const { group, scaleArgs } = scalesOf(lowering, scales, { n, k, label: node.attrs.role ?? id });
   const tensor = lowering.weights.codes(id, constant);
   const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
   const layout = { n, k, activations } as const;
@@ -89,17 +84,55 @@ function launchTernary(
   const x = rowsArg(quantized ? lowering.input(node, 0) : inStorage(lowering, lowering.input(node, 0)));
   lowering.launch({
     family: "ternary-gemm",
-    params: { n, k, activations, bias: bias !== null, ...epilogue, ...stored("out", out) },
+    params: { n, k, ...group, activations, bias: bias !== null, ...epilogue, ...stored("out", out) },
     rows: rowsOf(out.shape),
     args: [
-      ...(quantized ? [x, columnArg(lowering.input(node, 1)), columnArg(lowering.input(node, 2))] : [x]),
+      x,
+      // The row's scale, and the sum of its codes, which kernels with scales of groups make group by group.
+      ...(quantized ? [columnArg(lowering.input(node, 1))] : []),
+      ...(quantized && group === undefined ? [columnArg(lowering.input(node, 2))] : []),
       weights,
-      ...vector(lowering, scales, n),
+      ...scaleArgs,
       ...vector(lowering, bias, n),
       ...rest,
       rowsArg(out),
     ],
   });
+}
+
+/** The scales of a matrix [n, k], and the parameter that says how many inputs share one; undefined: a row's all. */
+function scalesOf(
+  lowering: Lowering,
+  id: ValueId | null,
+  { n, k, label }: { readonly n: number; readonly k: number; readonly label: string },
+): { readonly group?: Pick<TernaryGemmParams, "group">; readonly scaleArgs: readonly LaunchArg[] } {
+  const constant = id === null ? undefined : lowering.graph.constants.get(id);
+  const size = groupSizeOf(k, constant?.shape ?? [n]);
+  if (size === null || id === null || constant === undefined) return { scaleArgs: vector(lowering, id, n) };
+  if (size === undefined) throw new UnsupportedOp(`scales [${constant.shape.join(", ")}] of ${k} inputs`);
+  const { name: target, cuda } = lowering.draft.target;
+  if (cuda !== undefined) throw noGroups(target, label, size);
+  return { group: { group: size }, scaleArgs: [denseMatrix(lowering, id, constant, n, groupsOf(k, size))] };
+}
+
+function noGroups(target: string, place: string, size: number): TritcError {
+  return new TritcError({
+    code: "TRITC_E_GROUP",
+    message: "the target has no kernels for scales of groups of inputs",
+    place,
+    expected: `one scale a row on ${target}; groups of ${GROUP_SIZES.join(", ")} on cpu and webgpu`,
+    found: `a scale for each ${size} inputs`,
+    remedy: "compile for another target; or with --group row, which fits other weights",
+  });
+}
+
+/** A float matrix in the device layout of dense weights. */
+function denseMatrix(lowering: Lowering, id: ValueId, constant: Constant, n: number, k: number): LaunchArg {
+  const { name, dtype, shape } = lowering.weights.dense(id, constant);
+  if (dtype !== "f32" && dtype !== "f16" && dtype !== "bf16")
+    throw new UnsupportedOp(`weights of type ${dtype}`);
+  const source = { name, shape, bytes: byteLength(dtype, countOf(shape)) };
+  return lowering.unpack("unpack-dense", { n, k, source: dtype }, source);
 }
 
 /** An operand as ternary linears without quantized rows read it. */

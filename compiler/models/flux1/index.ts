@@ -1,11 +1,9 @@
 import type { ModelFamily } from "../family.js";
 import { blockNames, isBlockRole } from "../flux/blocks.js";
-import { buildFlux } from "../flux/checkpoint.js";
-import { isConfigOf } from "../flux/config.js";
 import { rowRanges } from "../flux/row-ranges.js";
 import { ModuleNames } from "./adapter-names.js";
-import { FLUX1_CHECKPOINTS } from "./checkpoint.js";
-import { FLUX1_CONFIG } from "./config.js";
+import { buildFlux1 } from "./checkpoint.js";
+import { isFluxConfig } from "./config.js";
 import { describeFlux1 } from "./describe.js";
 
 /** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
@@ -14,9 +12,8 @@ export const flux1: ModelFamily = {
   describe: describeFlux1,
   isBlockRole,
   blocks: blockNames,
-  ownsConfig: (file) => isConfigOf(FLUX1_CONFIG, file),
-  ownsTensors: () => false,
-  build: (tensors, config, place) => buildFlux(FLUX1_CHECKPOINTS, tensors, config, place),
+  ownsConfig: isFluxConfig,
+  build: buildFlux1,
   adapters: {
     names(model) {
       const names = new ModuleNames(model);

@@ -75,8 +75,13 @@ export interface WeightsArg extends FamilyArg {
   readonly layout: WeightLayout;
 }
 
-export function weightsArg(dtype: DeviceDType, layout: WeightLayout, access: Access = "read"): WeightsArg {
-  return { ...wholeArg("weights", dtype, Number.NaN, access), layout };
+export function weightsArg(
+  dtype: DeviceDType,
+  layout: WeightLayout,
+  access: Access = "read",
+  name = "weights",
+): WeightsArg {
+  return { ...wholeArg(name, dtype, Number.NaN, access), layout };
 }
 
 /** Rows of k codes padded to whole words, the factor of each row, and the sum of its codes. */

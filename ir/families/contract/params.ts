@@ -91,6 +91,11 @@ export function word<const T extends string>(...words: readonly T[]): Param<T> {
   return { expected: words.join(" or "), read: (value) => words.find((w) => w === value) };
 }
 
+/** One of these numbers. */
+export function among<const T extends number>(...numbers: readonly T[]): Param<T> {
+  return { expected: numbers.join(" or "), read: (value) => numbers.find((n) => n === value) };
+}
+
 export function listOf<T>(item: Param<T>): Param<readonly T[]> {
   return {
     expected: `a list, each ${item.expected}`,
