@@ -68,17 +68,20 @@ function scalesOf(bundle: string): Record<string, string> {
   );
 }
 
-it.each(["cpu", "webgpu"])("%s: the bundle has their groups, and computes what the model does", async (target) => {
-  const bundle = join(root, `f32-${target}`);
-  await ok("compile", model, "--target", target, "--activations", "f32", "-o", bundle, "--quiet");
-  expect(scalesOf(bundle)).toMatchObject({
-    "double.0.img.modulation": "f16[576, 3]",
-    "double.0.img.qkv": "f16[288, 3]",
-    "double.0.img.mlp.down": "f16[96, 4]",
-  });
-  expect(relativeError(await evaluated(bundle), await evaluated(model))).toBeLessThan(1e-5);
-  await ok("verify", bundle, "--software");
-});
+it.each(["cpu", "webgpu"])(
+  "%s: the bundle has their groups, and computes what the model does",
+  async (target) => {
+    const bundle = join(root, `f32-${target}`);
+    await ok("compile", model, "--target", target, "--activations", "f32", "-o", bundle, "--quiet");
+    expect(scalesOf(bundle)).toMatchObject({
+      "double.0.img.modulation": "f16[576, 3]",
+      "double.0.img.qkv": "f16[288, 3]",
+      "double.0.img.mlp.down": "f16[96, 4]",
+    });
+    expect(relativeError(await evaluated(bundle), await evaluated(model))).toBeLessThan(1e-5);
+    await ok("verify", bundle, "--software");
+  },
+);
 
 it.each(["cpu", "webgpu"])("%s: int8 rows, in both forms of codes", async (target) => {
   const [trits, twoBit] = [join(root, `trits-${target}`), join(root, `two-bit-${target}`)];
