@@ -23,6 +23,7 @@ export async function draw(
   options: CompareOptions,
 ): Promise<{ readonly drawn: Drawn; readonly models: readonly DrawnMeasures[] }> {
   const { signal } = options;
+  for (const model of [reference, ...others]) await model.requireDevice(options);
   const scratch = await mkdtemp(join(tmpdir(), "tritc-compare-"));
   const isGone = removeOnExit(scratch);
   try {

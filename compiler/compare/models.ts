@@ -7,7 +7,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
 import { openBundle } from "../../runtime/node/bundle.js";
-import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
+import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import type { TextLength } from "../../runtime/node/pipeline-models.js";
 import { notASampler, requireSampler } from "../../runtime/sampler.js";
 import { findPipeline } from "../bundle/pipeline-files.js";
@@ -28,6 +28,8 @@ export interface ComparedModel {
   readonly sampling: Sampling;
   readonly resolution: Resolution;
   readonly textLength: TextLength;
+  /** Throws where the device that it runs on is not here. */
+  requireDevice(options: OpenDeviceOptions): Promise<void>;
   /** `folder` is new, and there as long as the model is open. */
   open(folder: string, options: OpenOptions): Promise<Predictor>;
   /** What it computes; the reader closes with the model. */
@@ -54,6 +56,7 @@ function readModel(path: string, request: ModelRequest): ComparedModel {
     const { model, sampling, resolution, textLength, graph } = teacher;
     return {
       ...{ path, target: null, model, sampling, resolution, textLength },
+      requireDevice: () => Promise.resolve(),
       async open(folder, { threads, signal, onWeights: onProgress }) {
         await mkdir(folder);
         const written = await writeTransformer(teacher, folder, { reader, signal, onProgress });
@@ -91,6 +94,9 @@ async function readBundle(path: string): Promise<ComparedModel> {
     textLength: {
       exactly: typeof tokens === "number" ? tokens : undefined,
       preferably: sampling.textLength,
+    },
+    async requireDevice(options) {
+      await (await openDevice(program.target, options)).close();
     },
     open: (_, options) => bundlePredictor(bundle, options),
     async graph() {
