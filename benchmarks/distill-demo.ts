@@ -5,7 +5,8 @@
  *
  *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 1000] [--batch 96] [--threads N]
  *
- * What is done in the output folder is not done again. The last line is JSON: the overall scores, and what they took.
+ * What is done in the output folder is not done again. `report.html` there has the scores and all other measures of each form, and
+ * some pictures; the last line is JSON: the overall scores, and what they took.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -20,6 +21,7 @@ import { exportOnnx } from "../compiler/onnx-export/index.js";
 import { distill } from "../compiler/train/distill.js";
 import type { Picture } from "../runtime/node/picture.js";
 import { unpackModels } from "./build/models.js";
+import { type ScoredForm, writeDistillReport } from "./distill-report.js";
 import { bundlePainter, ortPainter, type Painter } from "./shapes-score/painters.js";
 import { readPrompts } from "./shapes-score/prompts.js";
 import { type ScoreSummary, TAGS } from "./shapes-score/score.js";
@@ -106,8 +108,7 @@ const forms: Readonly<Record<string, () => Promise<Painter>>> = {
 };
 const records = await readPrompts(join(PIPELINE, "eval", "prompts.jsonl"));
 const scores: Record<string, ScoreSummary> = {};
-/** Means over all pictures, of which equal ones count as 99 dB. */
-const pictures: Record<string, { psnr: number; ssim: number }> = {};
+const scored: ScoredForm[] = [];
 const reference: Picture[] = [];
 for (const [form, open] of Object.entries(forms)) {
   const started = performance.now();
@@ -123,13 +124,20 @@ for (const [form, open] of Object.entries(forms)) {
     },
   });
   progress.stop();
-  pictures[form] = { psnr: sums.psnr / records.length, ssim: sums.ssim / records.length };
+  const mean = { psnr: sums.psnr / records.length, ssim: sums.ssim / records.length };
+  scored.push({ name: form, score: scores[form], ...mean });
   seconds[`score ${form}`] = Math.round((performance.now() - started) / 1000);
   console.log(row(form, scores[form]));
 }
+const compared = {
+  ...{ reference: PIPELINE, calibration: at("moments"), pipeline: PIPELINE, steps: STEPS, threads },
+  others: [at("absmean"), at("exact"), calibrated, distilled, bundle],
+};
+await writeDistillReport(at("report.html"), compared, records, scored);
 await rm(at("absmean"), { recursive: true });
 await rm(at("exact"), { recursive: true });
 const overall = Object.fromEntries(Object.entries(scores).map(([form, score]) => [form, score.overall]));
+const pictures = Object.fromEntries(scored.map(({ name, psnr, ssim }) => [name, { psnr, ssim }]));
 console.log(JSON.stringify({ ...overall, pictures, seconds }));
 
 function row(form: string, { tags, overall: mean }: ScoreSummary): string {

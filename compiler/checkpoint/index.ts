@@ -49,9 +49,13 @@ export function importCheckpoint(file: string): Graph {
   );
 }
 
-/** By the family whose configuration it is; else by the first one, whose refusal says what is missing. */
+/** By the family whose configuration or tensors it is; else by the first one, whose refusal says what is missing. */
 function transformerGraph(tensors: () => StoredTensors, config: string | undefined, place: string): Graph {
-  const owner =
-    config === undefined ? undefined : MODEL_FAMILIES.find(({ ownsConfig }) => ownsConfig(config));
-  return (owner ?? MODEL_FAMILIES[0]).build(() => withoutAffine(tensors()), config, place);
+  if (config !== undefined) {
+    const owner = MODEL_FAMILIES.find(({ ownsConfig }) => ownsConfig(config)) ?? MODEL_FAMILIES[0];
+    return owner.build(() => withoutAffine(tensors()), config, place);
+  }
+  const found = withoutAffine(tensors());
+  const owner = MODEL_FAMILIES.find(({ ownsTensors }) => ownsTensors(found)) ?? MODEL_FAMILIES[0];
+  return owner.build(() => found, undefined, place);
 }

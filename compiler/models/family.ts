@@ -35,6 +35,8 @@ export interface ModelFamily {
   blocks(model: ModelDescription): readonly string[];
   /** Whether a Diffusers `config.json` is that of a transformer of this family. */
   ownsConfig(file: string): boolean;
+  /** Whether tensors without a configuration are plainly those of this family and of no other. */
+  ownsTensors(tensors: StoredTensors): boolean;
   /**
    * The graph of a checkpoint's tensors, with its configuration, which is looked at first, where there is one. No weight
    * is read. Throws TRITC_E_CHECKPOINT.

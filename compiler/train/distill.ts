@@ -12,13 +12,15 @@ import { bindSizes } from "./bind-sizes.js";
 import { STEP_OPTIONS } from "./descend.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
-import { openLearned, saveLearned } from "./learned.js";
+import { openLearned, saveLearned, withCodes } from "./learned.js";
 import { identityOf, openMaterial } from "./material.js";
 import { openStart } from "./open-start.js";
+import { parametersOf } from "./parameters.js";
 import { stepNumbers } from "./rate-schedule.js";
 import { requireMemory } from "./require-memory.js";
+import { codesOf } from "./start.js";
 import { trainingStep } from "./step-graph.js";
-import type { Trained } from "./student.js";
+import { trainedIn } from "./student.js";
 import { writeStudent } from "./write-student.js";
 
 export interface DistillOptions {
@@ -33,6 +35,8 @@ export interface DistillOptions {
    * of a model whose blocks are ternary already.
    */
   readonly start?: string | undefined;
+  /** What is trained: everything, or everything but the codes of ternary weights; end-to-end if absent. */
+  readonly stage?: "end-to-end" | "scales" | undefined;
   /** 1,000 if absent. */
   readonly steps?: number | undefined;
   /** Samples of a step; 96 if absent. */
@@ -59,8 +63,9 @@ export interface DistillReport {
   readonly samples: number;
   readonly steps: number;
   readonly batch: number;
-  /** Parameters that were trained, and those of them that are ternary. */
+  /** Parameters that were trained, */
   readonly parameters: number;
+  /** and the model's ternary weights, which are among them but where scales alone were trained. */
   readonly ternaryWeights: number;
   /** The mean squared distance of the velocities in each step. */
   readonly losses: readonly number[];
@@ -103,19 +108,26 @@ async function distillInto(
   const material = await openMaterial({ input, pipeline, seed, calibration: options.calibration }, reader);
   const { teacher, calibration, symbols, noise } = material;
   const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
-  const program = trainingStep(graph);
-  requireMemory(program.trained);
+  const parameters = parametersOf(graph);
+  const areFrozen = options.stage === "scales";
+  requireMemory(trainedIn(parameters, areFrozen));
   const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, { ...noise, size: batch });
   // Not begun yet: of a training that this one does not go on with nothing is touched.
   if (!resume) await rm(work.journal, { recursive: true, force: true });
   const start = await openStart(teacher.graph, work.prepared, options, reader);
+  const codes = areFrozen ? codesOf(parameters, start) : undefined;
+  const program = trainingStep(graph, STEP_OPTIONS, undefined, codes);
+  const { trained } = program;
   const { engine, losses } = await train({
     program,
-    initial: initialValues(program.trained, reader, start),
+    initial: initialValues(trained, reader, start),
     loss: program.loss,
     steps,
     feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, STEP_OPTIONS.adam)]),
-    identity: identityOf(material, { batch, steps, start: start.identity }),
+    identity: identityOf(material, {
+      ...{ batch, steps, start: start.identity },
+      ...(areFrozen && { stage: "scales" }),
+    }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
     reader,
@@ -125,12 +137,11 @@ async function distillInto(
   }).finally(() => {
     work.isWorthKeeping = existsSync(join(work.journal, STATE_FILE));
   });
-  const { trained } = program;
   const write = async () => {
     await work.begin([STATE_FILE]);
     const values = join(work.bundle, "values.tmp");
     await saveLearned(values, trained, engine.read);
-    const learned = openLearned(values);
+    const learned = withCodes(openLearned(values), codes);
     const files = await writeStudent(work.bundle, teacher.graph, teacher.ports, learned, signal);
     await rm(values);
     return files;
@@ -147,13 +158,13 @@ async function distillInto(
     steps,
     batch,
     parameters: parametersIn(trained),
-    ternaryWeights: parametersIn(trained.filter(({ kind }) => kind === "latent")),
+    ternaryWeights: parametersIn(parameters.flatMap(({ ternary, constant }) => (ternary ? [constant] : []))),
     losses,
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-/** Parameters in values that are trained. */
-export function parametersIn(trained: readonly Trained[]): number {
-  return trained.reduce((sum, { shape }) => sum + countOf(shape), 0);
+/** Parameters in values. */
+export function parametersIn(values: readonly { readonly shape: readonly number[] }[]): number {
+  return values.reduce((sum, { shape }) => sum + countOf(shape), 0);
 }

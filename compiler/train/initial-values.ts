@@ -1,10 +1,11 @@
-import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import type { ByteReader } from "../../ir/constant/constant.js";
 import { constantReader } from "../../ir/constant/read.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { momentsOf } from "./adam.js";
 import { EXACT_START, intoCell, type Start } from "./start.js";
 import type { Trained } from "./student.js";
+import { fittedTernary } from "./ternary-weight.js";
 
 /**
  * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;
@@ -27,18 +28,10 @@ export function initialValues(
     const { kind, parameter } = value;
     if (kind === "plain") return single(read(start.plain.get(parameter.id) ?? parameter.constant));
     const known = start.weights.get(parameter.id);
-    const scales = single(read(known?.scales ?? scalesOf(parameter.constant)));
+    const scales = single(read((known ?? fittedTernary(parameter.constant)).scales));
     if (kind === "scale") return scales;
     const codes = known === undefined ? undefined : read(known.codes);
     return latent(single(read(parameter.constant)), scales, codes);
-  };
-}
-
-function scalesOf(weight: Constant): Constant {
-  return {
-    dtype: "f32",
-    shape: weight.shape.slice(0, 1),
-    source: { kind: "ternary-scales", of: weight, method: "exact" },
   };
 }
 

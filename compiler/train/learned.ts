@@ -5,7 +5,7 @@ import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { writeFileAtomic } from "../atomic-file.js";
 import { headerOf, storedTensors } from "../checkpoint/tensors.js";
-import type { Trained } from "./student.js";
+import type { FrozenCodes, Trained } from "./student.js";
 
 /** What training has made of parameters, by name: ternary weights are codes and scales, everything else stays what it is. */
 export type Learned = ReadonlyMap<string, Constant>;
@@ -44,6 +44,11 @@ export function notesOf(path: string): unknown {
 /** Throws TRITC_E_SAFETENSORS. */
 export function openLearned(path: string): Learned {
   return storedTensors(path).constants;
+}
+
+/** The same with codes that were there before. */
+export function withCodes(learned: Learned, codes: FrozenCodes = new Map()): Learned {
+  return new Map([...learned, ...[...codes].map(([id, of]) => [`${id}.codes`, of] as const)]);
 }
 
 /** A graph on what was learned of its parameters: on ternary linears where they are ternary. */

@@ -2,6 +2,7 @@ import { totalmem } from "node:os";
 import { TritcError } from "../../ir/errors.js";
 import { countOf } from "../../ir/tensor.js";
 import { formatBytes, formatCount } from "../units.js";
+import type { Parameter } from "./parameters.js";
 import type { Trained } from "./student.js";
 
 /** Bytes of an f32. */
@@ -9,10 +10,16 @@ const FLOAT = 4;
 /** The parameter and both moments, as they were before the step and as they are after it. */
 const STATE_COPIES = 6;
 
-/** Bytes that a training holds whatever its batch: the teacher's weights, and the state of what is trained. */
+/**
+ * Bytes that a training holds whatever its batch: the teacher's weights, the state of what is trained, and of weights whose scales
+ * alone are trained the codes, in int8 and as they are computed with.
+ */
 export function trainingBytes(trained: readonly Trained[]): number {
-  const teacher = trained.filter(({ kind }) => kind !== "scale");
-  return FLOAT * (countAll(teacher) + STATE_COPIES * countAll(trained));
+  const latent = new Set(trained.flatMap(({ kind, parameter }) => (kind === "latent" ? [parameter] : [])));
+  const parameters = [...new Set(trained.map(({ parameter }) => parameter))];
+  const frozen = parameters.filter((parameter) => parameter.ternary && !latent.has(parameter));
+  const weights = (of: readonly Parameter[]) => countAll(of.map(({ constant }) => constant));
+  return FLOAT * (weights(parameters) + STATE_COPIES * countAll(trained)) + (FLOAT + 1) * weights(frozen);
 }
 
 /**
@@ -33,8 +40,8 @@ export function requireMemory(trained: readonly Trained[], available = available
   });
 }
 
-function countAll(trained: readonly Trained[]): number {
-  return trained.reduce((sum, { shape }) => sum + countOf(shape), 0);
+function countAll(values: readonly { readonly shape: readonly number[] }[]): number {
+  return values.reduce((sum, { shape }) => sum + countOf(shape), 0);
 }
 
 function availableBytes(): number {

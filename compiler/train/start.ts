@@ -1,7 +1,9 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { calibratedModel, type PrepareOptions } from "../gptq/calibrated.js";
-import type { TernaryWeight } from "./ternary-weight.js";
+import type { Parameter } from "./parameters.js";
+import type { FrozenCodes } from "./student.js";
+import { fittedTernary, type TernaryWeight } from "./ternary-weight.js";
 
 /** Where training starts from, by the teacher's parameters; at the teacher's own for those that are not in it. */
 export interface Start {
@@ -13,6 +15,14 @@ export interface Start {
 
 /** Every row of the teacher's weights by itself, all else the teacher's own. */
 export const EXACT_START: Start = { weights: new Map(), plain: new Map(), identity: "exact" };
+
+/** The codes of a model's ternary weights, by the names of these. */
+export function codesOf(parameters: readonly Parameter[], start: Start): FrozenCodes {
+  const ternary = parameters.filter((parameter) => parameter.ternary);
+  return new Map(
+    ternary.map(({ id, constant }) => [id, (start.weights.get(id) ?? fittedTernary(constant)).codes]),
+  );
+}
 
 /**
  * The teacher's weights as `compile --ternarize calibrated` rounds them, in a folder that may be left of an earlier run. Throws as

@@ -6,7 +6,7 @@ import { descend, STEP_INPUTS, STEP_OPTIONS, type StepOptions } from "./descend.
 import type { StepProgram } from "./engine/engine.js";
 import { type Loss, towardsTeacher } from "./loss.js";
 import { parametersOf } from "./parameters.js";
-import { studentOf, type Trained, trainedOf } from "./student.js";
+import { type FrozenCodes, studentOf, type Trained, trainedIn } from "./student.js";
 
 export interface TrainingStep extends StepProgram {
   /** What is trained; Adam's moments of each are state too, and begin at 0. */
@@ -23,16 +23,18 @@ export interface TrainingStep extends StepProgram {
  *
  * @param teacher a graph of known sizes; see `bindSizes`
  * @param loss the distance of what both predict, if absent
+ * @param codes where given, codes stay what they are, and scales and all else is trained
  */
 export function trainingStep(
   teacher: Graph,
   options: StepOptions = STEP_OPTIONS,
   loss: Loss = towardsTeacher(teacher),
+  codes?: FrozenCodes,
 ): TrainingStep {
   const parameters = parametersOf(teacher);
-  const trained = parameters.flatMap(trainedOf);
+  const trained = trainedIn(parameters, codes !== undefined);
   const b = new Builder(new GraphEditor(withInputs(teacher, trained, loss)));
-  const student = studentOf(b, teacher, parameters);
+  const student = studentOf(b, teacher, parameters, codes);
   const distance = loss.write(b, student.value);
   const { state, norm } = descend(b, distance, student.weights, trained, options);
   for (const { output } of state) b.editor.addOutput(output);

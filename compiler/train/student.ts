@@ -1,4 +1,5 @@
-import type { Graph, ValueId } from "../../ir/graph/graph.js";
+import type { Constant } from "../../ir/constant/constant.js";
+import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import type { Builder } from "../gradient/builder.js";
 import type { Parameter } from "./parameters.js";
 
@@ -22,17 +23,24 @@ export function trainedOf(parameter: Parameter): readonly Trained[] {
   ];
 }
 
+/** The same of all parameters, but for what makes codes where these are frozen. */
+export function trainedIn(parameters: readonly Parameter[], areFrozen: boolean): readonly Trained[] {
+  const all = parameters.flatMap((parameter) => trainedOf(parameter));
+  return areFrozen ? all.filter(({ kind }) => kind !== "latent") : all;
+}
+
 /** A parameter as the student computes with it. */
 export interface Effective {
   readonly parameter: Parameter;
   readonly value: ValueId;
-  /** Of a ternary weight. */
+  /** Of a ternary weight that is trained. */
   readonly codes?: ValueId;
 }
 
-/** The parameter itself, or s·clip(round(u), −1, 1). */
-function effective(b: Builder, parameter: Parameter): Effective {
+/** The parameter itself, or s·clip(round(u), −1, 1), or where codes are frozen s alone, which results are multiplied with. */
+function effective(b: Builder, parameter: Parameter, frozen: boolean): Effective {
   if (!parameter.ternary) return { parameter, value: `${parameter.id}.value` };
+  if (frozen) return { parameter, value: scaleId(parameter) };
   const rounded = b.unary("round", `${parameter.id}.latent`);
   const codes = b.binary("min", b.binary("max", rounded, -1), 1);
   return { parameter, value: b.mul(codes, scalesOf(b, parameter)), codes };
@@ -69,21 +77,51 @@ export interface Student {
   value(id: ValueId): ValueId;
 }
 
-export function studentOf(b: Builder, teacher: Graph, parameters: readonly Parameter[]): Student {
-  const weights = new Map(parameters.map((parameter) => [parameter.id, effective(b, parameter)]));
-  const value = copyNodes(b, teacher, (id) => weights.get(id)?.value ?? id);
+/** @param codes of the ternary weights, by their names, where they are frozen */
+export function studentOf(
+  b: Builder,
+  teacher: Graph,
+  parameters: readonly Parameter[],
+  codes?: FrozenCodes,
+): Student {
+  const weights = new Map(
+    parameters.map((parameter) => [parameter.id, effective(b, parameter, codes !== undefined)]),
+  );
+  const value = copyNodes(b, teacher, (id) => weights.get(id)?.value ?? id, codes);
   return { weights: [...weights.values()], value };
 }
 
+/** Codes in {-1, 0, 1} of ternary weights [n, k], by the weights' names. */
+export type FrozenCodes = ReadonlyMap<ValueId, Constant>;
+
 /** Adds a graph's nodes once more, on other operands; gives what each of its values is there. */
-function copyNodes(b: Builder, graph: Graph, operand: (id: ValueId) => ValueId): (id: ValueId) => ValueId {
+function copyNodes(
+  b: Builder,
+  graph: Graph,
+  operand: (id: ValueId) => ValueId,
+  codes: FrozenCodes = new Map(),
+): (id: ValueId) => ValueId {
   const copies = new Map<ValueId, ValueId>();
   const now = (id: ValueId) => copies.get(id) ?? operand(id);
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((id) => (id === null ? null : now(id)));
+    const frozen = codes.get(node.inputs[1] ?? "");
+    if (node.op === "linear" && frozen !== undefined) {
+      copies.set(node.outputs[0] ?? "", scaledLinear(b, { ...node, inputs }, frozen));
+      continue;
+    }
     const outputs = node.outputs.map((id) => b.editor.freshId(id));
     for (const [i, id] of node.outputs.entries()) copies.set(id, outputs[i] ?? id);
     b.editor.addNode({ ...node, inputs, outputs });
   }
   return now;
+}
+
+/** (x·Tᵀ)·s + b: the gradient of s needs none of the weight, Σ g·(x·Tᵀ) over the tokens. */
+function scaledLinear(b: Builder, { inputs, attrs }: NodeOf<"linear">, codes: Constant): ValueId {
+  const [x = null, scales, bias = null] = inputs;
+  const stored = b.editor.namedConstant(b.editor.freshId("codes"), codes);
+  const product = b.editor.add("linear", [x, b.editor.add("cast", [stored], { to: "f32" }), null], attrs);
+  const scaled = b.mul(product, scales ?? "");
+  return bias === null ? scaled : b.add(scaled, bias);
 }

@@ -15,6 +15,8 @@ const DEV = {
   frequencies: 256,
   guidance: true,
   ropeAxes: [16, 56, 56],
+  ropeTheta: 10000,
+  epsilon: 1e-6,
 };
 
 /** Shapes of FLUX.1-dev's tensors, by both names, as its files have them. */

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diffusersNames, type FluxNames, originalNames } from "../../compiler/models/flux1/modules.js";
+import type { FluxNames } from "../../compiler/models/flux/modules.js";
+import { diffusersNames, originalNames } from "../../compiler/models/flux1/modules.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { FluxBuilder } from "./flux-builder.js";
@@ -127,11 +128,13 @@ class RecordingBuilder extends FluxBuilder {
   }
 }
 
-function named({ modules, vectors }: FluxNames, weights: Tensors): Tensors {
+/** Weights by role under the names of an implementation. */
+export function named({ modules, vectors }: FluxNames, weights: Tensors): Tensors {
   const tensors = new Map<string, Tensor>();
   for (const { name, roles } of modules) {
     tensors.set(`${name}.weight`, stacked(roles.map((role) => weights.get(role))));
-    tensors.set(`${name}.bias`, stacked(roles.map((role) => weights.get(`${role}.bias`))));
+    const biases = roles.map((role) => weights.get(`${role}.bias`));
+    if (biases.some((bias) => bias !== undefined)) tensors.set(`${name}.bias`, stacked(biases));
   }
   for (const { name, role } of vectors) tensors.set(name, stacked([weights.get(role)]));
   return tensors;

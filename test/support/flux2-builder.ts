@@ -55,7 +55,7 @@ export const STYLES2: Readonly<Record<string, Flux2Style>> = Object.fromEntries(
   }),
 );
 
-class Flux2Builder extends FluxBuilder {
+export class Flux2Builder extends FluxBuilder {
   readonly #style: Flux2Style;
   readonly #modulations = new Map<string, Name[]>();
   #doubleRows = 0;

@@ -10,6 +10,7 @@ import { calibratedModel } from "../../compiler/gptq/calibrated.js";
 import { isBlockRole } from "../../compiler/models/index.js";
 import { importAndRecognize } from "../../compiler/recognize/recognition.js";
 import { type DistillOptions, type DistillReport, distill } from "../../compiler/train/distill.js";
+import type { TrainingProgress } from "../../compiler/train/engine/loop.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
 import { modelStart } from "../../compiler/train/model-start.js";
 import { parametersOf } from "../../compiler/train/parameters.js";
@@ -175,6 +176,36 @@ describe("distill", () => {
 
     const one = await distill(options("further", { start: at("student"), steps: 1 }));
     expect(one.losses[0]).toBeLessThan(0.7 * (report.losses[0] ?? 0));
+  });
+
+  it("trains scales and all else on the codes that it starts from", async () => {
+    const scales = (out: string, more: Partial<DistillOptions> = {}) =>
+      options(out, { start: at("student"), stage: "scales", ...more });
+    const { losses, ternaryWeights, parameters } = await distill(scales("scaled"));
+    const mean = (part: readonly number[]) => part.reduce((a, b) => a + b, 0) / part.length;
+    expect(mean(losses.slice(-6))).toBeLessThan(0.95 * mean(losses.slice(0, 6)));
+    expect(losses[0]).toBeLessThan(0.7 * (report.losses[0] ?? 0));
+    expect(ternaryWeights).toBe(report.ternaryWeights);
+    expect(parameters).toBe(report.parameters - ternaryWeights);
+    const reader = fileReader();
+    const [before, after] = ["student", "scaled"].map((name) => importAndRecognize(at(name), reader));
+    const [codes, same] = [before, after].map((graph) => signsByRole(graph as Graph, reader));
+    expect(codes?.size).toBeGreaterThan(20);
+    expect(same).toEqual(codes);
+    reader.close();
+    const teacher = predicted(at("pipeline"));
+    const [first = 0, last = 1] = ["student", "scaled"].map((name) => distance(predicted(at(name)), teacher));
+    expect(last).toBeLessThan(first);
+
+    const stop = new AbortController();
+    const onProgress = ({ step }: TrainingProgress) => step === 9 && stop.abort(new Error("stopped"));
+    await expect(distill(scales("scaled-2", { signal: stop.signal, onProgress }))).rejects.toThrow("stopped");
+    // The codes themselves are another training.
+    await expect(distill(options("scaled-2", { start: at("student") }))).rejects.toMatchObject({
+      code: "TRITC_E_TRAINING_STATE",
+    });
+    await distill(scales("scaled-2"));
+    expect(snapshot(at("scaled-2"))).toEqual(snapshot(at("scaled")));
   });
 
   it("refuses to start at what is not this model, ternary", async () => {

@@ -8,8 +8,10 @@ import { bindSizes } from "../../compiler/train/bind-sizes.js";
 import { STEP_INPUTS, STEP_OPTIONS } from "../../compiler/train/descend.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
 import { targetOf, towardsTargets } from "../../compiler/train/loss.js";
+import { parametersOf } from "../../compiler/train/parameters.js";
 import { stepNumbers } from "../../compiler/train/rate-schedule.js";
-import { requireMemory } from "../../compiler/train/require-memory.js";
+import { requireMemory, trainingBytes } from "../../compiler/train/require-memory.js";
+import { codesOf, EXACT_START } from "../../compiler/train/start.js";
 import { trainingStep } from "../../compiler/train/step-graph.js";
 import type { Trained } from "../../compiler/train/student.js";
 import { constantReader } from "../../ir/constant/read.js";
@@ -249,5 +251,62 @@ describe("a training step", () => {
     const output = clipped.state.find(({ input }) => input === momentsOf(id)[0])?.output ?? "";
     const quarter = numbersOf(found.get(output));
     for (const [i, m] of next(momentsOf(id)[0]).entries()) expect(quarter[i]).toBeCloseTo(m / 4, 7);
+  });
+});
+
+describe("a training step on frozen codes", () => {
+  const codes = codesOf(parametersOf(teacher), EXACT_START);
+  const frozen = trainingStep(teacher, options, undefined, codes);
+  let found = new Map<ValueId, Tensor>();
+  beforeAll(() => {
+    const own = new Set(frozen.graph.inputs);
+    const feeds = new Map([...batch, ...[...state].filter(([id]) => own.has(id))]);
+    for (const id of Object.values(STEP_INPUTS)) feeds.set(id, scalar(1));
+    found = interpret(frozen.graph, feeds, { reader, precision: "f64" });
+  });
+
+  it("computes what the ternary student computes", () => {
+    expect(() => verifyGraph(frozen.graph)).not.toThrow();
+    const [loss = 0, other = 1] = [found.get(frozen.loss), after.get(step.loss)].map(
+      (of) => numbersOf(of)[0],
+    );
+    expect(loss).toBeCloseTo(other, 10);
+  });
+
+  it("has the gradient of all that is not a code, and no state of codes", () => {
+    expect(frozen.trained).toEqual(step.trained.filter(({ kind }) => kind !== "latent"));
+    expect(frozen.state.length).toBe(3 * frozen.trained.length);
+    for (const { id } of frozen.trained) {
+      const [first = ""] = momentsOf(id);
+      const moment = numbersOf(found.get(frozen.state.find(({ input }) => input === first)?.output ?? ""));
+      const expected = next(first);
+      const largest = expected.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+      for (const [i, g] of moment.entries())
+        expect(Math.abs(g - (expected[i] ?? 0)), id).toBeLessThan(1e-12 + 1e-9 * largest);
+    }
+    const scales = frozen.trained.filter(({ kind }) => kind === "scale");
+    for (const { id } of scales.filter((_, i) => i % 5 === 0)) {
+      const gradient = numbersOf(
+        found.get(frozen.state.find(({ input }) => input === momentsOf(id)[0])?.output ?? ""),
+      ).map((m) => m / (1 - beta1));
+      const slope = slopeAt(state.get(id), 3, (moved) => lossOf(weightsOf(new Map(state).set(id, moved))));
+      const largest = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+      expect(Math.abs((gradient[3] ?? 0) - slope), id).toBeLessThan(1e-8 + 1e-4 * largest);
+    }
+  });
+
+  it("computes no gradient of a weight whose codes are frozen", () => {
+    const products = ({ nodes }: Graph) => nodes.filter(({ op }) => op === "gemm").length;
+    expect(products(step.graph) - products(frozen.graph)).toBe(codes.size);
+  });
+
+  it("is refused where teacher, codes and state do not fit", () => {
+    const count = (kinds: readonly string[]) =>
+      step.trained.reduce((sum, { kind, shape }) => sum + (kinds.includes(kind) ? countOf(shape) : 0), 0);
+    const bytes = 4 * count(["plain", "latent"]) + 24 * count(["plain", "scale"]) + 5 * count(["latent"]);
+    expect(trainingBytes(frozen.trained)).toBe(bytes);
+    expect(() => requireMemory(frozen.trained, bytes - 1)).toThrow(
+      expect.objectContaining({ code: "TRITC_E_MEMORY" }),
+    );
   });
 });

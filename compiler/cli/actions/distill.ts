@@ -14,13 +14,13 @@ import { mergeSegments, trainBlocks } from "./distill-blocks.js";
 export interface DistillCommandOptions
   extends CommonOptions,
     EmitOptions,
-    Omit<DistillBlocksOptions, "input" | "calibration" | "onNotice" | "onProgress" | "signal"> {
+    Omit<DistillBlocksOptions, "input" | "calibration" | "stage" | "onNotice" | "onProgress" | "signal"> {
   readonly calibration?: string;
   readonly stage: (typeof STAGES)[number];
   readonly merge?: readonly string[];
 }
 
-export const STAGES = ["end-to-end", "blocks"] as const;
+export const STAGES = ["end-to-end", "blocks", "scales"] as const;
 
 export async function runDistill(input: string, given: DistillCommandOptions): Promise<void> {
   checkEmitOptions(input, given);
@@ -39,18 +39,19 @@ export async function runDistill(input: string, given: DistillCommandOptions): P
   const report = await distill({
     ...options,
     input,
+    stage,
     signal,
     onNotice: (text) => terminal.note(text),
     onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
-  terminal.summary(report, table(rowsOf(report)));
+  terminal.summary(report, table(rowsOf(report, stage)));
 }
 
 /** Refuses what does not go together: TRITC_E_USAGE. */
 function checkStage({ calibration, stage, merge, shard, states, emit }: DistillCommandOptions): void {
   if (emit !== undefined && stage !== "end-to-end") {
     throw usageError({
-      message: "a training of blocks is not written as jobs",
+      message: "only a training end to end is written as jobs",
       place: "--emit",
       expected: "--stage end-to-end",
       found: `--stage ${stage}`,
@@ -84,11 +85,20 @@ function checkStage({ calibration, stage, merge, shard, states, emit }: DistillC
   });
 }
 
-function rowsOf(report: DistillReport): readonly (readonly [string, string])[] {
+function rowsOf(
+  report: DistillReport,
+  stage: DistillCommandOptions["stage"],
+): readonly (readonly [string, string])[] {
   const { losses, steps, batch } = report;
+  const [trained, ternary] = [report.parameters, report.ternaryWeights].map(formatCount);
   return [
     ...report.files.map(({ path, bytes }) => ["file", `${path}, ${formatBytes(bytes)}`] as const),
-    ["trained", `${formatCount(report.parameters)}, ${formatCount(report.ternaryWeights)} of them ternary`],
+    [
+      "trained",
+      stage === "scales"
+        ? `${trained}; the codes of ${ternary} weights stay`
+        : `${trained}, ${ternary} of them ternary`,
+    ],
     ["steps", `${formatQuantity(steps, "step")} of ${batch} of ${formatQuantity(report.samples, "sample")}`],
     [
       "loss",

@@ -23,8 +23,11 @@ export function addDistill(program: Command): void {
       ).default("exact"),
     )
     .addOption(
-      new Option("--stage <stage>", "what is trained: all of the model at once, or block by block")
-        .choices(["end-to-end", "blocks"])
+      new Option(
+        "--stage <stage>",
+        "what is trained: all of the model at once, block by block, or all but the codes of weights",
+      )
+        .choices(["end-to-end", "blocks", "scales"])
         .default("end-to-end"),
     )
     .addOption(

@@ -1,5 +1,6 @@
 import type { AdaptedModule, Resolved } from "../../lora/adapted.js";
-import { type BlockCounts, diffusersNames, originalNames } from "./modules.js";
+import type { BlockCounts } from "../flux/modules.js";
+import { diffusersNames, originalNames } from "./modules.js";
 
 /** What trainers and tools put before the names of a transformer's modules, in any order and number. */
 const PREFIX =

@@ -1,241 +1,32 @@
-import type { Constant } from "../../../ir/constant/constant.js";
-import type { Dim } from "../../../ir/dim.js";
-import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
-import { IMG_TOKENS, TXT_TOKENS } from "../../../ir/models/index.js";
-import type { OpAttrs, OpName } from "../../../ir/ops/index.js";
-import { inferNode } from "../../../ir/ops/infer.js";
-import { type FluxSizes, ROPE_THETA } from "./sizes.js";
-import type { FluxWeights } from "./weights.js";
+import type { Graph, ValueId } from "../../../ir/graph/graph.js";
+import { FluxGraphBuilder } from "../flux/graph-builder.js";
+import type { FluxSizes } from "../flux/sizes.js";
+import type { FluxWeights } from "../flux/weights.js";
 
-/** As in Optimum's exports. */
-const BATCH = "batch_size";
-const OUTPUT = "out_hidden_states";
-const EPSILON = 1e-6;
-/** Timestep and guidance are multiplied by this before their sinusoids. */
-const TIME_FACTOR = 1000;
-const MAX_PERIOD = 10000;
-
-type Operands = readonly (ValueId | null)[];
-type Stream = "txt" | "img";
-/** Shift and scale of a modulated norm. */
-type Modulation = readonly [shift: ValueId, scale: ValueId];
-
-/**
- * A FLUX transformer as model operations: what the recognizers find in its ONNX export. Inputs and output have the
- * names that Diffusers and Optimum give them.
- */
-export function fluxGraph(name: string, sizes: FluxSizes, weights: FluxWeights): Graph {
-  return new FluxGraph(sizes, weights).build(name);
+/** A FLUX.1 transformer as model operations. */
+export function flux1Graph(name: string, sizes: FluxSizes, weights: FluxWeights): Graph {
+  return new Flux1Graph(sizes, weights).build(name);
 }
 
-class FluxGraph {
-  readonly #sizes: FluxSizes;
-  readonly #weights: FluxWeights;
-  readonly #hidden: number;
-  readonly #types = new Map<ValueId, ValueType>();
-  readonly #constants = new Map<ValueId, Constant>();
-  readonly #nodes: Node[] = [];
-  readonly #inputs: ValueId[] = [];
-  /** Rotation tables. */
-  #table: readonly [cos: ValueId, sin: ValueId] = ["", ""];
-  /** silu of the conditioning, which every modulation reads. */
-  #conditioning: ValueId = "";
-
-  constructor(sizes: FluxSizes, weights: FluxWeights) {
-    this.#sizes = sizes;
-    this.#weights = weights;
-    this.#hidden = sizes.heads * sizes.headDim;
+class Flux1Graph extends FluxGraphBuilder {
+  protected conditioning(sum: ValueId, pooled: ValueId): ValueId {
+    return this.node("conditioning", "binary", [sum, this.embedder("vector_in", pooled)], { fn: "add" });
   }
 
-  build(name: string): Graph {
-    const { inChannels, contextDim, pooledDim, ropeAxes, guidance, doubleBlocks, singleBlocks } = this.#sizes;
-    const latents = this.#input("hidden_states", [BATCH, IMG_TOKENS, inChannels]);
-    const context = this.#input("encoder_hidden_states", [BATCH, TXT_TOKENS, contextDim]);
-    const pooled = this.#input("pooled_projections", [BATCH, pooledDim]);
-    const timestep = this.#input("timestep", [BATCH]);
-    const imgIds = this.#input("img_ids", [IMG_TOKENS, ropeAxes.length]);
-    const txtIds = this.#input("txt_ids", [TXT_TOKENS, ropeAxes.length]);
-    const guided = guidance ? this.#input("guidance", [BATCH]) : undefined;
-    this.#condition(timestep, guided, pooled);
-    this.#rotate(txtIds, imgIds);
-    let img = this.#linear("x_embedder", latents);
-    let txt = this.#linear("context_embedder", context);
-    for (let i = 0; i < doubleBlocks; i++) [txt, img] = this.#double(i, txt, img);
-    let joint = this.#node("joint", "concat", [txt, img], { axis: 1 });
-    for (let i = 0; i < singleBlocks; i++) joint = this.#single(i, joint);
-    this.#finish(this.#tokens("img", "norm_out.tokens", joint));
-    return {
-      name,
-      inputs: this.#inputs,
-      outputs: [OUTPUT],
-      types: this.#types,
-      constants: this.#constants,
-      nodes: this.#nodes,
-    };
+  protected modulation(prefix: string, count: number): readonly ValueId[] {
+    return this.rows(`${prefix}.modulation`, count);
   }
 
-  // Values.
-
-  #input(id: ValueId, shape: readonly Dim[]): ValueId {
-    this.#inputs.push(id);
-    this.#types.set(id, { dtype: "f32", shape });
-    return id;
+  protected activated(prefix: string, x: ValueId): ValueId {
+    const up = this.linear(`${prefix}.mlp.up`, x);
+    return this.node(`${prefix}.mlp.gelu`, "gelu", [up], { approximate: "tanh" });
   }
 
-  #constant(id: ValueId, constant: Constant): ValueId {
-    this.#constants.set(id, constant);
-    this.#types.set(id, { dtype: constant.dtype, shape: constant.shape });
-    return id;
+  protected singleHeads(prefix: string, x: ValueId): readonly [ValueId, ValueId, ValueId] {
+    return this.projections(prefix, x);
   }
 
-  #node<K extends OpName>(id: ValueId, op: K, inputs: Operands, attrs: OpAttrs[K]): ValueId {
-    this.#emit(op, inputs, [id], attrs);
-    return id;
-  }
-
-  #emit<K extends OpName>(op: K, inputs: Operands, outputs: readonly ValueId[], attrs: OpAttrs[K]): void {
-    // The union of all ops cannot be rebuilt from a generic K without saying so.
-    const node = { op, inputs, outputs, attrs } as unknown as Node;
-    const types = inferNode(node, { types: this.#types, ints: () => undefined, numbers: () => undefined });
-    for (const [i, id] of outputs.entries()) {
-      const type = types[i];
-      if (type !== undefined) this.#types.set(id, type);
-    }
-    this.#nodes.push(node);
-  }
-
-  // Layers.
-
-  /** The linear of a role; its result has the role's name unless another is given. */
-  #linear(role: string, x: ValueId, id: ValueId = role): ValueId {
-    const { weight, bias } = this.#weights.linear(role);
-    const inputs = [x, this.#constant(`${role}.weight`, weight), this.#constant(`${role}.bias`, bias)];
-    return this.#node(id, "linear", inputs, { role: null, activation: "none", gated: false });
-  }
-
-  /** Parts of the modulation linear, each as wide as the residual stream. */
-  #modulation(role: string, count: number): readonly ValueId[] {
-    const rows = this.#linear(`${role}.modulation`, this.#conditioning);
-    return Array.from({ length: count }, (_, i) =>
-      this.#node(`${rows}.${i}`, "part", [rows], { axis: 1, start: i * this.#hidden, length: this.#hidden }),
-    );
-  }
-
-  #modulated(id: ValueId, x: ValueId, [shift, scale]: Modulation): ValueId {
-    const norm = this.#node(`${id}.norm`, "layer-norm", [x, null, null], { axis: 2, epsilon: EPSILON });
-    return this.#node(id, "modulate", [norm, shift, scale], {});
-  }
-
-  #embedder(role: string, x: ValueId): ValueId {
-    const first = this.#linear(`${role}.0`, x);
-    return this.#linear(`${role}.1`, this.#node(`${role}.silu`, "silu", [first], {}));
-  }
-
-  #sinusoid(id: ValueId, of: ValueId): ValueId {
-    return this.#node(id, "timestep-embedding", [of], {
-      dim: this.#sizes.frequencies,
-      factor: TIME_FACTOR,
-      maxPeriod: MAX_PERIOD,
-      shift: 0,
-      sinFirst: false,
-      frequencies: null,
-    });
-  }
-
-  #condition(timestep: ValueId, guidance: ValueId | undefined, pooled: ValueId): void {
-    let sum = this.#embedder("time_in", this.#sinusoid("time_in.sinusoid", timestep));
-    if (guidance !== undefined) {
-      const guided = this.#embedder("guidance_in", this.#sinusoid("guidance_in.sinusoid", guidance));
-      sum = this.#node("time_guidance", "binary", [sum, guided], { fn: "add" });
-    }
-    sum = this.#node("conditioning", "binary", [sum, this.#embedder("vector_in", pooled)], { fn: "add" });
-    this.#conditioning = this.#node("conditioning.silu", "silu", [sum], {});
-  }
-
-  /** Text comes before image in every joint sequence. */
-  #rotate(txtIds: ValueId, imgIds: ValueId): void {
-    const ids = this.#node("ids", "concat", [txtIds, imgIds], { axis: 0 });
-    this.#table = ["rope.cos", "rope.sin"];
-    const axesDims = this.#sizes.ropeAxes;
-    this.#emit("rope-table", [ids], this.#table, { axesDims, theta: ROPE_THETA, frequencies: null });
-  }
-
-  /** Queries and keys, normalized by head, and values. */
-  #projections(prefix: string, x: ValueId): readonly [ValueId, ValueId, ValueId] {
-    const normalized = (leaf: string) => {
-      const role = `${prefix}.${leaf}`;
-      const weight = this.#constant(`${role}.norm.weight`, this.#weights.vector(`${role}.norm`));
-      const attrs = { axis: 2, epsilon: EPSILON, group: this.#sizes.headDim };
-      return this.#node(`${role}.norm`, "rms-norm", [this.#linear(role, x), weight], attrs);
-    };
-    return [normalized("q"), normalized("k"), this.#linear(`${prefix}.v`, x)];
-  }
-
-  #attention(prefix: string, q: ValueId, k: ValueId, v: ValueId): ValueId {
-    const { heads, headDim } = this.#sizes;
-    const [rotatedQ, rotatedK] = [q, k].map((x) =>
-      this.#node(`${x}.rope`, "rope", [x, ...this.#table], { headDim }),
-    ) as [ValueId, ValueId];
-    const scale = 1 / Math.sqrt(headDim);
-    return this.#node(`${prefix}.attention`, "attention", [rotatedQ, rotatedK, v], { heads, scale });
-  }
-
-  #tokens(stream: Stream, id: ValueId, joint: ValueId): ValueId {
-    const [start, length] =
-      stream === "txt" ? ([0, TXT_TOKENS] as const) : ([TXT_TOKENS, IMG_TOKENS] as const);
-    return this.#node(id, "part", [joint], { axis: 1, start, length });
-  }
-
-  #up(prefix: string, x: ValueId): ValueId {
-    const up = this.#linear(`${prefix}.mlp.up`, x);
-    return this.#node(`${prefix}.mlp.gelu`, "gelu", [up], { approximate: "tanh" });
-  }
-
-  // Blocks.
-
-  #double(block: number, txt: ValueId, img: ValueId): [ValueId, ValueId] {
-    const prefix = `double.${block}`;
-    const streams = (["txt", "img"] as const).map((stream) => {
-      const name = `${prefix}.${stream}`;
-      const x = stream === "txt" ? txt : img;
-      const rows = this.#modulation(name, 6);
-      const part = (i: number) => rows[i] ?? "";
-      const normalized = this.#modulated(`${name}.modulated`, x, [part(0), part(1)]);
-      return { stream, name, x, part, heads: this.#projections(name, normalized) };
-    });
-    const [q, k, v] = ([0, 1, 2] as const).map((i) =>
-      this.#node(
-        `${prefix}.${"qkv"[i]}`,
-        "concat",
-        streams.map(({ heads }) => heads[i]),
-        { axis: 1 },
-      ),
-    ) as [ValueId, ValueId, ValueId];
-    const attended = this.#attention(prefix, q, k, v);
-    return streams.map(({ stream, name, x, part }) => {
-      const out = this.#linear(`${name}.out`, this.#tokens(stream, `${name}.attended`, attended));
-      const middle = this.#node(`${name}.residual`, "gated-residual", [x, part(2), out], {});
-      const up = this.#up(name, this.#modulated(`${name}.mlp.modulated`, middle, [part(3), part(4)]));
-      const down = this.#linear(`${name}.mlp.down`, up);
-      return this.#node(`${name}.mlp.residual`, "gated-residual", [middle, part(5), down], {});
-    }) as [ValueId, ValueId];
-  }
-
-  #single(block: number, x: ValueId): ValueId {
-    const prefix = `single.${block}`;
-    const [shift = "", scale = "", gate = ""] = this.#modulation(prefix, 3);
-    const normalized = this.#modulated(`${prefix}.modulated`, x, [shift, scale]);
-    const attended = this.#attention(prefix, ...this.#projections(prefix, normalized));
-    const wide = this.#node(`${prefix}.wide`, "concat", [attended, this.#up(prefix, normalized)], {
-      axis: 2,
-    });
-    const out = this.#linear(`${prefix}.out`, wide);
-    return this.#node(`${prefix}.residual`, "gated-residual", [x, gate, out], {});
-  }
-
-  #finish(x: ValueId): void {
-    const [first = "", second = ""] = this.#modulation("norm_out", 2);
-    const rows: Modulation = this.#weights.scaleFirst ? [second, first] : [first, second];
-    this.#linear("proj_out", this.#modulated("norm_out.modulated", x, rows), OUTPUT);
+  protected singleActivated(prefix: string, x: ValueId): ValueId {
+    return this.activated(prefix, x);
   }
 }

@@ -1,19 +1,16 @@
-import { basename } from "node:path";
-import type { Graph } from "../../../ir/graph/graph.js";
-import { unscaled } from "../../checkpoint/scaled.js";
-import type { StoredTensors } from "../../checkpoint/tensors.js";
-import { fluxGraph } from "./build-graph.js";
+import type { CheckpointForm } from "../flux/checkpoint.js";
+import { flux1Graph } from "./build-graph.js";
 import { readConfig } from "./config.js";
-import { findTransformer } from "./landmarks.js";
-import { sizesOf } from "./tensor-sizes.js";
-import { FluxWeights } from "./weights.js";
+import { FLUX1_SPELLINGS } from "./landmarks.js";
+import { EPSILON, linearShape, ROPE_AXES, ROPE_THETA } from "./sizes.js";
 
-/** See `ModelFamily.build`. */
-export function buildFlux1(tensorsOf: () => StoredTensors, config: string | undefined, place: string): Graph {
-  const settings = config === undefined ? undefined : readConfig(config);
-  const found = findTransformer(tensorsOf(), place);
-  const tensors = unscaled(found.tensors, place);
-  const sizes = sizesOf({ ...found, tensors }, settings, place);
-  const weights = new FluxWeights(tensors, found.spelling.names(sizes), sizes, place);
-  return fluxGraph(basename(place), sizes, weights);
-}
+/** Checkpoints of FLUX.1. */
+export const FLUX1_CHECKPOINTS: CheckpointForm = {
+  title: "FLUX.1",
+  spellings: FLUX1_SPELLINGS,
+  biases: true,
+  untold: { ropeAxes: ROPE_AXES, ropeTheta: ROPE_THETA, epsilon: EPSILON },
+  readConfig,
+  shapeOf: linearShape,
+  graph: flux1Graph,
+};

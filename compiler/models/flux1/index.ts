@@ -1,9 +1,11 @@
 import type { ModelFamily } from "../family.js";
 import { blockNames, isBlockRole } from "../flux/blocks.js";
+import { buildFlux } from "../flux/checkpoint.js";
+import { isConfigOf } from "../flux/config.js";
 import { rowRanges } from "../flux/row-ranges.js";
 import { ModuleNames } from "./adapter-names.js";
-import { buildFlux1 } from "./checkpoint.js";
-import { isFluxConfig } from "./config.js";
+import { FLUX1_CHECKPOINTS } from "./checkpoint.js";
+import { FLUX1_CONFIG } from "./config.js";
 import { describeFlux1 } from "./describe.js";
 
 /** FLUX.1: dev, schnell, Krea, Kontext, Fill, Canny, Depth. */
@@ -12,8 +14,9 @@ export const flux1: ModelFamily = {
   describe: describeFlux1,
   isBlockRole,
   blocks: blockNames,
-  ownsConfig: isFluxConfig,
-  build: buildFlux1,
+  ownsConfig: (file) => isConfigOf(FLUX1_CONFIG, file),
+  ownsTensors: () => false,
+  build: (tensors, config, place) => buildFlux(FLUX1_CHECKPOINTS, tensors, config, place),
   adapters: {
     names(model) {
       const names = new ModuleNames(model);

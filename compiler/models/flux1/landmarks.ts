@@ -1,28 +1,7 @@
-import { checkpointError, someOf } from "../../checkpoint/errors.js";
-import { namesOf, renamed, type StoredTensors } from "../../checkpoint/tensors.js";
-import { type BlockCounts, diffusersNames, type FluxNames, originalNames } from "./modules.js";
+import type { Landmarks, Spellings } from "../flux/landmarks.js";
+import { diffusersNames, originalNames } from "./modules.js";
 
-/** The tensors that a transformer's spelling and sizes are read from. */
-export interface Spelling {
-  readonly names: (counts: BlockCounts) => FluxNames;
-  readonly doubleBlocks: string;
-  readonly singleBlocks: string;
-  /** Weights [hidden, in] or [out, hidden] of the ends. */
-  readonly latents: string;
-  readonly context: string;
-  readonly time: string;
-  readonly guidance: string;
-  readonly pooled: string;
-  readonly output: string;
-  /** RMSNorm weights [head channels], of the first block of either kind. */
-  readonly headNorms: readonly string[];
-  /** Weight [mlp, hidden] of a double block. */
-  readonly doubleMlp: string;
-  /** Weight of a single block whose rows are the MLP's, and how many widths of other rows come before them. */
-  readonly singleMlp: readonly [name: string, before: number];
-}
-
-const DIFFUSERS: Spelling = {
+const DIFFUSERS: Landmarks = {
   names: diffusersNames,
   doubleBlocks: "transformer_blocks",
   singleBlocks: "single_transformer_blocks",
@@ -35,9 +14,10 @@ const DIFFUSERS: Spelling = {
   headNorms: ["transformer_blocks.0.attn.norm_q.weight", "single_transformer_blocks.0.attn.norm_q.weight"],
   doubleMlp: "transformer_blocks.0.ff.net.0.proj.weight",
   singleMlp: ["single_transformer_blocks.0.proj_mlp.weight", 0],
+  mlpRows: 1,
 };
 
-const ORIGINAL: Spelling = {
+const ORIGINAL: Landmarks = {
   names: originalNames,
   doubleBlocks: "double_blocks",
   singleBlocks: "single_blocks",
@@ -50,65 +30,7 @@ const ORIGINAL: Spelling = {
   headNorms: ["double_blocks.0.img_attn.norm.query_norm.scale", "single_blocks.0.norm.query_norm.scale"],
   doubleMlp: "double_blocks.0.img_mlp.0.weight",
   singleMlp: ["single_blocks.0.linear1.weight", 3],
+  mlpRows: 1,
 };
 
-/** A transformer that was found among the tensors of a file, under its plain names. */
-export interface FoundTransformer {
-  readonly spelling: Spelling;
-  readonly tensors: StoredTensors;
-}
-
-/** What other networks of a pipeline have before their names where the transformer's have nothing. */
-const OTHER_NETWORK =
-  /^(text_encoders?(_\d)?|cond_stage_model|conditioner|clip(_[lg])?|t5(xxl)?|vae|first_stage_model|tokenizers?)\./;
-
-/**
- * Finds the transformer's tensors behind whatever prefix the file puts before them (`model.diffusion_model.` in
- * checkpoints of a whole pipeline). Throws TRITC_E_CHECKPOINT where there is none, or more than one.
- */
-export function findTransformer(all: StoredTensors, place: string): FoundTransformer {
-  const found = [DIFFUSERS, ORIGINAL].flatMap((spelling) =>
-    prefixesOf(all, spelling).map((prefix) => ({ spelling, prefix })),
-  );
-  const [first, ...more] = found;
-  if (first === undefined) {
-    throw checkpointError({
-      place,
-      message: "the file is no checkpoint of a FLUX transformer",
-      expected: `${ORIGINAL.latents} and ${ORIGINAL.doubleBlocks}.*, or ${DIFFUSERS.latents} and ${DIFFUSERS.doubleBlocks}.*`,
-      found: someOf([...namesOf(all)]) || "no tensors",
-      remedy: "give a FLUX.1 checkpoint, or the folder of a Diffusers model (adapters go with --lora)",
-    });
-  }
-  if (more.length > 0) {
-    throw checkpointError({
-      place,
-      message: "the file holds several transformers",
-      expected: "one",
-      found: found.map(({ spelling, prefix }) => `${prefix}${spelling.latents}`).join(", "),
-      remedy: "save the one to compile in a file of its own",
-    });
-  }
-  return { spelling: first.spelling, tensors: withoutPrefix(all, first.prefix) };
-}
-
-/** Prefixes under which both ends of a transformer and a block of it lie. */
-function prefixesOf(all: StoredTensors, spelling: Spelling): readonly string[] {
-  const blocks = [spelling.doubleBlocks, spelling.singleBlocks];
-  const isBlock = (rest: string) => blocks.some((folder) => rest.startsWith(`${folder}.`));
-  const names = [...namesOf(all)];
-  return names
-    .filter((name) => name === spelling.latents || name.endsWith(`.${spelling.latents}`))
-    .map((name) => name.slice(0, -spelling.latents.length))
-    .filter((prefix) => {
-      const own = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-      return own.some(isBlock) && own.some((name) => name === spelling.output || name === spelling.context);
-    });
-}
-
-function withoutPrefix(all: StoredTensors, prefix: string): StoredTensors {
-  return renamed(all, (name) => {
-    if (prefix === "") return OTHER_NETWORK.test(name) ? undefined : name;
-    return name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
-  });
-}
+export const FLUX1_SPELLINGS: Spellings = { diffusers: DIFFUSERS, original: ORIGINAL, title: "FLUX.1" };

@@ -1,31 +1,4 @@
-/**
- * The linears of a FLUX.1 transformer by the names of its two implementations, Diffusers' and the original one. A
- * module holds the rows of one or several linears; `roles` names them in the order of their rows, as
- * `describe-model` does (`double.3.img.q`), except that the two halves of the last modulation, which the
- * implementations have in opposite order, are `norm_out.scale` and `norm_out.shift`.
- */
-export interface FluxModule {
-  readonly name: string;
-  readonly roles: readonly string[];
-}
-
-/** The RMSNorm weights of queries and keys, by tensor name. */
-export interface FluxVector {
-  readonly name: string;
-  readonly role: string;
-}
-
-export interface FluxNames {
-  readonly modules: readonly FluxModule[];
-  readonly vectors: readonly FluxVector[];
-}
-
-export interface BlockCounts {
-  readonly doubleBlocks: number;
-  readonly singleBlocks: number;
-}
-
-type Leaves = Readonly<Record<string, readonly string[]>>;
+import { type BlockCounts, type FluxNames, type Leaves, spelledNames } from "../flux/modules.js";
 
 const DIFFUSERS_DOUBLE: Leaves = {
   "norm1.linear": ["img.modulation"],
@@ -96,7 +69,7 @@ const ORIGINAL_ENDS: Leaves = {
 
 /** Names in the files of Diffusers' FluxTransformer2DModel. */
 export function diffusersNames(counts: BlockCounts): FluxNames {
-  return names(counts, {
+  return spelledNames(counts, {
     double: ["transformer_blocks", DIFFUSERS_DOUBLE],
     single: ["single_transformer_blocks", DIFFUSERS_SINGLE],
     ends: DIFFUSERS_ENDS,
@@ -112,7 +85,7 @@ export function diffusersNames(counts: BlockCounts): FluxNames {
 
 /** Names in the original checkpoints (`flux1-dev.safetensors`). */
 export function originalNames(counts: BlockCounts): FluxNames {
-  return names(counts, {
+  return spelledNames(counts, {
     double: ["double_blocks", ORIGINAL_DOUBLE],
     single: ["single_blocks", ORIGINAL_SINGLE],
     ends: ORIGINAL_ENDS,
@@ -124,33 +97,4 @@ export function originalNames(counts: BlockCounts): FluxNames {
     },
     singleVectors: { "norm.query_norm.scale": "q.norm", "norm.key_norm.scale": "k.norm" },
   });
-}
-
-interface Spelling {
-  readonly double: readonly [folder: string, leaves: Leaves];
-  readonly single: readonly [folder: string, leaves: Leaves];
-  readonly ends: Leaves;
-  readonly doubleVectors: Readonly<Record<string, string>>;
-  readonly singleVectors: Readonly<Record<string, string>>;
-}
-
-function names({ doubleBlocks, singleBlocks }: BlockCounts, spelling: Spelling): FluxNames {
-  const modules: FluxModule[] = Object.entries(spelling.ends).map(([name, roles]) => ({ name, roles }));
-  const vectors: FluxVector[] = [];
-  const block = (
-    [folder, leaves]: Spelling["double"],
-    kind: string,
-    i: number,
-    norms: Readonly<Record<string, string>>,
-  ) => {
-    for (const [name, roles] of Object.entries(leaves)) {
-      modules.push({ name: `${folder}.${i}.${name}`, roles: roles.map((role) => `${kind}.${i}.${role}`) });
-    }
-    for (const [name, role] of Object.entries(norms)) {
-      vectors.push({ name: `${folder}.${i}.${name}`, role: `${kind}.${i}.${role}` });
-    }
-  };
-  for (let i = 0; i < doubleBlocks; i++) block(spelling.double, "double", i, spelling.doubleVectors);
-  for (let i = 0; i < singleBlocks; i++) block(spelling.single, "single", i, spelling.singleVectors);
-  return { modules, vectors };
 }

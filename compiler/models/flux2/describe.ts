@@ -3,11 +3,12 @@ import { swigluOf } from "../../analysis/swiglu.js";
 import { type Described, OtherFamily, Unrecognized } from "../family.js";
 import type { BlockForm } from "../flux/blocks.js";
 import { findFlux } from "../flux/describe.js";
+import { modulationOf } from "./modules.js";
 
 /** SwiGLU MLPs, and one modulation for each stream of all double blocks, one for all single blocks. */
 const FORM: BlockForm = {
   activated: (walk, node) => (swigluOf(walk.graph, node) === undefined ? undefined : node.outputs[0]),
-  modulation: (prefix) => `modulation.${prefix.replace(/\.\d+/, "")}`,
+  modulation: modulationOf,
 };
 
 /** Finds inputs, blocks and sizes of a FLUX.2 transformer. Throws Unrecognized. */

@@ -1,8 +1,13 @@
-import { checkpointError } from "../../checkpoint/errors.js";
+import { namesOf } from "../../checkpoint/tensors.js";
 import type { ModelFamily } from "../family.js";
 import { blockNames, isBlockRole } from "../flux/blocks.js";
+import { buildFlux } from "../flux/checkpoint.js";
+import { isConfigOf } from "../flux/config.js";
 import { rowRanges } from "../flux/row-ranges.js";
+import { FLUX2_CHECKPOINTS } from "./checkpoint.js";
+import { FLUX2_CONFIG } from "./config.js";
 import { describeFlux2 } from "./describe.js";
+import { hasSharedModulation } from "./landmarks.js";
 
 /** FLUX.2: dev, and klein in all sizes. */
 export const flux2: ModelFamily = {
@@ -10,16 +15,9 @@ export const flux2: ModelFamily = {
   describe: describeFlux2,
   isBlockRole,
   blocks: blockNames,
-  ownsConfig: () => false,
-  build: (_, __, place) => {
-    throw checkpointError({
-      place,
-      message: "no FLUX.2 model is read from a checkpoint",
-      expected: "a FLUX.1 transformer",
-      found: "a FLUX.2 transformer",
-      remedy: "export the model to ONNX",
-    });
-  },
+  ownsConfig: (file) => isConfigOf(FLUX2_CONFIG, file),
+  ownsTensors: (tensors) => hasSharedModulation(namesOf(tensors)),
+  build: (tensors, config, place) => buildFlux(FLUX2_CHECKPOINTS, tensors, config, place),
   adapters: {
     names: () => () => ({ is: "unknown" }),
     rows: rowRanges,

@@ -2,28 +2,38 @@ import { unreadType } from "../../../ir/format/safetensors.js";
 import { checkpointError } from "../../checkpoint/errors.js";
 import type { FluxConfig } from "./config.js";
 import type { FoundTransformer } from "./landmarks.js";
-import { type FluxSizes, ROPE_AXES } from "./sizes.js";
+import type { FluxSizes } from "./sizes.js";
+
+/** What no tensor says. */
+export interface Untold extends Pick<FluxSizes, "ropeAxes" | "ropeTheta" | "epsilon"> {
+  readonly title: string;
+}
 
 /**
  * Sizes of a transformer: what its configuration says, where there is one, and the rest from its tensors. Without a
- * configuration heads have to be those of FLUX.1, since no tensor says how they are rotated. Throws TRITC_E_CHECKPOINT.
+ * configuration heads have to be those of the family, since no tensor says how they are rotated. Throws TRITC_E_CHECKPOINT.
  */
-export function sizesOf(found: FoundTransformer, config: FluxConfig | undefined, place: string): FluxSizes {
+export function sizesOf(
+  found: FoundTransformer,
+  config: FluxConfig | undefined,
+  { title, ...untold }: Untold,
+  place: string,
+): FluxSizes {
   const shapes = new Shapes(found, place);
   const { spelling } = found;
   const [hidden, inChannels] = shapes.matrix(spelling.latents);
   const [, frequencies] = shapes.matrix(spelling.time);
   const [beforeMlp, before] = spelling.singleMlp;
-  const mlpWidth =
+  const mlpRows =
     shapes.rows(spelling.doubleMlp) ?? Math.max(0, (shapes.rows(beforeMlp) ?? 0) - before * hidden);
+  const mlpWidth = Math.floor(mlpRows / spelling.mlpRows);
   if (config !== undefined) return { ...config, mlpWidth, frequencies };
   const headDim = spelling.headNorms.map((name) => shapes.rows(name)).find((rows) => rows !== undefined) ?? 0;
-  const rotated = ROPE_AXES.reduce((sum, d) => sum + d, 0);
+  const rotated = untold.ropeAxes.reduce((sum, d) => sum + d, 0);
   if (headDim !== rotated || hidden % headDim !== 0) {
     throw checkpointError({
       place,
-      message:
-        "the checkpoint does not have the heads of FLUX.1, and no configuration says how they are rotated",
+      message: `the checkpoint does not have the heads of ${title}, and no configuration says how they are rotated`,
       expected: `heads of ${rotated} channels`,
       found: headDim === 0 ? `no ${spelling.headNorms[0]}` : `heads of ${headDim} in ${hidden} channels`,
       remedy: "put the model's config.json beside it, or give the model as a Diffusers folder",
@@ -38,10 +48,10 @@ export function sizesOf(found: FoundTransformer, config: FluxConfig | undefined,
     inChannels,
     outChannels: shapes.matrix(spelling.output)[0],
     contextDim: shapes.matrix(spelling.context)[1],
-    pooledDim: shapes.matrix(spelling.pooled)[1],
+    pooledDim: spelling.pooled === undefined ? null : shapes.matrix(spelling.pooled)[1],
     frequencies,
     guidance: shapes.has(spelling.guidance),
-    ropeAxes: ROPE_AXES,
+    ...untold,
   };
 }
 

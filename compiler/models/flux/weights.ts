@@ -5,40 +5,52 @@ import { rowsOf } from "../../analysis/rows-of.js";
 import { checkpointError, someOf } from "../../checkpoint/errors.js";
 import { namesOf, type StoredTensors } from "../../checkpoint/tensors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
-import { type FluxSizes, linearShape } from "./sizes.js";
+import type { FluxSizes } from "./sizes.js";
 
 /** What tensors are called that belong to quantized weights. */
 const QUANTIZED = /quant|scale_|_scale|absmax|qweight|qzeros|weight\.(data|bitsandbytes)/;
 
-/** Weight [out, in] and bias [out] of a linear, f32. */
+/** Weight [out, in] of a linear, and bias [out] where it has one, f32. */
 export interface LinearConstants {
   readonly weight: Constant;
-  readonly bias: Constant;
+  readonly bias?: Constant;
+}
+
+/** What a transformer's tensors are. */
+export interface WeightForm {
+  readonly sizes: FluxSizes;
+  /** [out, in] of the linear of a role. */
+  shapeOf(role: string): readonly [number, number];
+  readonly biases: boolean;
+  /** What people call such a transformer. */
+  readonly title: string;
 }
 
 /**
- * The tensors of a checkpoint by role. Every tensor that a FLUX transformer of these sizes has must be there, in its
+ * The tensors of a checkpoint by role. Every tensor that a transformer of these sizes has must be there, in its
  * shape, and no other. Throws TRITC_E_CHECKPOINT.
  */
 export class FluxWeights {
   readonly #linears = new Map<string, LinearConstants>();
   readonly #vectors = new Map<string, Constant>();
-  readonly #sizes: FluxSizes;
+  readonly #form: WeightForm;
   readonly #tensors: StoredTensors;
   readonly #place: string;
   /** Whether the last modulation has its scale before its shift. */
   readonly scaleFirst: boolean;
 
-  constructor(tensors: StoredTensors, names: FluxNames, sizes: FluxSizes, place: string) {
+  constructor(tensors: StoredTensors, names: FluxNames, form: WeightForm, place: string) {
     this.#tensors = tensors;
-    this.#sizes = sizes;
+    this.#form = form;
+    const { sizes } = form;
     this.#place = place;
     const known = new Set<string>();
     const modules = names.modules.filter(
       ({ roles }) => sizes.guidance || !roles.some((role) => role.startsWith("guidance_in.")),
     );
     for (const module of modules) {
-      known.add(`${module.name}.weight`).add(`${module.name}.bias`);
+      known.add(`${module.name}.weight`);
+      if (form.biases) known.add(`${module.name}.bias`);
       this.#addModule(module);
     }
     for (const { name, role } of names.vectors) {
@@ -55,7 +67,7 @@ export class FluxWeights {
         found: someOf(strangers),
         remedy: strangers.some((name) => QUANTIZED.test(name))
           ? "the weights are quantized in a form that is not read: use the bfloat16 checkpoint"
-          : "give a plain FLUX.1 transformer whose configuration fits its weights",
+          : `give a plain ${form.title} transformer whose configuration fits its weights`,
       });
     }
   }
@@ -73,23 +85,24 @@ export class FluxWeights {
   }
 
   #addModule({ name, roles }: FluxModule): void {
-    const shapes = roles.map((role) => linearShape(this.#sizes, role));
+    const shapes = roles.map((role) => this.#form.shapeOf(role));
     const rows = shapes.reduce((sum, [out]) => sum + out, 0);
     const columns = shapes[0]?.[1] ?? 0;
     const weight = this.#tensor(`${name}.weight`, [rows, columns]);
-    const bias = this.#tensor(`${name}.bias`, [rows]);
+    const bias = this.#form.biases ? this.#tensor(`${name}.bias`, [rows]) : undefined;
+    const linear = (start: number, count: number): LinearConstants => ({
+      weight: rowsOf(weight, start, count),
+      ...(bias === undefined ? {} : { bias: rowsOf(bias, start, count) }),
+    });
     // Both halves of the last modulation stay together.
     if (roles[0]?.startsWith("norm_out.") === true) {
-      this.#linears.set("norm_out.modulation", { weight, bias });
+      this.#linears.set("norm_out.modulation", linear(0, rows));
       return;
     }
     let start = 0;
     for (const [i, role] of roles.entries()) {
       const count = shapes[i]?.[0] ?? 0;
-      this.#linears.set(role, {
-        weight: rowsOf(weight, start, count),
-        bias: rowsOf(bias, start, count),
-      });
+      this.#linears.set(role, linear(start, count));
       start += count;
     }
   }
