@@ -11,6 +11,9 @@ export interface EmitOptions {
   readonly samplingBatch?: number;
   readonly resolution?: Resolution;
   readonly varyGuidance?: boolean;
+  readonly blockSteps?: number;
+  readonly blockBatch?: number;
+  readonly segments?: number;
   readonly target?: string;
   readonly shards?: number;
   readonly cpus?: number;
@@ -45,6 +48,17 @@ export function emitOptions(): readonly Option[] {
       resolution,
     ),
     new Option("--vary-guidance", "with --emit: give three in ten samples a guidance scale of their own"),
+    new Option(
+      "--block-steps <n>",
+      "with --emit: train the blocks first, each in so many steps; --stage starts from there",
+    ).argParser(wholeFromOne(1e7)),
+    new Option("--block-batch <n>", "with --block-steps: samples of a step; default: 32").argParser(
+      wholeFromOne(1e5),
+    ),
+    new Option(
+      "--segments <n>",
+      "with --emit: tasks that share the blocks, as many as there are at most; default: as --shards",
+    ).argParser(wholeFromOne(MOST_SHARDS)),
     new Option("--target <name>", "with --emit: compile the result for it, too"),
     new Option("--shards <n>", "with --emit: tasks that share a step; default: 8").argParser(
       wholeFromOne(MOST_SHARDS),

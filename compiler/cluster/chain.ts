@@ -10,13 +10,22 @@ export interface DrawingPlan {
   readonly varyGuidance?: boolean | undefined;
 }
 
-/** The last stage of the training, as `tritc distill` takes it. */
+/** What every training is given, as `tritc distill` takes it. */
 export interface TrainingPlan {
-  readonly start?: string | undefined;
   readonly steps?: number | undefined;
   readonly batch?: number | undefined;
-  readonly seed?: number | undefined;
-  readonly interval?: number | undefined;
+}
+
+/** A training of the blocks, in segments. */
+export interface BlocksPlan extends TrainingPlan {
+  readonly states?: number | undefined;
+  /** How many: one of the blocks in each, at least. */
+  readonly segments: number;
+}
+
+/** A training of the whole model. */
+export interface WholePlan extends TrainingPlan {
+  readonly stage: string;
 }
 
 /** The way from a full-precision model to a ternary one. Paths are absolute where the jobs run. */
@@ -26,11 +35,18 @@ export interface ChainPlan {
   readonly calibration: string;
   /** Undefined where the calibration is there. */
   readonly drawing: DrawingPlan | undefined;
-  readonly training: TrainingPlan;
+  /** Where the first training starts from. */
+  readonly start?: string | undefined;
+  /** One of these at least; of both, the second starts from what the first has made. */
+  readonly blocks: BlocksPlan | undefined;
+  readonly whole: WholePlan | undefined;
+  readonly seed?: number | undefined;
+  readonly interval?: number | undefined;
   /** What to compile the result for, if wanted. */
   readonly target?: string | undefined;
   /** Where the jobs write. */
   readonly work: string;
+  /** Of the calibration. */
   readonly shards: number;
   readonly threads: number;
 }
@@ -50,10 +66,10 @@ export interface Step {
 
 /** The steps of a plan, in order. */
 export function chainOf(plan: ChainPlan): readonly Step[] {
-  return [...drawing(plan), training(plan), ...compiling(plan)];
+  return [...drawing(plan), ...blocks(plan), ...whole(plan), ...compiling(plan)];
 }
 
-function drawing({ drawing, model, training, work, shards, ...plan }: ChainPlan): readonly Step[] {
+function drawing({ drawing, model, work, shards, ...plan }: ChainPlan): readonly Step[] {
   if (drawing === undefined) return [];
   const out = join(work, "calibration-shards");
   return [
@@ -67,7 +83,7 @@ function drawing({ drawing, model, training, work, shards, ...plan }: ChainPlan)
         ...option("--batch", drawing.batch),
         ...option("--resolution", drawing.resolution),
         ...(drawing.varyGuidance === true ? [["--vary-guidance"]] : []),
-        ...(training.start === "calibrated" ? [["--moments"]] : []),
+        ...(plan.start === "calibrated" ? [["--moments"]] : []),
         ...resources(plan),
         ["--shard", `auto/${shards}`],
       ],
@@ -75,29 +91,65 @@ function drawing({ drawing, model, training, work, shards, ...plan }: ChainPlan)
     },
     {
       name: "merge-calibration",
-      words: [["calibrate"], ["--merge", ...Array.from({ length: shards }, (_, i) => join(out, `${i + 1}`))]],
+      words: [["calibrate"], merged(out, shards)],
       out: plan.calibration,
       once: false,
     },
   ];
 }
 
-function training({ model, training, work, ...plan }: ChainPlan): Step {
-  return {
-    name: "distill",
-    words: [
-      ["distill", model],
-      ["--calibration", plan.calibration],
-      ...option("--start", training.start),
-      ...option("--steps", training.steps),
-      ...option("--batch", training.batch),
-      ...option("--seed", training.seed),
-      ...option("--interval", training.interval),
-      ...resources(plan),
-    ],
-    out: join(work, "model"),
-    once: true,
-  };
+function blocks(plan: ChainPlan): readonly Step[] {
+  if (plan.blocks === undefined) return [];
+  const { model, pipeline, start, work } = plan;
+  const { segments, states } = plan.blocks;
+  const out = join(work, "segments");
+  const stage = ["--stage", "blocks"];
+  return [
+    {
+      name: "train-blocks",
+      words: [
+        ["distill", model],
+        stage,
+        ...option("--states", states),
+        ...training(plan, { ...plan.blocks, start }),
+        ["--shard", `auto/${segments}`],
+      ],
+      ...{ out, shards: segments, once: true },
+    },
+    {
+      name: "merge-blocks",
+      words: [["distill", model], stage, ...option("--pipeline", pipeline), merged(out, segments)],
+      ...{ out: trainedBlocks(plan), once: true },
+    },
+  ];
+}
+
+/** The model of the blocks: the last one, or one to start from. */
+function trainedBlocks({ work, whole }: ChainPlan): string {
+  return join(work, whole === undefined ? "model" : "model-of-blocks");
+}
+
+function whole(plan: ChainPlan): readonly Step[] {
+  if (plan.whole === undefined) return [];
+  const start = plan.blocks === undefined ? plan.start : trainedBlocks(plan);
+  const words = [
+    ["distill", plan.model],
+    ["--stage", plan.whole.stage],
+    ...training(plan, { ...plan.whole, start }),
+  ];
+  return [{ name: "distill", words, out: join(plan.work, "model"), once: true }];
+}
+
+function training(plan: ChainPlan, own: TrainingPlan & { readonly start: string | undefined }) {
+  return [
+    ["--calibration", plan.calibration],
+    ...option("--start", own.start),
+    ...option("--steps", own.steps),
+    ...option("--batch", own.batch),
+    ...option("--seed", plan.seed),
+    ...option("--interval", plan.interval),
+    ...resources(plan),
+  ];
 }
 
 function compiling({ target, work, pipeline, model }: ChainPlan): readonly Step[] {
@@ -108,6 +160,10 @@ function compiling({ target, work, pipeline, model }: ChainPlan): readonly Step[
     ["--pipeline", pipeline ?? model],
   ];
   return [{ name: "compile", words, out: join(work, "bundle"), once: true }];
+}
+
+function merged(folder: string, count: number): readonly string[] {
+  return ["--merge", ...Array.from({ length: count }, (_, i) => join(folder, `${i + 1}`))];
 }
 
 function resources({ threads, pipeline }: Pick<ChainPlan, "threads" | "pipeline">) {

@@ -49,11 +49,14 @@ async function run(out: string, ...argv: readonly string[]): Promise<void> {
 
 it("a chain of jobs leads from prompts to a bundle, whichever scheduler runs it", async () => {
   const drawn = ["--prompts", at("prompts.txt"), "--sampling-steps", "1", "--sampling-batch", "2"];
-  await run("slurm", "--emit", "slurm", ...drawn, "--target", "cpu", "--shards", "2");
+  const blocks = ["--block-steps", "1", "--block-batch", "2", "--states", "2", "--stage", "scales"];
+  await run("slurm", "--emit", "slurm", ...drawn, ...blocks, "--target", "cpu", "--shards", "2");
   const done = ranJobs(schedulers);
   expect(done.map(({ name, tasks, ok }) => [name, tasks, ok])).toEqual([
     ["tritc-calibrate", 2, true],
     ["tritc-merge-calibration", 1, true],
+    ["tritc-train-blocks", 2, true],
+    ["tritc-merge-blocks", 1, true],
     ["tritc-distill", 1, true],
     ["tritc-compile", 1, true],
   ]);
@@ -64,7 +67,10 @@ it("a chain of jobs leads from prompts to a bundle, whichever scheduler runs it"
     "tritc-calibrate-ID_2.log",
     "tritc-compile-ID.log",
     "tritc-distill-ID.log",
+    "tritc-merge-blocks-ID.log",
     "tritc-merge-calibration-ID.log",
+    "tritc-train-blocks-ID_1.log",
+    "tritc-train-blocks-ID_2.log",
   ]);
   // Each drew its own.
   const shards = await Promise.all(
@@ -74,8 +80,29 @@ it("a chain of jobs leads from prompts to a bundle, whichever scheduler runs it"
   const verified = await cli(["verify", at("slurm", "bundle"), "--threads", "1"]);
   expect(verified.code, verified.stderr).toBe(0);
 
+  const many = await cli([
+    ...[
+      "distill",
+      at("pipeline"),
+      "--calibration",
+      at("calibration"),
+      "--stage",
+      "blocks",
+      "--emit",
+      "slurm",
+    ],
+    ...["-o", at("many"), "--json"],
+  ]);
+  expect(JSON.parse(many.stdout)).toMatchObject({ error: { place: "--segments", expected: "3 at most" } });
+
   const volume = ["--mount", root, "--image", "tritc", "--claim", "data", "--name", "indexed"];
-  await run("kubernetes", "--emit", "kubernetes", ...volume);
+  await run(
+    "kubernetes",
+    "--emit",
+    "kubernetes",
+    ...volume,
+    ...["--stage", "scales", "--start", at("slurm", "model-of-blocks")],
+  );
   expect(ranJobs(schedulers).slice(done.length)).toMatchObject([{ name: "indexed-distill", ok: true }]);
   expect(snapshot(at("indexed", "model"))).toEqual(snapshot(at("slurm", "model")));
 }, 240_000);

@@ -163,7 +163,19 @@ function expected(work: string): readonly (readonly string[])[] {
     draw(1),
     draw(2),
     ["calibrate", "--merge", shard(1), shard(2), "-o", calibration],
-    ["distill", model, "--calibration", calibration, ...trained, "--threads", "3", "-o", join(work, "model")],
+    [
+      "distill",
+      model,
+      "--stage",
+      "end-to-end",
+      "--calibration",
+      calibration,
+      ...trained,
+      "--threads",
+      "3",
+      "-o",
+      join(work, "model"),
+    ],
     ["compile", join(work, "model"), "--target", "cpu", "--pipeline", model, "-o", join(work, "bundle")],
   ];
 }
@@ -218,6 +230,50 @@ describe("jobs of Slurm", PATIENT, () => {
     `);
     expect(directives("3-distill.sh").filter((line) => /array|output/.test(line))).toEqual([
       "#SBATCH --output=logs/%x-%j.log",
+    ]);
+  });
+
+  it("train blocks in segments, alone or before another stage", async () => {
+    const blocks = [
+      "--emit",
+      "slurm",
+      "--prompts",
+      prompts,
+      "--shards",
+      "1",
+      "--segments",
+      "2",
+      "--states",
+      "9",
+    ];
+    const words = async (name: string, ...argv: readonly string[]) => {
+      await submit(await emit(name, ...blocks, ...argv, "--threads", "1", "--seed", "4", "--interval", "60"));
+      return calls()
+        .slice(2)
+        .map(({ argv }) => argv);
+    };
+    const common = ["--seed", "4", "--interval", "60", "--threads", "1"];
+    const segment = (name: string, i: number) => at(name, "segments", `${i}`);
+    const trained = (name: string, own: readonly string[]) => [
+      ...[1, 2].map((i) => [
+        ...["distill", model, "--stage", "blocks", "--states", "9", "--calibration", calibration],
+        ...["--start", "exact", ...own, ...common, "--shard", "auto/2", "-o", segment(name, i)],
+      ]),
+      ["distill", model, "--stage", "blocks", "--merge", segment(name, 1), segment(name, 2)],
+    ];
+    const alone = await words("alone", "--stage", "blocks", "--steps", "7", "--batch", "3");
+    const [first, second, merge = []] = trained("alone", ["--steps", "7", "--batch", "3"]);
+    expect(alone).toEqual([first, second, [...merge, "-o", at("alone", "model")]]);
+
+    writeFileSync(join(bin, "calls"), "");
+    rmSync(calibration, { recursive: true });
+    const both = await words("both", "--block-steps", "6", "--block-batch", "2", "--steps", "8");
+    const [one, two, between = []] = trained("both", ["--steps", "6", "--batch", "2"]);
+    const start = at("both", "model-of-blocks");
+    const whole = ["distill", model, "--stage", "end-to-end", "--calibration", calibration, "--start", start];
+    expect(both).toEqual([
+      ...[one, two, [...between, "-o", start]],
+      [...whole, "--steps", "8", ...common, "-o", at("both", "model")],
     ]);
   });
 
@@ -387,6 +443,20 @@ describe("distill --emit", () => {
       "only with --emit kubernetes",
     ],
     ["shards without a scheduler", ["--shards", "4"], "TRITC_E_USAGE", "only with --emit"],
+    ["segments without blocks", ["--emit", "slurm", "--segments", "4"], "TRITC_E_USAGE", "--block-steps"],
+    ["states without blocks", ["--emit", "slurm", "--states", "4"], "TRITC_E_USAGE", "--block-steps"],
+    [
+      "blocks before blocks",
+      ["--emit", "slurm", "--stage", "blocks", "--block-steps", "4"],
+      "TRITC_E_USAGE",
+      "behind",
+    ],
+    [
+      "a shard of its own",
+      ["--emit", "slurm", "--stage", "blocks", "--shard", "1/2"],
+      "TRITC_E_USAGE",
+      "at once",
+    ],
     ["a start anew", ["--emit", "slurm", "--prompts", prompts, "--no-resume"], "TRITC_E_USAGE", "at once"],
     [
       "a target that is none",

@@ -212,7 +212,7 @@ describe("distill --stage blocks", () => {
     ["--stage end-to-end --calibration c --states 3", "--states"],
     ["--calibration c --shard 1/2", "--shard"],
     ["--merge a", "--merge"],
-    ["--stage blocks --calibration c --emit slurm", "--emit"],
+    ["--stage blocks --calibration c --emit slurm --shard 1/2", "--shard"],
     ["--stage blocks", "--calibration"],
     ["--stage blocks --calibration c --merge a", "--calibration"],
   ])("refuses %s", async (given, place) => {

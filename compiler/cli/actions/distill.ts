@@ -24,11 +24,11 @@ export const STAGES = ["end-to-end", "blocks", "scales"] as const;
 
 export async function runDistill(input: string, given: DistillCommandOptions): Promise<void> {
   checkEmitOptions(input, given);
-  checkStage(given);
   const { calibration = "", stage, merge, ...others } = given;
   const options = { ...others, calibration };
   if (options.emit !== undefined)
-    return (await loaded(import("./emit.js"), options)).emitJobs(input, options);
+    return (await loaded(import("./emit.js"), options)).emitJobs(input, { ...options, stage });
+  checkStage(given);
   checkFolderPath(options.out);
   if (merge !== undefined) return mergeSegments(input, merge, options);
   if (stage === "blocks") return trainBlocks(input, options);
@@ -48,16 +48,7 @@ export async function runDistill(input: string, given: DistillCommandOptions): P
 }
 
 /** Refuses what does not go together: TRITC_E_USAGE. */
-function checkStage({ calibration, stage, merge, shard, states, emit }: DistillCommandOptions): void {
-  if (emit !== undefined && stage !== "end-to-end") {
-    throw usageError({
-      message: "only a training end to end is written as jobs",
-      place: "--emit",
-      expected: "--stage end-to-end",
-      found: `--stage ${stage}`,
-      remedy: "leave --emit out, or give --stage end-to-end",
-    });
-  }
+function checkStage({ calibration, stage, merge, shard, states }: DistillCommandOptions): void {
   const given = { "--merge": merge, "--shard": shard, "--states": states };
   const foreign = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
   if (stage !== "blocks" && foreign !== undefined) {

@@ -1,15 +1,17 @@
 import { existsSync } from "node:fs";
 import { join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ModelDescription } from "../../../ir/models/index.js";
 import { DESCRIPTION_FILE } from "../../calibration/description.js";
 import { openCalibration } from "../../calibration/folder.js";
-import { type ChainPlan, chainOf, type Step, type TrainingPlan } from "../../cluster/chain.js";
+import { type ChainPlan, chainOf, type Step } from "../../cluster/chain.js";
 import { type EmittedFile, type Resources, SUBMIT } from "../../cluster/emitted.js";
 import { kubernetesFiles } from "../../cluster/kubernetes.js";
 import { slurmFiles } from "../../cluster/slurm.js";
 import { writeEmitted } from "../../cluster/write.js";
+import { familyOf } from "../../models/index.js";
 import { printResolution } from "../../resolutions.js";
-import type { DistillOptions } from "../../train/distill.js";
+import type { DistillBlocksOptions } from "../../train/blocks/distill-blocks.js";
 import { formatQuantity } from "../../units.js";
 import type { EmitOptions } from "../emit-options.js";
 import type { CommonOptions } from "../options.js";
@@ -19,10 +21,25 @@ import { readPrompts } from "../prompts.js";
 import { Terminal, table } from "../terminal.js";
 import { usageError } from "../usage-error.js";
 
+const SHARDS = 8;
+const CPUS = 8;
+
 /** What `tritc distill` takes of the training itself, which the jobs are given, and what becomes of it. */
 export type EmitRequest = CommonOptions &
   EmitOptions &
-  Pick<DistillOptions, "calibration" | "out" | "pipeline" | "threads" | keyof TrainingPlan>;
+  Pick<
+    DistillBlocksOptions,
+    | "calibration"
+    | "out"
+    | "pipeline"
+    | "threads"
+    | "start"
+    | "states"
+    | "steps"
+    | "batch"
+    | "seed"
+    | "interval"
+  > & { readonly stage: string };
 
 /** Writes the training as jobs of a scheduler. */
 export async function emitJobs(input: string, request: EmitRequest): Promise<void> {
@@ -68,16 +85,29 @@ async function forKubernetes(input: string, request: EmitRequest): Promise<Emitt
   return { steps, files: kubernetesFiles(steps, { ...resources, image, claim, mount }) };
 }
 
-function resourcesOf({ name = "tritc", cpus = 8, memory = 32 * 2 ** 30 }: EmitOptions): Resources {
+function resourcesOf({ name = "tritc", cpus = CPUS, memory = 32 * 2 ** 30 }: EmitOptions): Resources {
   return { name, cpus, memoryBytes: memory };
 }
 
 function planOf(input: string, request: EmitRequest, work: string, at: (path: string) => string): ChainPlan {
-  const { steps, batch, seed, interval, samples, varyGuidance, target } = request;
-  const { prompts, resolution, pipeline, shards = 8, cpus = 8, threads = cpus } = request;
+  const { stage, steps, batch, states, seed, interval, target, samples, varyGuidance } = request;
+  const {
+    prompts,
+    resolution,
+    pipeline,
+    shards = SHARDS,
+    segments = shards,
+    cpus = CPUS,
+    threads = cpus,
+  } = request;
   const started = modelOf(request.start);
+  const first = { states, segments, steps: request.blockSteps, batch: request.blockBatch };
   return {
-    ...{ work, shards, threads, target },
+    ...{ work, shards, threads, target, seed, interval },
+    ...(stage === "blocks"
+      ? { blocks: { states, segments, steps, batch }, whole: undefined }
+      : { blocks: first.steps === undefined ? undefined : first, whole: { stage, steps, batch } }),
+    start: started === undefined ? request.start : at(started),
     model: at(input),
     pipeline: pipeline === undefined ? undefined : at(pipeline),
     calibration: at(request.calibration),
@@ -91,7 +121,6 @@ function planOf(input: string, request: EmitRequest, work: string, at: (path: st
             resolution: resolution === undefined ? undefined : printResolution(resolution),
             ...{ samples, varyGuidance },
           },
-    training: { start: started === undefined ? request.start : at(started), steps, batch, seed, interval },
   };
 }
 
@@ -107,7 +136,8 @@ async function promptsToDraw(
 ): Promise<readonly string[] | undefined> {
   const { calibration, prompts, start } = request;
   if (existsSync(join(calibration, DESCRIPTION_FILE))) {
-    const { moments } = await openCalibration(calibration);
+    const { description, moments } = await openCalibration(calibration);
+    checkSegments(request, description.model);
     if (start === "calibrated") await moments();
     if (prompts !== undefined) terminal.note(`${calibration} is there: nothing is drawn`);
     return undefined;
@@ -122,6 +152,19 @@ async function promptsToDraw(
   }
   for (const path of prompts) await readPrompts(path, request);
   return prompts;
+}
+
+function checkSegments(request: EmitRequest, model: ModelDescription): void {
+  const { stage, blockSteps, segments = request.shards ?? SHARDS } = request;
+  const blocks = familyOf(model).blocks(model).length;
+  if ((stage !== "blocks" && blockSteps === undefined) || segments <= blocks) return;
+  throw usageError({
+    message: "there are more segments than blocks to train",
+    place: "--segments",
+    expected: `${blocks} at most`,
+    found: String(segments),
+    remedy: `give --segments ${blocks}, or less`,
+  });
 }
 
 /** In the paths of logs Slurm takes some characters for patterns, in the folder too, and has no way to write both of them. */
