@@ -4,6 +4,7 @@ import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipe
 import { checkRequest } from "../../runtime/request.js";
 import { type CalibrationDescription, describeCalibration } from "../calibration/description.js";
 import { partsOf } from "../calibration/parts.js";
+import { sourceOf } from "../calibration/source.js";
 import { fileReader } from "../file-reader.js";
 import type { Resolution } from "../resolutions.js";
 import type { Shard } from "../shard.js";
@@ -90,7 +91,8 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
           ...{ reader, moments, signal },
           onProgress: progressOf("weights"),
         });
-        const description = await describe(options, teacher, models, written);
+        const source = sourceOf(teacher.graph, reader);
+        const description = await describe(options, teacher, models, { ...written, source });
         const studio = { description, teacher, models, written };
         const missing = new Set(await output.begin(description));
         const drawn = await drawParts(output, missing, studio, {
@@ -121,7 +123,7 @@ async function describe(
   options: CalibrateOptions,
   teacher: Teacher,
   models: PipelineModels,
-  written: WrittenTransformer,
+  { source, takesBatches }: Pick<WrittenTransformer, "takesBatches"> & { readonly source: string },
 ): Promise<CalibrationDescription> {
   const { prompts, samples = prompts.length, seed = 0, shard = { index: 1, count: 1 } } = options;
   const { model, sampling, resolution } = teacher;
@@ -129,11 +131,11 @@ async function describe(
   requirePipelineOf(model, encoded, teacher.pipeline);
   const takesGuidance = sampling.guidance !== null;
   return describeCalibration({
-    source: written.source,
+    source,
     model,
     prompts,
     samples,
-    batch: written.takesBatches ? (options.batch ?? DEFAULT_BATCH) : 1,
+    batch: takesBatches ? (options.batch ?? DEFAULT_BATCH) : 1,
     steps: options.steps ?? Math.min(USUAL_STEPS, sampling.steps),
     guidance: takesGuidance ? (options.guidance ?? sampling.guidance) : null,
     guidanceVaries: takesGuidance && options.varyGuidance === true,

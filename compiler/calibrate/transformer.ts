@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { evaluateDim } from "../../ir/dim.js";
@@ -12,7 +11,6 @@ import { isBatchFree } from "../onnx-export/batch.js";
 import { type WriteOptions, writeModelFiles } from "../onnx-export/files.js";
 import { lowestOpset } from "../onnx-export/format.js";
 import { type Port, writeGraph } from "../onnx-export/graph.js";
-import type { Initializer } from "../onnx-export/writer.js";
 import { inSingle } from "../rewrite/in-single.js";
 import { packageVersion } from "../version.js";
 import { type LinearInput, linearInputs, type Sum, sumsOf, WEIGHT, withMoments } from "./moments-graph.js";
@@ -41,8 +39,6 @@ export interface BatchedGraph {
 /** Such a graph as a file for ONNX Runtime. */
 export interface WrittenTransformer extends BatchedGraph {
   readonly file: string;
-  /** SHA-256 of its weights. */
-  readonly source: string;
   /** Whether it takes several samples at once. */
   readonly takesBatches: boolean;
   /** What moments are taken of. */
@@ -80,27 +76,15 @@ export async function writeTransformer(
       ...{ inputs: graph.inputs.map(port), outputs: outputs.map(port) },
     },
   );
-  const hash = createHash("sha256");
-  const hashed = (tensor: Initializer): Initializer => ({
-    ...tensor,
-    *chunks() {
-      hash.update(`${tensor.name} ${tensor.dtype}[${tensor.dims.join(",")}]\n`);
-      for (const chunk of tensor.chunks()) {
-        hash.update(chunk);
-        yield chunk;
-      }
-    },
-  });
-  const weights = { ...plain, initializers: plain.initializers.map(hashed) };
   const file = join(folder, "model.onnx");
   const contents = {
     name: graph.name,
     opset: lowestOpset("dequantized"),
     producerVersion: packageVersion(),
-    graph: moments ? withMoments(weights, read) : weights,
+    graph: moments ? withMoments(plain, read) : plain,
   };
   await writeModelFiles(file, contents, options);
-  return { file, source: hash.digest("hex"), takesBatches, graph, batchAxes, linearInputs: read };
+  return { file, takesBatches, graph, batchAxes, linearInputs: read };
 }
 
 export async function openTransformer(

@@ -22,7 +22,7 @@ const FORMAT = "tritc-calibration/1";
 /** `calibration.json`: what was, or will be, drawn into a folder. It is the same from the first part to the last. */
 export interface CalibrationDescription {
   readonly format: typeof FORMAT;
-  /** SHA-256 of the full-precision transformer's weights. */
+  /** Tells the full-precision transformer's weights from others; see `sourceOf`. */
   readonly source: string;
   readonly model: ModelDescription;
   /** Sample k is of prompt k modulo their number. */

@@ -5,6 +5,7 @@ import { printDescription } from "../calibration/description.js";
 import { openCalibration } from "../calibration/folder.js";
 import { MOMENTS_FILE } from "../calibration/moments.js";
 import { requireCalibrationOf } from "../calibration/same-model.js";
+import { requireSource } from "../calibration/source.js";
 import type { LoraRequest } from "../lora/read.js";
 import { planModel } from "./plan-model.js";
 import { type TernarizedLayer, type TernarizeModelOptions, ternarizeModel } from "./ternarize-model.js";
@@ -32,7 +33,10 @@ export async function calibratedModel(
   const files = [join(calibration, MOMENTS_FILE)];
   return {
     graph: plan.graph,
-    prepare: (options) => ternarizeModel(plan, { ...options, calibration: { identity, files } }),
+    prepare: async (options) => {
+      requireSource(graph, description, calibration, options.reader);
+      return ternarizeModel(plan, { ...options, calibration: { identity, files } });
+    },
   };
 }
 

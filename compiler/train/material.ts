@@ -6,6 +6,7 @@ import { readTeacher, type Teacher } from "../calibrate/teacher.js";
 import { printDescription } from "../calibration/description.js";
 import { type Calibration, openCalibration } from "../calibration/folder.js";
 import { requireCalibrationOf } from "../calibration/same-model.js";
+import { requireSource } from "../calibration/source.js";
 import type { FileReader } from "../file-reader.js";
 import { packageVersion } from "../version.js";
 import type { BatchOptions } from "./batches.js";
@@ -35,6 +36,7 @@ export async function openMaterial(request: MaterialRequest, reader: FileReader)
   const { width, height, imageTokens, textTokens } = calibration.description;
   const teacher = readTeacher({ input, pipeline, resolution: { width, height } }, reader);
   requireCalibrationOf(teacher.model, calibration.description, request.calibration);
+  requireSource(teacher.graph, calibration.description, request.calibration, reader);
   return {
     teacher,
     calibration,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { calibrate } from "../../compiler/calibrate/calibrate.js";
 import { writeTransformer as writeFloats } from "../../compiler/calibrate/transformer.js";
+import { sourceOf } from "../../compiler/calibration/source.js";
 import { type FileReader, fileReader } from "../../compiler/file-reader.js";
 import { calibratedModel } from "../../compiler/gptq/calibrated.js";
 import { isBlockRole } from "../../compiler/models/index.js";
@@ -172,6 +173,9 @@ describe("distill", () => {
     const graph = importAndRecognize(at("student"), reader);
     await writeFloats({ graph, batchAxes: new Map() }, at("floats"), { reader });
     expect((await modelStart(teacher, at("floats"), { reader })).identity).toBe(start.identity);
+    const source = sourceOf(graph, reader);
+    expect(sourceOf(importAndRecognize(at("floats"), reader), reader)).toBe(source);
+    expect(sourceOf(teacher, reader)).not.toBe(source);
     reader.close();
 
     const one = await distill(options("further", { start: at("student"), steps: 1 }));
@@ -264,6 +268,18 @@ describe("distill", () => {
     const before = snapshot(at("student"));
     const other = options("student", { input: "test/models/shapes" });
     await expect(distill(other)).rejects.toMatchObject({ code: "TRITC_E_CALIBRATION" });
+    // Of the same sizes, but with other weights.
+    const weights = {
+      code: "TRITC_E_CALIBRATION",
+      details: { message: "the calibration is of a model with other weights" },
+    };
+    const trained = options("student", { input: at("student"), pipeline: at("pipeline") });
+    await expect(distill(trained)).rejects.toMatchObject(weights);
+    const reader = fileReader();
+    const graph = importAndRecognize(at("student"), reader);
+    const { prepare } = await calibratedModel(graph, at("calibration"), at("refused"));
+    await expect(prepare({ reader, threads: 0, resume: true })).rejects.toMatchObject(weights);
+    reader.close();
     await expect(distill(options("student", { calibration: at("nothing") }))).rejects.toMatchObject({
       code: "TRITC_E_CALIBRATION",
     });
