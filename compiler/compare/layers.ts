@@ -2,6 +2,7 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { readRows } from "../../ir/constant/read.js";
 import type { Graph, Node } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
+import { groupSizeOf } from "../../ir/ternary/groups.js";
 import { isBlockRole } from "../models/index.js";
 import { fusedRole } from "../passes/fuse-shared-input.js";
 
@@ -26,7 +27,8 @@ export function layersOf(graph: Graph, reader: ByteReader): readonly Layer[] {
         ...{ role, rows, columns },
         read(start, end) {
           const part = (of: Constant) => floats(readRows(of, start, end, reader));
-          const weights = scales === undefined ? part(weight) : scaled(part(weight), part(scales));
+          const weights =
+            scales === undefined ? part(weight) : scaled(part(weight), part(scales), columns, scales.shape);
           return { weights, bias: bias === undefined ? new Float32Array(end - start) : part(bias) };
         },
       },
@@ -48,9 +50,14 @@ function floats({ data }: Tensor): Float32Array {
   return data instanceof Float32Array ? data : Float32Array.from(data, Number);
 }
 
-function scaled(codes: Float32Array, scales: Float32Array): Float32Array {
-  const columns = codes.length / scales.length;
-  return codes.map((code, i) => code * (scales[Math.floor(i / columns)] ?? Number.NaN));
+/** Rows of codes times their scales, of which a row has one, or one for each group of its columns. */
+function scaled(codes: Float32Array, scales: Float32Array, columns: number, shape: readonly number[]) {
+  const group = groupSizeOf(columns, shape) ?? columns;
+  const groups = Math.ceil(columns / group);
+  return codes.map((code, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    return code * (scales[row * groups + Math.floor(column / group)] ?? Number.NaN);
+  });
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Errors of layers, against their results computed one by one. */
 import { describe, expect, it } from "vitest";
 import { layerErrors, meansByKind } from "../../compiler/compare/layer-errors.js";
-import { byRoleOf, type Layer } from "../../compiler/compare/layers.js";
+import { byRoleOf, type Layer, layersOf } from "../../compiler/compare/layers.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { parseGraph } from "../../ir/graph/parse.js";
 import { randomFloats } from "../support/random.js";
 
 const [ROWS, COLUMNS, INPUTS] = [700, 12, 40];
@@ -104,5 +106,42 @@ describe("layers of a bundle", () => {
     const { found, left } = byRoleOf(own, strange);
     expect(found.size).toBe(0);
     expect(left).toEqual(strange.map(({ role }) => role));
+  });
+});
+
+describe("ternary layers of a graph", () => {
+  const codes = Array.from({ length: 80 }, (_, i) => (i % 3) - 1);
+  const graphOf = (shape: string, scales: string) =>
+    parseGraph(
+      `graph "ternary" {
+        input %x: f32[1, 40]
+        const %codes: i8[2, 40] = cast(f32[2, 40] [${codes.join(", ")}])
+        const %scales: f32[${shape}] = [${scales}]
+        const %bias: f32[2] = [8, 9]
+        %y: f32[1, 2] = ternary-linear(%x, %codes, %scales, %bias) {"role": "double.0.img.q", "activation": "none", "gated": false, "quantized": false}
+        output %y
+      }`,
+      "test",
+    );
+
+  it.each([
+    ["each row", "2", "2, 3", (row: number) => [2, 3][row] ?? 0],
+    [
+      "each group of 32 inputs, the last one shorter",
+      "2, 2",
+      "2, 3, 5, 7",
+      (row: number, column: number) => [2, 3, 5, 7][2 * row + Number(column >= 32)] ?? 0,
+    ],
+  ])("have a scale for %s", (_, shape, scales, scaleAt) => {
+    const [found] = layersOf(graphOf(shape, scales), fileReader());
+    const wanted = codes.map((code, i) => code * scaleAt(Math.floor(i / 40), i % 40));
+    expect(found?.read(0, 2)).toEqual({
+      weights: Float32Array.from(wanted),
+      bias: Float32Array.of(8, 9),
+    });
+    expect(found?.read(1, 2)).toEqual({
+      weights: Float32Array.from(wanted.slice(40)),
+      bias: Float32Array.of(9),
+    });
   });
 });
