@@ -3,6 +3,7 @@ import { outOfRange } from "../../ir/bounds.js";
 import { checkRequest } from "../../runtime/request.js";
 import { openCalibration } from "../calibration/folder.js";
 import { requireCalibrationOf } from "../calibration/same-model.js";
+import { requireSource } from "../calibration/source.js";
 import type { Comparison, LayerMeasures, ModelMeasures } from "./comparison.js";
 import { draw } from "./draw.js";
 import { layerErrors } from "./layer-errors.js";
@@ -63,13 +64,14 @@ async function compareLayers(
 ): Promise<readonly LayerMeasures[]> {
   const { description, moments } = await openCalibration(calibration);
   requireCalibrationOf(reference.model, description, calibration);
-  const layers = async (model: ComparedModel) => {
-    const { graph, reader } = await model.graph();
-    return layersOf(graph, reader);
-  };
-  const wanted = await layers(reference);
+  const own = await reference.graph();
+  requireSource(own.graph, description, calibration, own.reader);
+  const wanted = layersOf(own.graph, own.reader);
   const matched: ReturnType<typeof byRoleOf>[] = [];
-  for (const other of others) matched.push(byRoleOf(wanted, await layers(other)));
+  for (const other of others) {
+    const { graph, reader } = await other.graph();
+    matched.push(byRoleOf(wanted, layersOf(graph, reader)));
+  }
   const errors = await layerErrors(
     wanted,
     matched.map(({ found }) => found),

@@ -156,6 +156,12 @@ describe("a comparison that makes no sense", () => {
     expect(readdirSync(folder)).not.toContain("g.png");
   });
 
+  it("with a calibration of other weights is refused, as a bundle's are", async () => {
+    const argv = ["compare", at("full"), at(HOSTILE), "--calibration", at("moments"), "--json"];
+    const { stdout } = await cli(argv);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "TRITC_E_CALIBRATION" } });
+  });
+
   it.each([
     ["read other text", { contextDim: 96 }, "TRITC_E_COMPARE"],
     ["are given pictures", { inChannels: 384 }, "TRITC_E_NOT_A_SAMPLER"],
