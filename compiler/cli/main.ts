@@ -17,7 +17,7 @@ let stoppedBy: keyof typeof EXIT_CODES | undefined;
 let endNow: (() => void) | undefined;
 
 /**
- * Asks the work to stop, and ends the process where it does not, but for work that saves first what would be lost; a second
+ * Asks the work to stop, and ends the process where it does not; work that would lose something has the time to save it. A second
  * signal ends it at once, as by default.
  */
 function stop(name: keyof typeof EXIT_CODES): TritcError {
@@ -33,15 +33,13 @@ function stop(name: keyof typeof EXIT_CODES): TritcError {
     reportError(error, argv, io);
     process.exit(EXIT_CODES[name]);
   };
-  const endUnlessHeld = () => {
-    if (isInterruptHeld()) setTimeout(endUnlessHeld, GRACE).unref();
-    else end();
-  };
-  setTimeout(endUnlessHeld, GRACE).unref();
   if (isInterruptHeld()) {
     endNow = end;
     reportNote(`saving what was done; ${AGAIN[name]} stops at once`, argv, io);
-  } else for (const signal of SIGNALS) process.off(signal, onSignal);
+  } else {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    setTimeout(end, GRACE).unref();
+  }
   return error;
 }
 
