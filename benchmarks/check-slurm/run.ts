@@ -43,51 +43,26 @@ async function check(folder: string, shards: number): Promise<Result> {
     const run = join(folder, FOLDER);
     const trained = ["--steps", "2", "--batch", "2", "--threads", "1"];
     const drawn = ["--sampling-steps", "4", "--sampling-batch", "2", "--prompts", prompts];
+    const blocks = ["--block-steps", "1", "--block-batch", "2", "--states", "2", "--stage", "scales"];
     const resources = ["--cpus", "1", "--memory", "2GB", "--time", "10", "--shards", `${shards}`];
     await tritc(
       ...["distill", shapes, "--emit", "slurm", "--calibration", join(run, "calibration"), "-o", run],
-      ...[...trained, ...drawn, ...resources, "--target", "cpu"],
+      ...[...trained, ...drawn, ...blocks, ...resources, "--target", "cpu"],
     );
     const submitted = performance.now();
     await execa("bash", [join(run, "submit.sh")], { env: slurm.env });
     const tasks = await finish(slurm, run);
     const done = performance.now();
     await tritc("verify", join(run, "bundle"));
-
     const alone = join(folder, "alone");
     mkdirSync(alone);
-    const begun = performance.now();
-    await tritc(
-      ...[
-        "calibrate",
-        shapes,
-        "--prompts",
-        prompts,
-        "--steps",
-        "4",
-        "--batch",
-        "2",
-
-        "--threads",
-        "1",
-      ],
-      ...["-o", join(alone, "calibration")],
-    );
-    await tritc(
-      "distill",
-      shapes,
-      "--calibration",
-      join(alone, "calibration"),
-      ...trained,
-      "-o",
-      join(alone, "model"),
-    );
+    await withoutSlurm({ shapes, prompts, trained, alone, shards });
     const ended = performance.now();
     const files = ["calibration", "model"].reduce(
       (sum, name) => sum + equal(join(run, name), join(alone, name)),
       0,
     );
-    const seconds = { start: ready - started, chain: done - submitted, alone: ended - begun };
+    const seconds = { start: ready - started, chain: done - submitted, alone: ended - done };
     return {
       tasks,
       files,
@@ -96,6 +71,40 @@ async function check(folder: string, shards: number): Promise<Result> {
   } finally {
     await slurm.stop();
   }
+}
+
+/** The same, one process after the other; samples in one shard, blocks in the same segments, which is what they depend on. */
+async function withoutSlurm({ shapes, prompts, trained, alone, shards }: Alone): Promise<void> {
+  const at = (...names: string[]) => join(alone, ...names);
+  const drawn = ["--steps", "4", "--batch", "2", "--threads", "1"];
+  await tritc("calibrate", shapes, "--prompts", prompts, ...drawn, "-o", at("calibration"));
+  const blocks = ["distill", shapes, "--stage", "blocks"];
+  const segments = Array.from({ length: shards }, (_, i) => at("segments", `${i + 1}`));
+  const own = [
+    "--calibration",
+    at("calibration"),
+    "--states",
+    "2",
+    "--steps",
+    "1",
+    "--batch",
+    "2",
+    "--threads",
+    "1",
+  ];
+  for (const [i, segment] of segments.entries())
+    await tritc(...blocks, ...own, "--shard", `${i + 1}/${shards}`, "-o", segment);
+  await tritc(...blocks, "--merge", ...segments, "-o", at("model-of-blocks"));
+  const scales = ["--stage", "scales", "--start", at("model-of-blocks"), "--calibration", at("calibration")];
+  await tritc("distill", shapes, ...scales, ...trained, "-o", at("model"));
+}
+
+interface Alone {
+  readonly shapes: string;
+  readonly prompts: string;
+  readonly trained: readonly string[];
+  readonly alone: string;
+  readonly shards: number;
 }
 
 function tritc(...argv: readonly string[]) {
