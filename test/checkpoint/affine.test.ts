@@ -16,6 +16,8 @@ import { cli } from "../support/cli.js";
 import { diffusersConfig, fluxModel, type Tensors } from "../support/diffusers-model.js";
 import { evaluateFlux } from "../support/evaluate-flux.js";
 import { type FluxSize, TINY } from "../support/flux-style.js";
+import { type Flux2Style, STYLES2, TINY2 } from "../support/flux2-builder.js";
+import { flux2Config, flux2Model } from "../support/flux2-model.js";
 import { modelFiles } from "../support/model-files.js";
 import { dice } from "../support/mutate.js";
 
@@ -144,6 +146,20 @@ describe("a FLUX transformer of 2-bit matrices", () => {
     }
     expect(weights[0]).toEqual(weights[1]);
   });
+});
+
+it("a FLUX.2 transformer of 2-bit matrices is what its values are", () => {
+  const size: FluxSize = { ...TINY2, heads: 1, axes: [32, 32, 32, 32], mlp: 256, doubles: 1 };
+  const { packed, plain } = twoBit(flux2Model(size, { seed: 3 }).diffusers);
+  const style: Flux2Style = { ...(STYLES2.torchscript as Flux2Style), guidance: false };
+  const config = JSON.stringify(flux2Config(size));
+  const evaluated = (tensors: Tensors, files: Readonly<Record<string, string>>) => {
+    const path = folder({ "config.json": config, "0.safetensors": serialize(tensors), ...files });
+    return evaluateFlux(importModel(path), size, reader, style);
+  };
+  const quantization = JSON.stringify({ bits: 2, group_size: 128, mode: "affine" });
+  const found = evaluated(packed, { "quantization_config.json": quantization });
+  expect(found).toEqual(evaluated(plain, {}));
 });
 
 /** Matrices of whole groups of 128 with ternary values, the scale in half precision for a row; written as MLX has them. */

@@ -10,9 +10,11 @@ import type { DType } from "../../ir/dtype.js";
 import { serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { cli } from "../support/cli.js";
-import { diffusersConfig, fluxModel } from "../support/diffusers-model.js";
+import { diffusersConfig, fluxModel, type Tensors } from "../support/diffusers-model.js";
 import { evaluateFlux } from "../support/evaluate-flux.js";
 import { type FluxSize, TINY } from "../support/flux-style.js";
+import { type Flux2Style, STYLES2, TINY2 } from "../support/flux2-builder.js";
+import { flux2Model } from "../support/flux2-model.js";
 import { type GgufTensor, ggufFile } from "../support/gguf-file.js";
 import { modelFiles } from "../support/model-files.js";
 import { dice } from "../support/mutate.js";
@@ -22,9 +24,11 @@ const { root } = modelFiles();
 const reader = fileReader();
 afterAll(() => reader.close());
 
-/** Whole blocks in every linear of a block, heads as FLUX.1's. */
+/** Whole blocks in every linear of a block, heads as the families have them. */
 const SIZE: FluxSize = { ...TINY, heads: 1, axes: [16, 56, 56], mlp: 256 };
+const SIZE2: FluxSize = { ...TINY2, heads: 1, axes: [32, 32, 32, 32], mlp: 256, doubles: 1 };
 const { original } = fluxModel(SIZE, 3);
+const FLUX2 = flux2Model(SIZE2, { seed: 3 });
 const BLOCK_MATRIX = /^(double|single)_blocks\..*\.weight$/;
 
 interface Files {
@@ -33,7 +37,7 @@ interface Files {
 }
 
 /** Block matrices in a ternary format, with one scale a row or one a block; other matrices in f16, the rest in f32. */
-function model(format: TernaryFormat, perRow: boolean, prefix = ""): Files {
+function model(format: TernaryFormat, perRow: boolean, prefix = "", of: Tensors = original): Files {
   const roll = dice(11);
   const tensors: GgufTensor[] = [];
   const values = new Map<string, Tensor>();
@@ -41,7 +45,7 @@ function model(format: TernaryFormat, perRow: boolean, prefix = ""): Files {
     tensors.push({ name: `${prefix}${name}`, kind, shape, bytes: encodeBytes(dtype, data) });
     values.set(name, { dtype, shape, data });
   };
-  for (const [name, tensor] of original) {
+  for (const [name, tensor] of of) {
     const [rows = 1, width = 1] = tensor.shape;
     const floats = Float32Array.from(tensor.data, Number);
     if (tensor.shape.length === 1) add(name, 0, tensor);
@@ -90,6 +94,16 @@ describe.each<[TernaryFormat, string]>([
     expect(evaluateFlux(importModel(file), SIZE, reader)).toEqual(wanted);
     expect(evaluateFlux(importModel(join(file, "..")), SIZE, reader)).toEqual(wanted);
   });
+});
+
+it("FLUX.2 under its original names, in a file whose tensors alone say what it is", () => {
+  const { gguf, safetensors } = model("Q2_0", false, "", FLUX2.original);
+  const evaluated = (file: string) =>
+    evaluateFlux(importModel(file), SIZE2, reader, {
+      ...(STYLES2.torchscript as Flux2Style),
+      guidance: false,
+    });
+  expect(evaluated(saved(gguf, "klein.gguf"))).toEqual(evaluated(saved(safetensors, "klein.safetensors")));
 });
 
 it("another architecture's file is told by its tensors", () => {
