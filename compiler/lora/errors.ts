@@ -14,7 +14,7 @@ export interface LoraProblem {
 export function loraError(problem: LoraProblem): TritcError {
   return new TritcError({
     code: "TRITC_E_LORA",
-    remedy: "give a LoRA that was trained for this FLUX.1 model, as a trainer or Diffusers saves it",
+    remedy: "give a LoRA that was trained for this model, as a trainer or Diffusers saves it",
     ...problem,
   });
 }

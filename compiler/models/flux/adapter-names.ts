@@ -1,6 +1,5 @@
 import type { AdaptedModule, Resolved } from "../../lora/adapted.js";
-import type { BlockCounts } from "../flux/modules.js";
-import { diffusersNames, originalNames } from "./modules.js";
+import type { BlockCounts, FluxNames } from "./modules.js";
 
 /** What trainers and tools put before the names of a transformer's modules, in any order and number. */
 const PREFIX =
@@ -9,12 +8,25 @@ const ELSEWHERE =
   /^(?:te\d*|text_encoders?(?:_?\d)?|text_model|text_projection|logit_scale|clip(?:_?[lg\d])?|t5(?:_?xxl)?|vae|first_stage_model|cond_stage_model|conditioner|image_encoder|vision_model|controlnet|bundle_emb|emb_params|(?:en|de)coder|shared|final_layer_norm)(?:[._]|$)/i;
 const BLOCK = /^((?:single_)?transformer_blocks|double_blocks|single_blocks)_\d+_/;
 
+/** Rows of several linears that adapters have as one, although the model's names have them apart. */
+export type JoinedModule = readonly [folder: string, leaf: string, roles: readonly string[]];
+
+/** What adapters may call the modules of a family's transformers. */
+export interface AdapterSpelling {
+  /** Names in the files of each implementation. */
+  readonly names: readonly ((counts: BlockCounts) => FluxNames)[];
+  readonly joined: readonly JoinedModule[];
+}
+
 /** The modules of a FLUX transformer by the names that adapters have for them. */
 export class ModuleNames {
   readonly #modules: ReadonlyMap<string, AdaptedModule>;
+  /** Those of one block of either kind, which stand for what this model may lack. */
+  readonly #any: ReadonlyMap<string, AdaptedModule>;
 
-  constructor(counts: BlockCounts) {
-    this.#modules = modulesOf(counts);
+  constructor(spelling: AdapterSpelling, counts: BlockCounts) {
+    this.#modules = modulesOf(spelling, counts);
+    this.#any = modulesOf(spelling, { doubleBlocks: 1, singleBlocks: 1 });
   }
 
   resolve(base: string): Resolved {
@@ -22,7 +34,7 @@ export class ModuleNames {
       const key = flat(name);
       const module = this.#modules.get(key);
       if (module !== undefined) return { is: "module", name: name.replace(/[._]+$/, ""), module };
-      if (ANY.has(key.replace(BLOCK, "$1_0_"))) return { is: "absent" };
+      if (this.#any.has(key.replace(BLOCK, "$1_0_"))) return { is: "absent" };
       if (ELSEWHERE.test(name)) return { is: "elsewhere" };
       const rest = name.replace(PREFIX, "");
       if (rest === name) return { is: "unknown" };
@@ -31,34 +43,28 @@ export class ModuleNames {
   }
 }
 
-/** Kohya's names have underscores where modules have dots, and sometimes one too many. */
+/**
+ * Kohya's names have underscores where modules have dots, and sometimes one too many; some exports for FLUX.2 have lost the
+ * first letters of `transformer_blocks`.
+ */
 function flat(name: string): string {
-  return name.replaceAll(".", "_").replace(/_+$/, "");
+  return name
+    .replace(/^sformer_blocks/, "transformer_blocks")
+    .replaceAll(".", "_")
+    .replace(/_+$/, "");
 }
 
-/** Projections that adapters join although the model's names have them apart. */
-const JOINED: readonly (readonly [folder: string, leaf: string, roles: readonly string[]])[] = [
-  ["transformer_blocks", "attn.to_qkv", ["img.q", "img.k", "img.v"]],
-  ["transformer_blocks", "attn.to_added_qkv", ["txt.q", "txt.k", "txt.v"]],
-  ["transformer_blocks", "attn.add_qkv_proj", ["txt.q", "txt.k", "txt.v"]],
-  ["transformer_blocks", "attn.to_out", ["img.out"]],
-  ["single_transformer_blocks", "attn.to_qkv", ["q", "k", "v"]],
-  // XLabs' processors: 1 is the picture's stream, 2 the text's.
-  ["double_blocks", "processor.qkv_lora1", ["img.q", "img.k", "img.v"]],
-  ["double_blocks", "processor.qkv_lora2", ["txt.q", "txt.k", "txt.v"]],
-  ["double_blocks", "processor.proj_lora1", ["img.out"]],
-  ["double_blocks", "processor.proj_lora2", ["txt.out"]],
-  ["single_blocks", "processor.qkv", ["q", "k", "v"]],
-  ["single_blocks", "processor.proj", ["out"]],
-];
 /** Diffusers' processors once held the factors: `attn.processor.to_q_lora.down.weight`. */
 const IN_PROCESSOR = /^(.+)\.attn\.((?:to|add)_\w+(?:\.0)?)$/;
 
-function modulesOf(counts: BlockCounts): ReadonlyMap<string, AdaptedModule> {
+function modulesOf(
+  { names, joined }: AdapterSpelling,
+  counts: BlockCounts,
+): ReadonlyMap<string, AdaptedModule> {
   const modules = new Map<string, AdaptedModule>();
   const add = (name: string, kind: AdaptedModule["kind"], roles: readonly string[]) =>
     modules.set(flat(name), { kind, roles });
-  for (const { modules: linears, vectors } of [diffusersNames(counts), originalNames(counts)]) {
+  for (const { modules: linears, vectors } of names.map((namesOf) => namesOf(counts))) {
     for (const { name, roles } of linears) {
       add(name, "linear", roles);
       const [, block, leaf] = IN_PROCESSOR.exec(name) ?? [];
@@ -69,7 +75,7 @@ function modulesOf(counts: BlockCounts): ReadonlyMap<string, AdaptedModule> {
       add(name, "norm", [role]);
     }
   }
-  for (const [folder, leaf, roles] of JOINED) {
+  for (const [folder, leaf, roles] of joined) {
     const [kind, count] = /single/.test(folder)
       ? ["single", counts.singleBlocks]
       : ["double", counts.doubleBlocks];
@@ -83,5 +89,3 @@ function modulesOf(counts: BlockCounts): ReadonlyMap<string, AdaptedModule> {
   }
   return modules;
 }
-
-const ANY = modulesOf({ doubleBlocks: 1, singleBlocks: 1 });
