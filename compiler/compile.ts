@@ -221,6 +221,7 @@ async function compileInto(
     // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
     const taken = process.memoryUsage.rss();
     if (calibrated !== undefined) await work.begin(keptFiles(resume));
+    calibrated?.requireSource(reader);
     const layers = await calibrated?.prepare({
       ...{ reader, signal, threads, resume, onNotice: options.onNotice },
       onKept: () => {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { printDescription } from "../calibration/description.js";
@@ -17,6 +18,8 @@ export interface CalibratedModel {
   /** On ternary weights that are there when `prepare` is done. */
   readonly graph: Graph;
   prepare(options: PrepareOptions): Promise<readonly TernarizedLayer[]>;
+  /** For a whole model: throws TRITC_E_CALIBRATION where the calibration is of other weights. */
+  requireSource(reader: ByteReader): void;
 }
 
 /** `prepared` is a folder that may be left of an earlier run. Throws TRITC_E_CALIBRATION. */
@@ -33,10 +36,8 @@ export async function calibratedModel(
   const files = [join(calibration, MOMENTS_FILE)];
   return {
     graph: plan.graph,
-    prepare: async (options) => {
-      requireSource(graph, description, calibration, options.reader);
-      return ternarizeModel(plan, { ...options, calibration: { identity, files } });
-    },
+    requireSource: (reader) => requireSource(graph, description, calibration, reader),
+    prepare: (options) => ternarizeModel(plan, { ...options, calibration: { identity, files } }),
   };
 }
 

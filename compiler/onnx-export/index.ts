@@ -145,6 +145,7 @@ async function exportInto(
   async function calibrated({ graph, reader }: ExportSource, folder: string): Promise<Graph> {
     const model = await calibratedModel(graph, folder, work.prepared);
     const { threads, onNotice, onProgress } = options;
+    model.requireSource(reader);
     await model.prepare({
       ...{ reader, signal, threads, resume: true, onNotice },
       onKept: () => {

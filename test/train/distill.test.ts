@@ -277,8 +277,8 @@ describe("distill", () => {
     await expect(distill(trained)).rejects.toMatchObject(weights);
     const reader = fileReader();
     const graph = importAndRecognize(at("student"), reader);
-    const { prepare } = await calibratedModel(graph, at("calibration"), at("refused"));
-    await expect(prepare({ reader, threads: 0, resume: true })).rejects.toMatchObject(weights);
+    const { requireSource } = await calibratedModel(graph, at("calibration"), at("refused"));
+    expect(() => requireSource(reader)).toThrow(expect.objectContaining(weights));
     reader.close();
     await expect(distill(options("student", { calibration: at("nothing") }))).rejects.toMatchObject({
       code: "TRITC_E_CALIBRATION",
