@@ -1,7 +1,7 @@
 /**
  * The shapes model from full precision to a scored ternary bundle, on the CPU and without reading a picture: the model draws
  * its own training data from text, ternary weights are trained on it, and every form is scored on 360 other prompts: rounded
- * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`endToEnd`; `kernels`: with int8 activations).
+ * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`blocks`: block by block; `endToEnd`; `kernels`: that with int8 activations).
  *
  *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 1000] [--batch 96] [--threads N]
  *
@@ -18,6 +18,7 @@ import { psnr } from "../compiler/compare/psnr.js";
 import { ssim } from "../compiler/compare/ssim.js";
 import { compileModel } from "../compiler/compile.js";
 import { exportOnnx } from "../compiler/onnx-export/index.js";
+import { distillBlocks } from "../compiler/train/blocks/distill-blocks.js";
 import { distill } from "../compiler/train/distill.js";
 import type { Picture } from "../runtime/node/picture.js";
 import { unpackModels } from "./build/models.js";
@@ -85,6 +86,15 @@ const distilled = await once("distilled", async (out) => {
     onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
 });
+const byBlocks = await once("blocks", async (out) => {
+  const progress = terminal.progress("training blocks", "steps");
+  await distillBlocks({
+    ...{ input: PIPELINE, calibration, out, threads },
+    onProgress({ phase, index, blocks, done, total, loss = 0 }) {
+      if (phase === "training") progress.update((index - 1) * total + done, blocks * total, { loss });
+    },
+  }).finally(() => progress.stop());
+});
 const compiled = { target: "cpu", pipeline: PIPELINE, resolutions: [{ width: 64, height: 64 }] };
 const bundle = await once("bundle", (out) =>
   compileModel({ ...compiled, input: distilled, out, ternarize: "exact", activations: "int8" }),
@@ -103,6 +113,7 @@ const forms: Readonly<Record<string, () => Promise<Painter>>> = {
   absmean: async () => ortPainter(await plain("absmean"), painting),
   exact: async () => ortPainter(await plain("exact"), painting),
   calibrated: () => ortPainter(calibrated, painting),
+  blocks: () => ortPainter(byBlocks, painting),
   endToEnd: () => ortPainter(distilled, painting),
   kernels: () => bundlePainter(bundle, painting),
 };
@@ -131,7 +142,7 @@ for (const [form, open] of Object.entries(forms)) {
 }
 const compared = {
   ...{ reference: PIPELINE, calibration: at("moments"), pipeline: PIPELINE, steps: STEPS, threads },
-  others: [at("absmean"), at("exact"), calibrated, distilled, bundle],
+  others: [at("absmean"), at("exact"), calibrated, byBlocks, distilled, bundle],
 };
 await writeDistillReport(at("report.html"), compared, records, scored);
 await rm(at("absmean"), { recursive: true });

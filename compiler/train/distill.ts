@@ -127,6 +127,7 @@ async function distillInto(
     identity: identityOf(material, {
       ...{ batch, steps, start: start.identity },
       ...(areFrozen && { stage: "scales" }),
+      ...STEP_OPTIONS,
     }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,

@@ -10,7 +10,7 @@ import { requireSource } from "../calibration/source.js";
 import type { FileReader } from "../file-reader.js";
 import { packageVersion } from "../version.js";
 import type { BatchOptions } from "./batches.js";
-import { STEP_OPTIONS } from "./descend.js";
+import type { StepOptions } from "./descend.js";
 
 /** What a training learns from. */
 export interface Material {
@@ -48,17 +48,10 @@ export async function openMaterial(request: MaterialRequest, reader: FileReader)
 /** What the result of a training depends on, short enough to be shown. */
 export function identityOf(
   { calibration: { description }, noise: { seed, logShift } }: Material,
-  options: Readonly<Record<string, number | string>>,
+  options: StepOptions & Readonly<Record<string, number | string | StepOptions["adam"]>>,
 ): string {
   const calibration = createHash("sha256").update(printDescription(description)).digest("hex").slice(0, 12);
-  return JSON.stringify({
-    calibration,
-    seed,
-    logShift,
-    ...options,
-    ...STEP_OPTIONS,
-    tritc: packageVersion(),
-  });
+  return JSON.stringify({ calibration, seed, logShift, ...options, tritc: packageVersion() });
 }
 
 /** The mean of ln(σ/(1 − σ)) over the schedule of a picture: what its shift adds to an even one's, whose mean is 0. */

@@ -85,8 +85,9 @@ class BlockProgress {
       this.#label = label;
       this.#progress = this.terminal.progress(label, UNITS[phase]);
     }
-    const training = loss === undefined ? {} : { loss, secondsLeft: secondsLeft ?? 0 };
-    this.#progress?.update(done, total, { block: index, blocks, ...training });
+    const known = { loss, secondsLeft };
+    const values = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+    this.#progress?.update(done, total, { block: index, blocks, ...values });
   }
 
   stop(): void {

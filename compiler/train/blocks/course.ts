@@ -5,7 +5,7 @@ import type { ByteReader } from "../../../ir/constant/constant.js";
 import { decodeJson } from "../../../ir/format/decode.js";
 import type { Graph, ValueId } from "../../../ir/graph/graph.js";
 import { batches } from "../batches.js";
-import { STEP_OPTIONS } from "../descend.js";
+import { STEP_OPTIONS, type StepOptions } from "../descend.js";
 import { openEngine } from "../engine/engine.js";
 import { type Feeds, train } from "../engine/loop.js";
 import { drawUniforms } from "../engine/random.js";
@@ -54,6 +54,8 @@ export interface CourseProgress {
   readonly secondsLeft?: number;
 }
 
+/** A block alone bears more than a model, and has fewer steps. */
+export const BLOCK_STEP: StepOptions = { ...STEP_OPTIONS, latentRate: 0.035, rate: 1e-3 };
 /** States that a value's variance is taken from. */
 const MOST_MEASURED = 256;
 /** What random numbers of a step are drawn for; see `batches`. */
@@ -176,7 +178,7 @@ export class Course {
     const { start, steps, identity, reader, model } = this.options;
     const started = performance.now();
     const block = this.#block(k);
-    const program = trainingStep(block, STEP_OPTIONS, towardsTargets(block));
+    const program = trainingStep(block, BLOCK_STEP, towardsTargets(block));
     const inputs = await this.#streams.open("student", block.inputs);
     const targets = await this.#streams.open("teacher", block.outputs);
     try {
@@ -192,7 +194,7 @@ export class Course {
           ...(await inputs.read(states)),
           ...[...values].map(([id, value]) => [targetOf(id).value, value] as const),
           ...weights,
-          ...stepNumbers(step, steps, STEP_OPTIONS.adam),
+          ...stepNumbers(step, steps, BLOCK_STEP.adam),
         ]);
       };
       const { engine, losses } = await train({
@@ -206,7 +208,7 @@ export class Course {
       try {
         // Of what the last rate, 0, moves nothing is kept.
         const last = await engine.run(
-          new Map([...(await feeds(0)), ...stepNumbers(steps, steps, STEP_OPTIONS.adam)]),
+          new Map([...(await feeds(0)), ...stepNumbers(steps, steps, BLOCK_STEP.adam)]),
         );
         const result: BlockResult = {
           block: block.name,
@@ -259,10 +261,11 @@ export class Course {
     const place = this.#place(block);
     const steps = (place.index - 1) * total + done;
     const now = performance.now();
-    this.#begun ??= { steps: steps - 1, at: now };
+    this.#begun ??= { steps, at: now };
     const { steps: before, at } = this.#begun;
-    const secondsLeft = ((now - at) / 1000 / (steps - before)) * (place.blocks * total - steps);
-    this.options.onProgress?.({ phase: "training", block, ...place, done, total, loss, secondsLeft });
+    const rate = (steps - before) / ((now - at) / 1000);
+    const left = rate > 0 ? { secondsLeft: (place.blocks * total - steps) / rate } : {};
+    this.options.onProgress?.({ phase: "training", block, ...place, done, total, loss, ...left });
   }
 
   #place(block: string): { readonly index: number; readonly blocks: number } {

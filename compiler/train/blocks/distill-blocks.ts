@@ -21,7 +21,7 @@ import { parametersOf } from "../parameters.js";
 import { requireMemory } from "../require-memory.js";
 import { trainedOf } from "../student.js";
 import { writeStudent } from "../write-student.js";
-import { Course, type CourseProgress } from "./course.js";
+import { BLOCK_STEP, Course, type CourseProgress } from "./course.js";
 import { cutForBatches } from "./pieces.js";
 import { type BlockResult, blockFile } from "./result.js";
 import { SEGMENT_FILE, type Segment, segmentThere } from "./segment-folder.js";
@@ -96,12 +96,15 @@ async function distillInto(
   const sizes = trained.map((values) => values.reduce((sum, { shape }) => sum + countOf(shape), 0));
   const { first, end } = segmentOf(sizes, shard ?? { index: 1, count: 1 });
   const own = trained.slice(first, end);
-  requireMemory(trained[sizes.indexOf(Math.max(...sizes.slice(first, end)))] ?? []);
+  for (const values of own) requireMemory(values);
   if (!resume) await rm(work.journal, { recursive: true, force: true });
   const names = model.blocks.slice(first, end).map(({ name }) => name);
   const graph = options.start === "calibrated" ? onlyBlocks(whole, names) : whole;
   const start = await openStart(graph, work.prepared, options, reader);
-  const identity = identityOf(material, { stage: "blocks", states, steps, batch, start: start.identity });
+  const identity = identityOf(material, {
+    ...{ stage: "blocks", states, steps, batch, start: start.identity },
+    ...BLOCK_STEP,
+  });
   await claim(work.journal, shard === undefined ? identity : `${identity} ${shard.index}/${shard.count}`);
   work.isWorthKeeping = true;
   const course = new Course({
