@@ -33,8 +33,9 @@ export async function calibratedStart(
   calibration: string,
   prepared: string,
   options: PrepareOptions,
+  part = teacher,
 ): Promise<Start> {
-  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared);
+  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared, part);
   options.onNotice?.("rounding weights by the calibration's moments");
   await prepare(options);
   return startOf(teacher, graph);
