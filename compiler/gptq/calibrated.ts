@@ -22,20 +22,16 @@ export interface CalibratedModel {
   requireSource(reader: ByteReader): void;
 }
 
-/**
- * `prepared` is a folder that may be left of an earlier run. `part` is the same graph with roles for those linears alone that
- * become ternary; all of the blocks' if absent. Throws TRITC_E_CALIBRATION.
- */
+/** `prepared` is a folder that may be left of an earlier run. Throws TRITC_E_CALIBRATION. */
 export async function calibratedModel(
   graph: Graph,
   calibration: string,
   prepared: string,
-  part = graph,
 ): Promise<CalibratedModel> {
   const { description, moments } = await openCalibration(calibration);
   if (graph.model === undefined) throw new Error("only a recognized model is calibrated");
   requireCalibrationOf(graph.model, description, calibration);
-  const plan = planModel(part, await moments(), { file: join(prepared, "weights"), calibration });
+  const plan = planModel(graph, await moments(), { file: join(prepared, "weights"), calibration });
   const identity = printDescription(description);
   const files = [join(calibration, MOMENTS_FILE)];
   return {

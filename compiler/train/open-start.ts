@@ -10,16 +10,14 @@ export interface StartOptions extends Pick<PrepareOptions, "threads" | "signal" 
   readonly resume?: boolean;
 }
 
-/** What an option says that training starts from; `part` as `calibratedModel` takes it. Throws those of `calibratedStart` and `modelStart`. */
+/** What an option says that training starts from. Throws those of `calibratedStart` and `modelStart`. */
 export async function openStart(
   teacher: Graph,
   prepared: string,
   { start = "exact", calibration, resume = true, threads, signal, onNotice }: StartOptions,
   reader: PrepareOptions["reader"],
-  part = teacher,
 ): Promise<Start> {
   if (start === "exact") return EXACT_START;
   if (start !== "calibrated") return modelStart(teacher, start, { reader, signal });
-  const rounding = { reader, resume, threads, signal, onNotice };
-  return calibratedStart(teacher, calibration, prepared, rounding, part);
+  return calibratedStart(teacher, calibration, prepared, { reader, resume, threads, signal, onNotice });
 }

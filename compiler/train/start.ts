@@ -33,9 +33,8 @@ export async function calibratedStart(
   calibration: string,
   prepared: string,
   options: PrepareOptions,
-  part = teacher,
 ): Promise<Start> {
-  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared, part);
+  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared);
   options.onNotice?.("rounding weights by the calibration's moments");
   await prepare(options);
   return startOf(teacher, graph);

@@ -99,7 +99,8 @@ async function distillInto(
   for (const values of own) requireMemory(values);
   if (!resume) await rm(work.journal, { recursive: true, force: true });
   const names = model.blocks.slice(first, end).map(({ name }) => name);
-  const start = await openStart(whole, work.prepared, options, reader, onlyBlocks(whole, names));
+  const graph = options.start === "calibrated" ? onlyBlocks(whole, names) : whole;
+  const start = await openStart(graph, work.prepared, options, reader);
   const identity = identityOf(material, {
     ...{ stage: "blocks", states, steps, batch, start: start.identity },
     ...BLOCK_STEP,
