@@ -7,7 +7,7 @@ import { importModel } from "../../compiler/import-model.js";
 import { encodeBytes } from "../../ir/constant/convert.js";
 import { roundToHalf } from "../../ir/constant/float16.js";
 import type { DType } from "../../ir/dtype.js";
-import { serialize } from "../../ir/format/safetensors.js";
+import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { cli } from "../support/cli.js";
 import { diffusersConfig, fluxModel, type Tensors } from "../support/diffusers-model.js";
@@ -37,7 +37,13 @@ interface Files {
 }
 
 /** Block matrices in a ternary format, with one scale a row or one a block; other matrices in f16, the rest in f32. */
-function model(format: TernaryFormat, perRow: boolean, prefix = "", of: Tensors = original): Files {
+function model(
+  format: TernaryFormat,
+  perRow: boolean,
+  prefix = "",
+  of: Tensors = original,
+  damaged: ReadonlyMap<string, Uint8Array> = new Map(),
+): Files {
   const roll = dice(11);
   const tensors: GgufTensor[] = [];
   const values = new Map<string, Tensor>();
@@ -56,7 +62,12 @@ function model(format: TernaryFormat, perRow: boolean, prefix = "", of: Tensors 
       const scale = (row: number) => (perRow ? scales[row]! : roundToHalf((1 + roll(100)) / 1000));
       const packed = ternaryRows(format, [rows, width], () => roll(3), scale);
       const { kind } = TERNARY_BLOCKS[format];
-      tensors.push({ name: `${prefix}${name}`, kind, shape: tensor.shape, bytes: packed.bytes });
+      tensors.push({
+        name: `${prefix}${name}`,
+        kind,
+        shape: tensor.shape,
+        bytes: damaged.get(name) ?? packed.bytes,
+      });
       values.set(name, { dtype: "f16" satisfies DType, shape: tensor.shape, data: packed.values });
     }
   }
@@ -116,24 +127,45 @@ it("another architecture's file is told by its tensors", () => {
   );
 });
 
-it("inspect names the kinds of its tensors, and what it compiles to is what safetensors give", async () => {
-  const { gguf, safetensors } = model("PQ2_0", true);
-  const file = saved(gguf, "flux.gguf");
-  const { stdout } = await cli(["inspect", file]);
+it("inspect names the kinds of its tensors", async () => {
+  const { stdout } = await cli(["inspect", saved(model("PQ2_0", true).gguf, "flux.gguf")]);
   const blocks = [...original.keys()].filter((name) => BLOCK_MATRIX.test(name)).length;
   const matrices = [...original.values()].filter(({ shape }) => shape.length === 2).length;
-  expect(stdout).toMatch(
-    new RegExp(
-      `^tensors +F32 x${original.size - matrices}, PQ2_0 x${blocks}, F16 x${matrices - blocks}$`,
-      "m",
-    ),
+  const kinds = `F32 x${original.size - matrices}, PQ2_0 x${blocks}, F16 x${matrices - blocks}`;
+  expect(stdout).toMatch(new RegExp(`^tensors +${kinds}$`, "m"));
+});
+
+describe.each([
+  ["row", true],
+  ["group", false],
+])("with a scale for each %s", (_, perRow) => {
+  it("compiles to the weights that safetensors give", async () => {
+    const { gguf, safetensors } = model("PQ2_0", perRow);
+    const weights: ReadonlyMap<string, Tensor>[] = [];
+    for (const path of [saved(gguf, "flux.gguf"), saved(safetensors, "flux.safetensors")]) {
+      const out = join(root, `bundle-${count++}`);
+      const argv = ["compile", path, "--target", "cpu", "--resolution", "64x64", "-o", out, "--quiet"];
+      expect(await cli(argv)).toMatchObject({ code: 0, stderr: "" });
+      weights.push(parseSafetensors(readFileSync(join(out, "weights.safetensors"))));
+    }
+    expect(weights[0]).toEqual(weights[1]);
+    // The widest: a single block's last, of three groups.
+    const scales = [...(weights[0]?.values() ?? [])].filter(({ shape }) => `${shape}` === "128,3");
+    expect(scales).toHaveLength(perRow ? 0 : SIZE.singles);
+  });
+});
+
+it("scales that are not finite are refused with the tensor that has them", async () => {
+  const { bytes } = ternaryRows(
+    "PQ2_0",
+    [128, 384],
+    () => 2,
+    (row) => (row === 5 ? Number.NaN : 1),
   );
-  const weights: Buffer[] = [];
-  for (const path of [file, saved(safetensors, "flux.safetensors")]) {
-    const out = join(root, `bundle-${weights.length}`);
-    const argv = ["compile", path, "--target", "cpu", "--resolution", "64x64", "-o", out, "--quiet"];
-    expect(await cli(argv)).toMatchObject({ code: 0, stderr: "" });
-    weights.push(readFileSync(join(out, "weights.safetensors")));
-  }
-  expect(weights[0]).toEqual(weights[1]);
+  const name = "single_blocks.1.linear2.weight";
+  const { gguf } = model("PQ2_0", true, "", original, new Map([[name, bytes]]));
+  const argv = ["compile", saved(gguf, "flux.gguf"), "--target", "cpu", "-o", join(root, "nan"), "--quiet"];
+  const { code, stderr } = await cli(argv);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/single\.1\.out.*\n[\s\S]*TRITC_E_WEIGHT_NOT_FINITE/);
 });
