@@ -37,7 +37,7 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
   const sampling: Sampling = {
     pixelsPerToken,
     textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)) ?? rules.textTokens,
-    ...rules.stepsAndGuidance(model, vaeScale),
+    ...rules.stepsAndGuidance(model, vaeScale, pipeline?.distilled ?? null),
     condition: rules.condition(model, vaeScale),
     scheduler: pipeline?.scheduler ?? null,
   };

@@ -5,6 +5,7 @@ import { seedWords } from "./noise.js";
 /** What a caller of `generate` may ask for, of whatever type it really is. Throws TRITC_E_RANGE and TRITC_E_SEED. */
 export function checkRequest(request: {
   readonly prompt: string;
+  readonly negativePrompt?: string | undefined;
   readonly seed?: number | bigint;
   readonly steps?: number | undefined;
   readonly sampler?: string | undefined;
@@ -13,10 +14,21 @@ export function checkRequest(request: {
   readonly height?: number;
   readonly textLength?: number | undefined;
 }): void {
-  const { prompt, seed = 0, steps, sampler, guidance, width, height, textLength } = request;
-  if (typeof prompt !== "string") throw outOfRange("prompt", "text", typeof prompt);
-  if (prompt.length > MAX_PROMPT)
-    throw outOfRange("prompt", `at most ${MAX_PROMPT} characters`, prompt.length);
+  const {
+    prompt,
+    negativePrompt = "",
+    seed = 0,
+    steps,
+    sampler,
+    guidance,
+    width,
+    height,
+    textLength,
+  } = request;
+  for (const [name, text] of Object.entries({ prompt, negativePrompt })) {
+    if (typeof text !== "string") throw outOfRange(name, "text", typeof text);
+    if (text.length > MAX_PROMPT) throw outOfRange(name, `at most ${MAX_PROMPT} characters`, text.length);
+  }
   seedWords(seed);
   const known: readonly string[] = SAMPLERS;
   if (sampler !== undefined && !known.includes(sampler))

@@ -21,6 +21,8 @@ export interface SampleRequest {
   readonly pooled: Float32Array;
   /** Guidance scale; ignored by models that take none. */
   readonly guidance: number;
+  /** For models that are guided by two passes. */
+  readonly twoPasses?: TwoPasses;
   /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
   readonly condition?: Float32Array;
   /** How the sample moves from step to step; Euler's method if absent. */
@@ -33,24 +35,35 @@ export interface SampleRequest {
   readonly signal?: AbortSignal;
 }
 
+/** Guidance without an input for it: v = v(other) + scale·(v(prompt) − v(other)). */
+export interface TwoPasses {
+  /** What the second pass reads in the place of the prompt's, of the same size. */
+  readonly context: Float32Array;
+  readonly pooled: Float32Array;
+  readonly scale: number;
+}
+
 export interface StepProgress {
   /** Steps done and steps in all. */
   readonly step: number;
   readonly steps: number;
 }
 
+/** Writes the input that plays a part, where there is one. */
+export type Give = (role: "latents" | "context" | "pooled", values: Float32Array) => void;
+
 const GIVEN = "check where these values come from: no network can make a picture of them";
 
 /**
- * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes other latents. Throws
- * TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
+ * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes something else in the place
+ * of an input's. Throws TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
  */
 export async function giveInputs(
   loaded: LoadedProgram,
   program: Program,
   request: SampleRequest,
   evaluations: readonly Evaluation[],
-): Promise<(latents: Float32Array) => void> {
+): Promise<Give> {
   const { model } = program;
   if (model === null) throw new Error("only a recognized model is sampled");
   const { geometry, schedule } = request;
@@ -91,9 +104,10 @@ export async function giveInputs(
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
     else if (port.role !== null) write(port, values(port.role));
   }
-  const port = program.inputs.find(({ role }) => role === "latents");
-  return (latents) => {
-    if (port !== undefined) write(port, withCondition({ ...request, latents }));
+  return (role, values) => {
+    const port = program.inputs.find((input) => input.role === role);
+    const rows = role === "latents" ? withCondition({ ...request, latents: values }) : values;
+    if (port !== undefined) write(port, rows);
   };
 }
 

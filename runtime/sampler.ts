@@ -5,6 +5,7 @@ import type { Program } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { Evaluation, UpdateRule } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
+import { denoiseGuided } from "./guided.js";
 import { requireFinite } from "./not-finite.js";
 import { giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { sequencesOf } from "./turns.js";
@@ -30,13 +31,15 @@ async function sampleAlone(
   const { schedule } = request;
   const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
   const give = await giveInputs(loaded, program, request, evaluations);
+  if (request.twoPasses !== undefined)
+    return denoiseGuided({ loaded, program, request, twoPasses: request.twoPasses, give }, evaluations);
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
   await denoise(loaded, program, request, evaluations);
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
-  give(request.latents);
+  give("latents", request.latents);
   const [velocity] = program.outputs;
   await denoise(loaded, program, { ...request, onStep: undefined }, evaluations, async (step, steps) => {
     const values = await loaded.read(velocity?.buffer ?? "");

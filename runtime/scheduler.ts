@@ -1,5 +1,6 @@
 import { checkWhole, MAX_STEPS } from "../ir/bounds.js";
 import { TritcError } from "../ir/errors.js";
+import { familyOf, type ModelDescription } from "../ir/models/index.js";
 import type { SchedulerConfig } from "../ir/sampling/scheduler-config.js";
 
 export interface ScheduleRequest {
@@ -7,6 +8,8 @@ export interface ScheduleRequest {
   readonly steps: number;
   /** Packed image tokens, (height/16)(width/16). */
   readonly imageTokens: number;
+  /** The model that is sampled: families may shift in a way of their own. */
+  readonly model?: ModelDescription | undefined;
 }
 
 export interface Schedule {
@@ -23,15 +26,17 @@ export interface Schedule {
  *
  * `s = linspace(1, 1/N, N)`, shifted by `shift / (shift + (1/s - 1))`, then 0. The shift is the
  * config's own, or `exp(mu)` with mu linear in the number of image tokens (the timestep shifting of
- * "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis", section 5.3.2).
+ * "Scaling Rectified Flow Transformers for High-Resolution Image Synthesis", section 5.3.2), or the family's.
  * Computed in double precision and rounded once.
  */
 export function makeSchedule(config: SchedulerConfig, request: ScheduleRequest): Schedule {
-  const { steps, imageTokens } = request;
+  const { steps, imageTokens, model } = request;
   requirePositiveInteger("steps", steps);
   checkWhole("steps", steps, 1, MAX_STEPS);
   requirePositiveInteger("imageTokens", imageTokens);
-  const shift = config.useDynamicShifting ? Math.exp(dynamicShift(config, imageTokens)) : config.shift;
+  const rules = model === undefined ? undefined : familyOf(model).sampling;
+  const mu = rules?.dynamicShift?.(imageTokens, steps) ?? dynamicShift(config, imageTokens);
+  const shift = config.useDynamicShifting ? Math.exp(mu) : config.shift;
   const sigmas = new Float32Array(steps + 1);
   const timesteps = new Float32Array(steps);
   const modelTimesteps = new Float32Array(steps);

@@ -2,6 +2,7 @@ import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program } from "../ir/program/program.js";
 import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { LoadedProgram } from "./device.js";
+import { guidedVelocity } from "./guided.js";
 import { giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { requireSampler } from "./sampler.js";
 
@@ -20,11 +21,19 @@ export async function beginVelocities(
   requireSampler(program);
   const evaluations = UPDATE_RULES.euler.evaluations(request.schedule.sigmas);
   const give = await giveInputs(loaded, program, request, evaluations);
+  const { twoPasses } = request;
+  if (twoPasses !== undefined) {
+    const velocityAt = guidedVelocity({ loaded, program, request, twoPasses, give });
+    return (step, latents) => {
+      give("latents", latents);
+      return velocityAt(step);
+    };
+  }
   await loaded.run(phasesThatRun(program, "prompt"), 0);
   const model = phasesThatRun(program, "step");
   const [velocity] = program.outputs;
   return async (step, latents) => {
-    give(latents);
+    give("latents", latents);
     await loaded.run(model, step);
     return Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
   };

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
@@ -12,8 +12,10 @@ export interface PipelineConfig {
   readonly vae: VaeConfig | null;
   /** Side in pixels of the pictures that model and VAE were made for. */
   readonly sampleSize: number | null;
-  /** Text tokens of the second text encoder. */
+  /** Text tokens of the text encoder whose states the model reads. */
   readonly textLength: number | null;
+  /** Whether the model was distilled to few steps without guidance; null where no file says. */
+  readonly distilled: boolean | null;
 }
 
 /** The most tokens that T5 gets; some tokenizers say 10^30 for "no limit". */
@@ -29,13 +31,15 @@ export function readPipelineConfig(folder: string): PipelineConfig {
   };
   const vae = read(readVaeConfig, "vae_decoder", "config.json") ?? read(readVaeConfig, "vae", "config.json");
   const latents = read((json) => positive(json, "sample_size"), "transformer", "config.json");
-  const tokens = read((json) => positive(json, "model_max_length"), "tokenizer_2", "tokenizer_config.json");
+  const tokenizer = existsSync(join(folder, "tokenizer_2")) ? "tokenizer_2" : "tokenizer";
+  const tokens = read((json) => positive(json, "model_max_length"), tokenizer, "tokenizer_config.json");
   return {
     folder,
     scheduler: read(readSchedulerConfig, "scheduler", "scheduler_config.json"),
     vae,
     sampleSize: latents === null || vae === null ? (vae?.sampleSize ?? null) : latents * vae.vaeScale,
     textLength: tokens === null ? null : Math.min(tokens, MOST_TEXT_TOKENS),
+    distilled: read((json) => flag(json, "is_distilled"), "model_index.json"),
   };
 }
 
@@ -52,6 +56,12 @@ function readJson(file: string): object | undefined {
   }
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
   throw malformed(file, "a JSON object", Array.isArray(json) ? "a list" : typeof json);
+}
+
+/** A truth among an object's members, or null. */
+function flag(json: object, name: string): boolean | null {
+  const value = new Map<string, unknown>(Object.entries(json)).get(name);
+  return typeof value === "boolean" ? value : null;
 }
 
 /** A positive whole number among an object's members, or null. */

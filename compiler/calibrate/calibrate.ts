@@ -84,7 +84,7 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
     const teacher = readTeacher(options, reader);
     await setImmediate();
     signal?.throwIfAborted();
-    const models = await openPipelineModels(teacher.pipeline, { threads, layout: teacher.layout });
+    const models = await openPipelineModels(teacher.pipeline, { threads, model: teacher.model });
     try {
       return await withCalibrationOutput(options.out, async (output) => {
         const written = await writeTransformer(teacher, output.scratch, {

@@ -1,5 +1,5 @@
 import { evaluateDim } from "../../ir/dim.js";
-import type { LatentGeometry } from "../../ir/models/index.js";
+import { guidesByTwoPasses, type LatentGeometry } from "../../ir/models/index.js";
 import type { PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { initialLatents } from "../../runtime/noise.js";
 import { makeSchedule, type Schedule } from "../../runtime/scheduler.js";
@@ -51,7 +51,7 @@ export async function drawParts(
   const todo = partsOf(description).filter((part) => missing.has(part) || !counted.has(part));
   const total = countSamples(description, partsOf(description));
   const kept = total - countSamples(description, todo);
-  const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens });
+  const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens, model: description.model });
   const started = performance.now();
   if (todo.length > 0) {
     const transformer = await openTransformer(written, threads);
@@ -121,7 +121,10 @@ async function startsOf(
     );
     const latents = initialLatents(seedOf(description, sample), geometry, 0, layout);
     const guidance = guidanceOf(description, sample);
-    starts.push({ model, geometry, latents, context, contextTokens, pooled, guidance });
+    const other = guidesByTwoPasses(model, description.guidance)
+      ? { twoPasses: { ...(await models.encode("", textLength)), scale: guidance } }
+      : {};
+    starts.push({ model, geometry, latents, context, contextTokens, pooled, guidance, ...other });
   }
   return starts;
 }

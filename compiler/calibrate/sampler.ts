@@ -1,5 +1,6 @@
 import { requireFinite } from "../../runtime/not-finite.js";
 import type { Schedule } from "../../runtime/scheduler.js";
+import { guidedVelocities } from "./guided.js";
 import type { Query, Transformer } from "./transformer.js";
 
 /** A sample before its first step: `latents` is its noise. */
@@ -25,7 +26,8 @@ export async function drawTogether(
   for (const [step, timestep] of schedule.modelTimesteps.entries()) {
     signal?.throwIfAborted();
     const timesteps = Float32Array.of(timestep);
-    const velocities = await transformer.velocities(
+    const velocities = await guidedVelocities(
+      transformer,
       starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents, timesteps })),
       counts ? weights[step] : 0,
     );

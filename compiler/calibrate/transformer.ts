@@ -6,6 +6,7 @@ import type { SampleInputs } from "../../ir/models/family.js";
 import { type ModelDescription, roleOf, valuesOf } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
 import { type HostTensor, openOrtSession } from "../../runtime/node/ort-session.js";
+import type { TwoPasses } from "../../runtime/sample-inputs.js";
 import type { MomentSums } from "../calibration/moments.js";
 import { isBatchFree } from "../onnx-export/batch.js";
 import { type WriteOptions, writeModelFiles } from "../onnx-export/files.js";
@@ -16,7 +17,10 @@ import { packageVersion } from "../version.js";
 import { type LinearInput, linearInputs, type Sum, sumsOf, WEIGHT, withMoments } from "./moments-graph.js";
 
 /** What the model is asked at one noise level. */
-export type Query = SampleInputs<ModelDescription>;
+export interface Query extends SampleInputs<ModelDescription> {
+  /** For a model that is guided by two passes. */
+  readonly twoPasses?: TwoPasses;
+}
 
 /** A full-precision transformer in ONNX Runtime, for any number of samples at once. */
 export interface Transformer {

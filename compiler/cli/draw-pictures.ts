@@ -1,7 +1,8 @@
 import type { Manifest } from "../../ir/format/manifest.js";
+import { guidesByTwoPasses } from "../../ir/models/index.js";
 import type { GeneratedPicture, GenerateOptions, Generator } from "../../runtime/node/generate.js";
 import { printResolution } from "../resolutions.js";
-import type { SamplingOptions } from "./sampling-options.js";
+import type { RunOptions, SamplingOptions } from "./sampling-options.js";
 import type { Progress, Terminal } from "./terminal.js";
 
 /** One picture to draw, and where to. */
@@ -84,10 +85,10 @@ export async function whatStands(
 /** What was asked for and is not done, or not planned: a size that may take more memory than there is. */
 export function remark(
   terminal: Terminal,
-  { resolutions, sampling }: Manifest,
-  options: SamplingOptions,
+  { resolutions, sampling, model }: Manifest,
+  options: SamplingOptions & Pick<RunOptions, "negativePrompt">,
 ): void {
-  const { resolution, guidance } = options;
+  const { resolution, guidance, negativePrompt } = options;
   const planned = resolutions.map(printResolution);
   if (resolution !== undefined && !planned.includes(printResolution(resolution))) {
     terminal.note(
@@ -96,5 +97,9 @@ export function remark(
   }
   if (guidance !== undefined && sampling?.guidance === null) {
     terminal.note("this model takes no guidance: --guidance changes nothing");
+  }
+  const twoPasses = model !== null && guidesByTwoPasses(model, sampling?.guidance ?? null);
+  if (negativePrompt !== undefined && !twoPasses) {
+    terminal.note("this model is not guided by two passes: --negative-prompt changes nothing");
   }
 }

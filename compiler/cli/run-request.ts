@@ -16,7 +16,8 @@ import { usageError } from "./usage-error.js";
 export const MOST_PICTURE_BYTES = 1 << 28;
 
 /** What is asked of every picture. */
-type RequestOptions = SamplingOptions & Pick<RunOptions, "control" | "image" | "mask" | "latents">;
+type RequestOptions = SamplingOptions &
+  Pick<RunOptions, "negativePrompt" | "control" | "image" | "mask" | "latents">;
 
 /** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
 export async function readRequest(
@@ -33,6 +34,7 @@ export async function readRequest(
     steps,
     sampler,
     guidance,
+    negativePrompt: options.negativePrompt,
     textLength,
     ...resolution,
     control: await readPicture(control),
@@ -53,7 +55,10 @@ async function readPicture(path: string | undefined) {
     : decodePng(await readRegular(path, MOST_PICTURE_BYTES), path, "ignored");
 }
 
-/** Tensor `latents`: [1, tokens, channels], as Diffusers' pipelines take it, or without the batch. */
+/**
+ * Tensor `latents`: [1, tokens, channels] or [1, channels, rows, columns], as Diffusers' pipelines take it, or the former
+ * without the batch.
+ */
 async function readLatents(
   path: string,
   channels: number | undefined,
@@ -71,6 +76,11 @@ async function readLatents(
     });
   }
   const { shape, dtype, data } = tensor;
+  const values = Float32Array.from(convertData(data, dtype, "f32") as Float32Array);
+  if (shape.length === 4 && shape[0] === 1 && shape[1] === channels && channels !== undefined) {
+    const tokens = values.length / channels;
+    return values.map((_, i) => values[(i % channels) * tokens + Math.floor(i / channels)] ?? 0);
+  }
   const batch = shape.slice(0, -2).reduce((product, size) => product * size, 1);
   if (shape.length < 2 || batch !== 1 || (channels !== undefined && shape.at(-1) !== channels)) {
     throw usageError({
@@ -81,7 +91,7 @@ async function readLatents(
       remedy: "save what the pipeline's own `latents` argument takes",
     });
   }
-  return Float32Array.from(convertData(data, dtype, "f32") as Float32Array);
+  return values;
 }
 
 /** The last latents as tensor `result`, in the form in which `--latents` takes the first. */

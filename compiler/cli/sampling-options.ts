@@ -18,6 +18,7 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
   readonly prompt?: string;
+  readonly negativePrompt?: string | undefined;
   readonly prompts?: string;
   readonly count?: number;
   readonly control?: string;

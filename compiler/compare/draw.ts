@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { familyOf } from "../../ir/models/index.js";
+import { familyOf, guidesByTwoPasses } from "../../ir/models/index.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { requirePipelineOf } from "../calibrate/teacher.js";
@@ -99,7 +99,7 @@ async function withPipeline<T>(
   { threads }: CompareOptions,
   use: (models: PipelineModels) => Promise<T>,
 ): Promise<T> {
-  const models = await openPipelineModels(folder, { threads, check, layout: familyOf(model).latents });
+  const models = await openPipelineModels(folder, { threads, check, model });
   try {
     return await use(models);
   } finally {
@@ -121,7 +121,7 @@ async function sit(
   const { latentChannels, vaeScale } = models.vaeConfig;
   const geometry = layout.geometry(height, width, latentChannels, vaeScale);
   const steps = options.steps ?? sampling.steps;
-  const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens: geometry.imageTokens });
+  const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens: geometry.imageTokens, model });
   const samples: Sample[] = [];
   for (const prompt of prompts) {
     signal?.throwIfAborted();
@@ -133,5 +133,7 @@ async function sit(
     for (let i = 0; i < count; i++) samples.push({ prompt, seed: seed + samples.length, text });
   }
   const guidance = sampling.guidance === null ? 0 : (options.guidance ?? sampling.guidance);
-  return { samples, geometry, layout, schedule, guidance };
+  if (!guidesByTwoPasses(model, sampling.guidance)) return { samples, geometry, layout, schedule, guidance };
+  const other = await models.encode("", { ...textLength, exactly: textLength.exactly ?? options.textLength });
+  return { samples, geometry, layout, schedule, guidance, twoPasses: { ...other, scale: guidance } };
 }

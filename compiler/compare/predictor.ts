@@ -3,6 +3,7 @@ import type { OpenedBundle } from "../../runtime/node/bundle.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import { requireFinite } from "../../runtime/not-finite.js";
 import { beginVelocities } from "../../runtime/velocities.js";
+import { guidedVelocities } from "../calibrate/guided.js";
 import { openTransformer, type WrittenTransformer } from "../calibrate/transformer.js";
 import { noiseOf, type Sample, type Sitting } from "./sitting.js";
 
@@ -31,14 +32,26 @@ export async function ortPredictor(
   const transformer = await openTransformer(written, threads);
   return {
     batch: written.takesBatches ? BATCH : 1,
-    begin: async ({ geometry, schedule, guidance }, samples) =>
+    begin: async ({ geometry, schedule, guidance, twoPasses }, samples) =>
       finite(path, (step, latents) => {
         const timesteps = schedule.modelTimesteps.subarray(step, step + 1);
-        return transformer.velocities(
+        const second = twoPasses === undefined ? {} : { twoPasses };
+        return guidedVelocities(
+          transformer,
           samples.map(({ text }, i) => {
             const { context, contextTokens, pooled } = text;
             const own = latents[i] ?? new Float32Array();
-            return { model, geometry, context, contextTokens, pooled, guidance, timesteps, latents: own };
+            const query = {
+              model,
+              geometry,
+              context,
+              contextTokens,
+              pooled,
+              guidance,
+              timesteps,
+              latents: own,
+            };
+            return { ...query, ...second };
           }),
         );
       }),
@@ -57,9 +70,10 @@ export async function bundlePredictor(bundle: OpenedBundle, options: OpenDeviceO
       batch: 1,
       async begin(sitting, [sample]) {
         if (sample === undefined) throw new RangeError("there is no sample");
-        const { geometry, schedule, guidance } = sitting;
+        const { geometry, schedule, guidance, twoPasses } = sitting;
         const latents = noiseOf(sitting, sample);
-        const request = { ...sample.text, geometry, schedule, guidance, latents };
+        const second = twoPasses === undefined ? {} : { twoPasses };
+        const request = { ...sample.text, geometry, schedule, guidance, latents, ...second };
         const velocity = await beginVelocities(loaded, program, request);
         return finite(folder, async (step, [x = latents]) => [await velocity(step, x)]);
       },

@@ -1,6 +1,7 @@
 import type { LatentGeometry, LatentLayout } from "../../ir/models/index.js";
 import type { EncodedPrompt } from "../../runtime/node/pipeline-models.js";
 import { initialLatents } from "../../runtime/noise.js";
+import type { TwoPasses } from "../../runtime/sample-inputs.js";
 import type { Schedule } from "../../runtime/scheduler.js";
 
 /** A picture that all models draw. */
@@ -18,6 +19,8 @@ export interface Sitting {
   readonly schedule: Schedule;
   /** 0 for models that take none. */
   readonly guidance: number;
+  /** For models that are guided by two passes. */
+  readonly twoPasses?: TwoPasses;
 }
 
 /** Steps of the schedule. */

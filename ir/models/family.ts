@@ -70,7 +70,27 @@ export interface SamplingRules<D> {
   vaeScale(model: D): number;
   /** Null where the channels of the latents fit no known kind. */
   condition(model: D, vaeScale: number): Condition | null;
-  stepsAndGuidance(model: D, vaeScale: number): { readonly steps: number; readonly guidance: number | null };
+  /** @param distilled what the pipeline's files say; null where they do not */
+  stepsAndGuidance(
+    model: D,
+    vaeScale: number,
+    distilled: boolean | null,
+  ): { readonly steps: number; readonly guidance: number | null };
+  /** The logarithm of the schedule's dynamic shift, where it does not follow from the scheduler's configuration. */
+  dynamicShift?(imageTokens: number, steps: number): number;
+}
+
+/** The pipelines that models of a family are drawn with. */
+export interface PipelineForm {
+  /** Whether the class that `model_index.json` names is one of theirs. */
+  owns(className: string): boolean;
+  /** One of these classes, for messages. */
+  readonly example: string;
+  /**
+   * What the model reads of a prompt: the last states of one text encoder and a summary by another, or some states of a
+   * chat model.
+   */
+  readonly text: "states-and-summary" | "chat-states";
 }
 
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */
@@ -81,6 +101,7 @@ export interface ModelFamily<D, R extends string> {
   readonly description: Decoder<D>;
   readonly sampling: SamplingRules<D>;
   readonly latents: LatentLayout;
+  readonly pipeline: PipelineForm;
   /** What each input is given for a picture. */
   values(sample: SampleInputs<D>): Readonly<Record<R, Float32Array>>;
 }

@@ -1,12 +1,12 @@
 import { type Decoder, tagged } from "../format/decode.js";
-import type { LatentLayout, ModelFamily, ModelInput, SampleInputs } from "./family.js";
+import type { LatentLayout, ModelFamily, ModelInput, PipelineForm, SampleInputs } from "./family.js";
 import type { FluxInput } from "./flux/inputs.js";
 import type { Flux1Description } from "./flux1/description.js";
 import { flux1 } from "./flux1/index.js";
 import type { Flux2Description } from "./flux2/description.js";
 import { flux2 } from "./flux2/index.js";
 
-export type { LatentGeometry, LatentLayout } from "./family.js";
+export type { LatentGeometry, LatentLayout, PipelineForm } from "./family.js";
 export type { FluxDescription } from "./flux/description.js";
 export { requireLatents } from "./require-latents.js";
 export { IMG_TOKENS, TXT_TOKENS } from "./tokens.js";
@@ -26,6 +26,14 @@ const FAMILIES: Readonly<Record<ModelDescription["family"], KnownFamily>> = { fl
 
 /** How FLUX.1 packs latents: what pipelines take for granted where they are opened without a model. */
 export const DEFAULT_LATENTS: LatentLayout = flux1.latents;
+
+/** The pipelines of FLUX.1: what is taken for granted where they are opened without a model. */
+export const DEFAULT_PIPELINE: PipelineForm = flux1.pipeline;
+
+/** Whether a model that is sampled with guidance reads no scale of it: it is evaluated with the prompt and without. */
+export function guidesByTwoPasses(model: ModelDescription, guidance: number | null): boolean {
+  return guidance !== null && !model.guidance;
+}
 
 /** What is true of all models of this one's family. */
 export function familyOf({ family }: ModelDescription): KnownFamily {

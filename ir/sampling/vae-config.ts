@@ -35,7 +35,8 @@ export function readVaeConfig(json: unknown, place: string): VaeConfig {
   if (!Array.isArray(levels) || levels.length === 0 || levels.length > MOST_LEVELS) {
     throw malformed(place, `block_out_channels, a list of 1 to ${MOST_LEVELS}`, show(levels));
   }
-  const scalingFactor = number("scaling_factor");
+  // A VAE with statistics of its latents scales by them itself.
+  const scalingFactor = number("scaling_factor", entries.has("batch_norm_eps") ? 1 : undefined);
   if (scalingFactor === 0) throw malformed(place, "scaling_factor other than 0", "0");
   const size: unknown = entries.get("sample_size") ?? null;
   return {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { outOfRange } from "../../ir/bounds.js";
 import { TritcError } from "../../ir/errors.js";
-import { familyOf, type LatentLayout, requireLatents } from "../../ir/models/index.js";
+import { familyOf, guidesByTwoPasses, type ModelDescription, requireLatents } from "../../ir/models/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
@@ -42,6 +42,8 @@ export interface GenerateOptions {
   readonly sampler?: SamplerName | undefined;
   /** Guidance scale; the model's default if absent, ignored by models that take none. */
   readonly guidance?: number | undefined;
+  /** What to go away from, for models that are guided by two passes; nothing if absent. */
+  readonly negativePrompt?: string | undefined;
   /** Picture size in pixels; the bundle's first resolution if absent. */
   readonly width?: number;
   readonly height?: number;
@@ -84,7 +86,7 @@ export interface Generator {
 /** Opens a bundle, verifies it, and loads it on the device of its target. */
 export async function openGenerator(folder: string, options: GeneratorOptions = {}): Promise<Generator> {
   const bundle = await openBundle(folder);
-  const layout = familyOf(requireSampler(bundle.program, folder)).latents;
+  const model = requireSampler(bundle.program, folder);
   const { sampling, resolutions } = bundle.manifest;
   const [size] = resolutions;
   if (sampling === null || size === undefined)
@@ -102,7 +104,7 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
     threads: options.threads,
     check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
     pictures: condition !== "none",
-    layout,
+    model,
   });
   try {
     const device = await openDevice(bundle.program.target, options);
@@ -113,7 +115,7 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       return new BundleGenerator({
         bundle,
         models,
-        layout,
+        model,
         device,
         loaded,
         sampling,
@@ -163,7 +165,7 @@ function exactTextLength(program: Program, wanted: number | undefined): number |
 interface GeneratorParts {
   readonly bundle: OpenedBundle;
   readonly models: PipelineModels;
-  readonly layout: LatentLayout;
+  readonly model: ModelDescription;
   readonly device: Device;
   readonly loaded: LoadedProgram;
   /** What the manifest says of how to sample. */
@@ -193,7 +195,8 @@ class BundleGenerator implements Generator {
   }
 
   async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
-    const { models, layout, loaded, sampling, condition, size } = this.#parts;
+    const { models, model, loaded, sampling, condition, size } = this.#parts;
+    const layout = familyOf(model).latents;
     const { program } = this.bundle;
     const { prompt, seed = 0, steps = sampling.steps } = options;
     const guidance = sampling.guidance === null ? null : (options.guidance ?? sampling.guidance);
@@ -205,6 +208,7 @@ class BundleGenerator implements Generator {
     const schedule = makeSchedule(own?.scheduler ?? models.schedulerConfig, {
       steps,
       imageTokens: geometry.imageTokens,
+      model,
     });
     const textLength = {
       exactly: exactTextLength(program, options.textLength),
@@ -219,6 +223,9 @@ class BundleGenerator implements Generator {
     requireLatents("the sampler", start, geometry);
     const rows = await conditionRows(models, condition, pictures, geometry, layout);
     const encoded = await models.encode(prompt, textLength);
+    const other = guidesByTwoPasses(model, guidance)
+      ? await models.encode(options.negativePrompt ?? "", textLength)
+      : undefined;
     const latents = await sample(loaded, program, {
       geometry,
       schedule,
@@ -227,6 +234,7 @@ class BundleGenerator implements Generator {
       contextTokens: encoded.contextTokens,
       pooled: encoded.pooled,
       guidance: guidance ?? 0,
+      ...(other === undefined ? {} : { twoPasses: { ...other, scale: guidance ?? 1 } }),
       ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
       ...(rows === undefined ? {} : { condition: rows }),
       remedy: this.#remedy(),
@@ -250,6 +258,7 @@ class BundleGenerator implements Generator {
       seed: options.latents === undefined ? seed : null,
       steps,
       guidance: sampling.guidance === null ? null : (options.guidance ?? sampling.guidance),
+      negativePrompt: options.negativePrompt,
       sampler: options.sampler,
       textLength,
       size: `${width}x${height}`,

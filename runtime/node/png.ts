@@ -26,6 +26,7 @@ export interface GenerationRecord {
   readonly steps: number;
   /** Null for a model that takes none. */
   readonly guidance: number | null;
+  readonly negativePrompt?: string | undefined;
   readonly sampler?: SamplerName | undefined;
   /** Where another than the bundle's was asked for. */
   readonly textLength?: number | undefined;
@@ -46,6 +47,7 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
       ? {}
       : { sampler: record.sampler }),
     ...(record.guidance === null ? {} : { guidance: String(record.guidance) }),
+    ...(record.negativePrompt === undefined ? {} : { negativePrompt: record.negativePrompt }),
     ...(record.textLength === undefined ? {} : { textLength: String(record.textLength) }),
     size: record.size,
     ...record.given,

@@ -13,6 +13,8 @@ export interface PromptTokenizer {
   readonly maxLength: number;
   /** Exactly `length` ids: special tokens added, truncated before them, padded at the end. */
   encode(prompt: string, length?: number): readonly number[];
+  /** How many of these ids stand for the prompt, and not for padding. */
+  count(prompt: string, length?: number): number;
 }
 
 /**
@@ -63,14 +65,19 @@ export async function openTokenizer(folder: string, limit: number, seconds = 10)
       expected: `token ids within ${seconds} s`,
       remedy: "use the tokenizer of the model's own repository, or another prompt",
     });
-  const encode = (prompt: string, length: number): readonly number[] => {
+  const keep = (prompt: string, length: number): number[] => {
     const full = ids(prompt, true);
-    const kept = full.length <= length ? full : truncate(full, ids(prompt, false), length);
-    return kept.concat(new Array<number>(length - kept.length).fill(padId));
+    return full.length <= length ? full : truncate(full, ids(prompt, false), length);
   };
+  const kept = (prompt: string, length: number) =>
+    withinSeconds(seconds, () => keep(prompt, length), tooLong);
   return {
     maxLength,
-    encode: (prompt, length = maxLength) => withinSeconds(seconds, () => encode(prompt, length), tooLong),
+    encode(prompt, length = maxLength) {
+      const found = kept(prompt, length);
+      return found.concat(new Array<number>(length - found.length).fill(padId));
+    },
+    count: (prompt, length = maxLength) => kept(prompt, length).length,
   };
 }
 

@@ -42,6 +42,7 @@ export function addRun(program: Command): void {
     .description("draw pictures with a bundle")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .option("--prompt <text>", "what to draw; - for stdin")
+    .option("--negative-prompt <text>", "base models: what to go away from; default: nothing")
     .option("--prompts <file>", "draw several: text, JSON lines or a table; - for stdin")
     .addOption(
       new Option("--count <n>", "pictures of each prompt, with the seeds from --seed on").argParser(

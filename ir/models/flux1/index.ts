@@ -12,5 +12,10 @@ export const flux1: ModelFamily<Flux1Description, Flux1Input> = {
   description: flux1Description,
   sampling: flux1Sampling,
   latents: flux1Latents,
+  pipeline: {
+    owns: (name) => /Flux/i.test(name) && !/Flux2/i.test(name),
+    example: "FluxPipeline",
+    text: "states-and-summary",
+  },
   values: flux1Values,
 };

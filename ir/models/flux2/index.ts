@@ -12,5 +12,10 @@ export const flux2: ModelFamily<Flux2Description, Flux2Input> = {
   description: flux2Description,
   sampling: flux2Sampling,
   latents: flux2Latents,
+  pipeline: {
+    owns: (name) => /Flux2/i.test(name),
+    example: "Flux2KleinPipeline",
+    text: "chat-states",
+  },
   values: flux2Values,
 };

@@ -1,0 +1,120 @@
+import { parseGraph } from "../ir/graph/parse.js";
+import { interpret } from "../ir/interpret/index.js";
+import { phasesThatRun } from "../ir/program/phases.js";
+import type { Program } from "../ir/program/program.js";
+import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
+import type { Evaluation, Update } from "../ir/sampling/update-rule.js";
+import type { Tensor } from "../ir/tensor.js";
+import type { LoadedProgram } from "./device.js";
+import { requireFinite } from "./not-finite.js";
+import type { Give, SampleRequest, TwoPasses } from "./sample-inputs.js";
+
+/** What the scale makes of both velocities. */
+export function guidedBy(scale: number, prompt: Float32Array, other: Float32Array): Float32Array {
+  return other.map((v, k) => v + scale * ((prompt[k] ?? 0) - v));
+}
+
+/** One picture on its way. */
+export interface GuidedRun {
+  readonly loaded: LoadedProgram;
+  readonly program: Program;
+  readonly request: SampleRequest;
+  readonly twoPasses: TwoPasses;
+  readonly give: Give;
+}
+
+const UPDATES: ReadonlyMap<string, Update> = new Map(
+  Object.values(UPDATE_RULES).flatMap(({ updates }) => updates.map((update) => [update.name, update])),
+);
+
+/** The velocity that both passes give at an evaluation, of the latents that the program has. */
+export function guidedVelocity(run: GuidedRun): (evaluation: number) => Promise<Float32Array> {
+  const { loaded, program, request, twoPasses, give } = run;
+  const { context, pooled, signal } = request;
+  const texts = [{ context, pooled }, twoPasses] as const;
+  const [velocity] = program.outputs;
+  let prepared: 0 | 1 | undefined;
+  return async (evaluation) => {
+    // The text that is prepared goes first: each is prepared once in two evaluations.
+    const order = prepared === 1 ? ([1, 0] as const) : ([0, 1] as const);
+    const velocities: Float32Array[] = [];
+    for (const text of order) {
+      // A device that computes on this thread never lets an event in by itself.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal?.throwIfAborted();
+      if (prepared !== text) {
+        give("context", texts[text].context);
+        give("pooled", texts[text].pooled);
+        await loaded.run(phasesThatRun(program, "prompt"), 0);
+        prepared = text;
+      }
+      await loaded.run(phasesThatRun(program, "step"), evaluation);
+      velocities[text] = Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
+    }
+    const [prompt = new Float32Array(), other = prompt] = velocities;
+    return guidedBy(twoPasses.scale, prompt, other);
+  };
+}
+
+/**
+ * The final latents of a sample that is guided by two passes. Their velocities meet on the host, where the updates' graphs,
+ * small as they are, run in the interpreter.
+ */
+export async function denoiseGuided(
+  run: GuidedRun,
+  evaluations: readonly Evaluation[],
+): Promise<Float32Array> {
+  const { request, give } = run;
+  const { geometry, latents } = request;
+  const shape = [geometry.imageTokens, latents.length / geometry.imageTokens] as const;
+  const kept = new Map<string, Float32Array>([["sample", latents]]);
+  const steps = (evaluations.at(-1)?.step ?? -1) + 1;
+  const velocityAt = guidedVelocity(run);
+  for (const [i, { step, update, coefficients }] of evaluations.entries()) {
+    const velocity = await velocityAt(i);
+    requireFinite(velocity, {
+      place: `step ${step + 1} of ${steps}`,
+      what: "what the transformer predicts",
+      remedy: request.remedy ?? "run `tritc verify` on the bundle",
+    });
+    applyUpdate(update, kept, velocity, coefficients, shape);
+    give("latents", kept.get("sample") ?? latents);
+    if (evaluations[i + 1]?.step !== step) request.onStep?.({ step: step + 1, steps });
+  }
+  return kept.get("sample") ?? latents;
+}
+
+function applyUpdate(
+  name: string,
+  kept: Map<string, Float32Array>,
+  velocity: Float32Array,
+  coefficients: Readonly<Record<string, number>>,
+  shape: readonly [rows: number, channels: number],
+): void {
+  const [, channels] = shape;
+  const update = UPDATES.get(name);
+  if (update === undefined) throw new Error(`there is no update ${name}`);
+  const graph = parseGraph(update.graph, name);
+  const inputs = graph.inputs.map((id): [string, Tensor] => {
+    const coefficient = coefficients[id];
+    // A gate has an element for each channel.
+    if (coefficient !== undefined) {
+      const data = new Float32Array(channels).fill(coefficient);
+      return [id, { dtype: "f32", shape: [1, channels], data }];
+    }
+    const data = id === "velocity" ? velocity : kept.get(id);
+    return [id, { dtype: "f32", shape, data: data ?? new Float32Array(velocity.length) }];
+  });
+  const results = interpret(graph, new Map(inputs), { reader: NO_FILES });
+  for (const [i, id] of graph.outputs.entries()) {
+    const data = results.get(id)?.data;
+    if (data !== undefined) kept.set(update.writes[i] ?? "", Float32Array.from(data, Number));
+  }
+}
+
+/** Updates have no constants that lie in files. */
+const NO_FILES = {
+  read(): never {
+    throw new Error("an update reads no file");
+  },
+};

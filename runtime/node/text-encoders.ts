@@ -1,0 +1,124 @@
+/** What the text encoders of a pipeline make of a prompt. */
+import { join } from "node:path";
+import { TritcError } from "../../ir/errors.js";
+import type { PipelineForm } from "../../ir/models/index.js";
+import { type Network, pickOutput } from "./network.js";
+import type { HostTensor } from "./ort-session.js";
+import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
+
+/** What the transformer gets to know of a prompt. */
+export interface EncodedPrompt {
+  /** [pooledWidth] CLIP's pooled output; empty where the model reads none. */
+  readonly pooled: Float32Array;
+  readonly pooledWidth: number;
+  /** [contextTokens, contextWidth] T5's last hidden state, or states of a chat model; padding included. */
+  readonly context: Float32Array;
+  readonly contextTokens: number;
+  readonly contextWidth: number;
+}
+
+/** Tokens that the text encoder gets whose states the model reads: its tokenizer's own number where both are absent. */
+export interface TextLength {
+  /** No other number will do. */
+  readonly exactly?: number | undefined;
+  /** What is taken unless the encoder's graph fixes another. */
+  readonly preferably?: number | undefined;
+}
+
+/** A pipeline's text encoders, of which networks run under these names. */
+export interface TextEncoders {
+  readonly networks: readonly TextNetwork[];
+  /** Opens the tokenizers. */
+  open(directory: string, network: (name: TextNetwork) => Network): Promise<Encode>;
+}
+
+export type TextNetwork = "text_encoder" | "text_encoder_2";
+export type Encode = (prompt: string, textLength: TextLength) => Promise<EncodedPrompt>;
+
+const CLIP_LENGTH = 77;
+const TEXT_LENGTH = 512;
+
+/** CLIP's summary of a prompt, and T5's states. */
+const statesAndSummary: TextEncoders = {
+  networks: ["text_encoder", "text_encoder_2"],
+  async open(directory, network) {
+    const clipTokenizer = await openTokenizer(join(directory, "tokenizer"), CLIP_LENGTH);
+    const t5Tokenizer = await openTokenizer(join(directory, "tokenizer_2"), TEXT_LENGTH);
+    return async (prompt, textLength) => {
+      const [clip, t5] = [network("text_encoder"), network("text_encoder_2")];
+      const vectors = await encodeText(clip, clipTokenizer, prompt);
+      const pooled = pickOutput(clip.place, vectors, ["pooler_output", "pooled_output"], 2);
+      const states = await encodeText(t5, t5Tokenizer, prompt, textLength);
+      return {
+        pooled: pooled.data,
+        pooledWidth: pooled.data.length,
+        ...contextOf(pickOutput(t5.place, states, ["last_hidden_state"], 3)),
+      };
+    };
+  },
+};
+
+/** Some states of a chat model, side by side, of the prompt as what a user says and what the answer begins with. */
+const chatStates: TextEncoders = {
+  networks: ["text_encoder"],
+  async open(directory, network) {
+    const tokenizer = await openTokenizer(join(directory, "tokenizer"), TEXT_LENGTH);
+    return async (prompt, textLength) => {
+      const encoder = network("text_encoder");
+      const states = await encodeText(encoder, tokenizer, asked(prompt), textLength, "masked");
+      const context = contextOf(pickOutput(encoder.place, states, ["prompt_embeds"], 3));
+      return { pooled: new Float32Array(), pooledWidth: 0, ...context };
+    };
+  },
+};
+
+/** Qwen3's chat template for one message, without thinking. */
+function asked(prompt: string): string {
+  return `<|im_start|>user\n${prompt}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n`;
+}
+
+export const TEXT_ENCODERS: Readonly<Record<PipelineForm["text"], TextEncoders>> = {
+  "states-and-summary": statesAndSummary,
+  "chat-states": chatStates,
+};
+
+function contextOf({ data, shape }: HostTensor) {
+  return { context: data, contextTokens: shape[1] ?? 0, contextWidth: shape[2] ?? 0 };
+}
+
+/** Runs a text encoder on one prompt. A length that its graph fixes wins over the tokenizer's. */
+async function encodeText(
+  { place, open }: Network,
+  tokenizer: PromptTokenizer,
+  prompt: string,
+  { exactly, preferably }: TextLength = {},
+  padding: "read" | "masked" = "read",
+): Promise<ReadonlyMap<string, HostTensor>> {
+  const encoder = await open();
+  const known = encoder.inputs.find((input) => input.name === "input_ids")?.shape[1];
+  const fixed = typeof known === "number" && known > 0 ? known : undefined;
+  if (fixed !== undefined && exactly !== undefined && fixed !== exactly) {
+    throw new TritcError({
+      code: "TRITC_E_TEXT_LENGTH",
+      message: "the text encoder was exported for another text length",
+      place,
+      expected: `${fixed} tokens`,
+      found: `${exactly} tokens`,
+      remedy: "export the text encoder with dynamic axes, or for this length; or leave --text-length out",
+    });
+  }
+  const length = exactly ?? fixed ?? preferably ?? tokenizer.maxLength;
+  const shape = [1, length];
+  return encoder.run({
+    input_ids: { data: Float32Array.from(tokenizer.encode(prompt, length)), shape },
+    // FLUX.1 passes no mask, so its encoders attend to the padding too.
+    attention_mask: {
+      data: new Float32Array(length).fill(
+        1,
+        0,
+        padding === "read" ? length : tokenizer.count(prompt, length),
+      ),
+      shape,
+    },
+  });
+}
