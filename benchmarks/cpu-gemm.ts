@@ -1,7 +1,7 @@
-import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 /**
  * The cpu target's matrix products against ONNX Runtime's CPU provider (one f32 MatMul with a constant weight), in one
- * process with as many threads each. Activation quantization is inside the measured int8 time.
+ * process with as many threads each. Activation quantization is inside the measured int8 time. `/128`: a scale for each 128
+ * inputs of a row.
  *
  *   npm run build && node dist/benchmarks/cpu-gemm.js [--threads 2] [--json]
  */
@@ -13,8 +13,10 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Bench } from "tinybench";
 import { assembleWat } from "../compiler/codegen/assemble-wat.js";
 import { paddedK } from "../ir/families/contract/arguments.js";
+import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 import { phasesWith } from "../ir/program/phases.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../ir/program/program.js";
+import { groupsOf } from "../ir/ternary/groups.js";
 import type { LoadedProgram } from "../runtime/device.js";
 import { createNodeCpuDevice } from "../runtime/node/cpu.js";
 import { cpu } from "../targets/index.js";
@@ -37,7 +39,7 @@ const SHAPES: readonly Shape[] = [
   { name: "modulation, 50 steps", m: 50, k: 256, n: 1536 },
   { name: "one row", m: 1, k: 3072, n: 9216 },
 ];
-const KINDS = ["int8", "f32", "dense"] as const;
+const KINDS = ["int8", "int8/128", "f32", "f32/128", "dense"] as const;
 type Kind = (typeof KINDS)[number];
 
 export interface GemmTiming {
@@ -110,13 +112,19 @@ async function loadGemm(
   kind: Kind,
 ): Promise<LoadedProgram> {
   const common = { n, k, activation: "none", bias: false, gated: false } as const;
-  const activations = kind === "int8" ? "i8" : "f32";
+  const activations = kind.startsWith("int8") ? "i8" : "f32";
   const dense = kind === "dense";
+  const group = kind.endsWith("/128") ? 128 : undefined;
   const gemm = dense
     ? defineKernel("dense-gemm", common, cpu)
-    : defineKernel("ternary-gemm", { ...common, activations }, cpu);
+    : defineKernel(
+        "ternary-gemm",
+        { ...common, ...(group === undefined ? {} : { group }), activations },
+        cpu,
+      );
   const words = dense ? denseLayout({ n, k }).words.wat : ternaryLayout({ n, k, activations }).words.wat;
-  const quantize = kind === "int8" ? [defineKernel("quantize-rows", { c: k }, cpu)] : [];
+  const quantize = activations === "i8" ? [defineKernel("quantize-rows", { c: k }, cpu)] : [];
+  const scales = group === undefined ? n : denseLayout({ n, k: groupsOf(k, group) }).words.wat;
   const definitions = [...quantize, gemm];
   const kernels: Kernel[] = [];
   const binaries = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -127,6 +135,11 @@ async function loadGemm(
       await assembleWat(renderTemplate(definition.template, definition.values), definition.template),
     );
   };
+  // Any bits of weights take the same time; these are valid codes and ordinary floats.
+  const weights = new Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>([
+    ["weights", dense ? numbers(words) : new Int32Array(words).fill(0x11224455)],
+    ["scales", numbers(scales)],
+  ]);
   const launches: Launch[] = [];
   const buffers = new Map<string, ProgramBuffer>();
   const elements: Readonly<Record<string, number>> = {
@@ -135,14 +148,17 @@ async function loadGemm(
     rowScale: m,
     rowSum: m,
     weights: words,
-    scales: n,
+    scales,
     out: m * n,
   };
   const strides: Readonly<Record<string, number>> = { x: k, q: paddedK(k), rowScale: 1, rowSum: 1, out: n };
   for (const [i, definition] of definitions.entries()) {
     await add(definition, `k${i}`);
     for (const { name, dtype } of definition.kernel.args) {
-      buffers.set(name, { id: name, dtype, elements: elements[name] ?? 0, storage: { kind: "host" } });
+      const storage = weights.has(name)
+        ? ({ kind: "weight", tensor: name } as const)
+        : ({ kind: "host" } as const);
+      buffers.set(name, { id: name, dtype, elements: elements[name] ?? 0, storage });
     }
     launches.push({
       kernel: `k${i}`,
@@ -169,12 +185,11 @@ async function loadGemm(
     model: null,
   };
   const code = { source: () => "", binary: (id: string) => binaries.get(id) ?? new Uint8Array() };
-  const loaded = await device.load(program, code, { bytes: async () => new Uint8Array() });
+  const loaded = await device.load(program, code, {
+    bytes: async (name) => new Uint8Array(weights.get(name)?.buffer ?? new ArrayBuffer(0)),
+  });
   await loaded.bind({});
   loaded.write("x", numbers(m * k));
-  // Any bits of weights take the same time; these are valid codes and ordinary floats.
-  loaded.write("weights", dense ? numbers(words) : new Int32Array(words).fill(0x11224455));
-  if (!dense) loaded.write("scales", numbers(n));
   return loaded;
 }
 
