@@ -240,7 +240,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
       blocks: [1, 2],
     },
     needs: () => [needs],
-    refuses: (params) => multipliesRows(params, taken),
+    refuses: (params) => (needs === "sm_75" ? multipliesRows : multiplies)(params, taken),
     launch(_, { warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }) {
       const channels = warpsC * groupsC * 16;
       const tokens = warpsT * groupsT * 16;
@@ -266,14 +266,14 @@ const cuda = {
   "int8-dp4a": gemm({
     dimensions: { stagedTokens: [64] },
     needs: () => ["sm_70"],
-    refuses: (params) => multipliesRows(params, "i8"),
+    refuses: (params) => multiplies(params, "i8"),
     // More than 128 k of weights and rows.
     launch: (_, { stagedTokens }) => ({ ...SIMT, sharedBytes: stagedTokens * (128 + 4) * 4 }),
   }),
   float: gemm({
     dimensions: {},
     needs: () => ["sm_70"],
-    refuses: (params) => multipliesRows(params, "bf16", "f32"),
+    refuses: (params) => multiplies(params, "bf16", "f32"),
     launch: () => SIMT,
   }),
 } as const;

@@ -1,6 +1,7 @@
 import type { ConfigOf } from "../../ir/families/launch/form.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { hopperBytes, ternaryGemm } from "../../ir/families/ternary-gemm.js";
+import { groupsOf } from "../../ir/ternary/groups.js";
 import { ARCHITECTURES } from "../../targets/cuda/architectures.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
@@ -17,11 +18,15 @@ const AMPERE = { ...WARPS, stages: 3, stagedTokens: 64 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
 const TURING = { ...WARPS, stages: 2, stagedTokens: 32 } as const;
 
+/** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
+const AMPERE_GROUPS = { ...AMPERE, blocks: 1 } as const;
+
 const HOPPER = { consumers: 2, tokens: 128 } as const;
 const MOST_STAGES = 6;
 
 export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
   configs({ params }) {
+    if (params.group !== undefined) return groupConfigs(params);
     // As many stages as a block of the one architecture that has these instructions takes.
     const { fixed, stage } = hopperBytes(params, HOPPER.consumers, HOPPER.tokens);
     const room = Math.floor((ARCHITECTURES.sm_90a.sharedBytesPerBlock - fixed) / stage);
@@ -52,13 +57,38 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
     "bf16-mma": mma,
     "int8-dp4a": (params, { stagedTokens }, { launch: { sharedBytes } }) => ({
       ...epilogueValues(params),
+      ...grouped(params),
       k: params.k,
       stagedTokens,
       sharedBytes,
     }),
-    float: (params) => ({ ...epilogueValues(params), k: params.k, pairs: params.activations === "bf16" }),
+    float: (params) => ({
+      ...epilogueValues(params),
+      ...grouped(params),
+      k: params.k,
+      pairs: params.activations === "bf16",
+    }),
   },
 });
+
+function groupConfigs({ activations }: TernaryGemmParams) {
+  switch (activations) {
+    case "i8":
+      return [
+        { variant: "int8-mma", ...AMPERE_GROUPS },
+        { variant: "int8-dp4a", stagedTokens: 64 },
+      ] as const;
+    case "bf16":
+      return [{ variant: "bf16-mma", ...AMPERE_GROUPS }, { variant: "float" }] as const;
+    case "f32":
+      return [{ variant: "float" }] as const;
+  }
+}
+
+/** Inputs that share a scale, and scales of a channel. */
+function grouped({ k, group }: TernaryGemmParams) {
+  return { group: group ?? 0, groups: groupsOf(k, group ?? null) };
+}
 
 function hopper(
   params: TernaryGemmParams,
@@ -73,5 +103,5 @@ function mma(
   config: ConfigOf<(typeof ternaryGemm.forms.cuda)["int8-mma" | "int8-turing"]["dimensions"]>,
   { launch: { sharedBytes } }: Given,
 ): TemplateValues {
-  return { ...epilogueValues(params), ...config, sharedBytes, k: params.k };
+  return { ...epilogueValues(params), ...grouped(params), ...config, sharedBytes, k: params.k };
 }

@@ -138,10 +138,6 @@ it("inspect and report know of groups", async () => {
 });
 
 it.each([
-  [
-    ["--target", "cuda-portable", "--emit", "source"],
-    /groups of 32, 64, 128, 256 on cpu[\s\S]*--group row[\s\S]*TRITC_E_GROUP/,
-  ],
   [["--target", "cpu", "--group", "64", "--ternarize", "none"], /TRITC_E_GROUP/],
   [["--target", "cpu", "--group", "48"], /expected: one of 32, 64, 128, 256, row, auto/],
 ])("refuses %j", async (options, message) => {

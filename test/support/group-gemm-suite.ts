@@ -2,12 +2,14 @@ import { describe, it } from "vitest";
 import { encodeBytes } from "../../ir/constant/convert.js";
 import { roundToHalf } from "../../ir/constant/float16.js";
 import { denseLayout, ternaryLayout } from "../../ir/families/contract/weights.js";
+import type { TernaryActivations } from "../../ir/families/ternary-gemm.js";
 import type { Activation } from "../../ir/ops/linears.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { defineKernel } from "../../templates/index.js";
 import { run } from "../interpret/run-op.js";
+import { bfloatBytes, bfloatRounded } from "./bfloat.js";
 import { expectOut } from "./expect-out.js";
 import { storedCodes } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
@@ -32,10 +34,14 @@ const SHAPES: readonly {
 ];
 
 /** Every ternary gemm with scales of groups against the interpreter: int8 rows to the bit. */
-export function groupGemmSuite(kernelDevices: KernelDevices): void {
+export function groupGemmSuite(
+  kernelDevices: KernelDevices,
+  tested: readonly ("i8" | "f32" | "bf16")[] = ["i8", "f32"],
+): void {
   const { target, devices } = kernelDevices;
+  const floats = tested.filter((activations) => activations !== "i8");
 
-  async function loaded(n: number, k: number, group: GroupSize, activations: "i8" | "f32") {
+  async function loaded(n: number, k: number, group: GroupSize, activations: TernaryActivations) {
     const codes = Int8Array.from(randomInts(n * 31 + k, n * k, -1, 1));
     // The largest sums that there are.
     codes.fill(1, 0, k);
@@ -80,27 +86,27 @@ export function groupGemmSuite(kernelDevices: KernelDevices): void {
 
   async function check(
     { m, n, k, group }: (typeof SHAPES)[number],
-    activations: "i8" | "f32",
+    activations: TernaryActivations,
     { activation, bias, gate, residual }: Epilogue,
     tolerance?: { readonly absolute: number; readonly relative: number },
   ): Promise<void> {
     const weights = await loaded(n, k, group, activations);
-    const x = randomFloats(m + k, m * k);
-    // The largest codes in a row.
-    if (activations === "i8") x.fill(3, 0, k);
-    const rows: Tensor = { dtype: "f32", shape: [m, k], data: x };
-    const floats = (data: Float32Array | null, shape: readonly number[]): Tensor[] =>
-      data === null ? [] : [{ dtype: "f32", shape, data }];
     const quantized = activations === "i8";
+    const x = activations === "bf16" ? bfloatRounded(randomFloats(m + k, m * k)) : randomFloats(m + k, m * k);
+    // The largest codes in a row.
+    if (quantized) x.fill(3, 0, k);
+    const rows: Tensor = { dtype: "f32", shape: [m, k], data: x };
+    const optional = (data: Float32Array | null, shape: readonly number[]): Tensor[] =>
+      data === null ? [] : [{ dtype: "f32", shape, data }];
     const operands = quantized ? run("quantize-rows", {}, [rows], 3) : [rows];
     const gated = gate !== null;
     const [wanted] = run("ternary-linear", { role: null, activation, gated, quantized }, [
       ...operands,
       weights.codes,
       weights.scales,
-      floats(bias, [n])[0] ?? null,
-      ...floats(gate, [1, n]),
-      ...floats(residual, [m, n]),
+      optional(bias, [n])[0] ?? null,
+      ...optional(gate, [1, n]),
+      ...optional(residual, [m, n]),
     ]);
     const kPad = Math.ceil(k / 16) * 16;
     const q = new Int8Array(m * kPad);
@@ -117,7 +123,9 @@ export function groupGemmSuite(kernelDevices: KernelDevices): void {
               q: matrix(q, m, kPad, { rowStride: kPad + 16, offset: 16 }),
               rowScale: matrix(operands[1]!.data as Float32Array, m, 1, { rowStride: 2, offset: 4 }),
             }
-          : { x: matrix(x, m, k, { rowStride: k + 5, offset: 7 }) }),
+          : {
+              x: matrix(activations === "bf16" ? bfloatBytes(x) : x, m, k, { rowStride: k + 5, offset: 7 }),
+            }),
         ...(bias === null ? {} : { bias: { ...matrix(bias, 1, n, { offset: 3 }), launchStride: 0 } }),
         ...(gate === null ? {} : { gate: vector(gate) }),
         ...(residual === null ? {} : { residual: matrix(residual, m, n, { rowStride: n + 4 }) }),
@@ -142,14 +150,16 @@ export function groupGemmSuite(kernelDevices: KernelDevices): void {
     it.each(SHAPES)("int8 rows, to the bit: $m x $n x $k in groups of $group", async (shape) => {
       await check(shape, "i8", PLAIN);
     });
-    it.each(SHAPES)("f32 rows: $m x $n x $k in groups of $group", async (shape) => {
-      await check(shape, "f32", PLAIN, { absolute: 1e-5 * Math.sqrt(shape.k), relative: 1e-5 });
+    it.each(SHAPES)("float rows: $m x $n x $k in groups of $group", async (shape) => {
+      for (const activations of floats)
+        await check(shape, activations, PLAIN, { absolute: 1e-5 * Math.sqrt(shape.k), relative: 1e-5 });
     });
     it.each(["none", "silu", "gelu-tanh", "gelu-erf"] as const)(
       "bias, %s, gate and residual",
       async (activation) => {
         await check(SHAPES[3]!, "i8", epilogue(activation), { absolute: 1e-5, relative: 2e-6 });
-        await check(SHAPES[3]!, "f32", epilogue(activation), { absolute: 1e-4, relative: 1e-5 });
+        for (const rows of floats)
+          await check(SHAPES[3]!, rows, epilogue(activation), { absolute: 1e-4, relative: 1e-5 });
       },
     );
   });

@@ -1,11 +1,10 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import { byteLength } from "../../../ir/dtype.js";
-import { TritcError } from "../../../ir/errors.js";
 import type { TernaryGemmParams } from "../../../ir/families/ternary-gemm.js";
 import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
-import { GROUP_SIZES, groupSizeOf, groupsOf } from "../../../ir/ternary/groups.js";
+import { groupSizeOf, groupsOf } from "../../../ir/ternary/groups.js";
 import { copy } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
@@ -74,7 +73,7 @@ function launchTernary(
   nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
   const out = lowering.output(node);
   const activations = quantized ? "i8" : lowering.multiplied;
-  const { group, scaleArgs } = scalesOf(lowering, scales, { n, k, label: node.attrs.role ?? id });
+  const { group, scaleArgs } = scalesOf(lowering, scales, { n, k });
   const tensor = lowering.weights.codes(id, constant);
   const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
   const layout = { n, k, activations } as const;
@@ -104,26 +103,13 @@ function launchTernary(
 function scalesOf(
   lowering: Lowering,
   id: ValueId | null,
-  { n, k, label }: { readonly n: number; readonly k: number; readonly label: string },
+  { n, k }: { readonly n: number; readonly k: number },
 ): { readonly group?: Pick<TernaryGemmParams, "group">; readonly scaleArgs: readonly LaunchArg[] } {
   const constant = id === null ? undefined : lowering.graph.constants.get(id);
   const size = groupSizeOf(k, constant?.shape ?? [n]);
   if (size === null || id === null || constant === undefined) return { scaleArgs: vector(lowering, id, n) };
   if (size === undefined) throw new UnsupportedOp(`scales [${constant.shape.join(", ")}] of ${k} inputs`);
-  const { name: target, cuda } = lowering.draft.target;
-  if (cuda !== undefined) throw noGroups(target, label, size);
   return { group: { group: size }, scaleArgs: [denseMatrix(lowering, id, constant, n, groupsOf(k, size))] };
-}
-
-function noGroups(target: string, place: string, size: number): TritcError {
-  return new TritcError({
-    code: "TRITC_E_GROUP",
-    message: "the target has no kernels for scales of groups of inputs",
-    place,
-    expected: `one scale a row on ${target}; groups of ${GROUP_SIZES.join(", ")} on cpu and webgpu`,
-    found: `a scale for each ${size} inputs`,
-    remedy: "compile for another target; or with --group row, which fits other weights",
-  });
 }
 
 /** A float matrix in the device layout of dense weights. */
