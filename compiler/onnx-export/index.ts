@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { wordType } from "../../ir/constant/words.js";
+import { halfType } from "../../ir/constant/words.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
@@ -175,7 +175,7 @@ function checkedOpset(form: WeightForm, given: number | undefined): number {
 function sourceType(graph: Graph): WeightType {
   const types = new Set<WeightType>();
   for (const { source } of graph.constants.values()) {
-    if (source.kind === "ternary-codes") types.add(wordType(source.of) ?? "f32");
+    if (source.kind === "ternary-codes") types.add(halfType(source.of) ?? "f32");
   }
   const [type = "f32"] = types;
   return types.size === 1 ? type : "f32";

@@ -1,5 +1,5 @@
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
-import { wordType } from "../../ir/constant/words.js";
+import { halfType } from "../../ir/constant/words.js";
 import { byteLength, type DType } from "../../ir/dtype.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { countOf } from "../../ir/tensor.js";
@@ -90,7 +90,7 @@ export class WeightWriter {
 
 /** The type a constant is written in: where its values are 16-bit floats and it is large, that. */
 function storedType(constant: Constant): DType {
-  const words = wordType(constant);
+  const words = halfType(constant);
   const large = byteLength(constant.dtype, countOf(constant.shape)) >= EXTERNAL_BYTES;
   return words !== undefined && large && constant.dtype === "f32" ? words : constant.dtype;
 }

@@ -17,6 +17,21 @@ const TILE_PADDING = 32;
  * keep their values and changes of layout: `readWords` reads such constants without making floats of them.
  */
 export function wordType(constant: Constant): WordType | undefined {
+  return typeBehind(constant, () => undefined);
+}
+
+/** The same of values that are not stored so but are decoded from packed rows. */
+export function halfType(constant: Constant): WordType | undefined {
+  return typeBehind(constant, ({ dtype, source: { kind } }) => {
+    const isPacked = kind === "blocks" || kind === "affine";
+    return isPacked && (dtype === "f16" || dtype === "bf16") ? dtype : undefined;
+  });
+}
+
+function typeBehind(
+  constant: Constant,
+  typeOf: (source: Constant) => WordType | undefined,
+): WordType | undefined {
   const { dtype, source } = constant;
   if (isStored(constant)) {
     if (isNarrowFloat(dtype)) return "f16";
@@ -24,19 +39,19 @@ export function wordType(constant: Constant): WordType | undefined {
   }
   switch (source.kind) {
     case "cast": {
-      const type = wordType(source.of);
+      const type = typeBehind(source.of, typeOf);
       return dtype === "f32" || dtype === type ? type : undefined;
     }
     case "reshape":
     case "transpose":
     case "rows":
-      return wordType(source.of);
+      return typeBehind(source.of, typeOf);
     case "concat": {
-      const types = new Set(source.of.map(wordType));
+      const types = new Set(source.of.map((of) => typeBehind(of, typeOf)));
       return types.size === 1 ? [...types][0] : undefined;
     }
     default:
-      return undefined;
+      return typeOf(constant);
   }
 }
 

@@ -155,6 +155,30 @@ describe.each([
   });
 });
 
+it.each(["exact", "none"])(
+  "exports with --ternarize %s what safetensors give, in half precision",
+  async (ternarize) => {
+    const { gguf, safetensors } = model("PQ2_0", false);
+    const data: Buffer[] = [];
+    for (const path of [saved(gguf, "flux.gguf"), saved(safetensors, "flux.safetensors")]) {
+      const folder = join(root, `${count++}`);
+      mkdirSync(folder);
+      const argv = [
+        "export-onnx",
+        path,
+        "--ternarize",
+        ternarize,
+        "-o",
+        join(folder, "model.onnx"),
+        "--quiet",
+      ];
+      expect(await cli(argv)).toMatchObject({ code: 0, stderr: "" });
+      data.push(readFileSync(join(folder, "model.onnx_data")));
+    }
+    expect(data[0]).toEqual(data[1]);
+  },
+);
+
 it("scales that are not finite are refused with the tensor that has them", async () => {
   const { bytes } = ternaryRows(
     "PQ2_0",
