@@ -1,7 +1,8 @@
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
+import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
-import { type GroupSize, groupRanges } from "../../ir/ternary/groups.js";
+import { GROUP_SIZES, type GroupSize, groupRanges } from "../../ir/ternary/groups.js";
 import { rowTiles } from "../pack/row-tiles.js";
 
 /** The form that holds a weight without loss: the largest groups of inputs that each hold {-s, 0, s} alone. */
@@ -14,7 +15,8 @@ export interface LosslessGroup {
 
 /**
  * Looks for the first of `sizes`, from rows (null) down, whose groups of a weight are all ternary already; undefined where
- * none is. The first row, which tells almost every other weight, is read by itself; all of the others.
+ * none is. The first row, which tells almost every other weight, is read by itself; where rows are columns of the file, the
+ * first inputs of all of them.
  */
 export function losslessGroup(
   weight: Constant,
@@ -22,6 +24,8 @@ export function losslessGroup(
   sizes: readonly (GroupSize | null)[],
 ): LosslessGroup | undefined {
   const [rows = 0, width = 0] = weight.shape;
+  const turned = storedByInputs(weight);
+  if (turned !== undefined && !beginsTernary(turned, reader)) return undefined;
   const left = sizes.filter((size) => size === null || size < width);
   const types = new Set<"f16" | "bf16">(["f16", "bf16"]);
   for (const [first, last] of [[0, Math.min(1, rows)] as const, [1, rows] as const]) {
@@ -44,6 +48,26 @@ export function losslessGroup(
   const [group] = left;
   if (group === undefined) return undefined;
   return { group, scales: wordType(weight) ?? [...types][0] ?? "f32" };
+}
+
+/** The matrix [in, out] that a weight is stored as. */
+function storedByInputs({ source }: Constant): Constant | undefined {
+  if (source.kind === "transpose") return source.of;
+  return source.kind === "cast" ? storedByInputs(source.of) : undefined;
+}
+
+/** Whether the first inputs of each column, which lie in one group whatever its size, have one magnitude besides 0. */
+function beginsTernary(stored: Constant, reader: ByteReader): boolean {
+  const [inputs = 0, columns = 0] = stored.shape;
+  const { data } = readRows(stored, 0, Math.min(GROUP_SIZES[0], inputs), reader);
+  const scales = new Float64Array(columns);
+  for (let i = 0; i < data.length; i++) {
+    const magnitude = Math.abs(Number(data[i]));
+    if (magnitude === 0 || magnitude === scales[i % columns]) continue;
+    if (scales[i % columns] !== 0) return false;
+    scales[i % columns] = magnitude;
+  }
+  return true;
 }
 
 function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {

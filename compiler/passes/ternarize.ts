@@ -56,6 +56,7 @@ function unadapted(weight: Constant): Constant {
   switch (source.kind) {
     case "low-rank":
     case "sum":
+    case "product":
     case "renormalize":
     case "rotate":
       return unadapted(source.of);

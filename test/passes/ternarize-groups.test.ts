@@ -75,7 +75,7 @@ describe("losslessGroup", () => {
     });
   });
 
-  it("reads one row of a weight that is not ternary", () => {
+  it("reads one row of a weight that is not ternary, or the first inputs of all", () => {
     const values = randomFloats(3, 64 * 100);
     let read = 0;
     const bytes = encodeBytes("f32", values);
@@ -88,6 +88,14 @@ describe("losslessGroup", () => {
     const file = { kind: "file", file: "w", offset: 0, length: bytes.length } as const;
     expect(losslessGroup({ dtype: "f32", shape: [64, 100], source: file }, reader, ALL)).toBe(undefined);
     expect(read).toBe(400);
+    const turned: Constant = {
+      dtype: "f32",
+      shape: [100, 64],
+      source: { kind: "transpose", of: { dtype: "f32", shape: [64, 100], source: file } },
+    };
+    read = 0;
+    expect(losslessGroup(turned, reader, ALL)).toBe(undefined);
+    expect(read).toBe(32 * 400);
   });
 });
 
