@@ -7,6 +7,7 @@ import { fuseEpilogues } from "./fuse-epilogues.js";
 import { fuseHeads } from "./fuse-heads.js";
 import { fuseQkNormRope } from "./fuse-qk-norm-rope.js";
 import { fuseSharedInput } from "./fuse-shared-input.js";
+import { fuseSwiglu } from "./fuse-swiglu.js";
 import { quantizeActivations } from "./quantize-activations.js";
 import { splitJoint } from "./split-joint.js";
 import { splitWeights } from "./split-weights.js";
@@ -18,6 +19,7 @@ export const FRONT_PASSES: readonly Pass[] = [foldConstants, canonicalize, ...RE
 /** What makes a recognized graph small and fast on a device. */
 export const BACK_PASSES: readonly Pass[] = [
   ternarize,
+  fuseSwiglu,
   splitJoint,
   fuseEpilogues,
   fuseSharedInput,

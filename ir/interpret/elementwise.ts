@@ -26,5 +26,6 @@ export const ELEMENTWISE: Section<"elementwise"> = {
   },
   prelu: (x, _, c) => prelu(x.tensor(0), x.tensor(1), c),
   silu: (x, _, c) => mapFloats(x.tensor(0), c, silu),
+  swiglu: (x, _, c) => binary(mapFloats(x.tensor(0), c, silu), x.tensor(1), "mul", c),
   gelu: (x, { approximate }, c) => mapFloats(x.tensor(0), c, approximate === "tanh" ? geluTanh : geluErf),
 };

@@ -144,6 +144,13 @@ export const elementwise = {
   /** (x, slope) */
   prelu: op({ operands: 2, attrs: {}, infer: sameAsFirst, traits: PLAIN }),
   silu: op({ operands: 1, attrs: {}, infer: sameAsFirst, traits: ACTIVATION }),
+  /** (gate, value) → silu(gate)·value (`fuse-swiglu`) */
+  swiglu: op({
+    operands: 2,
+    attrs: {},
+    infer: sameAsFirst,
+    traits: { ...ACTIVATION, narrow: { reads: "all", stores: () => true, alike: false } },
+  }),
   gelu: op({
     operands: 1,
     attrs: { approximate: oneOf("tanh", "none") },

@@ -54,6 +54,7 @@ describe.each(Object.entries(STYLES2))("FLUX.2: %s", (name, style) => {
     const { graph, lowered } = result;
     const labels = lowered.program.phases.flatMap(({ launches }) => launches.map(({ label }) => label));
     expect(labels.filter((label) => label.startsWith("modulation.")).length).toBeGreaterThan(0);
+    expect(graph.nodes.filter(({ op }) => op === "swiglu")).toHaveLength(2 * TINY2.doubles + TINY2.singles);
     const ternary = graph.nodes.filter(({ op }) => op === "ternary-linear" || op === "ternary-qkv");
     const dense = graph.nodes.filter(({ op }) => op === "linear");
     expect(ternary.length).toBeGreaterThan(0);

@@ -1,12 +1,9 @@
 /** Whole models through the compiler and the CUDA runtime, on emulated devices. */
-import { availableParallelism } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
-import { mapParallel } from "../../compiler/codegen/parallel.js";
 import type { Compiled, CompileStages } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { interpret } from "../../ir/interpret/index.js";
-import { renderTemplate } from "../../templates/render.js";
-import { emulatorModule } from "../support/cuda-emulator.js";
+import { emulated } from "../support/emulated.js";
 import { compileGiven, givenTensors } from "../support/given-models.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
@@ -19,17 +16,7 @@ const MODEL = "shapes-ternary/transformer";
 
 /** The model with modules for the emulator in place of nvcc's binaries. */
 async function compiled(options: CompileStages["options"]): Promise<Compiled> {
-  const result = await compileGiven(MODEL, reader, { target, options, codegen: { emit: "source" } });
-  const definitions = new Map(
-    result.lowered.kernels.map(({ kernel, definition }) => [kernel.id, definition]),
-  );
-  const kernels = await mapParallel(result.kernels, availableParallelism(), async (artifact) => {
-    const definition = definitions.get(artifact.id);
-    if (definition === undefined) throw new Error(`no definition of ${artifact.id}`);
-    const { template, values } = definition;
-    return { ...artifact, binary: await emulatorModule(renderTemplate(template, values)) };
-  });
-  return { ...result, kernels };
+  return emulated(await compileGiven(MODEL, reader, { target, options, codegen: { emit: "source" } }));
 }
 
 describe(MODEL, () => {

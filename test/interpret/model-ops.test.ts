@@ -80,6 +80,12 @@ describe.each(["f32", "f64"] as const)("model ops in %s", (precision) => {
   it("silu, gelu, modulate and gated-residual", () => {
     const [x, shift, scale] = [f32(2, 3, 5), f32(2, 5), f32(2, 5)];
     expectFormula(run("silu", {}, [x], 1, precision)[0], [2, 3, 5], (...i) => silu(at(x, ...i)));
+    const value = f32(2, 3, 5);
+    expectFormula(
+      run("swiglu", {}, [x, value], 1, precision)[0],
+      [2, 3, 5],
+      (...i) => silu(at(x, ...i)) * at(value, ...i),
+    );
     expectFormula(run("gelu", { approximate: "none" }, [x], 1, precision)[0], [2, 3, 5], (...i) =>
       gelu(at(x, ...i)),
     );

@@ -45,6 +45,7 @@ const BY_SAMPLE: readonly Case[] = [
   each("thresholded-relu", { alpha: 0.3 }, [x]),
   each("shrink", { bias: 0.1, lambd: 0.3 }, [x]),
   each("silu", {}, [x]),
+  each("swiglu", {}, [x, x]),
   each("gelu", { approximate: "tanh" }, [x]),
   each("part", { axis: 2, start: 2, length: 3 }, [x]),
   each("concat", { axis: 1 }, [x, x]),

@@ -93,6 +93,24 @@ describe.each(Object.entries(STYLES2))("FLUX.2: %s", (name, style) => {
   });
 });
 
+it("a FLUX.2 of klein's 5 and 20 blocks has as many operations as the original has layers", () => {
+  const style: Flux2Style = { ...(STYLES2.torchscript as Flux2Style), heads: "constant" };
+  const size = { ...TINY2, heads: 1, doubles: 5, singles: 20, mlp: 4, axes: [2, 2, 2, 2] };
+  const graph = recognized(importBytes(buildFlux2(style, size)));
+  const { counts, unrecognized } = summarizeRecognition(graph);
+  expect(unrecognized).toEqual([]);
+  expect(counts).toMatchObject({
+    linear: 109,
+    "layer-norm": 41,
+    "rms-norm": 60,
+    attention: 25,
+    // That of the conditioning vector, which all four modulations read, is one.
+    silu: 5 * 2 + 20 + 1 + 1,
+  });
+  const roles = graph.nodes.flatMap((node) => (node.op === "linear" ? [node.attrs.role ?? ""] : []));
+  expect(roles.filter((role) => /^(double|single)\./.test(role))).toHaveLength(100);
+});
+
 describe("a graph that is no FLUX.2", () => {
   it("is told by the place where its own family stopped", () => {
     const style: Flux2Style = { ...(STYLES2.torchscript as Flux2Style), rotation: "half" };

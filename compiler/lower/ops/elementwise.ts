@@ -21,6 +21,7 @@ export const elementwise: Section<"elementwise"> = {
   binary: (l, n) => lowerExpression(l, n, ([a, b]) => binary(n.attrs.fn, a, b)),
   where: (l, n) => lowerExpression(l, n, ([c, a, b]) => where(c, a, b)),
   silu: (l, n) => lowerExpression(l, n, ([x]) => unary("silu", x)),
+  swiglu: (l, n) => lowerExpression(l, n, ([gate, value]) => binary("mul", unary("silu", gate), value)),
   gelu: (l, n) =>
     lowerExpression(l, n, ([x]) => unary(n.attrs.approximate === "tanh" ? "gelu-tanh" : "gelu-erf", x)),
   /** x ≥ 0 ? x : slope·x */

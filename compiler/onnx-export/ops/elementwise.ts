@@ -93,5 +93,6 @@ export const elementwise: Section<"elementwise"> = {
     n.op("Shrink", [n.input(0)], { bias: { float: bias }, lambd: { float: lambd } }),
   prelu: (n) => n.op("PRelu", n.rest()),
   silu: (n) => silu(n, n.input(0)),
+  swiglu: (n) => n.op("Mul", [silu(n, n.input(0)), n.input(1)]),
   gelu: (n, { approximate }) => gelu(n, n.input(0), approximate),
 };
