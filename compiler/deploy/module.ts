@@ -31,7 +31,7 @@ export function entryModule(options: EntryOptions): { readonly js: string; reado
   const js = project.createSourceFile("index.js");
   const types = project.createSourceFile("index.d.ts");
   if (options.drawing === null) writeEvaluate(js, types, options);
-  else writeGenerate(js, types, options.drawing);
+  else writeGenerate(js, types, options.drawing, options.inputs);
   return { js: js.getFullText(), types: types.getFullText() };
 }
 
@@ -43,7 +43,13 @@ function addFolder(js: SourceFile): void {
   });
 }
 
-function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, sampling }: Drawing): void {
+function writeGenerate(
+  js: SourceFile,
+  types: SourceFile,
+  { resolutions, sampling }: Drawing,
+  inputs: readonly ProgramPort[],
+): void {
+  const twoPasses = sampling.guidance !== null && inputs.every(({ role }) => role !== "guidance");
   js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["openGenerator"] });
   addFolder(js);
   js.addFunction({
@@ -113,6 +119,16 @@ function writeGenerate(js: SourceFile, types: SourceFile, { resolutions, samplin
               type: "number",
               hasQuestionToken: true,
               docs: [`Guidance scale; ${sampling.guidance} if absent.`],
+            },
+          ]
+        : []),
+      ...(twoPasses
+        ? [
+            {
+              name: "readonly negativePrompt",
+              type: "string",
+              hasQuestionToken: true,
+              docs: ["What to go away from; nothing if absent."],
             },
           ]
         : []),

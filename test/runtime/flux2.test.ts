@@ -1,4 +1,5 @@
 /** FLUX.2's pipeline: schedule, latents, positions, text, guidance by two passes. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { recognize } from "../../compiler/compile-graph.js";
@@ -196,6 +197,7 @@ describe("a picture of FLUX.2", () => {
     const { folder, bundle } = await bundleOf("distilled", true);
     const picture = await generated(bundle, { prompt: "red circle" });
     expect(picture).toMatchObject({ steps: 4, ...SIDE });
+    expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).not.toMatch(/negativePrompt|guidance/);
     const schedule = makeSchedule(SCHEDULER, { steps: 4, imageTokens: 12, model: MODEL });
     const wanted = drawn(folder, schedule, [contextOf(["red", "circle"])], 0);
     expect(relativeError(asTensor(picture.latents), asTensor(wanted))).toBeLessThan(2e-5);
@@ -203,6 +205,7 @@ describe("a picture of FLUX.2", () => {
 
   it("of a base model is guided by two passes, away from nothing or from a negative prompt", async () => {
     const { folder, bundle } = await bundleOf("base", false);
+    expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).toContain("readonly negativePrompt?: string");
     const schedule = makeSchedule(SCHEDULER, { steps: 3, imageTokens: 12, model: MODEL });
     const red = contextOf(["red", "circle"]);
     const plain = await generated(bundle, { prompt: "red circle", steps: 3 });
