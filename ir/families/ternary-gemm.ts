@@ -87,7 +87,11 @@ const wat = {
     dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
     needs: () => [RELAXED_SIMD],
     refuses: (params) => multipliesGroups(params, "i8"),
-    launch: (_, config) => watTile(config),
+    // For each row 8 sums, and that of the codes of each group.
+    launch: ({ k, group = null }, config) => ({
+      ...watTile(config),
+      sharedBytes: config.rows * (32 + 4 * groupsOf(k, group)),
+    }),
   }),
   "int8-groups": gemm({
     dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
@@ -240,7 +244,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
       blocks: [1, 2],
     },
     needs: () => [needs],
-    refuses: (params) => (needs === "sm_75" ? multipliesRows : multiplies)(params, taken),
+    refuses: (params) => multiplies(params, taken),
     launch(_, { warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }) {
       const channels = warpsC * groupsC * 16;
       const tokens = warpsT * groupsT * 16;

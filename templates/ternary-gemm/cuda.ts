@@ -20,6 +20,7 @@ const TURING = { ...WARPS, stages: 2, stagedTokens: 32 } as const;
 
 /** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
 const AMPERE_GROUPS = { ...AMPERE, blocks: 1 } as const;
+const TURING_GROUPS = { ...TURING, blocks: 1 } as const;
 
 const HOPPER = { consumers: 2, tokens: 128 } as const;
 const MOST_STAGES = 6;
@@ -76,6 +77,7 @@ function groupConfigs({ activations }: TernaryGemmParams) {
     case "i8":
       return [
         { variant: "int8-mma", ...AMPERE_GROUPS },
+        { variant: "int8-turing", ...TURING_GROUPS },
         { variant: "int8-dp4a", stagedTokens: 64 },
       ] as const;
     case "bf16":
