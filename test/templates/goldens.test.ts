@@ -73,22 +73,33 @@ function define<F extends Family>(family: F, target: Target): readonly KernelDef
 
 const families = Object.keys(EXAMPLES) as Family[];
 
-/** `<family>.wgsl`, and `<family>.fallback.wgsl` for devices that lack something. */
+/** Ternary weights with a scale for each group of inputs: kernels of their own. */
+const GROUPS: FamilyParams["ternary-gemm"] = { ...gemm, group: 32, activations: "i8" };
+
+/** What goldens are called, and the kernels of a target that they are of. */
+function examples(target: Target): readonly (readonly [name: string, readonly KernelDefinition[]])[] {
+  return [
+    ...families.map((family) => [family, define(family, target)] as const),
+    ["ternary-gemm-groups", variants(defineKernel("ternary-gemm", GROUPS, target))],
+  ];
+}
+
+/** `<name>.wgsl`, and `<name>.fallback.wgsl` for devices that lack something. */
 function goldens(target: Target): readonly Golden[] {
-  return families.flatMap((family) =>
-    define(family, target).map((definition, i) => ({
-      file: `${family}${".fallback".repeat(i)}.${target.language}`,
+  return examples(target).flatMap(([name, definitions]) =>
+    definitions.map((definition, i) => ({
+      file: `${name}${".fallback".repeat(i)}.${target.language}`,
       definition,
     })),
   );
 }
 
-/** `<family>.<the least architecture it runs on>.cu` */
+/** `<name>.<the least architecture it runs on>.cu` */
 function cudaGoldens(): readonly Golden[] {
   const all = [cudaPortable, targetByName("v100")].flatMap((target) =>
-    families.flatMap((family) =>
-      define(family, target).map((definition) => ({
-        file: `${family}.${definition.kernel.features.join("-")}.cu`,
+    examples(target).flatMap(([name, definitions]) =>
+      definitions.map((definition) => ({
+        file: `${name}.${definition.kernel.features.join("-")}.cu`,
         definition,
       })),
     ),
@@ -121,5 +132,13 @@ describe("the record of a kernel", () => {
   it.each(families)("of %s says its parameters", (family) => {
     const params = CUDA_EXAMPLES[family] ?? EXAMPLES[family];
     expect(roundTrip(family, params)).toEqual(params);
+  });
+
+  it("says the size of groups, which is one of a few", () => {
+    expect(roundTrip("ternary-gemm", GROUPS)).toEqual(GROUPS);
+    const record = { ...FAMILIES["ternary-gemm"].record(GROUPS), group: 48 };
+    expect(() => FAMILIES["ternary-gemm"].read({ id: "k", params: record })).toThrow(
+      /the parameter group[\s\S]*32 or 64 or 128 or 256/,
+    );
   });
 });
