@@ -36,6 +36,7 @@ describe("how a CUDA kernel is launched", () => {
       const kernels = [
         ...kernelsOf("ternary-gemm", { ...GEMM, activations: "i8" }, target),
         ...kernelsOf("ternary-gemm", { ...GEMM, activations: "bf16" }, target),
+        ...kernelsOf("ternary-gemm", { ...GEMM, group: 128, activations: "i8" }, target),
         ...kernelsOf("attention", ATTENTION, target),
         ...kernelsOf("attention", { ...ATTENTION, headDim: 96, int8: true }, target),
         ...kernelsOf("dense-gemm", GEMM, target),
