@@ -33,6 +33,7 @@ const SHARED = [
   "recognize/*",
   "prompt-sets/*",
   "report/*",
+  "residual/*",
   "runtime/!(cpu-device|cuda-bundle|cuda-errors|cuda-program|memory|queue-watch|webgpu-*)",
   "targets/*",
   "templates/*",

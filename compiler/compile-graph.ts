@@ -70,7 +70,7 @@ export interface Compiled extends Planned {
 
 export interface CompileStages {
   readonly target: Target;
-  readonly options: Pick<PassOptions, "ternarize" | "group" | "activations">;
+  readonly options: Pick<PassOptions, "ternarize" | "group" | "activations" | "branches">;
   /** Largest sizes of the symbols. */
   readonly sizes: Bindings;
   /** See `LoweringOptions`. */

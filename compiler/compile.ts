@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/models/index.js";
@@ -40,7 +40,9 @@ import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Group, Ternarize } from "./pass.js";
+import { ternarizedBy } from "./passes/ternarize.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
+import { checkResidualRank, residualModel } from "./residual/residual.js";
 import type { Resolution } from "./resolutions.js";
 
 export type { Resolution } from "./resolutions.js";
@@ -58,6 +60,8 @@ export interface CompileOptions {
   readonly group?: Group | undefined;
   /** Folder of `tritc calibrate --moments` with this model. */
   readonly calibration?: string | undefined;
+  /** Rank of a dense branch beside every ternary linear of the blocks, for what its weights lose; 0 (none) if absent. */
+  readonly residualRank?: number;
   readonly activations: Activations;
   /** CUDA: what attention multiplies queries with keys in; bf16 if absent. */
   readonly attention?: AttentionProducts;
@@ -92,8 +96,8 @@ export interface CompileOptions {
 }
 
 export interface CompileProgress {
-  /** kernels: counted. calibrating: rows of weights. weights: bytes of the model. */
-  readonly phase: "kernels" | "calibrating" | "weights";
+  /** kernels: counted. calibrating, branches: rows of weights. weights: bytes of the model. */
+  readonly phase: "kernels" | "calibrating" | "branches" | "weights";
   readonly done: number;
   readonly total: number;
 }
@@ -119,6 +123,12 @@ export interface CompileReport {
   readonly weightBytes: number;
   /** What each layer loses that was made ternary with a calibration; none otherwise. */
   readonly calibrated: readonly TernarizedLayer[];
+  /** Layers that have a branch beside them, and those that are too small for one; null without branches. */
+  readonly residual: {
+    readonly rank: number;
+    readonly layers: number;
+    readonly without: readonly string[];
+  } | null;
   /** How the weights were packed. */
   readonly packing: PackReport;
   /** Bytes of the parameters in the model's own types. */
@@ -139,7 +149,7 @@ export interface CompileReport {
 /**
  * Compiles a model into a bundle. Nothing is left at `out` unless all of it succeeds; work that was stopped is left
  * beside it, see `writeFolder`.
- * Throws TRITC_E_TARGET, TRITC_E_GROUP, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, those of `calibratedModel`, of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
+ * Throws TRITC_E_TARGET, TRITC_E_GROUP, TRITC_E_ACTIVATIONS, TRITC_E_NOT_FLUX, TRITC_E_LORA, those of `calibratedModel` and `residualModel`, of the importer and the passes, TRITC_E_UNSUPPORTED_OP,
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
@@ -147,6 +157,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
+  checkResidualRank(options.residualRank ?? 0, options.ternarize);
   checkCalibrated(options);
   checkGroup(options);
   await whatIsThere(options.out);
@@ -179,17 +190,35 @@ async function compileInto(
     const drawing = drawingOf(recognized, { resolutions, textLength, pipeline: config });
     if (drawing !== null)
       for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
-    const { calibration, ternarize } = options;
+    const { calibration, ternarize, residualRank: rank = 0 } = options;
     const calibrated =
-      calibration === undefined ? undefined : await calibratedModel(recognized, calibration, work.prepared);
+      calibration === undefined || ternarize !== "calibrated"
+        ? undefined
+        : await calibratedModel(recognized, calibration, work.prepared);
+    const ternary = calibrated?.graph ?? recognized;
+    const residual =
+      rank === 0 || ternarize === "none"
+        ? undefined
+        : await residualModel(
+            recognized,
+            ternarize === "calibrated"
+              ? ternary
+              : ternarizedBy(recognized, reader, ternarize, options.group ?? "auto"),
+            { rank, calibration, prepared: join(work.prepared, "residual") },
+          );
+    if (residual !== undefined && residual.without.length > 0)
+      options.onNotice?.(
+        `too small for a branch of rank ${rank}, and without one: ${residual.without.join(", ")}`,
+      );
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
-    const { graph, lowered, kernels } = await compileGraph(calibrated?.graph ?? recognized, reader, {
+    const { graph, lowered, kernels } = await compileGraph(residual?.graph ?? ternary, reader, {
       target,
       options: {
-        ternarize: ternarize === "calibrated" ? "none" : ternarize,
+        ternarize: ternarize === "calibrated" || residual !== undefined ? "none" : ternarize,
         group: options.group ?? "auto",
         activations: options.activations,
+        branches: residual?.branches,
       },
       sizes: largestSizes(drawing),
       planned: plannedSizes(drawing),
@@ -220,15 +249,17 @@ async function compileInto(
     const { signal, threads, resume = true } = options;
     // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
     const taken = process.memoryUsage.rss();
-    if (calibrated !== undefined) await work.begin(keptFiles(resume));
-    calibrated?.requireSource(reader);
-    const layers = await calibrated?.prepare({
+    if (calibrated !== undefined || residual !== undefined) await work.begin(keptFiles(resume));
+    (calibrated ?? residual)?.requireSource(reader);
+    const preparing = (phase: CompileProgress["phase"]) => ({
       ...{ reader, signal, threads, resume, onNotice: options.onNotice },
       onKept: () => {
         work.isWorthKeeping = true;
       },
-      onProgress: (done, total) => options.onProgress?.({ phase: "calibrating", done, total }),
+      onProgress: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
     });
+    const layers = await calibrated?.prepare(preparing("calibrating"));
+    await residual?.prepare(preparing("branches"));
     const { weightBytes, packing } = await writeBundle(
       work,
       {
@@ -270,6 +301,8 @@ async function compileInto(
       launches: Object.fromEntries(phases.map(({ name, launches }) => [name, launches.length])),
       weightBytes,
       calibrated: layers ?? [],
+      residual:
+        residual === undefined ? null : { rank, layers: residual.branches.size, without: residual.without },
       packing,
       sourceBytes: inspection.storage.source,
       memoryBytes: Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak)),

@@ -1,4 +1,4 @@
-import type { ByteReader, TernaryMethod } from "../ir/constant/constant.js";
+import type { ByteReader, Constant, TernaryMethod } from "../ir/constant/constant.js";
 import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
 import type { GroupSize } from "../ir/ternary/groups.js";
@@ -37,8 +37,20 @@ export interface PassOptions {
   /** The largest sizes the program must serve, for decisions about memory; unnamed symbols count as 1. */
   readonly sizes: Bindings;
   readonly limits: MemoryLimits;
+  /** Those of ternary weights, by their codes; none if absent. */
+  readonly branches?: ReadonlyMap<Constant, Branch> | undefined;
   /** Whether the target's ternary kernels normalize and rotate heads; false if absent. */
   readonly fuseHeads?: boolean;
+}
+
+/** Dense weights of low rank beside ternary ones: y = s·T·x + U·(V·x) + b. */
+export interface Branch {
+  /** Of its layer. */
+  readonly role: string;
+  /** U [out, rank] */
+  readonly up: Constant;
+  /** V [rank, in] */
+  readonly down: Constant;
 }
 
 /** What a device can hold in one piece. */

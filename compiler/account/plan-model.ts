@@ -11,12 +11,17 @@ import {
 import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import { type DrawingRequest, drawingOf, largestSizes } from "../drawing.js";
 import type { Group, Ternarize } from "../pass.js";
+import { ternarizedBy } from "../passes/ternarize.js";
+import { planBranches } from "../residual/plan-branches.js";
+import { checkResidualRank } from "../residual/residual.js";
 import { type Account, type AccountOptions, accountFor } from "./account.js";
 
 export interface PlanRequest extends Omit<AccountOptions, "drawing">, DrawingRequest {
   readonly ternarize: Ternarize;
   /** Inputs of a row that share a scale; row if absent, and then no weights are read. */
   readonly group?: Group | undefined;
+  /** As `compileModel` takes it; 0 if absent. */
+  readonly residualRank?: number | undefined;
   readonly activations: Activations;
   readonly attention?: AttentionProducts | undefined;
   /** How the weight file holds ternary codes; trits if absent. */
@@ -28,7 +33,7 @@ export interface PlannedModel extends Planned {
   readonly account: Account;
 }
 
-/** What `compile` would make of a model, up to its kernels. */
+/** What `compile` would make of a model, up to its kernels. Throws TRITC_E_ACTIVATIONS, TRITC_E_RESIDUAL_RANK and those of the passes. */
 export function planModel(
   imported: Graph,
   recognized: Graph,
@@ -36,12 +41,21 @@ export function planModel(
   request: PlanRequest,
 ): PlannedModel {
   const { target, ternarize, group = "row", activations, attention = "bf16" } = request;
+  const { residualRank: rank = 0 } = request;
   checkActivations(target, activations);
   checkAttention(target, activations, attention);
+  checkResidualRank(rank, ternarize);
+  const branched =
+    rank === 0 || ternarize === "none"
+      ? undefined
+      : planBranches(recognized, ternarizedBy(recognized, reader, ternarize, group), { rank, file: "" });
   const drawing = drawingOf(recognized, request);
-  const planned = planGraph(recognized, reader, {
+  const planned = planGraph(branched?.graph ?? recognized, reader, {
     target,
-    options: { ternarize, group, activations },
+    options: {
+      ...{ group, activations, branches: branched?.branches },
+      ternarize: branched === undefined ? ternarize : "none",
+    },
     sizes: largestSizes(drawing),
     batchAxes: batchAxesOf(imported, recognized),
     dtypes: portTypesOf(imported),

@@ -124,6 +124,11 @@ export function shardOption(what = "draw the i-th of n shares of the prompts"): 
   ).argParser((text) => shard(text));
 }
 
+/** Rank of the branches beside ternary linears. */
+export function residualRankOption(description: string): Option {
+  return new Option("--residual-rank <r>", description).argParser(wholeNumber).default(0);
+}
+
 /** Adapters to merge into a model's weights: `--lora`, as often as wanted. */
 export function loraOption(): Option {
   return new Option(

@@ -46,8 +46,10 @@ export function checkCalibrated(options: {
   readonly ternarize: string;
   readonly calibration?: string | undefined;
   readonly lora?: readonly LoraRequest[];
+  /** Branches of low rank are found with a calibration too. */
+  readonly residualRank?: number;
 }): void {
-  const { ternarize, calibration, lora = [] } = options;
+  const { ternarize, calibration, lora = [], residualRank = 0 } = options;
   const isCalibrated = ternarize === "calibrated";
   if (isCalibrated && calibration === undefined) {
     throw refused(
@@ -57,7 +59,7 @@ export function checkCalibrated(options: {
       "give the folder with --calibration, or leave --ternarize out",
     );
   }
-  if (!isCalibrated && calibration !== undefined) {
+  if (!isCalibrated && residualRank === 0 && calibration !== undefined) {
     throw refused(
       "--calibration",
       "--ternarize calibrated",
@@ -65,12 +67,12 @@ export function checkCalibrated(options: {
       "give --ternarize calibrated, or leave --calibration out",
     );
   }
-  if (isCalibrated && lora.length > 0) {
+  if (calibration !== undefined && lora.length > 0) {
     throw refused(
       "--lora",
       "the model that the calibration is of",
       "adapters, which change what its layers read",
-      "leave --lora out, or give --ternarize exact",
+      "leave --lora out, or --calibration with --ternarize exact",
     );
   }
 }

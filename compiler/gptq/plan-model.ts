@@ -39,7 +39,7 @@ export function planModel(
   moments: readonly InputMoments[],
   { file, calibration }: { readonly file: string; readonly calibration: string },
 ): PlannedModel {
-  const byRole = new Map(moments.flatMap((input) => input.roles.map((role) => [role, input] as const)));
+  const momentsOf = momentsByRole(moments, calibration);
   const layers = new Map<InputMoments, PlannedLayer[]>(moments.map((input) => [input, []]));
   let bytes = 0;
   const stored = (
@@ -52,9 +52,7 @@ export function planModel(
   };
   const ternary = withTernaryWeights(graph, (linear) => {
     const [rows = 0, columns = 0] = linear.weight.shape;
-    const input = byRole.get(linear.role);
-    if (input === undefined || input.width !== columns)
-      throw noMoments(linear.role, columns, input, calibration);
+    const input = momentsOf(linear.role, columns);
     const codesBytes = rows * codeRowBytes("trits", columns);
     const layer = { ...linear, rows, columns, offset: bytes, codesBytes, bytes: codesBytes + 8 * rows + 16 };
     layers.get(input)?.push(layer);
@@ -68,6 +66,19 @@ export function planModel(
   });
   const inputs = [...layers].map(([input, own]) => ({ moments: input, layers: own }));
   return { graph: ternary, file, inputs: inputs.filter((input) => input.layers.length > 0), bytes };
+}
+
+/** Finds the moments of what a layer reads. Throws TRITC_E_CALIBRATION where there are none, or others. */
+export function momentsByRole(
+  moments: readonly InputMoments[],
+  calibration: string,
+): (role: string, columns: number) => InputMoments {
+  const byRole = new Map(moments.flatMap((input) => input.roles.map((role) => [role, input] as const)));
+  return (role, columns) => {
+    const input = byRole.get(role);
+    if (input?.width !== columns) throw noMoments(role, columns, input, calibration);
+    return input;
+  };
 }
 
 function noMoments(

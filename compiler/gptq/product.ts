@@ -8,7 +8,7 @@ export interface RowsOf {
 
 /** A matrix of few columns within an array: entry (p, q) at `at + p·down + q·right`. */
 export interface ColumnsOf {
-  readonly data: Float64Array;
+  readonly data: Float64Array | Float32Array;
   readonly at: number;
   readonly down: number;
   readonly right: number;

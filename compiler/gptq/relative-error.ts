@@ -15,8 +15,8 @@ export function relativeError(w: Float32Array, rounded: Float32Array, h: Float64
   return lost === 0 ? 0 : lost / trace(w.length / k, k, (i) => w[i]!, h);
 }
 
-/** tr(A·H·Aᵀ) */
-function trace(n: number, k: number, a: (i: number) => number, h: Float64Array): number {
+/** tr(A·H·Aᵀ) of A [n, k], given by its elements. */
+export function trace(n: number, k: number, a: (i: number) => number, h: Float64Array): number {
   const addProduct = createProduct(BLOCK);
   const part = new Float64Array(ROWS * k);
   const sums = new Float64Array(ROWS * BLOCK);

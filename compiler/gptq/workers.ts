@@ -4,6 +4,7 @@ import { startThread } from "../worker-thread.js";
 import { createCholesky, type StripJob } from "./cholesky.js";
 import { createProduct } from "./product.js";
 import { createRows, type RowsJob, type RowsResult } from "./rows.js";
+import { createStripProduct, type StripProductJob } from "./strips.js";
 
 /** Columns that are factored, or rounded, before what they change is carried further. */
 export const BLOCK = 128;
@@ -13,12 +14,14 @@ interface Jobs {
   readonly factor: StripJob;
   readonly solve: StripJob;
   readonly rows: RowsJob;
+  readonly product: StripProductJob;
 }
 interface Results {
   readonly update: null;
   readonly factor: number;
   readonly solve: null;
   readonly rows: RowsResult;
+  readonly product: null;
 }
 type Kind = keyof Jobs;
 type Work = { readonly [K in Kind]: (job: Jobs[K]) => Results[K] };
@@ -37,6 +40,7 @@ const product = (${createProduct.toString()})(${BLOCK});
 const work = {
   ...(${createCholesky.toString()})(product, ${BLOCK}),
   rows: (${createRows.toString()})(product, ${BLOCK}),
+  product: (${createStripProduct.toString()})(product, ${BLOCK}),
 };
 parentPort.on("message", ({ kind, job }) => parentPort.postMessage(work[kind](job)));
 `;
@@ -51,7 +55,11 @@ export function openGptqPool(threads: number, signal?: AbortSignal): GptqPool {
 
 function ownThread(signal: AbortSignal | undefined): GptqPool {
   const product = createProduct(BLOCK);
-  const work: Work = { ...createCholesky(product, BLOCK), rows: createRows(product, BLOCK) };
+  const work: Work = {
+    ...createCholesky(product, BLOCK),
+    rows: createRows(product, BLOCK),
+    product: createStripProduct(product, BLOCK),
+  };
   return {
     threads: 1,
     async run(kind, job) {

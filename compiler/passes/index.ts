@@ -1,5 +1,6 @@
 import type { Pass } from "../pass.js";
 import { RECOGNIZE_PASSES } from "../recognize/index.js";
+import { addBranches } from "./add-branches.js";
 import { canonicalize } from "./canonicalize.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuseAdaln } from "./fuse-adaln.js";
@@ -25,6 +26,7 @@ export const BACK_PASSES: readonly Pass[] = [
   fuseSharedInput,
   fuseAdaln,
   fuseQkNormRope,
+  addBranches,
   quantizeActivations,
   fuseHeads,
   splitWeights,

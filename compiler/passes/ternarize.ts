@@ -1,4 +1,4 @@
-import type { ByteReader, Constant } from "../../ir/constant/constant.js";
+import type { ByteReader, Constant, TernaryMethod } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import { GROUP_SIZES, scalesShape } from "../../ir/ternary/groups.js";
 import { type LosslessGroup, losslessGroup } from "../analysis/lossless-group.js";
@@ -21,17 +21,27 @@ export const ternarize: Pass = {
     "replaces the weights of the block linears by ternary codes and a scale per output row, or group of its inputs",
   run(graph, { reader, options: { ternarize: method, group: wanted = "row" } }) {
     if (method === "none") return graph;
-    return withTernaryWeights(graph, ({ weight }) => {
-      const { group, scales } = groupOf(weight, wanted, reader);
-      const fitting = { of: weight, method, ...(group === null ? {} : { group }) };
-      const shape = scalesShape(weight.shape, group);
-      return {
-        codes: { dtype: "i8", shape: weight.shape, source: { kind: "ternary-codes", ...fitting } },
-        scales: { dtype: scales, shape, source: { kind: "ternary-scales", ...fitting } },
-      };
-    });
+    return ternarizedBy(graph, reader, method, wanted);
   },
 };
+
+/** A model on ternary weights that are found from its own, row by row. */
+export function ternarizedBy(
+  graph: Graph,
+  reader: ByteReader,
+  method: TernaryMethod,
+  wanted: Group = "row",
+): Graph {
+  return withTernaryWeights(graph, ({ weight }) => {
+    const { group, scales } = groupOf(weight, wanted, reader);
+    const fitting = { of: weight, method, ...(group === null ? {} : { group }) };
+    const shape = scalesShape(weight.shape, group);
+    return {
+      codes: { dtype: "i8", shape: weight.shape, source: { kind: "ternary-codes", ...fitting } },
+      scales: { dtype: scales, shape, source: { kind: "ternary-scales", ...fitting } },
+    };
+  });
+}
 
 const ROWS: LosslessGroup = { group: null, scales: "f32" };
 
@@ -104,6 +114,16 @@ export function withTernaryWeights(
     });
   }
   return edit.finish();
+}
+
+/** The linears of a model's blocks, by their results. */
+export function blockLinears(graph: Graph): ReadonlyMap<ValueId, BlockLinear> {
+  return new Map(
+    graph.nodes.flatMap((node) => {
+      const linear = node.op === "linear" ? blockLinear(graph, node) : undefined;
+      return linear === undefined ? [] : [[node.outputs[0] ?? "", linear] as const];
+    }),
+  );
 }
 
 function blockLinear(graph: Graph, node: NodeOf<"linear">): BlockLinear | undefined {

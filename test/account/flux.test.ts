@@ -129,3 +129,28 @@ describe("cards", () => {
     expect(plan("cuda-portable").account.limitBytes).toBeNull();
   });
 });
+
+describe("FLUX.1-dev with branches of rank 32", () => {
+  it.each(["a10", "webgpu"])("has them in weight file and memory: %s", (target) => {
+    const resolutions = SIZES.slice(0, 1);
+    const [plain, branched] = [0, 32].map((residualRank) => plan(target, { resolutions, residualRank }));
+    if (plain === undefined || branched === undefined) throw new Error("no plans");
+    const [before, after] = [plain, branched].map(({ lowered }) => storageOf(lowered.tensors));
+    const matrices = after?.tensors.filter(({ name }) => /\.(up|down)\.weight(\.|$)/.test(name)) ?? [];
+    const gates = after?.tensors.filter(({ name }) => name.startsWith("ones.")) ?? [];
+    const sum = (of: typeof matrices) => of.reduce((total, { bytes }) => total + bytes, 0);
+    // Of each linear: modulation; q, k, v, out and the MLP's two of both streams; single blocks: q, k, v, MLP, out.
+    const [h, mlp] = [3072, 12288];
+    const double = 2 * (7 * h + 4 * 2 * h + 2 * (h + mlp));
+    const single = 4 * h + 3 * 2 * h + (h + mlp) + (h + h + mlp);
+    const bytes = 2 * 32 * (19 * double + 38 * single);
+    expect(sum(matrices)).toBe(bytes);
+    // Norms of heads are joined where they end a linear, which none with a branch does.
+    const others = (of: typeof after) => sum(of?.tensors.filter(({ name }) => !/norm/.test(name)) ?? []);
+    if (target === "webgpu") expect(others(after) - others(before)).toBe(bytes + sum(gates));
+    expect(sum(gates)).toBeLessThan(1e6);
+    const peaks = [plain, branched].map(({ account }) => account.plans[0]?.memory.keep.step.bytes ?? 0);
+    expect((peaks[1] ?? 0) - (peaks[0] ?? 0)).toBeGreaterThan(bytes);
+    expect(branched.account.fit.promptWeights).not.toBeNull();
+  });
+});

@@ -26,7 +26,9 @@ import { relativeError } from "../../compiler/gptq/relative-error.js";
 import { openGptqPool } from "../../compiler/gptq/workers.js";
 import { importModel } from "../../compiler/import-model.js";
 import { isBlockRole } from "../../compiler/models/index.js";
+import { ternarizedBy } from "../../compiler/passes/ternarize.js";
 import { recognize } from "../../compiler/recognize/recognition.js";
+import { residualModel } from "../../compiler/residual/residual.js";
 import { readConstant } from "../../ir/constant/read.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { ternarizeRow } from "../../ir/ternary/ternarize.js";
@@ -195,11 +197,99 @@ describe("calibrated ternary weights", () => {
   });
 });
 
+describe("branches beside them", () => {
+  it.each(["exact", "calibrated"] as const)(
+    "lose less the larger their rank, with a bias for the rest of the mean: %s",
+    async (method) => {
+      const calibrated = await calibratedModel(graph, at("calibration"), at("prepared"));
+      await calibrated.prepare({ reader, threads: 0, resume: true });
+      const ternary = method === "exact" ? ternarizedBy(graph, reader, "exact") : calibrated.graph;
+      const originals = parametersOf(graph);
+      const moments = await calibration.moments();
+      const before = new Map<string, number>();
+      for (const rank of [1, 3, 6, 12]) {
+        const prepared = at(`${method}-${rank}`);
+        const options = { rank, calibration: at("calibration"), prepared };
+        const model = await residualModel(graph, ternary, options);
+        await model.prepare({ reader, threads: 0, resume: true });
+        const branches = new Map([...model.branches.values()].map((branch) => [branch.role, branch]));
+        expect([...branches.keys()].sort()).toEqual([...originals.keys()].sort());
+        const parameters = parametersOf(model.graph);
+        for (const { width: k, roles, read } of moments) {
+          const { matrix, mean } = await read();
+          const beside = matrix.map((v, i) => v - (mean[Math.floor(i / k)] ?? 0) * (mean[i % k] ?? 0));
+          for (const role of roles) {
+            const [weights = new Float32Array(), bias] = originals.get(role) ?? [];
+            const [codes = [], scales = [], shifted] = parameters.get(role) ?? [];
+            const { up, down } = branches.get(role) ?? {};
+            if (up === undefined || down === undefined) throw new Error(`no branch of ${role}`);
+            const rounded = roundedWeights(Int8Array.from(codes), scales);
+            const [u, v] = [up, down].map((constant) => readConstant(constant, reader).data);
+            const whole = rounded.map((value, i) => {
+              let sum = value;
+              for (let r = 0; r < rank; r++)
+                sum += Number(u?.[Math.floor(i / k) * rank + r]) * Number(v?.[r * k + (i % k)]);
+              return sum;
+            });
+            const error = relativeError(weights, whole, beside);
+            const last = before.get(role) ?? relativeError(weights, rounded, beside);
+            expect(error, `${role} at rank ${rank}`).toBeLessThan(last * 1.001);
+            before.set(role, error);
+            let lost = bias?.[0] ?? 0;
+            for (let j = 0; j < k; j++) lost += ((weights[j] ?? 0) - (whole[j] ?? 0)) * (mean[j] ?? 0);
+            expect(shifted?.[0]).toBeCloseTo(lost, 5);
+          }
+        }
+      }
+    },
+  );
+
+  it("make a bundle that verifies, and the same after a stop", async () => {
+    const more = { residualRank: 4 };
+    await compileModel(options("branched", more));
+    const { code, stderr } = await cli(["verify", at("branched")]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const stop = new AbortController();
+    const until = ({ phase, done, total }: CompileProgress) => {
+      if (phase === "branches" && 2 * done > total) stop.abort(new Error("stopped"));
+    };
+    const stopped = compileModel(options("halted", { ...more, signal: stop.signal, onProgress: until }));
+    await expect(stopped).rejects.toThrow("stopped");
+    const [done, notices]: [number[], string[]] = [[], []];
+    const onNotice = (text: string) => notices.push(text);
+    const onProgress = (now: CompileProgress) => now.phase === "branches" && done.push(now.done);
+    await compileModel(options("halted", { ...more, onProgress, onNotice }));
+    expect(done[0]).toBeGreaterThan(0);
+    expect(notices).toEqual([
+      expect.stringMatching(/^(\d+) of \1 layers are calibrated already$/),
+      expect.stringMatching(/^\d+ of \d+ layers are supplied with a branch already$/),
+    ]);
+    expect(snapshot(at("halted"))).toEqual(snapshot(at("branched")));
+    expect(readdirSync(root).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it.each<readonly [string, Partial<CompileOptions>, string]>([
+    ["dense weights", { ternarize: "none", calibration: undefined, residualRank: 4 }, "--ternarize none"],
+    ["a rank that is no number of directions", { residualRank: 1.5 }, "1.5"],
+    ["a rank that no layer is large enough for", { residualRank: 4096 }, "4096"],
+  ])("are refused for %s", async (_, more, found) => {
+    await expect(compileModel(options("refused", more))).rejects.toMatchObject({
+      details: { code: "TRITC_E_RESIDUAL_RANK", exitCode: 2, found },
+    });
+    expect(readdirSync(root).filter((name) => name.includes("refused"))).toEqual([]);
+  });
+});
+
 describe("calibrated ternary weights are refused", () => {
   it.each<readonly [string, Partial<CompileOptions>, string]>([
     ["without a calibration", { calibration: undefined }, "--ternarize calibrated alone"],
     ["where others are wanted", { ternarize: "exact" }, "--ternarize exact"],
     ["with adapters", { lora: [{ file: "a", scale: 1 }] }, "adapters, which change what its layers read"],
+    [
+      "with adapters, for branches",
+      { ternarize: "exact", residualRank: 2, lora: [{ file: "a", scale: 1 }] },
+      "adapters, which change what its layers read",
+    ],
   ])("%s", async (_, more, found) => {
     await expect(compileModel(options("refused", more))).rejects.toMatchObject({
       details: { code: "TRITC_E_CALIBRATION", exitCode: 2, found },

@@ -25,6 +25,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly ternarize: Ternarize | "calibrated";
   readonly group?: Group;
   readonly calibration?: string;
+  readonly residualRank: number;
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
@@ -52,6 +53,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ternarize: options.ternarize,
     group: options.group,
     calibration: options.calibration,
+    residualRank: options.residualRank,
     activations: options.activations,
     attention: options.attention,
     storage: options.storage,
@@ -81,6 +83,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ["kernels", describeKernels(report, target.cuda !== undefined)],
     ["weights", describeWeights(report)],
     ...describeCalibrated(report),
+    ...describeResidual(report),
     ...describeMemory(report),
     ["time", formatDuration(report.seconds)],
   ];
@@ -107,7 +110,7 @@ function describeDrawing({ drawing, samplers }: CompileReport): readonly (readon
   ];
 }
 
-const UNITS = { kernels: "kernels", calibrating: "rows", weights: "bytes" } as const;
+const UNITS = { kernels: "kernels", calibrating: "rows", branches: "rows", weights: "bytes" } as const;
 
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
@@ -138,6 +141,11 @@ function describeCalibrated({ calibrated }: CompileReport): readonly (readonly [
       `${layers}, relative error of their results ${percent(mean)} on average, ${percent(worst.error)} at most (${worst.role})`,
     ],
   ];
+}
+
+function describeResidual({ residual }: CompileReport): readonly (readonly [string, string])[] {
+  if (residual === null) return [];
+  return [["branches", `of rank ${residual.rank} beside ${formatQuantity(residual.layers, "layer")}`]];
 }
 
 function describeWeights({ weightBytes, sourceBytes }: CompileReport): string {

@@ -17,6 +17,7 @@ export interface InspectOptions extends CommonOptions, PlanOptions {
   readonly target?: string;
   readonly ternarize: Ternarize;
   readonly group?: Group;
+  readonly residualRank: number;
   readonly activations?: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
@@ -61,6 +62,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,
       group: options.group ?? "auto",
+      residualRank: options.residualRank,
       activations: options.activations ?? target.activations[0] ?? "f32",
       attention: options.attention,
       storage: options.storage,

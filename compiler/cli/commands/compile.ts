@@ -3,7 +3,14 @@ import { Option } from "commander";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { CompileOptions } from "../actions/compile.js";
 import { loaded } from "../loaded.js";
-import { byteCount, groupOption, loraOption, withOutputOptions, withPlanOptions } from "../options.js";
+import {
+  byteCount,
+  groupOption,
+  loraOption,
+  residualRankOption,
+  withOutputOptions,
+  withPlanOptions,
+} from "../options.js";
 
 export function addCompile(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("compile")))
@@ -21,7 +28,15 @@ export function addCompile(program: Command): void {
         .default("exact"),
     )
     .addOption(groupOption())
-    .option("--calibration <folder>", "for --ternarize calibrated: what `tritc calibrate --moments` wrote")
+    .option(
+      "--calibration <folder>",
+      "for --ternarize calibrated, or --residual-rank: what `tritc calibrate --moments` wrote",
+    )
+    .addOption(
+      residualRankOption(
+        "put dense weights of this rank beside the ternary ones of every block linear, for what those lose",
+      ),
+    )
     .addOption(
       new Option("--activations <type>", "what ternary layers multiply (see `tritc targets`)")
         .choices(["int8", "bf16", "f16", "f32"])

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { InspectOptions } from "../actions/inspect.js";
 import { loaded } from "../loaded.js";
-import { groupOption, withOutputOptions, withPlanOptions } from "../options.js";
+import { groupOption, residualRankOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addInspect(program: Command): void {
   withPlanOptions(withOutputOptions(program.command("inspect")))
@@ -15,6 +15,7 @@ export function addInspect(program: Command): void {
         .default("exact"),
     )
     .addOption(groupOption("with --target: "))
+    .addOption(residualRankOption("with --target: as `tritc compile` takes it"))
     .addOption(
       new Option("--activations <type>", "with --target: what ternary layers multiply").choices([
         "int8",
