@@ -1,9 +1,10 @@
 /**
  * The shapes model from full precision to a scored ternary bundle, on the CPU and without reading a picture: the model draws
  * its own training data from text, ternary weights are trained on it, and every form is scored on 360 other prompts: rounded
- * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`blocks`: block by block; `endToEnd`; `kernels`: that with int8 activations).
+ * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`blocks`: block by block; `endToEnd`: from there, as a whole; `kernels`: that
+ * with int8 activations).
  *
- *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 1000] [--batch 96] [--threads N]
+ *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 400] [--batch 96] [--threads N]
  *
  * What is done in the output folder is not done again. `report.html` there has the scores and all other measures of each form, and
  * some pictures; the last line is JSON: the overall scores, and what they took.
@@ -40,7 +41,7 @@ const { values } = parseArgs({
   options: {
     out: { type: "string", default: "distill-demo" },
     samples: { type: "string", default: "1536" },
-    steps: { type: "string", default: "1000" },
+    steps: { type: "string", default: "400" },
     batch: { type: "string", default: "96" },
     threads: { type: "string" },
   },
@@ -77,15 +78,6 @@ const drawn = await calibrate({
 }).finally(() => drawing.stop());
 seconds.calibration = Math.round(drawn.seconds);
 
-const distilled = await once("distilled", async (out) => {
-  const progress = terminal.progress("training", "steps");
-  await distill({
-    ...{ input: PIPELINE, calibration, out, threads },
-    steps: Number(values.steps),
-    batch: Number(values.batch),
-    onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
-  }).finally(() => progress.stop());
-});
 const byBlocks = await once("blocks", async (out) => {
   const progress = terminal.progress("training blocks", "steps");
   await distillBlocks({
@@ -93,6 +85,16 @@ const byBlocks = await once("blocks", async (out) => {
     onProgress({ phase, index, blocks, done, total, loss = 0 }) {
       if (phase === "training") progress.update((index - 1) * total + done, blocks * total, { loss });
     },
+  }).finally(() => progress.stop());
+});
+const distilled = await once("distilled", async (out) => {
+  const progress = terminal.progress("training", "steps");
+  await distill({
+    ...{ input: PIPELINE, calibration, out, threads },
+    start: byBlocks,
+    steps: Number(values.steps),
+    batch: Number(values.batch),
+    onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
 });
 const compiled = { target: "cpu", pipeline: PIPELINE, resolutions: [{ width: 64, height: 64 }] };

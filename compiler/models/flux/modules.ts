@@ -27,32 +27,73 @@ export interface BlockCounts {
 
 export type Leaves = Readonly<Record<string, readonly string[]>>;
 
-/** How an implementation calls its modules and vectors. */
-export interface Spelling {
-  readonly double: readonly [folder: string, leaves: Leaves];
-  readonly single: readonly [folder: string, leaves: Leaves];
+/** A family's linears by an implementation's names within a block, and outside of blocks. */
+export interface LinearNames {
+  readonly double: Leaves;
+  readonly single: Leaves;
   readonly ends: Leaves;
+}
+
+/** What the families have in common in how an implementation calls its parts. */
+interface Spelling {
+  readonly doubleBlocks: string;
+  readonly singleBlocks: string;
+  /** Vectors of a block, and their roles there. */
   readonly doubleVectors: Readonly<Record<string, string>>;
   readonly singleVectors: Readonly<Record<string, string>>;
 }
 
-export function spelledNames({ doubleBlocks, singleBlocks }: BlockCounts, spelling: Spelling): FluxNames {
-  const modules: FluxModule[] = Object.entries(spelling.ends).map(([name, roles]) => ({ name, roles }));
+const DIFFUSERS: Spelling = {
+  doubleBlocks: "transformer_blocks",
+  singleBlocks: "single_transformer_blocks",
+  doubleVectors: {
+    "attn.norm_q.weight": "img.q.norm",
+    "attn.norm_k.weight": "img.k.norm",
+    "attn.norm_added_q.weight": "txt.q.norm",
+    "attn.norm_added_k.weight": "txt.k.norm",
+  },
+  singleVectors: { "attn.norm_q.weight": "q.norm", "attn.norm_k.weight": "k.norm" },
+};
+
+const ORIGINAL: Spelling = {
+  doubleBlocks: "double_blocks",
+  singleBlocks: "single_blocks",
+  doubleVectors: {
+    "img_attn.norm.query_norm.scale": "img.q.norm",
+    "img_attn.norm.key_norm.scale": "img.k.norm",
+    "txt_attn.norm.query_norm.scale": "txt.q.norm",
+    "txt_attn.norm.key_norm.scale": "txt.k.norm",
+  },
+  singleVectors: { "norm.query_norm.scale": "q.norm", "norm.key_norm.scale": "k.norm" },
+};
+
+/** Names in the files of Diffusers' transformers. */
+export function diffusersSpelling(linears: LinearNames): (counts: BlockCounts) => FluxNames {
+  return (counts) => spelledNames(counts, linears, DIFFUSERS);
+}
+
+/** Names in the original checkpoints. */
+export function originalSpelling(linears: LinearNames): (counts: BlockCounts) => FluxNames {
+  return (counts) => spelledNames(counts, linears, ORIGINAL);
+}
+
+function spelledNames(
+  { doubleBlocks, singleBlocks }: BlockCounts,
+  linears: LinearNames,
+  spelling: Spelling,
+): FluxNames {
+  const modules: FluxModule[] = Object.entries(linears.ends).map(([name, roles]) => ({ name, roles }));
   const vectors: FluxVector[] = [];
-  const block = (
-    [folder, leaves]: Spelling["double"],
-    kind: string,
-    i: number,
-    norms: Readonly<Record<string, string>>,
-  ) => {
-    for (const [name, roles] of Object.entries(leaves)) {
-      modules.push({ name: `${folder}.${i}.${name}`, roles: roles.map((role) => `${kind}.${i}.${role}`) });
+  const block = (kind: "double" | "single", i: number) => {
+    const folder = `${spelling[`${kind}Blocks`]}.${i}`;
+    for (const [name, roles] of Object.entries(linears[kind])) {
+      modules.push({ name: `${folder}.${name}`, roles: roles.map((role) => `${kind}.${i}.${role}`) });
     }
-    for (const [name, role] of Object.entries(norms)) {
-      vectors.push({ name: `${folder}.${i}.${name}`, role: `${kind}.${i}.${role}` });
+    for (const [name, role] of Object.entries(spelling[`${kind}Vectors`])) {
+      vectors.push({ name: `${folder}.${name}`, role: `${kind}.${i}.${role}` });
     }
   };
-  for (let i = 0; i < doubleBlocks; i++) block(spelling.double, "double", i, spelling.doubleVectors);
-  for (let i = 0; i < singleBlocks; i++) block(spelling.single, "single", i, spelling.singleVectors);
+  for (let i = 0; i < doubleBlocks; i++) block("double", i);
+  for (let i = 0; i < singleBlocks; i++) block("single", i);
   return { modules, vectors };
 }
