@@ -25,6 +25,30 @@ export interface Landmarks {
   readonly mlpRows: 1 | 2;
 }
 
+/** Those that all families call alike in Diffusers' files, */
+export const DIFFUSERS_LANDMARKS = {
+  doubleBlocks: "transformer_blocks",
+  singleBlocks: "single_transformer_blocks",
+  latents: "x_embedder.weight",
+  context: "context_embedder.weight",
+  output: "proj_out.weight",
+  headNorms: ["transformer_blocks.0.attn.norm_q.weight", "single_transformer_blocks.0.attn.norm_q.weight"],
+} as const;
+
+/** and in original checkpoints. */
+export const ORIGINAL_LANDMARKS = {
+  doubleBlocks: "double_blocks",
+  singleBlocks: "single_blocks",
+  latents: "img_in.weight",
+  context: "txt_in.weight",
+  time: "time_in.in_layer.weight",
+  guidance: "guidance_in.in_layer.weight",
+  output: "final_layer.linear.weight",
+  headNorms: ["double_blocks.0.img_attn.norm.query_norm.scale", "single_blocks.0.norm.query_norm.scale"],
+  doubleMlp: "double_blocks.0.img_mlp.0.weight",
+  singleMlp: ["single_blocks.0.linear1.weight", 3],
+} as const;
+
 /** A transformer that was found among the tensors of a file, under its plain names. */
 export interface FoundTransformer {
   readonly spelling: Landmarks;
