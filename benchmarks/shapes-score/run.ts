@@ -2,8 +2,9 @@
  * Scores the shapes model on all 360 prompts: a bundle through its kernels, or the transformer's graph in ONNX
  * Runtime with the same noise and schedule.
  *
- *     npm run score -- --bundle DIR | --transformer DIR  [--pipeline test/models/shapes] [--steps 50]
- *         [--guidance 3.5] [--seed 0] [--threads N] [--json FILE] [--pictures DIR]
+ *     npm run score -- --bundle DIR | --transformer DIR  [--pipeline test/models/shapes]
+ *         [--prompts test/models/shapes/eval/prompts.jsonl] [--steps 50] [--guidance 3.5] [--seed 0] [--threads N]
+ *         [--json FILE] [--pictures DIR]
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     bundle: { type: "string" },
     transformer: { type: "string" },
     pipeline: { type: "string", default: "test/models/shapes" },
+    prompts: { type: "string", default: "test/models/shapes/eval/prompts.jsonl" },
     steps: { type: "string", default: "50" },
     guidance: { type: "string", default: "3.5" },
     seed: { type: "string", default: "0" },
@@ -40,7 +42,7 @@ function table({ tags, overall }: ScoreSummary): string {
   return [...rows, `${"overall".padEnd(14)} ${overall.toFixed(3)}`].join("\n");
 }
 
-const prompts = await readPrompts(join(pipeline, "eval", "prompts.jsonl"));
+const prompts = await readPrompts(values.prompts);
 const painter = await (bundle === undefined
   ? ortPainter(transformer ?? join(pipeline, "transformer"), painting)
   : bundlePainter(bundle, painting));

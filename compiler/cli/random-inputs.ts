@@ -40,14 +40,21 @@ function values(port: ProgramPort, count: number, index: number, stream: number)
     case "guidance":
       return new Float32Array(count).fill(3.5);
     case "txt-ids":
-      return new Float32Array(count);
+      return positions(port, count, (token) => [0, 0, 0, token]);
     case "img-ids":
-      // (0, y, x) on a grid six wide.
-      return Float32Array.from({ length: count }, (_, i) => {
-        const token = Math.floor(i / 3);
-        return [0, Math.floor(token / 6), token % 6][i % 3] ?? 0;
-      });
+      // On a grid six wide.
+      return positions(port, count, (token) => [0, Math.floor(token / 6), token % 6, 0]);
     default:
       return makeNoise(index + 1, count, stream);
   }
+}
+
+/** Of tokens, on as many of the axes (time, row, column, text) as the port has. */
+function positions(
+  { shape }: ProgramPort,
+  count: number,
+  of: (token: number) => readonly number[],
+): Float32Array {
+  const axes = Number(shape.at(-1));
+  return Float32Array.from({ length: count }, (_, i) => of(Math.floor(i / axes))[i % axes] ?? 0);
 }
