@@ -4,25 +4,14 @@ import { FluxBuilder } from "../../test/support/flux-builder.js";
 import { type FluxSize, TORCHSCRIPT } from "../../test/support/flux-style.js";
 import type { Name } from "../../test/support/flux-writer.js";
 import { ONNX_TYPE } from "../../test/support/onnx-builder.js";
+import type { PlacedTensor } from "./weights.js";
 
 /** The file beside the model that holds its weights. */
 export const WEIGHTS_NAME = "model.onnx_data";
 
-/** A tensor whose bytes lie in the weight file. */
-export interface ExternalTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Standard deviation and mean of its elements. */
-  readonly scale: number;
-  readonly center: number;
-  /** Bytes from the file's start. */
-  readonly offset: number;
-  readonly bytes: number;
-}
-
 export interface SyntheticFlux {
   readonly onnx: Uint8Array;
-  readonly tensors: readonly ExternalTensor[];
+  readonly tensors: readonly PlacedTensor[];
   /** Bytes of the weight file. */
   readonly bytes: number;
 }
@@ -58,7 +47,7 @@ export function synthesizeFlux(model: "dev" | "schnell", size: FluxSize): Synthe
 
 /** The builder with weights that are only named and placed. */
 class ExternalFlux extends FluxBuilder {
-  readonly #tensors: ExternalTensor[] = [];
+  readonly #tensors: PlacedTensor[] = [];
   #end = 0;
 
   synthesize(): SyntheticFlux {
@@ -79,7 +68,7 @@ class ExternalFlux extends FluxBuilder {
     const bytes = byteLength(DTYPE, countOf(shape));
     const offset = Math.ceil(this.#end / ALIGNMENT) * ALIGNMENT;
     this.#end = offset + bytes;
-    this.#tensors.push({ name, shape, scale, center, offset, bytes });
+    this.#tensors.push({ name, dtype: DTYPE, shape, scale, center, group: null, offset, bytes });
     const entries = { location: WEIGHTS_NAME, offset: `${offset}`, length: `${bytes}` };
     this.initializers.push({
       name,

@@ -1,17 +1,25 @@
 /**
  * `npm run synthesize -- --model dev --double 19 --single 38 --seed 0 -o <folder>`: FLUX.1 as an ONNX export of the
  * real graph and the real size, with random weights.
+ *
+ * `npm run synthesize -- --model klein-4b --form mlx -o <folder>`: FLUX.2 klein 4B with ternary weights in groups of 128,
+ * in Diffusers' layout, unpacked in f16 or as MLX quantizes them.
  */
-import { mkdir, open, rename, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { countOf } from "../../ir/tensor.js";
 import { fluxSize, synthesizeFlux, WEIGHTS_NAME } from "./flux.js";
-import { writeSyntheticWeights } from "./weights.js";
+import { KLEIN_4B, kleinTensors, writeKleinFolder } from "./klein.js";
+import { type RandomTensor, writeSyntheticWeights, writeWhole } from "./weights.js";
+
+type Model = "dev" | "schnell" | "klein-4b";
 
 interface Options {
-  readonly model: "dev" | "schnell";
-  readonly double: number;
-  readonly single: number;
+  readonly model: Model;
+  readonly form: "unpacked" | "mlx";
+  readonly double?: number;
+  readonly single?: number;
   readonly seed: number;
   readonly sparse: boolean;
   readonly out: string;
@@ -24,43 +32,66 @@ const count = (text: string): number => {
 };
 
 const program = new Command("synthesize")
-  .description("write a FLUX.1 transformer with random bf16 weights as ONNX with external data")
-  .addOption(new Option("--model <name>", "which FLUX.1").choices(["dev", "schnell"]).default("dev"))
-  .option("--double <count>", "double blocks", count, 19)
-  .option("--single <count>", "single blocks", count, 38)
+  .description(
+    "write a transformer with random weights: FLUX.1 in bf16 as ONNX, FLUX.2 klein with ternary ones",
+  )
+  .addOption(new Option("--model <name>", "which").choices(["dev", "schnell", "klein-4b"]).default("dev"))
+  .addOption(
+    new Option("--form <name>", "klein: how ternary weights are stored")
+      .choices(["unpacked", "mlx"])
+      .default("unpacked"),
+  )
+  .option("--double <count>", "double blocks; the model's own if absent", count)
+  .option("--single <count>", "single blocks; the model's own if absent", count)
   .option("--seed <seed>", "seed of the weights", count, 0)
   .option("--sparse", "leave the weight file a hole of zeros: enough to plan with, not to compile", false)
-  .requiredOption("-o, --out <folder>", "where to write model.onnx and its data")
+  .requiredOption("-o, --out <folder>", "where to write the model")
   .parse();
 const options = program.opts<Options>();
 
-const { onnx, tensors, bytes } = synthesizeFlux(options.model, fluxSize(options.double, options.single));
-await mkdir(options.out, { recursive: true });
-const part = join(options.out, `${WEIGHTS_NAME}.part`);
 const started = performance.now();
-const file = await open(part, "w");
-try {
-  if (options.sparse) await file.truncate(bytes);
-  else await writeSyntheticWeights(file, tensors, options.seed, progress(bytes));
-} finally {
-  await file.close();
-}
-await rename(part, join(options.out, WEIGHTS_NAME));
-await writeFile(join(options.out, "model.onnx"), onnx);
+const { tensors, bytes } = options.model === "klein-4b" ? await writeKlein() : await writeFlux(options.model);
 const seconds = (performance.now() - started) / 1000;
-const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+const parameters = tensors.reduce((sum, { shape }) => sum + countOf(shape), 0);
 process.stdout.write(
-  `${join(options.out, "model.onnx")}: ${parameters.toLocaleString("en")} parameters, ${(bytes / 1e9).toFixed(2)} GB, ${seconds.toFixed(1)} s\n`,
+  `${options.out}: ${parameters.toLocaleString("en")} parameters, ${(bytes / 1e9).toFixed(2)} GB, ${seconds.toFixed(1)} s\n`,
 );
 
+interface Written {
+  readonly tensors: readonly RandomTensor[];
+  /** Of the weight file. */
+  readonly bytes: number;
+}
+
+async function writeFlux(model: "dev" | "schnell"): Promise<Written> {
+  const size = fluxSize(options.double ?? 19, options.single ?? 38);
+  const { onnx, tensors, bytes } = synthesizeFlux(model, size);
+  await mkdir(options.out, { recursive: true });
+  await writeWhole(join(options.out, WEIGHTS_NAME), async (file) => {
+    if (options.sparse) await file.truncate(bytes);
+    else await writeSyntheticWeights(file, tensors, options.seed, progress(bytes));
+  });
+  await writeFile(join(options.out, "model.onnx"), onnx);
+  return { tensors, bytes };
+}
+
+async function writeKlein(): Promise<Written> {
+  const { double: doubleBlocks = KLEIN_4B.doubleBlocks, single: singleBlocks = KLEIN_4B.singleBlocks } =
+    options;
+  const sizes = { ...KLEIN_4B, doubleBlocks, singleBlocks };
+  const { out: folder, form, seed, sparse } = options;
+  const tensors = kleinTensors(sizes, 128);
+  const onProgress = progress(tensors.reduce((sum, { shape }) => sum + 2 * countOf(shape), 0));
+  const bytes = await writeKleinFolder(folder, sizes, tensors, { form, seed, sparse, onProgress });
+  return { tensors, bytes };
+}
+
 /** Bytes written so far on a terminal, once a second. */
-function progress(total: number): (bytesOfTensor: number) => void {
-  let before = 0;
+function progress(total: number): (bytes: number) => void {
   let done = 0;
   let shown = 0;
-  return (bytesOfTensor) => {
-    done += bytesOfTensor < before ? bytesOfTensor : bytesOfTensor - before;
-    before = bytesOfTensor;
+  return (bytes) => {
+    done += bytes;
     if (!process.stderr.isTTY || performance.now() - shown < 1000) return;
     shown = performance.now();
     process.stderr.write(`\r${((100 * done) / total).toFixed(1)} %`);

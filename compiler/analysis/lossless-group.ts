@@ -2,8 +2,8 @@ import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
 import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
-import { GROUP_SIZES, type GroupSize, groupRanges } from "../../ir/ternary/groups.js";
-import { rowTiles } from "../pack/row-tiles.js";
+import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
+import { type RowTile, rowTiles } from "../pack/row-tiles.js";
 
 /** The form that holds a weight without loss: the largest groups of inputs that each hold {-s, 0, s} alone. */
 export interface LosslessGroup {
@@ -31,14 +31,12 @@ export function losslessGroup(
   for (const [first, last] of [[0, Math.min(1, rows)] as const, [1, rows] as const]) {
     for (const tile of rowTiles(weight, first, last, reader)) {
       for (let row = tile.start; row < tile.end; row++) {
-        const at = (row - tile.start) * width;
-        const bits = tile.words?.subarray(at, at + width) ?? bitsOf(tile.row(row));
-        const mask = tile.words === undefined ? 0x7fffffff : 0x7fff;
+        const bits = bitsOf(tile, row, width);
         for (;;) {
           const [group] = left;
           if (group === undefined) return undefined;
           const found = tile.words === undefined ? types : undefined;
-          if (isTernary(bits, mask, group, found)) break;
+          if (isTernary(bits, group, found)) break;
           // Smaller groups divide larger ones: the rows before stay what they are.
           left.shift();
         }
@@ -70,25 +68,46 @@ function beginsTernary(stored: Constant, reader: ByteReader): boolean {
   return true;
 }
 
-function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
-  return new Int32Array(buffer, byteOffset, length);
+/** A row's floats in integers, two to each where they have 16 bits and lie so. */
+interface RowBits {
+  readonly bits: Int32Array;
+  /** All but the signs. */
+  readonly mask: number;
+  readonly pairs: boolean;
+}
+
+function bitsOf({ start, words, row }: RowTile, index: number, width: number): RowBits {
+  if (words === undefined) {
+    const { buffer, byteOffset } = row(index);
+    return { bits: new Int32Array(buffer, byteOffset, width), mask: 0x7fffffff, pairs: false };
+  }
+  const at = (index - start) * width;
+  const byte = words.byteOffset + 2 * at;
+  if (width % 2 === 0 && byte % 4 === 0)
+    return { bits: new Int32Array(words.buffer, byte, width / 2), mask: 0x7fff7fff, pairs: true };
+  return { bits: Int32Array.from(words.subarray(at, at + width)), mask: 0x7fff, pairs: false };
 }
 
 /** Whether each group of a row has one magnitude besides 0. Types of which one is no value are taken from `types`. */
 function isTernary(
-  bits: Uint16Array | Int32Array,
-  mask: number,
+  { bits, mask, pairs }: RowBits,
   group: GroupSize | null,
   types: Set<"f16" | "bf16"> | undefined,
 ): boolean {
-  for (const [start, end] of groupRanges(bits.length, group)) {
-    let scale = 0;
-    for (let i = start; i < end; i++) {
+  const step = group === null ? bits.length : pairs ? group / 2 : group;
+  for (let start = 0; start < bits.length; start += step) {
+    const end = Math.min(bits.length, start + step);
+    let i = start;
+    while (i < end && (bits[i]! & mask) === 0) i++;
+    const first = i < end ? bits[i]! & mask : 0;
+    const scale = pairs ? 0x10001 * (first & 0x7fff || first >>> 16) : first;
+    // No branch, for nobody can predict which weights are zero: adding the mask carries into the sign of what is not 0.
+    let others = 0;
+    for (; i < end; i++) {
       const magnitude = bits[i]! & mask;
-      if (magnitude === 0 || magnitude === scale) continue;
-      if (scale !== 0) return false;
-      scale = magnitude;
+      others |= (magnitude + mask) & ((magnitude ^ scale) + mask);
     }
+    if ((others & ~mask) !== 0) return false;
     if (types !== undefined && types.size > 0) narrow(types, scale);
   }
   return true;

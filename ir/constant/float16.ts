@@ -94,10 +94,40 @@ export function bfloatBits(v: number): number {
 
 /** Numbers as the bits of their nearest f16. */
 export function encodeHalf(values: ArrayLike<number>): Uint16Array {
-  return Uint16Array.from(values, halfBits);
+  return values instanceof Float32Array ? floatsToHalf(values) : Uint16Array.from(values, halfBits);
 }
 
 /** Numbers as the bits of their nearest bf16. */
 export function encodeBfloat(values: ArrayLike<number>): Uint16Array {
-  return Uint16Array.from(values, bfloatBits);
+  return values instanceof Float32Array ? floatsToBfloat(values) : Uint16Array.from(values, bfloatBits);
+}
+
+const INFINITE = 0x7f800000;
+
+/** Half of the last place is added, less one bit where the last bit is 0; the carry goes on into the exponent. */
+function floatsToHalf(values: Float32Array): Uint16Array {
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const magnitude = words[i]! & 0x7fffffff;
+    const sign = (words[i]! >>> 16) & 0x8000;
+    if (magnitude > INFINITE) out[i] = 0x7e00;
+    // Above 65504 and half of what follows.
+    else if (magnitude >= 0x477ff000) out[i] = sign | 0x7c00;
+    // From 2^-14 on, where 112 more are in the exponents of f32.
+    else if (magnitude >= 0x38800000)
+      out[i] = sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+    else out[i] = sign | halfBits(Math.abs(values[i]!));
+  }
+  return out;
+}
+
+function floatsToBfloat(values: Float32Array): Uint16Array {
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const word = words[i]!;
+    out[i] = (word & 0x7fffffff) > INFINITE ? 0x7fc0 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return out;
 }

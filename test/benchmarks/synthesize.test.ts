@@ -1,4 +1,4 @@
-/** Synthetic FLUX exports: the real graph at any size, with weights like trained ones. */
+/** Synthetic FLUX models: the real graph at any size, with weights like trained ones. */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,15 +6,20 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, describe, expect, it } from "vitest";
 import {
-  type ExternalTensor,
   fluxSize,
   type SyntheticFlux,
   synthesizeFlux,
   WEIGHTS_NAME,
 } from "../../benchmarks/synthesize/flux.js";
-import { writeSyntheticWeights } from "../../benchmarks/synthesize/weights.js";
+import { KLEIN_4B, kleinTensors, writeKleinFolder } from "../../benchmarks/synthesize/klein.js";
+import { type PlacedTensor, writeSyntheticWeights } from "../../benchmarks/synthesize/weights.js";
+import { losslessGroup } from "../../compiler/analysis/lossless-group.js";
 import { importAndRecognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
+import { importModel } from "../../compiler/import-model.js";
+import type { Constant } from "../../ir/constant/constant.js";
+import { readConstant } from "../../ir/constant/read.js";
+import { countOf } from "../../ir/tensor.js";
 import { fluxInputs } from "../support/flux-builder.js";
 import { TINY, TORCHSCRIPT } from "../support/flux-style.js";
 
@@ -32,7 +37,7 @@ async function write(name: string, flux: SyntheticFlux, seed: number): Promise<s
 }
 
 /** Rows of a tensor in f32. */
-function rowsOf(bytes: Buffer, { offset, bytes: length, shape }: ExternalTensor): Float32Array[] {
+function rowsOf(bytes: Buffer, { offset, bytes: length, shape }: PlacedTensor): Float32Array[] {
   const columns = shape.at(-1) ?? 1;
   const words = new Uint32Array(length / 2);
   for (let i = 0; i < words.length; i++) words[i] = bytes.readUInt16LE(offset + 2 * i) << 16;
@@ -60,6 +65,38 @@ it("has the parameters of FLUX.1 at full size", () => {
     );
   expect(count("dev")).toBe(11_901_408_320);
   expect(count("schnell")).toBe(11_891_178_560);
+});
+
+describe("FLUX.2 klein 4B", () => {
+  it("has the parameters of the real one, and its block linears are ternary", () => {
+    const tensors = kleinTensors(KLEIN_4B, 128);
+    const sum = (counted: typeof tensors) => counted.reduce((total, { shape }) => total + countOf(shape), 0);
+    expect(sum(tensors)).toBe(3_875_544_576);
+    expect(sum(tensors.filter(({ group }) => group === 128))).toBe(3_680_501_760);
+  });
+
+  it("is one model unpacked and as MLX quantizes it, in groups of 128 inputs", async () => {
+    const sizes = { ...KLEIN_4B, doubleBlocks: 1, singleBlocks: 1, heads: 2, mlpWidth: 768, contextDim: 256 };
+    const [unpacked, mlx] = await Promise.all(
+      (["unpacked", "mlx"] as const).map(async (form) => {
+        const folder = join(root, form);
+        await writeKleinFolder(folder, sizes, kleinTensors(sizes, 128), { form, seed: 1 });
+        return importModel(folder).constants;
+      }),
+    );
+    const reader = fileReader();
+    const ternary = kleinTensors(sizes, 128).filter(({ group }) => group !== null);
+    expect(ternary).toHaveLength(14);
+    for (const [id, weight] of unpacked ?? []) {
+      const quantized = mlx?.get(id) as Constant;
+      expect(readConstant(quantized, reader).data).toEqual(readConstant(weight, reader).data);
+      if (!/^(double|single)\..*\.weight$/.test(id) || weight.shape.length < 2) continue;
+      const found = { group: 128, scales: "f16" };
+      for (const form of [weight, quantized])
+        expect(losslessGroup(form, reader, [null, 256, 128, 64])).toEqual(found);
+    }
+    reader.close();
+  });
 });
 
 describe("the weights", () => {

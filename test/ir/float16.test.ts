@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { bfloatBits, decodeHalf, encodeHalf, roundToBfloat, roundToHalf } from "../../ir/constant/float16.js";
+import {
+  bfloatBits,
+  decodeHalf,
+  encodeBfloat,
+  encodeHalf,
+  halfBits,
+  roundToBfloat,
+  roundToHalf,
+} from "../../ir/constant/float16.js";
+import { uniform } from "../support/random.js";
 
 describe("float16 conversion", () => {
   const all = Uint16Array.from({ length: 0x7c00 }, (_, bits) => bits);
@@ -57,4 +66,17 @@ it("bits of bfloat16 are those of the nearest, down to the smallest", () => {
   ] as const) {
     expect(bfloatBits(v), `${v}`).toBe(bits);
   }
+});
+
+it("an array of f32 has the bits of its numbers one by one", () => {
+  const next = uniform(1);
+  // Every exponent and sign; a third have a tie in either type, a third are next to one.
+  const ties = [0x1000, 0x8000].flatMap((tie) => [tie - 1, tie, tie + 1]);
+  const words = Uint32Array.from({ length: 1 << 15 }, (_, i) => {
+    const fraction = Math.floor(next() * 128) * 0x10000 + (ties[i % 6] ?? 0) + (i % 4 === 0 ? 0x2000 : 0);
+    return ((i & 511) << 23) | (i % 5 === 0 ? Math.floor(next() * 2 ** 23) : fraction & 0x7fffff);
+  });
+  const values = new Float32Array(words.buffer);
+  expect(encodeHalf(values)).toEqual(Uint16Array.from([...values], halfBits));
+  expect(encodeBfloat(values)).toEqual(Uint16Array.from([...values], bfloatBits));
 });

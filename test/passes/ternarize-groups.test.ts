@@ -53,6 +53,18 @@ describe("losslessGroup", () => {
     expect(losslessGroup(transposed, IN_MEMORY, ALL)).toEqual({ group, scales: "f16" });
   });
 
+  it.each(["f16", "bf16", "f32"] as const)("sees one weight of another magnitude in %s", (dtype) => {
+    for (const width of [600, 601]) {
+      for (const at of [0, 1, 128, 301, width - 1]) {
+        const values = grouped(3, width, 128, 2 ** -7);
+        const found = () => losslessGroup(matrix(dtype, [3, width], values), IN_MEMORY, [128]);
+        expect(found()?.group).toBe(128);
+        values[2 * width + at] = at % 2 === 0 ? 1000 : -1000;
+        expect(found()).toBe(undefined);
+      }
+    }
+  });
+
   it("stores scales in the narrowest type that holds them all", () => {
     const of = (unit: number) =>
       losslessGroup(matrix("f32", [3, 96], grouped(3, 96, 32, unit)), IN_MEMORY, ALL);
