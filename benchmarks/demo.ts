@@ -103,7 +103,7 @@ async function side(
 await unpackModels("test/models");
 await mkdir(values.out, { recursive: true });
 const full = await side("full precision", "test/models/shapes", "none", "f32");
-const ternary = await side("ternary", "test/models/shapes-ternary/transformer", "exact", "int8");
+const ternary = await side("ternary", "test/models/shapes-distilled/transformer", "exact", "int8");
 const pairs = PROMPTS.flatMap((_, i) => [full, ternary].flatMap(({ pictures }) => pictures[i] ?? []));
 const labels = PROMPTS.flatMap(() => ["full", "ternary"]);
 const grid = join(values.out, "grid.png");

@@ -4,11 +4,11 @@ import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 
 /** Weights that the repository holds compressed, because ternary codes in bytes are three quarters air. */
-const PACKED = ["shapes-ternary/transformer/model.onnx_data"] as const;
+const PACKED = ["shapes-distilled", "shapes-ternary"].map((model) => `${model}/transformer/model.onnx_data`);
 
-/** The sample model: the ternary transformer, its weights compressed, and the other parts of its pipeline. */
+/** The sample model: the transformer that `tritc distill` made ternary, its weights compressed, and the other parts of its pipeline. */
 const SAMPLE = {
-  "shapes-ternary": [
+  "shapes-distilled": [
     "transformer/config.json",
     "transformer/inputs.safetensors",
     "transformer/expected.safetensors",

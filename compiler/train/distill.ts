@@ -9,7 +9,7 @@ import { dataFileOf } from "../onnx-export/files.js";
 import { modelFileOf, publishFolder } from "../onnx-export/publish.js";
 import { batches } from "./batches.js";
 import { bindSizes } from "./bind-sizes.js";
-import { STEP_OPTIONS } from "./descend.js";
+import { atWidth, STEP_OPTIONS } from "./descend.js";
 import { STATE_FILE, type TrainingProgress, train } from "./engine/loop.js";
 import { initialValues } from "./initial-values.js";
 import { openLearned, saveLearned, withCodes } from "./learned.js";
@@ -116,18 +116,19 @@ async function distillInto(
   if (!resume) await rm(work.journal, { recursive: true, force: true });
   const start = await openStart(teacher.graph, work.prepared, options, reader);
   const codes = areFrozen ? codesOf(parameters, start) : undefined;
-  const program = trainingStep(graph, STEP_OPTIONS, undefined, codes);
+  const stepOptions = atWidth(STEP_OPTIONS, teacher.model.hidden);
+  const program = trainingStep(graph, stepOptions, undefined, codes);
   const { trained } = program;
   const { engine, losses } = await train({
     program,
     initial: initialValues(trained, reader, start),
     loss: program.loss,
     steps,
-    feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, STEP_OPTIONS.adam)]),
+    feeds: async (step) => new Map([...(await inputs(step)), ...stepNumbers(step, steps, stepOptions.adam)]),
     identity: identityOf(material, {
       ...{ batch, steps, start: start.identity },
       ...(areFrozen && { stage: "scales" }),
-      ...STEP_OPTIONS,
+      ...stepOptions,
     }),
     folder: work.journal,
     interval: options.interval ?? INTERVAL,

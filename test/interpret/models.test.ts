@@ -80,8 +80,9 @@ describe("exported transformers", () => {
     "import/ts17-optimum",
     "import/ts17-schnell-static",
     "shapes-ternary/transformer",
+    "shapes-distilled/transformer",
   ];
-  it.each(folders)("%s gives what PyTorch gave", (folder) => {
+  it.each(folders)("%s gives what PyTorch or ONNX Runtime gave", (folder) => {
     const path = join(MODELS, folder);
     const graph = importOnnx(join(path, "model.onnx"));
     const outputs = evaluateModel(graph, tensors(join(path, "inputs.safetensors")), { reader: fileReader() });

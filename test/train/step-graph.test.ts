@@ -5,7 +5,7 @@ import { importModel } from "../../compiler/import-model.js";
 import { batchAxesOf, recognize } from "../../compiler/recognize/recognition.js";
 import { momentsOf } from "../../compiler/train/adam.js";
 import { bindSizes } from "../../compiler/train/bind-sizes.js";
-import { STEP_INPUTS, STEP_OPTIONS } from "../../compiler/train/descend.js";
+import { atWidth, STEP_INPUTS, STEP_OPTIONS } from "../../compiler/train/descend.js";
 import { initialValues } from "../../compiler/train/initial-values.js";
 import { targetOf, towardsTargets } from "../../compiler/train/loss.js";
 import { parametersOf } from "../../compiler/train/parameters.js";
@@ -29,7 +29,7 @@ const recognized = recognize(imported, reader);
 const sizes = { batch: BATCH, symbols: { img_tokens: 4, txt_tokens: 3 } };
 const teacher = bindSizes(recognized, batchAxesOf(imported, recognized), sizes);
 // Nothing is clipped, so that the first moments are gradients.
-const options = { ...STEP_OPTIONS, clip: 1e9 };
+const options = { ...STEP_OPTIONS, scaleRate: 3e-4, clip: 1e9 };
 const step = trainingStep(teacher, options);
 const { beta1, beta2, epsilon } = options.adam;
 
@@ -178,7 +178,7 @@ describe("a training step", () => {
     for (const { id, kind } of step.trained) {
       const [before, moved] = [numbersOf(state.get(id)), next(id)];
       const [first, second] = momentsOf(id).map(next);
-      const rate = kind === "latent" ? options.latentRate : options.rate;
+      const rate = { latent: options.latentRate, scale: options.scaleRate, plain: options.rate }[kind];
       for (let i = 0; i < before.length; i += 13) {
         const g = (first?.[i] ?? 0) / (1 - beta1);
         expect(second?.[i]).toBeCloseTo((1 - beta2) * g * g, 9);
@@ -186,6 +186,18 @@ describe("a training step", () => {
         expect(moved[i]).toBeCloseTo((before[i] ?? 0) - (rate * g) / (Math.abs(g) + epsilon), 7);
       }
     }
+  });
+
+  it("moves rows of wide models by the same share of their results", () => {
+    for (const width of [256, 1024, 3072]) {
+      const { latentRate, scaleRate, ...others } = atWidth(STEP_OPTIONS, width);
+      const { latentRate: u, scaleRate: s, ...unchanged } = STEP_OPTIONS;
+      // All inputs of a row together, against a result that grows with their root.
+      expect((latentRate * width) / Math.sqrt(width)).toBeCloseTo((u * 256) / Math.sqrt(256), 12);
+      expect(scaleRate / Math.sqrt(1 / width)).toBeCloseTo(s / Math.sqrt(1 / 256), 12);
+      expect(others).toEqual(unchanged);
+    }
+    expect(atWidth(STEP_OPTIONS, 64)).toEqual(STEP_OPTIONS);
   });
 
   it("is fed rates that warm up and fall, and the corrections of its moments", () => {

@@ -5,7 +5,7 @@ import type { ByteReader } from "../../../ir/constant/constant.js";
 import { decodeJson } from "../../../ir/format/decode.js";
 import type { Graph, ValueId } from "../../../ir/graph/graph.js";
 import { batches } from "../batches.js";
-import { STEP_OPTIONS, type StepOptions } from "../descend.js";
+import type { StepOptions } from "../descend.js";
 import { openEngine } from "../engine/engine.js";
 import { type Feeds, train } from "../engine/loop.js";
 import { drawUniforms } from "../engine/random.js";
@@ -30,6 +30,7 @@ export interface CourseOptions {
   readonly states: number;
   /** Of each block. */
   readonly steps: number;
+  readonly step: StepOptions;
   readonly identity: string;
   /** For learned values, streams and the state of training. */
   readonly folder: string;
@@ -54,8 +55,6 @@ export interface CourseProgress {
   readonly secondsLeft?: number;
 }
 
-/** A block alone bears more than a model, and has fewer steps. */
-export const BLOCK_STEP: StepOptions = { ...STEP_OPTIONS, latentRate: 0.035, rate: 1e-3 };
 /** States that a value's variance is taken from. */
 const MOST_MEASURED = 256;
 /** What random numbers of a step are drawn for; see `batches`. */
@@ -178,7 +177,7 @@ export class Course {
     const { start, steps, identity, reader, model } = this.options;
     const started = performance.now();
     const block = this.#block(k);
-    const program = trainingStep(block, BLOCK_STEP, towardsTargets(block));
+    const program = trainingStep(block, this.options.step, towardsTargets(block));
     const inputs = await this.#streams.open("student", block.inputs);
     const targets = await this.#streams.open("teacher", block.outputs);
     try {
@@ -194,7 +193,7 @@ export class Course {
           ...(await inputs.read(states)),
           ...[...values].map(([id, value]) => [targetOf(id).value, value] as const),
           ...weights,
-          ...stepNumbers(step, steps, BLOCK_STEP.adam),
+          ...stepNumbers(step, steps, this.options.step.adam),
         ]);
       };
       const { engine, losses } = await train({
@@ -208,7 +207,7 @@ export class Course {
       try {
         // Of what the last rate, 0, moves nothing is kept.
         const last = await engine.run(
-          new Map([...(await feeds(0)), ...stepNumbers(steps, steps, BLOCK_STEP.adam)]),
+          new Map([...(await feeds(0)), ...stepNumbers(steps, steps, this.options.step.adam)]),
         );
         const result: BlockResult = {
           block: block.name,

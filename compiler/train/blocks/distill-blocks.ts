@@ -12,6 +12,7 @@ import { makeFolder } from "../../make-folder.js";
 import { dataFileOf } from "../../onnx-export/files.js";
 import { modelFileOf, publishFolder } from "../../onnx-export/publish.js";
 import type { Shard } from "../../shard.js";
+import { atWidth, STEP_OPTIONS, type StepOptions } from "../descend.js";
 import type { DistillOptions } from "../distill.js";
 import { badCheckpoint } from "../engine/errors.js";
 import { openLearned } from "../learned.js";
@@ -21,7 +22,7 @@ import { parametersOf } from "../parameters.js";
 import { requireMemory } from "../require-memory.js";
 import { trainedOf } from "../student.js";
 import { writeStudent } from "../write-student.js";
-import { BLOCK_STEP, Course, type CourseProgress } from "./course.js";
+import { Course, type CourseProgress } from "./course.js";
 import { cutForBatches } from "./pieces.js";
 import { type BlockResult, blockFile } from "./result.js";
 import { SEGMENT_FILE, type Segment, segmentThere } from "./segment-folder.js";
@@ -53,6 +54,8 @@ const STATES = 2048;
 const STEPS = 200;
 const BATCH = 32;
 const INTERVAL = 120;
+/** A block alone bears more than a model, and has fewer steps. */
+const BLOCK_STEP: StepOptions = { ...STEP_OPTIONS, latentRate: 0.035, scaleRate: 1e-3, rate: 1e-3 };
 /** What the training in a journal is of. */
 const IDENTITY_FILE = "identity.json";
 
@@ -101,15 +104,16 @@ async function distillInto(
   const names = model.blocks.slice(first, end).map(({ name }) => name);
   const graph = options.start === "calibrated" ? onlyBlocks(whole, names) : whole;
   const start = await openStart(graph, work.prepared, options, reader);
+  const step = atWidth(BLOCK_STEP, teacher.model.hidden);
   const identity = identityOf(material, {
     ...{ stage: "blocks", states, steps, batch, start: start.identity },
-    ...BLOCK_STEP,
+    ...step,
   });
   await claim(work.journal, shard === undefined ? identity : `${identity} ${shard.index}/${shard.count}`);
   work.isWorthKeeping = true;
   const course = new Course({
     ...options,
-    ...{ model, material, start, first, end, identity, reader },
+    ...{ model, material, start, first, end, step, identity, reader },
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
   });
