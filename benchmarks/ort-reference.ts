@@ -3,10 +3,15 @@
  * with the same noise, schedule and Euler steps as the compiled one.
  */
 import { join } from "node:path";
-import { imageIds, latentGeometry, textIds } from "../ir/models/flux1/latents.js";
+import { batchAxesOf, recognize } from "../compiler/compile-graph.js";
+import { fileReader } from "../compiler/file-reader.js";
+import { importOnnx } from "../compiler/onnx/index.js";
+import { evaluateDim } from "../ir/dim.js";
+import { shapeOf } from "../ir/graph/graph.js";
+import { familyOf, type LatentGeometry, roleOf, valuesOf } from "../ir/models/index.js";
 import { type HostTensor, openOrtSession } from "../runtime/node/ort-session.js";
 import type { Picture } from "../runtime/node/picture.js";
-import { openPipelineModels } from "../runtime/node/pipeline-models.js";
+import { type EncodedPrompt, openPipelineModels } from "../runtime/node/pipeline-models.js";
 import { initialLatents } from "../runtime/noise.js";
 import { makeSchedule } from "../runtime/scheduler.js";
 
@@ -17,6 +22,7 @@ export interface OrtJob {
 
 export interface OrtSampleOptions {
   readonly steps: number;
+  /** Models that read no scale are guided by two passes, unless it is 1. */
   readonly guidance: number;
   /** Pixels; 64x64, the shapes model's size, if absent. */
   readonly height?: number;
@@ -27,6 +33,13 @@ export interface OrtSample {
   /** [imageTokens, packedChannels] final latents. */
   readonly latents: Float32Array;
   readonly picture: Picture;
+}
+
+/** The noise level that a velocity is asked for at, and the sizes. */
+interface Noised {
+  readonly geometry: LatentGeometry;
+  readonly timestep: number;
+  readonly guidance: number;
 }
 
 export interface OrtSampler {
@@ -44,51 +57,84 @@ export async function openOrtSampler(
   pipelineDir: string,
   threads?: number,
 ): Promise<OrtSampler> {
-  const pipeline = await openPipelineModels(pipelineDir, { threads });
-  const transformer = await openOrtSession(join(modelDir, "model.onnx"), { threads });
-  const idRank = transformer.inputs.find((input) => input.name === "img_ids")?.shape.length ?? 2;
+  const file = join(modelDir, "model.onnx");
+  // Recognition says what inputs mean; what computes is the file as it was exported.
+  const imported = importOnnx(file);
+  const reader = fileReader();
+  const graph = recognize(imported, reader);
+  reader.close();
+  const batchAxes = batchAxesOf(imported, graph);
+  const takesOne = imported.inputs.some(
+    (id) => batchAxes.get(id) === 0 && typeof shapeOf(imported, id)[0] === "number",
+  );
+  const { model } = graph;
+  if (model === undefined) throw new Error(`${file} is no transformer of a known family`);
+  const pipeline = await openPipelineModels(pipelineDir, { threads, model });
+  const transformer = await openOrtSession(file, { threads });
+
+  /** What is predicted for samples that lie one behind the other. */
+  const velocity = async (
+    texts: readonly EncodedPrompt[],
+    x: Float32Array,
+    at: Noised,
+  ): Promise<Float32Array> => {
+    const { geometry, timestep, guidance } = at;
+    const size = x.length / texts.length;
+    if (takesOne && texts.length > 1) {
+      const each: Float32Array[] = [];
+      for (const [b, text] of texts.entries())
+        each.push(await velocity([text], x.subarray(b * size, (b + 1) * size), at));
+      return concat(each);
+    }
+    const values = texts.map((text, b) =>
+      valuesOf({
+        ...{ ...text, model, geometry, guidance, timesteps: Float32Array.of(timestep) },
+        latents: x.subarray(b * size, (b + 1) * size),
+      }),
+    );
+    const bindings = { img_tokens: geometry.imageTokens, txt_tokens: texts[0]?.contextTokens ?? 0 };
+    const feeds = graph.inputs.map((id): [string, HostTensor] => {
+      const role = roleOf(model, id);
+      if (role === null) throw new Error(`no value for ${id}`);
+      const shape = shapeOf(graph, id).map((dim) => evaluateDim(dim, bindings));
+      const parts = values.map((value) => value(role));
+      return batchAxes.get(id) === 0
+        ? [id, { data: concat(parts), shape: [texts.length, ...shape.slice(1)] }]
+        : [id, { data: concat(parts.slice(0, 1)), shape }];
+    });
+    const [found] = (await transformer.run(Object.fromEntries(feeds))).values();
+    if (found === undefined || found.data.length !== x.length) throw new Error("no velocity came back");
+    return found.data;
+  };
 
   return {
     async sample(jobs, { steps, guidance, height = 64, width = 64 }) {
       const { latentChannels, vaeScale } = pipeline.vaeConfig;
-      const geometry = latentGeometry(height, width, latentChannels, vaeScale);
-      const schedule = makeSchedule(pipeline.schedulerConfig, { steps, imageTokens: geometry.imageTokens });
-      const prompts = [];
-      for (const { prompt } of jobs) prompts.push(await pipeline.encode(prompt));
-      const [first] = prompts;
-      if (first === undefined) return [];
-      const batch = jobs.length;
-      const size = geometry.imageTokens * geometry.packedChannels;
-      const ids = (tokens: number, data: Float32Array): HostTensor =>
-        idRank === 3
-          ? { data: repeat(data, batch), shape: [batch, tokens, 3] }
-          : { data, shape: [tokens, 3] };
-      const constant = {
-        encoder_hidden_states: {
-          data: concat(prompts.map((p) => p.context)),
-          shape: [batch, first.contextTokens, first.contextWidth],
-        },
-        pooled_projections: { data: concat(prompts.map((p) => p.pooled)), shape: [batch, first.pooledWidth] },
-        img_ids: ids(geometry.imageTokens, imageIds(geometry)),
-        txt_ids: ids(first.contextTokens, textIds(first.contextTokens)),
-        guidance: { data: new Float32Array(batch).fill(guidance), shape: [batch] },
-      };
-      const x = concat(jobs.map(({ seed }) => initialLatents(seed, geometry)));
+      const layout = familyOf(model).latents;
+      const geometry = layout.geometry(height, width, latentChannels, vaeScale);
+      const { imageTokens } = geometry;
+      const schedule = makeSchedule(pipeline.schedulerConfig, { steps, imageTokens, model });
+      const texts: EncodedPrompt[] = [];
+      for (const { prompt } of jobs) texts.push(await pipeline.encode(prompt));
+      if (texts.length === 0) return [];
+      const twoPasses = !model.guidance && guidance !== 1;
+      const nothing = twoPasses ? jobs.map(() => pipeline.encode("")) : [];
+      const others = await Promise.all(nothing);
+      const x = concat(jobs.map(({ seed }) => initialLatents(seed, geometry, 0, layout)));
       for (const [i, timestep] of schedule.modelTimesteps.entries()) {
-        const outputs = await transformer.run({
-          ...constant,
-          hidden_states: { data: x, shape: [batch, geometry.imageTokens, geometry.packedChannels] },
-          timestep: { data: new Float32Array(batch).fill(timestep), shape: [batch] },
-        });
-        const [velocity] = outputs.values();
-        if (velocity === undefined || velocity.data.length !== x.length)
-          throw new Error("no velocity came back");
-        const v = velocity.data;
+        const at = { geometry, timestep, guidance };
+        const v = await velocity(texts, x, at);
+        const u = twoPasses ? await velocity(others, x, at) : v;
         const delta = Math.fround((schedule.sigmas[i + 1] ?? 0) - (schedule.sigmas[i] ?? 0));
-        for (let j = 0; j < x.length; j++) x[j] = (x[j] ?? 0) + Math.fround(delta * (v[j] ?? 0));
+        for (let j = 0; j < x.length; j++) {
+          const [given, plain] = [v[j] ?? 0, u[j] ?? 0];
+          const guided = twoPasses ? plain + guidance * (given - plain) : given;
+          x[j] = (x[j] ?? 0) + Math.fround(delta * guided);
+        }
       }
+      const size = imageTokens * geometry.packedChannels;
       const samples: OrtSample[] = [];
-      for (let b = 0; b < batch; b++) {
+      for (let b = 0; b < jobs.length; b++) {
         const latents = x.slice(b * size, (b + 1) * size);
         samples.push({ latents, picture: await pipeline.decode(latents, height, width) });
       }
@@ -128,8 +174,4 @@ function concat(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return whole;
-}
-
-function repeat(part: Float32Array, times: number): Float32Array {
-  return concat(new Array<Float32Array>(times).fill(part));
 }

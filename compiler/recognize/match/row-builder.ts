@@ -50,7 +50,7 @@ export class RowBuilder {
       if (value === undefined) return undefined;
       inputs.push(this.#rewriter.reshape(value, [1, i === 0 ? parts.queries : parts.keys, width]));
     }
-    const attrs = { heads, scale: scale * q.factor * k.factor };
+    const attrs = { heads, scale: usualScale(scale * q.factor * k.factor, parts.q.length / heads) };
     return this.#rewriter.emit({ op: "attention", inputs, attrs }, [1, parts.queries, width]);
   }
 
@@ -283,4 +283,10 @@ function periodOf(list: Int32Array): number {
     if (list.length % p === 0 && list.every((v, i) => v === list[i % p])) return p;
   }
   return list.length;
+}
+
+/** What exports multiply queries and keys by, √(1/√width) rounded to floats, is 1/√width for the two together. */
+function usualScale(scale: number, width: number): number {
+  const usual = 1 / Math.sqrt(width);
+  return Math.abs(scale / usual - 1) < 1e-6 ? usual : scale;
 }
