@@ -29,6 +29,7 @@ import type { KernelResources } from "./codegen/nvcc/resources.js";
 import { batchAxesOf, compileGraph, portTypesOf, withAdapters } from "./compile-graph.js";
 import { type Drawing, drawingOf, largestSizes, plannedSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
+import { findGroups } from "./find-groups.js";
 import { withFirstLooks } from "./first-looks.js";
 import { calibratedModel, checkCalibrated } from "./gptq/calibrated.js";
 import type { TernarizedLayer } from "./gptq/ternarize-model.js";
@@ -96,8 +97,8 @@ export interface CompileOptions {
 }
 
 export interface CompileProgress {
-  /** kernels: counted. calibrating, branches: rows of weights. weights: bytes of the model. */
-  readonly phase: "kernels" | "calibrating" | "branches" | "weights";
+  /** groups: weights that are looked at for groups that they hold. kernels: counted. calibrating, branches: rows of weights. weights: bytes of the model. */
+  readonly phase: "groups" | "kernels" | "calibrating" | "branches" | "weights";
   readonly done: number;
   readonly total: number;
 }
@@ -191,6 +192,13 @@ async function compileInto(
     if (drawing !== null)
       for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
     const { calibration, ternarize, residualRank: rank = 0 } = options;
+    const groups =
+      ternarize === "exact" || ternarize === "absmean"
+        ? await findGroups(recognized, reader, options.group ?? "auto", (done, total) => {
+            options.signal?.throwIfAborted();
+            options.onProgress?.({ phase: "groups", done, total });
+          })
+        : undefined;
     const calibrated =
       calibration === undefined || ternarize !== "calibrated"
         ? undefined
@@ -201,9 +209,7 @@ async function compileInto(
         ? undefined
         : await residualModel(
             recognized,
-            ternarize === "calibrated"
-              ? ternary
-              : ternarizedBy(recognized, reader, ternarize, options.group ?? "auto"),
+            ternarize === "calibrated" ? ternary : ternarizedBy(recognized, reader, ternarize, groups),
             { rank, calibration, prepared: join(work.prepared, "residual") },
           );
     if (residual !== undefined && residual.without.length > 0)
@@ -216,7 +222,7 @@ async function compileInto(
       target,
       options: {
         ternarize: ternarize === "calibrated" || residual !== undefined ? "none" : ternarize,
-        group: options.group ?? "auto",
+        ...(groups === undefined ? {} : { group: groups }),
         activations: options.activations,
         branches: residual?.branches,
       },

@@ -1,11 +1,18 @@
-import { type Constant, operandsOf } from "../ir/constant/constant.js";
+import { type ByteReader, type Constant, operandsOf } from "../ir/constant/constant.js";
+import { byteLength } from "../ir/dtype.js";
 import { type Graph, type NodeOf, shapeOf, typeOf, type ValueType } from "../ir/graph/graph.js";
 import { type ModelDescription, roleOf } from "../ir/models/index.js";
 import { countOf } from "../ir/tensor.js";
+import { GROUP_SIZES, type GroupSize, groupsOf } from "../ir/ternary/groups.js";
 import { codeRowBytes, type TernaryStorage } from "../ir/ternary/storage.js";
+import { type LosslessGroup, losslessGroup } from "./analysis/lossless-group.js";
 import { isBlockRole } from "./models/index.js";
+import { blockLinears } from "./passes/ternarize.js";
 import { summarizeRecognition } from "./recognize/index.js";
 import type { Recognition } from "./recognize/recognition.js";
+
+/** Whole rows, and groups from the largest down. */
+const ANY_GROUP = [null, ...GROUP_SIZES.toReversed()];
 
 /** Linears of one role: `double.*.img.q` stands for that linear in every double block. */
 export interface LinearGroup {
@@ -30,6 +37,8 @@ export interface Inspection {
   /** Weights of the block linears, and their share of all parameters. */
   readonly ternaryWeights: number;
   readonly ternaryShare: number;
+  /** How many of them hold {-s, 0, s}, by the inputs that share s (null: a row's), as far as their first rows say. */
+  readonly ternaryAlready: readonly { readonly group: GroupSize | null; readonly linears: number }[];
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
   /**
    * Bytes of the parameters: as the model stores them, in bf16, and with block weights at five trits a byte or in 2-bit
@@ -43,18 +52,21 @@ export interface Inspection {
   };
 }
 
-/** What a recognized graph is, without reading a weight. */
-export function inspectGraph({ graph, stopped }: Recognition): Inspection {
+/** What a recognized graph is; of its weights the first rows are read, with a reader, for groups that they hold already. */
+export function inspectGraph({ graph, stopped }: Recognition, reader?: ByteReader): Inspection {
   const { counts, unrecognized } = summarizeRecognition(graph);
   const linears = groupLinears(graph);
   const blocks = linears.filter((group) => isBlockRole(group.role));
   const ternaryWeights = blocks.reduce((sum, group) => sum + group.weights, 0);
   const constants = [...graph.constants.values()].filter((c) => c.source.kind !== "dims");
   const parameters = graph.model?.parameters ?? constants.reduce((sum, c) => sum + countOf(c.shape), 0);
+  const ternary = [...blockLinears(graph).values()].map(({ weight }) => ({
+    weight,
+    found: reader === undefined ? undefined : losslessGroup(weight, reader, ANY_GROUP, 1),
+  }));
   const packed = (form: TernaryStorage) =>
-    blocks.reduce(
-      (sum, { count, inFeatures, outFeatures }) =>
-        sum + count * outFeatures * (codeRowBytes(form, inFeatures) + 4),
+    ternary.reduce(
+      (sum, { weight: { shape }, found }) => sum + ternaryBytes(shape, form, found),
       2 * (parameters - ternaryWeights),
     );
   return {
@@ -72,6 +84,7 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
     linears,
     parameters,
     ternaryWeights,
+    ternaryAlready: countGroups(ternary.flatMap(({ found }) => found ?? [])),
     ternaryShare: parameters === 0 ? 0 : ternaryWeights / parameters,
     unrecognized,
     storage: {
@@ -81,6 +94,21 @@ export function inspectGraph({ graph, stopped }: Recognition): Inspection {
       twoBit: packed("2bit"),
     },
   };
+}
+
+/** Bytes of a matrix's codes and scales. */
+function ternaryBytes(
+  [rows = 0, width = 0]: readonly number[],
+  form: TernaryStorage,
+  found: LosslessGroup | undefined,
+): number {
+  const { group, scales } = found?.group == null ? { group: null, scales: "f32" as const } : found;
+  return rows * (codeRowBytes(form, width) + byteLength(scales, groupsOf(width, group)));
+}
+
+function countGroups(found: readonly LosslessGroup[]): Inspection["ternaryAlready"] {
+  const groups = [...new Set(found.map(({ group }) => group))];
+  return groups.map((group) => ({ group, linears: found.filter((each) => each.group === group).length }));
 }
 
 /** An input without a shape says so: the format allows it, and the model runs in the interpreter. */

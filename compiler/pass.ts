@@ -3,6 +3,7 @@ import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
 import type { GroupSize } from "../ir/ternary/groups.js";
 import type { Activations } from "../targets/target.js";
+import type { LosslessGroup } from "./analysis/lossless-group.js";
 
 /** One graph rewrite. Pure: the same graph and options give the same result. */
 export interface Pass {
@@ -27,10 +28,13 @@ export type Ternarize = TernaryMethod | "none";
 /** Inputs that share a scale. auto: what the weights, or those that adapters change, hold without loss; else rows. */
 export type Group = GroupSize | "row" | "auto";
 
+/** What each weight of the blocks has, where that was found before. */
+export type FoundGroups = ReadonlyMap<Constant, LosslessGroup>;
+
 export interface PassOptions {
   readonly ternarize: Ternarize;
   /** Row if absent: then no weights are read. */
-  readonly group?: Group;
+  readonly group?: Group | FoundGroups;
   readonly activations: Activations;
   /** Values for symbols of the source graph, such as 1 for its batch axes. */
   readonly bindings: Readonly<Record<string, Dim>>;

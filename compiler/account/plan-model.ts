@@ -10,7 +10,7 @@ import {
 } from "../../targets/index.js";
 import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import { type DrawingRequest, drawingOf, largestSizes } from "../drawing.js";
-import type { Group, Ternarize } from "../pass.js";
+import type { FoundGroups, Group, Ternarize } from "../pass.js";
 import { ternarizedBy } from "../passes/ternarize.js";
 import { planBranches } from "../residual/plan-branches.js";
 import { checkResidualRank } from "../residual/residual.js";
@@ -19,7 +19,7 @@ import { type Account, type AccountOptions, accountFor } from "./account.js";
 export interface PlanRequest extends Omit<AccountOptions, "drawing">, DrawingRequest {
   readonly ternarize: Ternarize;
   /** Inputs of a row that share a scale; row if absent, and then no weights are read. */
-  readonly group?: Group | undefined;
+  readonly group?: Group | FoundGroups | undefined;
   /** As `compileModel` takes it; 0 if absent. */
   readonly residualRank?: number | undefined;
   readonly activations: Activations;

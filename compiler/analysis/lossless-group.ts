@@ -16,14 +16,16 @@ export interface LosslessGroup {
 /**
  * Looks for the first of `sizes`, from rows (null) down, whose groups of a weight are all ternary already; undefined where
  * none is. The first row, which tells almost every other weight, is read by itself; where rows are columns of the file, the
- * first inputs of all of them.
+ * first inputs of all of them. Beyond `mostRows` nobody looks.
  */
 export function losslessGroup(
   weight: Constant,
   reader: ByteReader,
   sizes: readonly (GroupSize | null)[],
+  mostRows = Number.POSITIVE_INFINITY,
 ): LosslessGroup | undefined {
-  const [rows = 0, width = 0] = weight.shape;
+  const [, width = 0] = weight.shape;
+  const rows = Math.min(weight.shape[0] ?? 0, mostRows);
   const turned = storedByInputs(weight);
   if (turned !== undefined && !beginsTernary(turned, reader)) return undefined;
   const left = sizes.filter((size) => size === null || size < width);

@@ -10,14 +10,14 @@ const SIZES: Readonly<Record<string, number>> = { img_tokens: 24, txt_tokens: 13
  * Seeded random inputs for every port that a forward pass reads: noise, of another stream each time, and for roles what they
  * mean.
  */
-export function randomInputs(program: Program, stream = 0): ReadonlyMap<string, Tensor> {
+export function randomInputs(program: Program, stream = 0, sizes = SIZES): ReadonlyMap<string, Tensor> {
   const inputs = new Map<string, Tensor>();
   const dtypes = new Map(program.buffers.map((buffer) => [buffer.id, buffer.dtype]));
   for (const [index, port] of program.inputs.entries()) {
     if (port.role === "coefficient") continue;
     const shape = port.shape.map((dim) => {
       const bindings = Object.fromEntries(
-        symbolsOf(dim).map((name, i) => [name, Object.hasOwn(SIZES, name) ? (SIZES[name] ?? 1) : 5 + 2 * i]),
+        symbolsOf(dim).map((name, i) => [name, Object.hasOwn(sizes, name) ? (sizes[name] ?? 1) : 5 + 2 * i]),
       );
       return evaluateDim(dim, bindings);
     });

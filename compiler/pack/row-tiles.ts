@@ -15,6 +15,8 @@ export interface RowTile {
   readonly end: number;
   /** Their bits, where the constant is stored in 16-bit floats. */
   readonly words: Uint16Array | undefined;
+  /** Their values, elsewhere. */
+  readonly values: Float32Array | undefined;
   /** Values of a row of the constant, valid until the next call. */
   row(index: number): Float32Array;
 }
@@ -50,12 +52,12 @@ function wordTile(
 ): RowTile {
   const width = countOf(constant.shape.slice(1));
   const words = readWords(constant, start * width, end * width, reader);
-  const values = new Float32Array(width);
+  const decoded = new Float32Array(width);
   const row = (index: number) => {
     const at = (index - start) * width;
-    return decodeWords(type, words.subarray(at, at + width), values);
+    return decodeWords(type, words.subarray(at, at + width), decoded);
   };
-  return { start, end, words, row };
+  return { start, end, words, values: undefined, row };
 }
 
 function floatTile(constant: Constant, start: number, end: number, reader: ByteReader): RowTile {
@@ -63,8 +65,9 @@ function floatTile(constant: Constant, start: number, end: number, reader: ByteR
   const { data } = readRows(constant, start, end, reader);
   const numbers = isBig(data) ? Float64Array.from(data, Number) : data;
   const floats = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
-  const row = (index: number) => floats.subarray((index - start) * width, (index - start + 1) * width);
-  return { start, end, words: undefined, row };
+  const values = floats.subarray(0, (end - start) * width);
+  const row = (index: number) => values.subarray((index - start) * width, (index - start + 1) * width);
+  return { start, end, words: undefined, values, row };
 }
 
 /** Whether rows of a constant are columns of what is stored. */

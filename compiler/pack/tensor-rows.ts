@@ -8,6 +8,7 @@ import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary
 import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import type { StoredDType, WeightTensor } from "../lower/index.js";
 import { requireFinite } from "./finite.js";
+import type { PackFloats } from "./float-rows.js";
 import { rowTiles } from "./row-tiles.js";
 
 /** Elements that are held at a time: bounds the packer's memory, whatever the size of the model. */
@@ -16,17 +17,18 @@ const CHUNK_ELEMENTS = 1 << 22;
 /** Scales that were found while packing codes, in order of rows and groups, by the weight they belong to. */
 export type KnownScales = WeakMap<Constant, Float32Array>;
 
-/** Bytes of a tensor, in pieces of whole rows. */
+/** Bytes of a tensor, in pieces of whole rows; `packFloats` makes the same of rows in a fraction of the time. */
 export function* packRows(
   tensor: WeightTensor,
   reader: ByteReader,
   scales: KnownScales,
+  packFloats?: PackFloats,
 ): Generator<Uint8Array, void> {
   const { constant, dtype } = tensor;
   const rows = constant.shape[0] ?? 1;
   const { name, weight, encoding } = tensor;
   const source: RowSource = { reader, scales, tensor: name, firstRow: 0, weight };
-  if (encoding !== "plain") yield* packCodes(constant, 0, rows, { ...source, storage: encoding });
+  if (encoding !== "plain") yield* packCodes(constant, 0, rows, { ...source, storage: encoding, packFloats });
   else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
   else {
     for (const [start, end] of chunks(constant, 0, rows)) {
@@ -54,6 +56,7 @@ interface RowSource {
 
 interface CodeSource extends RowSource {
   readonly storage: TernaryStorage;
+  readonly packFloats: PackFloats | undefined;
 }
 
 /**
@@ -99,11 +102,12 @@ function* packCodes(
 /** Packed codes of rows [start, end) of a weight; its scales are noted for later. */
 function* ternarize(
   weight: Constant,
-  { method, group: size }: TernaryFitting,
+  fitting: TernaryFitting,
   start: number,
   end: number,
   source: CodeSource,
 ): Generator<Uint8Array, void> {
+  const { method, group: size } = fitting;
   const width = countOf(weight.shape.slice(1));
   const rowBytes = codeRowBytes(source.storage, width);
   const group = size ?? null;
@@ -113,6 +117,13 @@ function* ternarize(
   source.scales.set(weight, known);
   const codes = new Int8Array(width);
   for (const tile of rowTiles(weight, start, end, source.reader)) {
+    if (tile.values !== undefined && source.packFloats !== undefined) {
+      requireFinite(tile.values, width, source, tile.start);
+      const { bytes, scales } = source.packFloats(tile.values, width, fitting, source.storage);
+      known.set(scales, tile.start * groups);
+      yield bytes;
+      continue;
+    }
     const out = new Uint8Array((tile.end - tile.start) * rowBytes);
     for (let row = tile.start; row < tile.end; row++) {
       const values = tile.row(row);

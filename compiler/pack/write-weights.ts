@@ -7,6 +7,7 @@ import { describeSystemError } from "../system-errors.js";
 import { Checkpoints } from "./checkpoints.js";
 import { earlierWork, rememberScales } from "./earlier-work.js";
 import { requireFinite } from "./finite.js";
+import { openFloatPacker } from "./float-rows.js";
 import { bufferBytes, type PlannedJob, planPacking } from "./jobs.js";
 import type { Journal, PackedRows } from "./journal.js";
 import { DEFAULT_MEMORY_BYTES } from "./memory.js";
@@ -16,6 +17,9 @@ import { segmentsOf, sourceBytes } from "./segments.js";
 import { PackSource } from "./source-files.js";
 import { type KnownScales, packRows } from "./tensor-rows.js";
 import type { PackedLayout, PackedTensor } from "./weights-file.js";
+
+/** Bytes of codes below which they are packed before a WebAssembly module would be made. */
+const SMALL_CODES = 1e6;
 
 export interface PackOptions {
   readonly reader: ByteReader;
@@ -240,9 +244,12 @@ class Packing {
     const order = [...others].sort(
       (a, b) => Number(b.tensor.encoding !== "plain") - Number(a.tensor.encoding !== "plain"),
     );
+    const codes = others.filter(({ tensor }) => tensor.encoding !== "plain");
+    const packFloats =
+      codes.reduce((sum, { bytes }) => sum + bytes, 0) < SMALL_CODES ? undefined : await openFloatPacker();
     for (const { tensor, offset, bytes } of order) {
       let at = offset;
-      for (const piece of packRows(tensor, reader, this.#scales)) {
+      for (const piece of packRows(tensor, reader, this.#scales, packFloats)) {
         this.#options.signal?.throwIfAborted();
         await this.#write(piece, at);
         at += piece.length;

@@ -3,7 +3,7 @@ import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import { GROUP_SIZES, scalesShape } from "../../ir/ternary/groups.js";
 import { type LosslessGroup, losslessGroup } from "../analysis/lossless-group.js";
 import { isBlockRole } from "../models/index.js";
-import type { Group, Pass } from "../pass.js";
+import type { FoundGroups, Group, Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
 
 /**
@@ -30,10 +30,11 @@ export function ternarizedBy(
   graph: Graph,
   reader: ByteReader,
   method: TernaryMethod,
-  wanted: Group = "row",
+  wanted: Group | FoundGroups = "row",
 ): Graph {
   return withTernaryWeights(graph, ({ weight }) => {
-    const { group, scales } = groupOf(weight, wanted, reader);
+    const { group, scales } =
+      typeof wanted === "object" ? (wanted.get(weight) ?? ROWS) : groupOf(weight, wanted, reader);
     const fitting = { of: weight, method, ...(group === null ? {} : { group }) };
     const shape = scalesShape(weight.shape, group);
     return {
@@ -46,7 +47,7 @@ export function ternarizedBy(
 const ROWS: LosslessGroup = { group: null, scales: "f32" };
 
 /** The groups of a weight. Scales are stored in 16 bits where that, and the codes, lose nothing. */
-function groupOf(weight: Constant, wanted: Group, reader: ByteReader): LosslessGroup {
+export function groupOf(weight: Constant, wanted: Group, reader: ByteReader): LosslessGroup {
   const [, width = 0] = weight.shape;
   if (wanted === "row" || (typeof wanted === "number" && wanted >= width)) return ROWS;
   // What adapters are added to had its groups before.

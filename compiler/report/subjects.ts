@@ -7,6 +7,7 @@ import { type PlanRequest, planModel } from "../account/plan-model.js";
 import { planSize } from "../account/size-plan.js";
 import { ListedFiles } from "../bundle/listed-files.js";
 import { pipelineConfigOf } from "../bundle/pipeline-files.js";
+import { findGroups } from "../find-groups.js";
 import { importModel } from "../import-model.js";
 import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
 import { imageTokens } from "../resolutions.js";
@@ -38,20 +39,23 @@ export function bundleSubject(folder: string): {
   return { subject, options: manifest.options };
 }
 
-/** A model as it would be compiled for targets. No weights are read. */
-export function modelSubjects(
+/** A model as it would be compiled for targets; of its weights groups that they hold are read alone. */
+export async function modelSubjects(
   path: string,
   targets: readonly [Target, ...Target[]],
   reader: ByteReader,
-  request: Omit<PlanRequest, "target">,
-): readonly [ReportSubject, ...ReportSubject[]] {
+  request: Omit<PlanRequest, "target" | "group">,
+  onGroups?: (done: number, total: number) => void,
+): Promise<readonly [ReportSubject, ...ReportSubject[]]> {
   const imported = importModel(path);
   const found = recognition(imported, reader);
   const recognized = found.graph;
   if (request.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
   const pipeline = recognized.model === undefined ? undefined : pipelineConfigOf(path);
+  const group = await findGroups(recognized, reader, request.ternarize === "none" ? "row" : "auto", onGroups);
   const subject = (target: Target): ReportSubject => {
-    const { lowered, account } = planModel(imported, recognized, reader, { ...request, pipeline, target });
+    const planned = planModel(imported, recognized, reader, { ...request, group, pipeline, target });
+    const { lowered, account } = planned;
     const { plans, limitBytes, fit } = account;
     const promptWeights = fit.promptWeights ?? "stream";
     return { target, program: lowered.program, tensors: lowered.tensors, plans, limitBytes, promptWeights };

@@ -38,12 +38,29 @@ export function affineElements(
     const b = bias[group - first]!;
     for (let code = 0; code < levels.length; code++) levels[code] = round(round(s * code) + b);
     const end = Math.min(to, (group + 1) * size);
-    for (let i = Math.max(from, group * size); i < end; i++) {
+    let i = Math.max(from, group * size);
+    if (bytes instanceof Uint8Array && bits === 2 && i % 4 === 0) {
+      const whole = end - ((end - i) % 4);
+      unpackTwoBits(bytes, i / 4 - start, levels, out.subarray(i - from, whole - from));
+      i = whole;
+    }
+    for (; i < end; i++) {
       const code = codeAt(i);
       out[i - from] = code < levels.length ? levels[code]! : round(round(s * code) + b);
     }
   }
   return out;
+}
+
+/** Levels of codes that are whole bytes from byte `at` on. */
+function unpackTwoBits(bytes: Uint8Array, at: number, levels: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < out.length; i += 4) {
+    const byte = bytes[at++]!;
+    out[i] = levels[byte & 3]!;
+    out[i + 1] = levels[(byte >> 2) & 3]!;
+    out[i + 2] = levels[(byte >> 4) & 3]!;
+    out[i + 3] = levels[byte >> 6]!;
+  }
 }
 
 const ROUNDING: Readonly<Partial<Record<DType, (v: number) => number>>> = {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { storedFloat, type WeightTensor } from "../../compiler/lower/weights.js";
+import { openFloatPacker } from "../../compiler/pack/float-rows.js";
 import { packRows } from "../../compiler/pack/tensor-rows.js";
 import { layoutWeights } from "../../compiler/pack/weights-file.js";
 import { writeWeights } from "../../compiler/pack/write-weights.js";
@@ -101,6 +102,31 @@ describe("packing", () => {
       };
       const back = readConstant({ dtype: "i8", shape: [n, k], source: { kind, of } }, reader);
       expect(back.data).toEqual(readConstant(constant, reader).data);
+    }
+  });
+
+  it.each([null, 32, 64] as const)("is the same in WebAssembly, groups of %s inputs", async (group) => {
+    const packFloats = await openFloatPacker();
+    // A row of zeros, and groups that are ternary already.
+    const values = makeNoise(4, 9 * 131).map((value, i) =>
+      Math.floor(i / 131) === 2 ? 0 : Math.floor(i / 64) % 3 === 0 ? Math.sign(value) / 8 : value,
+    );
+    const weight: Constant = {
+      dtype: "f32",
+      shape: [9, 131],
+      source: { kind: "inline", bytes: new Uint8Array(values.buffer) },
+    };
+    for (const method of ["exact", "absmean"] as const) {
+      const fitting = { of: weight, method, ...(group === null ? {} : { group }) };
+      const constant: Constant = { ...weight, dtype: "i8", source: { kind: "ternary-codes", ...fitting } };
+      for (const storage of ["trits", "2bit"] as const) {
+        const made = [undefined, packFloats].map((pack) => {
+          const known = new WeakMap<Constant, Float32Array>();
+          const pieces = [...packRows(tensor("w", rows(constant, 1, 8), storage), reader, known, pack)];
+          return [Buffer.concat(pieces), known.get(weight)];
+        });
+        expect(made[1]).toEqual(made[0]);
+      }
     }
   });
 

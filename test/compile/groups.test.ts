@@ -2,10 +2,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
+import { planModel } from "../../compiler/account/plan-model.js";
+import { recognize } from "../../compiler/compile-graph.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { findGroups } from "../../compiler/find-groups.js";
+import { importModel } from "../../compiler/import-model.js";
+import type { Inspection } from "../../compiler/inspect.js";
 import { isBlockRole } from "../../compiler/models/index.js";
 import { parseManifest } from "../../ir/format/manifest.js";
 import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
+import { targetByName } from "../../targets/index.js";
 import { tensorOf } from "../recognize/models.js";
 import { cli } from "../support/cli.js";
 import { diffusersConfig, type EditWeight, fluxModel, writeDiffusers } from "../support/diffusers-model.js";
@@ -135,6 +142,60 @@ it("inspect and report know of groups", async () => {
   await ok("report", model, "--target", "cpu", "--resolution", "64x64", "-o", out);
   const html = readFileSync(out, "utf8");
   expect(html).toContain("ternary, groups of 32");
+});
+
+it("inspect counts scales of groups without a target", async () => {
+  const { linears, parameters, ternaryWeights, ternaryAlready, storage } = JSON.parse(
+    await ok("inspect", model, "--json"),
+  ) as Inspection;
+  const ternary = linears.filter(({ role }) => isBlockRole(role));
+  expect(ternaryAlready).toEqual([
+    { group: 32, linears: ternary.reduce((sum, { count }) => sum + count, 0) },
+  ]);
+  const bytes = ternary.map(
+    ({ count, inFeatures: k, outFeatures }) =>
+      count * outFeatures * (Math.ceil(k / 5) + 2 * Math.ceil(k / 32)),
+  );
+  const dense = 2 * (parameters - ternaryWeights);
+  expect(storage.ternary).toBe(bytes.reduce((a, b) => a + b, dense));
+  expect(await ok("inspect", model)).toMatch(/already so +\d+ linears, a scale for each 32 inputs/);
+});
+
+it("looking for groups shows how far it is, and passes read nothing afterwards", async () => {
+  const reader = fileReader();
+  const imported = importModel(model);
+  const graph = recognize(imported, reader);
+  const seen: number[] = [];
+  let all = 0;
+  const group = await findGroups(graph, reader, "auto", (done, total) => {
+    seen.push(done);
+    all = total;
+  });
+  reader.close();
+  expect(all).toBe(graph.model?.blockLinearWeights);
+  expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+  expect(seen.at(-1)).toBe(all);
+  const nothing = {
+    read(): Uint8Array {
+      throw new Error("planning reads no weights");
+    },
+  };
+  const { lowered } = planModel(imported, graph, nothing, {
+    target: targetByName("cpu"),
+    ternarize: "exact",
+    group,
+    activations: "f32",
+    resolutions: [{ width: 64, height: 64 }],
+  });
+  expect(lowered.tensors.find(({ name }) => name === "double.0.img.qkv.scales")?.shape).toEqual([288, 3]);
+  const events = async (...argv: readonly string[]) =>
+    (await cli([...argv, "--progress", "json"])).stderr
+      .split("\n")
+      .filter((line) => line.includes('"phase":"groups"'));
+  expect(await events("inspect", model, "--target", "cpu")).not.toEqual([]);
+  const out = join(root, "shown");
+  const of = await events("compile", model, "--target", "cpu", "-o", out);
+  expect(JSON.parse(of.at(-1) ?? "")).toMatchObject({ unit: "weights", done: all, total: all });
 });
 
 it.each([

@@ -110,7 +110,13 @@ function describeDrawing({ drawing, samplers }: CompileReport): readonly (readon
   ];
 }
 
-const UNITS = { kernels: "kernels", calibrating: "rows", branches: "rows", weights: "bytes" } as const;
+const UNITS = {
+  groups: "weights",
+  kernels: "kernels",
+  calibrating: "rows",
+  branches: "rows",
+  weights: "bytes",
+} as const;
 
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {

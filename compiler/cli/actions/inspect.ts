@@ -6,7 +6,7 @@ import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
 import type { Group, Ternarize } from "../../pass.js";
 import type { StoredKind } from "../../stored-kinds.js";
-import { formatBytes, formatCount, formatFactor, formatShare } from "../../units.js";
+import { formatBytes, formatCount, formatFactor, formatQuantity, formatShare } from "../../units.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
@@ -40,19 +40,23 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
     const imported = importModel(path);
     const found = recognition(imported, reader);
     const recognized = found.graph;
-    const inspection = { ...inspectGraph(found), kinds: storedKinds(imported) };
+    const inspection = { ...inspectGraph(found, reader), kinds: storedKinds(imported) };
     if (target === undefined) {
       new Terminal(options).result(inspection, describe(inspection));
       return;
     }
-    const [{ planModel }, { manifestMemory }, { pipelineConfigOf }] = await loaded(
+    const [{ findGroups }, { planModel }, { manifestMemory }, { pipelineConfigOf }] = await loaded(
       Promise.all([
+        import("../../find-groups.js"),
         import("../../account/plan-model.js"),
         import("../../account/size-plan.js"),
         import("../../bundle/pipeline-files.js"),
       ]),
       options,
     );
+    const groups = new Terminal(options).progress("groups", "weights");
+    const wanted = options.ternarize === "none" ? "row" : (options.group ?? "auto");
+    const group = await findGroups(recognized, reader, wanted, groups.update).finally(groups.stop);
     const { account } = planModel(imported, recognized, reader, {
       target,
       pipeline: recognized.model === undefined ? undefined : pipelineConfigOf(path),
@@ -61,7 +65,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       memoryLimit: options.memoryLimit,
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,
-      group: options.group ?? "auto",
+      group,
       residualRank: options.residualRank,
       activations: options.activations ?? target.activations[0] ?? "f32",
       attention: options.attention,
@@ -113,6 +117,10 @@ function describe(found: Inspection & { readonly kinds: readonly StoredKind[] })
       "ternary",
       `${formatCount(found.ternaryWeights)} weights of the block linears, ${formatShare(found.ternaryShare, 1)}`,
     ],
+    ...found.ternaryAlready.map(({ group, linears }): [string, string] => [
+      "already so",
+      `${formatQuantity(linears, "linear")}, a scale for each ${group === null ? "row" : `${group} inputs`}`,
+    ]),
     [
       "storage",
       `${formatBytes(storage.source)} as stored, ${formatBytes(storage.bf16)} in bf16, ${formatBytes(storage.ternary)} ternary (${below(storage.ternary)}), ${formatBytes(storage.twoBit)} in 2-bit codes (${below(storage.twoBit)})`,

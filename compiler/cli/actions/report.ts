@@ -9,6 +9,7 @@ import { isBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { Output } from "../output.js";
+import { Terminal } from "../terminal.js";
 
 export interface ReportCommandOptions extends CommonOptions, PlanOptions {
   readonly out: string;
@@ -36,14 +37,16 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
     try {
       const request = {
         ternarize,
-        group: "auto" as const,
         activations,
         resolutions,
         textLength,
         memoryLimit,
         promptWeights,
       };
-      const subjects = modelSubjects(path, targets, reader, request);
+      const groups = new Terminal(options).progress("groups", "weights");
+      const subjects = await modelSubjects(path, targets, reader, request, groups.update).finally(
+        groups.stop,
+      );
       html = renderReport(subjects, { name, ternarize, activations });
     } finally {
       reader.close();
