@@ -7,7 +7,7 @@ import type { Evaluation, Update } from "../ir/sampling/update-rule.js";
 import type { Tensor } from "../ir/tensor.js";
 import type { LoadedProgram } from "./device.js";
 import { requireFinite } from "./not-finite.js";
-import type { Give, SampleRequest, TwoPasses } from "./sample-inputs.js";
+import { type Give, giveInputs, type SampleRequest, type TwoPasses } from "./sample-inputs.js";
 
 /** What the scale makes of both velocities. */
 export function guidedBy(scale: number, prompt: Float32Array, other: Float32Array): Float32Array {
@@ -20,33 +20,35 @@ export interface GuidedRun {
   readonly program: Program;
   readonly request: SampleRequest;
   readonly twoPasses: TwoPasses;
-  readonly give: Give;
+  readonly evaluations: readonly Evaluation[];
 }
 
 const UPDATES: ReadonlyMap<string, Update> = new Map(
   Object.values(UPDATE_RULES).flatMap(({ updates }) => updates.map((update) => [update.name, update])),
 );
 
-/** The velocity that both passes give at an evaluation, of the latents that the program has. */
-export function guidedVelocity(run: GuidedRun): (evaluation: number) => Promise<Float32Array> {
-  const { loaded, program, request, twoPasses, give } = run;
-  const { context, pooled, signal } = request;
-  const texts = [{ context, pooled }, twoPasses] as const;
+/** The velocity that both passes give of latents at an evaluation. */
+export function guidedVelocity(
+  run: GuidedRun,
+): (evaluation: number, latents: Float32Array) => Promise<Float32Array> {
+  const { loaded, program, request, twoPasses, evaluations } = run;
+  const texts = [request, twoPasses] as const;
   const [velocity] = program.outputs;
-  let prepared: 0 | 1 | undefined;
-  return async (evaluation) => {
+  let prepared: { readonly text: 0 | 1; readonly give: Give } | undefined;
+  return async (evaluation, latents) => {
     // The text that is prepared goes first: each is prepared once in two evaluations.
-    const order = prepared === 1 ? ([1, 0] as const) : ([0, 1] as const);
+    const order = prepared?.text === 1 ? ([1, 0] as const) : ([0, 1] as const);
     const velocities: Float32Array[] = [];
     for (const text of order) {
       // A device that computes on this thread never lets an event in by itself.
       await new Promise((resolve) => setTimeout(resolve, 0));
-      signal?.throwIfAborted();
-      if (prepared !== text) {
-        give("context", texts[text].context);
-        give("pooled", texts[text].pooled);
+      request.signal?.throwIfAborted();
+      if (prepared?.text === text) prepared.give(latents);
+      else {
+        const { context, contextTokens, pooled } = texts[text];
+        const asked = { ...request, context, contextTokens, pooled, latents };
+        prepared = { text, give: await giveInputs(loaded, program, asked, evaluations) };
         await loaded.run(phasesThatRun(program, "prompt"), 0);
-        prepared = text;
       }
       await loaded.run(phasesThatRun(program, "step"), evaluation);
       velocities[text] = Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
@@ -60,25 +62,21 @@ export function guidedVelocity(run: GuidedRun): (evaluation: number) => Promise<
  * The final latents of a sample that is guided by two passes. Their velocities meet on the host, where the updates' graphs,
  * small as they are, run in the interpreter.
  */
-export async function denoiseGuided(
-  run: GuidedRun,
-  evaluations: readonly Evaluation[],
-): Promise<Float32Array> {
-  const { request, give } = run;
+export async function denoiseGuided(run: GuidedRun): Promise<Float32Array> {
+  const { request, evaluations } = run;
   const { geometry, latents } = request;
   const shape = [geometry.imageTokens, latents.length / geometry.imageTokens] as const;
   const kept = new Map<string, Float32Array>([["sample", latents]]);
   const steps = (evaluations.at(-1)?.step ?? -1) + 1;
   const velocityAt = guidedVelocity(run);
   for (const [i, { step, update, coefficients }] of evaluations.entries()) {
-    const velocity = await velocityAt(i);
+    const velocity = await velocityAt(i, kept.get("sample") ?? latents);
     requireFinite(velocity, {
       place: `step ${step + 1} of ${steps}`,
       what: "what the transformer predicts",
       remedy: request.remedy ?? "run `tritc verify` on the bundle",
     });
     applyUpdate(update, kept, velocity, coefficients, shape);
-    give("latents", kept.get("sample") ?? latents);
     if (evaluations[i + 1]?.step !== step) request.onStep?.({ step: step + 1, steps });
   }
   return kept.get("sample") ?? latents;

@@ -37,8 +37,9 @@ export interface SampleRequest {
 
 /** Guidance without an input for it: v = v(other) + scale·(v(prompt) − v(other)). */
 export interface TwoPasses {
-  /** What the second pass reads in the place of the prompt's, of the same size. */
+  /** What the second pass reads in the place of the prompt's. */
   readonly context: Float32Array;
+  readonly contextTokens: number;
   readonly pooled: Float32Array;
   readonly scale: number;
 }
@@ -49,14 +50,13 @@ export interface StepProgress {
   readonly steps: number;
 }
 
-/** Writes the input that plays a part, where there is one. */
-export type Give = (role: "latents" | "context" | "pooled", values: Float32Array) => void;
+/** Writes other latents. */
+export type Give = (latents: Float32Array) => void;
 
 const GIVEN = "check where these values come from: no network can make a picture of them";
 
 /**
- * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes something else in the place
- * of an input's. Throws TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
+ * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes other latents. Throws TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
  */
 export async function giveInputs(
   loaded: LoadedProgram,
@@ -104,10 +104,9 @@ export async function giveInputs(
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
     else if (port.role !== null) write(port, values(port.role));
   }
-  return (role, values) => {
-    const port = program.inputs.find((input) => input.role === role);
-    const rows = role === "latents" ? withCondition({ ...request, latents: values }) : values;
-    if (port !== undefined) write(port, rows);
+  const latents = program.inputs.find(({ role }) => role === "latents");
+  return (values) => {
+    if (latents !== undefined) write(latents, withCondition({ ...request, latents: values }));
   };
 }
 

@@ -30,16 +30,16 @@ async function sampleAlone(
   requireSampler(program);
   const { schedule } = request;
   const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
+  const { twoPasses } = request;
+  if (twoPasses !== undefined) return denoiseGuided({ loaded, program, request, twoPasses, evaluations });
   const give = await giveInputs(loaded, program, request, evaluations);
-  if (request.twoPasses !== undefined)
-    return denoiseGuided({ loaded, program, request, twoPasses: request.twoPasses, give }, evaluations);
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);
   await denoise(loaded, program, request, evaluations);
   const found = await read();
   if (found.every(Number.isFinite) || latents === undefined) return found;
   // Once more with a look at each step, which would slow down pictures that come out well.
-  give("latents", request.latents);
+  give(request.latents);
   const [velocity] = program.outputs;
   await denoise(loaded, program, { ...request, onStep: undefined }, evaluations, async (step, steps) => {
     const values = await loaded.read(velocity?.buffer ?? "");

@@ -20,20 +20,14 @@ export async function beginVelocities(
 ): Promise<(step: number, latents: Float32Array) => Promise<Float32Array>> {
   requireSampler(program);
   const evaluations = UPDATE_RULES.euler.evaluations(request.schedule.sigmas);
-  const give = await giveInputs(loaded, program, request, evaluations);
   const { twoPasses } = request;
-  if (twoPasses !== undefined) {
-    const velocityAt = guidedVelocity({ loaded, program, request, twoPasses, give });
-    return (step, latents) => {
-      give("latents", latents);
-      return velocityAt(step);
-    };
-  }
+  if (twoPasses !== undefined) return guidedVelocity({ loaded, program, request, twoPasses, evaluations });
+  const give = await giveInputs(loaded, program, request, evaluations);
   await loaded.run(phasesThatRun(program, "prompt"), 0);
   const model = phasesThatRun(program, "step");
   const [velocity] = program.outputs;
   return async (step, latents) => {
-    give("latents", latents);
+    give(latents);
     await loaded.run(model, step);
     return Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
   };

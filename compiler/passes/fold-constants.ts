@@ -1,7 +1,8 @@
 import { substituteDim, symbolsOf } from "../../ir/dim.js";
-import type { Graph, ValueType } from "../../ir/graph/graph.js";
+import { type Graph, typeOf } from "../../ir/graph/graph.js";
 import type { Pass, PassContext } from "../pass.js";
 import { pruneGraph } from "../rewrite/order.js";
+import { renameSymbols } from "../rewrite/rename-symbols.js";
 import { dissolveIf, unrollLoop } from "./fold-constants/control.js";
 import { type Replacements, solveAll } from "./fold-constants/equations.js";
 import { dissolveSequence } from "./fold-constants/sequences.js";
@@ -16,7 +17,7 @@ const MOST_ROUNDS = 16;
  *   %s = shape(%x); %t = gather(%s, 1); %u = concat([1], %t, [24, 128]); %y = reshape(%x, %u)
  *   →  const %u = dims(1, img_tokens, 24, 128);  %y: f32[1, img_tokens, 24, 128] = reshape(%x, %u)
  *
- * Symbols of the input types are replaced by `options.bindings` first. Shape arithmetic is evaluated over
+ * Symbols are replaced by `options.bindings` first. Shape arithmetic is evaluated over
  * symbols. Nodes of constants become constants, recipes for large ones. Loops of constant length are
  * unrolled, branches with a constant condition taken, sequences dissolved. Casts between floats vanish.
  * Two symbols that have to be equal (a sum of [1, a] and [1, b]) become one, and a size that has to be a multiple
@@ -48,15 +49,11 @@ function settled(graph: Graph, context: PassContext): Graph {
   return graph;
 }
 
-function sweep(graph: Graph, replacements: Replacements, context: PassContext) {
+function sweep(named: Graph, replacements: Replacements, context: PassContext) {
+  const graph = renameSymbols(named, replacements);
   const state = new Sweep(context.reader, [dissolveSequence, dissolveIf, unrollLoop]);
-  for (const id of graph.inputs) state.defineInput(id, bound(graph.types.get(id), replacements));
+  for (const id of graph.inputs) state.defineInput(id, typeOf(graph, id));
   for (const [id, constant] of graph.constants) state.defineConstant(id, constant);
   for (const node of graph.nodes) state.visit(node);
   return { result: state.result(graph, graph.inputs), equations: state.equations };
-}
-
-function bound(type: ValueType | undefined, replacements: Replacements): ValueType {
-  if (type === undefined) throw new Error("an input has no type");
-  return { ...type, shape: type.shape?.map((d) => substituteDim(d, replacements)) ?? null };
 }

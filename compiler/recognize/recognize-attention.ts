@@ -23,6 +23,10 @@ export const recognizeAttention: Pass = {
       const shape = rewriter.shape(id);
       if (producer === undefined || shape === undefined || !TRACED.has(producer.op)) return;
       const made = tracer.simplify(id);
+      // What is the same for all tokens, beside what is not: each by itself.
+      const whole = made === undefined || made === rewriter.resolve(id);
+      if (whole && (producer.op === "concat" || producer.op === "expand"))
+        for (const input of producer.inputs) if (input !== null) simplify(input);
       // Casts of ids are looked through; what reads the floats still needs them.
       if (made === undefined || rewriter.dtype(made) !== rewriter.dtype(id)) return;
       rewriter.replace(rewriter.resolve(id), rewriter.reshape(made, shape));

@@ -111,9 +111,13 @@ function toInt64(v: number): bigint {
   return v >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(v);
 }
 
+/** An f32 constant. */
+export function floatsConstant(values: Iterable<number>, shape: readonly number[]): Constant {
+  const bytes = new Uint8Array(Float32Array.from(values).buffer);
+  return { dtype: "f32", shape, source: { kind: "inline", bytes } };
+}
+
 /** An f32 constant of one element. */
 export function scalarConstant(value: number, shape: readonly number[] = []): Constant {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setFloat32(0, value, true);
-  return { dtype: "f32", shape, source: { kind: "inline", bytes: new Uint8Array(view.buffer) } };
+  return floatsConstant([value], shape);
 }

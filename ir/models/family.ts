@@ -87,10 +87,10 @@ export interface PipelineForm {
   /** One of these classes, for messages. */
   readonly example: string;
   /**
-   * What the model reads of a prompt: the last states of one text encoder and a summary by another, or some states of a
-   * chat model.
+   * What the model reads of a prompt: the last states of one text encoder and a summary by another, some states of a
+   * chat model, or the last states of one text encoder up to the first padding token.
    */
-  readonly text: "states-and-summary" | "chat-states";
+  readonly text: "states-and-summary" | "chat-states" | "kept-states";
 }
 
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */

@@ -1,4 +1,6 @@
 import { type Decoder, tagged } from "../format/decode.js";
+import type { ChromaDescription } from "./chroma/description.js";
+import { chroma } from "./chroma/index.js";
 import type { LatentLayout, ModelFamily, ModelInput, PipelineForm, SampleInputs } from "./family.js";
 import type { FluxInput } from "./flux/inputs.js";
 import type { Flux1Description } from "./flux1/description.js";
@@ -12,7 +14,7 @@ export { requireLatents } from "./require-latents.js";
 export { IMG_TOKENS, TXT_TOKENS } from "./tokens.js";
 
 /** A transformer of a known family, as it was found by structure. */
-export type ModelDescription = Flux1Description | Flux2Description;
+export type ModelDescription = Flux1Description | Flux2Description | ChromaDescription;
 /** The part that an input plays in a transformer of some family. */
 export type InputRole = FluxInput;
 
@@ -22,7 +24,7 @@ interface KnownFamily extends Omit<ModelFamily<ModelDescription, InputRole>, "in
   values(sample: SampleInputs<ModelDescription>): Readonly<Partial<Record<InputRole, Float32Array>>>;
 }
 
-const FAMILIES: Readonly<Record<ModelDescription["family"], KnownFamily>> = { flux1, flux2 };
+const FAMILIES: Readonly<Record<ModelDescription["family"], KnownFamily>> = { flux1, flux2, chroma };
 
 /** How FLUX.1 packs latents: what pipelines take for granted where they are opened without a model. */
 export const DEFAULT_LATENTS: LatentLayout = flux1.latents;

@@ -48,7 +48,11 @@ export const shapes = {
     operands: 2,
     attrs: {},
     infer: (o) => tensor(o.dtype(0), o.broadcast(o.shape(0), o.ints(1) ?? null)),
-    traits: MOVES,
+    traits: {
+      ...MOVES,
+      perStep: (_, { rank, ranks }) => ranks.every((own) => own === rank),
+      recognized: () => true,
+    },
   }),
   /** (x, axes?) */
   squeeze: op({
@@ -118,7 +122,7 @@ export const shapes = {
       moves: "all",
       narrow: RESHAPES.narrow,
       perSample: besideBatch,
-      perStep: ({ axis }, { ranks, operands }) => axis !== 0 && ranks.length === operands,
+      perStep: ({ axis }) => axis !== 0,
       recognized: () => true,
     },
   }),

@@ -72,6 +72,22 @@ const chatStates: TextEncoders = {
   },
 };
 
+/** T5's states of a prompt up to the first padding token; those behind it, which Chroma masks, are left out. */
+const keptStates: TextEncoders = {
+  networks: ["text_encoder"],
+  async open(directory, network) {
+    const tokenizer = await openTokenizer(join(directory, "tokenizer"), TEXT_LENGTH);
+    return async (prompt, textLength) => {
+      const encoder = network("text_encoder");
+      const states = await encodeText(encoder, tokenizer, prompt, textLength, "masked");
+      const all = contextOf(pickOutput(encoder.place, states, ["last_hidden_state"], 3));
+      const contextTokens = Math.min(all.contextTokens, tokenizer.count(prompt, all.contextTokens) + 1);
+      const context = all.context.slice(0, contextTokens * all.contextWidth);
+      return { pooled: new Float32Array(), pooledWidth: 0, ...all, context, contextTokens };
+    };
+  },
+};
+
 /** Qwen3's chat template for one message, without thinking. */
 function asked(prompt: string): string {
   return `<|im_start|>user\n${prompt}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n`;
@@ -80,6 +96,7 @@ function asked(prompt: string): string {
 export const TEXT_ENCODERS: Readonly<Record<PipelineForm["text"], TextEncoders>> = {
   "states-and-summary": statesAndSummary,
   "chat-states": chatStates,
+  "kept-states": keptStates,
 };
 
 function contextOf({ data, shape }: HostTensor) {

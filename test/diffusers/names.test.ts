@@ -12,6 +12,8 @@ const DEV = {
   outChannels: 64,
   contextDim: 4096,
   pooledDim: 768,
+  timeWidth: 0,
+  timeLayers: 0,
   frequencies: 256,
   guidance: true,
   ropeAxes: [16, 56, 56],

@@ -173,6 +173,17 @@ export const RULE_CASES: readonly RuleCase[] = [
     has: ['part(%x) {"axis": 2, "start": 2, "length": 1}'],
   },
   {
+    rule: "part-of-rows",
+    graph: [
+      "input %x: f32[1, 5, 3]",
+      ints("%s", 1, 6),
+      '%p: f32[1, 2, 3] = part(%x) {"axis": 1, "start": 2, "length": 2}',
+      '%y: f32[1, 6] = reshape(%p, %s) {"allowZero": false}',
+      OUT,
+    ],
+    has: ["f32[1, 15] = reshape(%x", '{"axis": 1, "start": 6, "length": 6}'],
+  },
+  {
     rule: "part-of-concat",
     graph: [
       X,

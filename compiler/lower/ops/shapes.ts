@@ -3,7 +3,7 @@ import { constant, input } from "../../../ir/families/expression.js";
 import type { Node } from "../../../ir/graph/graph.js";
 import { intsOf, plainIntsOf, scalarOf } from "../../rewrite/values.js";
 import { aliasOrCopy, reinterpret } from "../alias.js";
-import { copy, launchElementwise, launchStrided, strideOperand } from "../elementwise.js";
+import { broadcast, copy, launchElementwise, launchStrided, strideOperand } from "../elementwise.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { type Operand, rowsOf, stridesOf } from "../operand.js";
 import type { Section } from "../rules.js";
@@ -74,7 +74,9 @@ export const shapes: Section<"shapes"> = {
     let start: Dim = 0;
     for (const [i] of node.inputs.entries()) {
       const x = l.input(node, i);
-      const to: Operand = { ...out, offset: addDims(out.offset, mulDims(start, stride)), shape: x.shape };
+      // What all steps share, each of them gets.
+      const shape = out.shape.map((d, i) => (i === axis ? (x.shape[i] ?? 1) : d));
+      const to: Operand = { ...out, offset: addDims(out.offset, mulDims(start, stride)), shape };
       if (!isSamePlace(x, to, axis)) copyInto(l, x, to, out);
       start = addDims(start, x.shape[axis] ?? 0);
     }
@@ -151,7 +153,7 @@ function copyInto(l: Lowering, from: Operand, to: Operand, whole: Operand): void
     return;
   }
   const target = strideOperand(to, stridesOf(whole));
-  launchStrided(l, input(0), [strideOperand(from, stridesOf(from))], target, to.shape);
+  launchStrided(l, input(0), [broadcast(from, to.shape)], target, to.shape);
 }
 
 /** Whether an operand of a concat was written where it belongs. */

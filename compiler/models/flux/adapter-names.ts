@@ -26,7 +26,7 @@ export class ModuleNames {
 
   constructor(spelling: AdapterSpelling, counts: BlockCounts) {
     this.#modules = modulesOf(spelling, counts);
-    this.#any = modulesOf(spelling, { doubleBlocks: 1, singleBlocks: 1 });
+    this.#any = modulesOf(spelling, { doubleBlocks: 1, singleBlocks: 1, timeLayers: 1 });
   }
 
   resolve(base: string): Resolved {

@@ -4,7 +4,7 @@ import { readJsonObject } from "../../checkpoint/json-file.js";
 import type { FluxSizes } from "./sizes.js";
 
 /** What a configuration says: all sizes but those that only the tensors have. */
-export type FluxConfig = Omit<FluxSizes, "mlpWidth" | "frequencies">;
+export type FluxConfig = Omit<FluxSizes, "mlpWidth" | "frequencies" | "timeWidth" | "timeLayers">;
 type CommonConfig = Omit<FluxConfig, "pooledDim" | "ropeTheta" | "epsilon">;
 
 /** The configuration of an architecture. */
@@ -29,7 +29,7 @@ export function readSettings(form: ConfigForm, file: string): Fields {
       message: "this is the configuration of another kind of model",
       expected: `_class_name ${form.className}`,
       found: typeof className === "string" ? className : "no _class_name",
-      remedy: "tritc compiles FLUX.1 and FLUX.2 transformers",
+      remedy: "tritc compiles FLUX.1, FLUX.2 and Chroma transformers",
     });
   }
   if (fields.get("quantization_config") !== undefined) {

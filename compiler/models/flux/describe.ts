@@ -4,7 +4,7 @@ import { type Graph, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { FluxDescription, InputRole } from "../../../ir/models/index.js";
 import { Unrecognized } from "../family.js";
 import { type BlockForm, blockRoles, findBlocks, isBlockRole, type Roles } from "./blocks.js";
-import { findConditioning, findEnds, findRotation } from "./inputs.js";
+import { type Conditioning, findEnds, findRotation } from "./inputs.js";
 import { FluxWalk, type Linear } from "./walk.js";
 
 /** A transformer of double and single blocks, of whichever family. */
@@ -16,8 +16,14 @@ export interface FoundFlux {
   readonly roles: Roles;
 }
 
-/** Finds inputs, blocks and sizes of a transformer whose blocks are of this form. Throws Unrecognized. */
-export function findFlux(graph: Graph, form: BlockForm): FoundFlux {
+/** What transformers are made of where families differ. */
+export interface FluxForm extends BlockForm {
+  /** What modulations are computed from, by the linear that gives the last one; names its linears. Throws Unrecognized. */
+  conditioning(walk: FluxWalk, modulation: Linear | undefined, roles: Roles): Conditioning;
+}
+
+/** Finds inputs, blocks and sizes of a transformer of this form. Throws Unrecognized. */
+export function findFlux(graph: Graph, form: FluxForm): FoundFlux {
   const walk = new FluxWalk(graph);
   const blocks = findBlocks(walk);
   const ends = findEnds(walk, blocks);
@@ -26,8 +32,7 @@ export function findFlux(graph: Graph, form: BlockForm): FoundFlux {
   give(ends.imgEmbedder, "x_embedder");
   give(ends.txtEmbedder, "context_embedder");
   give(ends.projOut, "proj_out");
-  give(ends.outModulation, "norm_out.modulation");
-  const conditioning = findConditioning(walk, ends.outModulation, roles);
+  const conditioning = form.conditioning(walk, ends.outModulation, roles);
   const rotation = findRotation(walk, ends.streams);
   const latents = walk.inputOf(ends.imgEmbedder.inputs[0]);
   const context = walk.inputOf(ends.txtEmbedder.inputs[0]);

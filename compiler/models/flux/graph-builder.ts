@@ -4,15 +4,16 @@ import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js
 import { IMG_TOKENS, TXT_TOKENS } from "../../../ir/models/index.js";
 import type { OpAttrs, OpName } from "../../../ir/ops/index.js";
 import { inferNode } from "../../../ir/ops/infer.js";
+import { intsOf } from "../../rewrite/values.js";
 import type { FluxSizes } from "./sizes.js";
 import type { FluxWeights } from "./weights.js";
 
 /** As in Optimum's exports. */
-const BATCH = "batch_size";
+export const BATCH = "batch_size";
 const OUTPUT = "out_hidden_states";
 /** Timestep and guidance are multiplied by this before their sinusoids. */
-const TIME_FACTOR = 1000;
-const MAX_PERIOD = 10000;
+export const TIME_FACTOR = 1000;
+export const MAX_PERIOD = 10000;
 
 type Operands = readonly (ValueId | null)[];
 type Stream = "txt" | "img";
@@ -46,6 +47,11 @@ export abstract class FluxGraphBuilder {
   protected abstract conditioning(sum: ValueId, pooled: ValueId | undefined): ValueId;
   /** Shift, scale and gate of `double.3.img` or `single.7`, `count` in all. */
   protected abstract modulation(prefix: string, count: number): readonly ValueId[];
+  /** Shift and scale of the last norm, in the order that the weights have. */
+  protected outModulation(): readonly ValueId[] {
+    return this.rows("norm_out.modulation", 2);
+  }
+
   /** What the second linear of the MLP of `double.3.img` reads. */
   protected abstract activated(prefix: string, x: ValueId): ValueId;
   /** Queries, keys and values of a single block. */
@@ -62,7 +68,7 @@ export abstract class FluxGraphBuilder {
     const imgIds = this.input("img_ids", [IMG_TOKENS, ropeAxes.length]);
     const txtIds = this.input("txt_ids", [TXT_TOKENS, ropeAxes.length]);
     const guided = guidance ? this.input("guidance", [BATCH]) : undefined;
-    this.#condition(timestep, guided, pooled);
+    this.condition(timestep, guided, pooled);
     this.#rotate(txtIds, imgIds);
     let img = this.linear("x_embedder", latents);
     let txt = this.linear("context_embedder", context);
@@ -107,7 +113,8 @@ export abstract class FluxGraphBuilder {
   ): void {
     // The union of all ops cannot be rebuilt from a generic K without saying so.
     const node = { op, inputs, outputs, attrs } as unknown as Node;
-    const types = inferNode(node, { types: this.#types, ints: () => undefined, numbers: () => undefined });
+    const ints = (id: ValueId) => intsOf({ constants: this.#constants }, id);
+    const types = inferNode(node, { types: this.#types, ints, numbers: () => undefined });
     for (const [i, id] of outputs.entries()) {
       const type = types[i];
       if (type !== undefined) this.#types.set(id, type);
@@ -150,9 +157,9 @@ export abstract class FluxGraphBuilder {
     return this.linear(`${role}.1`, this.node(`${role}.silu`, "silu", [first], {}));
   }
 
-  protected sinusoid(id: ValueId, of: ValueId): ValueId {
+  protected sinusoid(id: ValueId, of: ValueId, dim = this.#sizes.frequencies): ValueId {
     return this.node(id, "timestep-embedding", [of], {
-      dim: this.#sizes.frequencies,
+      dim,
       factor: TIME_FACTOR,
       maxPeriod: MAX_PERIOD,
       shift: 0,
@@ -161,7 +168,8 @@ export abstract class FluxGraphBuilder {
     });
   }
 
-  #condition(timestep: ValueId, guidance: ValueId | undefined, pooled: ValueId | undefined): void {
+  /** Makes what modulations are computed from. */
+  protected condition(timestep: ValueId, guidance?: ValueId, pooled?: ValueId): void {
     let sum = this.embedder("time_in", this.sinusoid("time_in.sinusoid", timestep));
     if (guidance !== undefined) {
       const guided = this.embedder("guidance_in", this.sinusoid("guidance_in.sinusoid", guidance));
@@ -183,10 +191,10 @@ export abstract class FluxGraphBuilder {
     });
   }
 
-  /** The linear of `double.3.img.q` or `single.7.k`, normalized by head. */
-  protected normalized(role: string, x: ValueId): ValueId {
+  /** What the linear of `double.3.img.q` or `single.7.k` gives, normalized by head; in one where the group is 0. */
+  protected normalized(role: string, x: ValueId, group = this.#sizes.headDim): ValueId {
     const weight = this.constant(`${role}.norm.weight`, this.#weights.vector(`${role}.norm`));
-    const attrs = { axis: 2, epsilon: this.#sizes.epsilon, group: this.#sizes.headDim };
+    const attrs = { axis: 2, epsilon: this.#sizes.epsilon, group };
     return this.node(`${role}.norm`, "rms-norm", [x, weight], attrs);
   }
 
@@ -253,7 +261,7 @@ export abstract class FluxGraphBuilder {
   }
 
   #finish(x: ValueId): void {
-    const [first = "", second = ""] = this.rows("norm_out.modulation", 2);
+    const [first = "", second = ""] = this.outModulation();
     const rows: Modulation = this.#weights.scaleFirst ? [second, first] : [first, second];
     this.linear("proj_out", this.modulated("norm_out.modulated", x, rows), OUTPUT);
   }

@@ -67,6 +67,7 @@ export interface Conditioning {
  * and of the pooled text. The timestep and the guidance have the same form; the timestep is added first. Throws Unrecognized.
  */
 export function findConditioning(walk: FluxWalk, modulation: Linear | undefined, roles: Roles): Conditioning {
+  roles.set(modulation?.outputs[0] ?? "", "norm_out.modulation");
   const activated = walk.producer(modulation?.inputs[0]);
   const inputs = new Map<ValueId, InputRole>();
   let pooledDim: number | null = null;
@@ -95,8 +96,7 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
       continue;
     }
     sinusoids.push(input);
-    const scale = SINUSOID_FACTOR / sinusoid.attrs.factor;
-    scales.push(Math.abs(scale - 1) < 0.01 ? 1 : scale);
+    scales.push(scaleOf(sinusoid));
     inputs.set(input, sinusoids.length === 1 ? "timestep" : "guidance");
     name(sinusoids.length === 1 ? "time_in" : "guidance_in", first, second);
   }
@@ -104,6 +104,20 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
     throw walk.stop(activated.inputs[0], "embedders of the timestep and perhaps of guidance and pooled text");
   }
   return { roles: inputs, pooledDim, guidance: sinusoids.length === 2, scales };
+}
+
+/** What an input is to be multiplied with for its sinusoid. */
+function scaleOf({ attrs }: NodeOf<"timestep-embedding">): number {
+  const scale = SINUSOID_FACTOR / attrs.factor;
+  return Math.abs(scale - 1) < 0.01 ? 1 : scale;
+}
+
+/** The timestep that a value is the sinusoid of, and what it is to be multiplied with. Throws Unrecognized. */
+export function timestepOf(walk: FluxWalk, id: ValueId | null | undefined) {
+  const sinusoid = sinusoidOf(walk, id);
+  const input = walk.inputOf(sinusoid?.inputs[0]);
+  if (sinusoid === undefined || input === undefined) throw walk.stop(id, "the sinusoid of an input");
+  return { input, scale: scaleOf(sinusoid) };
 }
 
 /** Values summed into a value, in order. */

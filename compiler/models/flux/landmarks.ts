@@ -11,6 +11,8 @@ export interface Landmarks {
   readonly latents: string;
   readonly context: string;
   readonly time: string;
+  /** Residual layers behind it, where there are such. */
+  readonly timeLayers?: string;
   readonly guidance: string;
   /** Where the model reads a summary of the text. */
   readonly pooled?: string;

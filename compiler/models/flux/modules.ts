@@ -9,7 +9,7 @@ export interface FluxModule {
   readonly roles: readonly string[];
 }
 
-/** The RMSNorm weights of queries and keys, by tensor name. */
+/** The RMSNorm weights of queries and keys, and of layers behind the timestep, by tensor name. */
 export interface FluxVector {
   readonly name: string;
   readonly role: string;
@@ -23,6 +23,8 @@ export interface FluxNames {
 export interface BlockCounts {
   readonly doubleBlocks: number;
   readonly singleBlocks: number;
+  /** Residual layers behind the timestep. */
+  readonly timeLayers?: number;
 }
 
 export type Leaves = Readonly<Record<string, readonly string[]>>;
@@ -32,6 +34,8 @@ export interface LinearNames {
   readonly double: Leaves;
   readonly single: Leaves;
   readonly ends: Leaves;
+  /** A residual layer behind the timestep, and its norm. */
+  readonly timeLayer?: (i: number) => FluxNames;
 }
 
 /** What the families have in common in how an implementation calls its parts. */
@@ -78,7 +82,7 @@ export function originalSpelling(linears: LinearNames): (counts: BlockCounts) =>
 }
 
 function spelledNames(
-  { doubleBlocks, singleBlocks }: BlockCounts,
+  { doubleBlocks, singleBlocks, timeLayers = 0 }: BlockCounts,
   linears: LinearNames,
   spelling: Spelling,
 ): FluxNames {
@@ -93,6 +97,11 @@ function spelledNames(
       vectors.push({ name: `${folder}.${name}`, role: `${kind}.${i}.${role}` });
     }
   };
+  for (let i = 0; i < timeLayers; i++) {
+    const layer = linears.timeLayer?.(i);
+    modules.push(...(layer?.modules ?? []));
+    vectors.push(...(layer?.vectors ?? []));
+  }
   for (let i = 0; i < doubleBlocks; i++) block("double", i);
   for (let i = 0; i < singleBlocks; i++) block("single", i);
   return { modules, vectors };

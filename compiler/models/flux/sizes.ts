@@ -12,8 +12,11 @@ export interface FluxSizes {
   readonly contextDim: number;
   /** Width of the summary of the text; null where the model reads none. */
   readonly pooledDim: number | null;
-  /** Channels of the sinusoids of timestep and guidance. */
+  /** Channels that the first layer reads of timestep and guidance, and those it has. */
   readonly frequencies: number;
+  readonly timeWidth: number;
+  /** Residual layers behind it that all modulations come from; 0 where blocks have their own. */
+  readonly timeLayers: number;
   readonly guidance: boolean;
   readonly ropeAxes: readonly number[];
   readonly ropeTheta: number;
@@ -56,4 +59,9 @@ export function linearShape(sizes: FluxSizes, role: string): readonly [number, n
     default:
       throw new Error(`there is no linear ${role}`);
   }
+}
+
+/** Channels of a norm's weight: those of a head, or of a layer behind the timestep. */
+export function vectorLength({ headDim, timeWidth }: FluxSizes, role: string): number {
+  return role.startsWith("time_in.") ? timeWidth : headDim;
 }

@@ -22,12 +22,13 @@ export function sizesOf(
   const shapes = new Shapes(found, place);
   const { spelling } = found;
   const [hidden, inChannels] = shapes.matrix(spelling.latents);
-  const [, frequencies] = shapes.matrix(spelling.time);
+  const [timeWidth, frequencies] = shapes.matrix(spelling.time);
+  const timeLayers = spelling.timeLayers === undefined ? 0 : shapes.blocks(spelling.timeLayers);
   const [beforeMlp, before] = spelling.singleMlp;
   const mlpRows =
     shapes.rows(spelling.doubleMlp) ?? Math.max(0, (shapes.rows(beforeMlp) ?? 0) - before * hidden);
   const mlpWidth = Math.floor(mlpRows / spelling.mlpRows);
-  if (config !== undefined) return { ...config, mlpWidth, frequencies };
+  if (config !== undefined) return { ...config, mlpWidth, frequencies, timeWidth, timeLayers };
   const headDim = spelling.headNorms.map((name) => shapes.rows(name)).find((rows) => rows !== undefined) ?? 0;
   const rotated = untold.ropeAxes.reduce((sum, d) => sum + d, 0);
   if (headDim !== rotated || hidden % headDim !== 0) {
@@ -50,6 +51,8 @@ export function sizesOf(
     contextDim: shapes.matrix(spelling.context)[1],
     pooledDim: spelling.pooled === undefined ? null : shapes.matrix(spelling.pooled)[1],
     frequencies,
+    timeWidth,
+    timeLayers,
     guidance: shapes.has(spelling.guidance),
     ...untold,
   };

@@ -5,7 +5,7 @@ import { rowsOf } from "../../analysis/rows-of.js";
 import { checkpointError, someOf } from "../../checkpoint/errors.js";
 import { namesOf, type StoredTensors } from "../../checkpoint/tensors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
-import type { FluxSizes } from "./sizes.js";
+import { type FluxSizes, vectorLength } from "./sizes.js";
 
 /** What tensors are called that belong to quantized weights. */
 const QUANTIZED = /quant|scale_|_scale|absmax|qweight|qzeros|weight\.(data|bitsandbytes)/;
@@ -55,7 +55,7 @@ export class FluxWeights {
     }
     for (const { name, role } of names.vectors) {
       known.add(name);
-      this.#vectors.set(role, this.#tensor(name, [sizes.headDim]));
+      this.#vectors.set(role, this.#tensor(name, [vectorLength(sizes, role)]));
     }
     this.scaleFirst = modules.some(({ roles }) => roles[0] === "norm_out.scale");
     const strangers = [...namesOf(tensors)].filter((name) => !known.has(name));

@@ -8,7 +8,8 @@ export function flux1Graph(name: string, sizes: FluxSizes, weights: FluxWeights)
   return new Flux1Graph(sizes, weights).build(name);
 }
 
-class Flux1Graph extends FluxGraphBuilder {
+/** FLUX.1's blocks, each with linears of its own for its modulations. */
+export class Flux1Graph extends FluxGraphBuilder {
   protected conditioning(sum: ValueId, pooled: ValueId): ValueId {
     return this.node("conditioning", "binary", [sum, this.embedder("vector_in", pooled)], { fn: "add" });
   }

@@ -1,6 +1,6 @@
 import { diffusersSpelling, type LinearNames, originalSpelling } from "../flux/modules.js";
 
-const DIFFUSERS: LinearNames = {
+export const FLUX1_DIFFUSERS: LinearNames = {
   double: {
     "norm1.linear": ["img.modulation"],
     "norm1_context.linear": ["txt.modulation"],
@@ -39,7 +39,7 @@ const DIFFUSERS: LinearNames = {
   },
 };
 
-const ORIGINAL: LinearNames = {
+export const FLUX1_ORIGINAL: LinearNames = {
   double: {
     "img_mod.lin": ["img.modulation"],
     "txt_mod.lin": ["txt.modulation"],
@@ -72,7 +72,7 @@ const ORIGINAL: LinearNames = {
 };
 
 /** Names in the files of Diffusers' FluxTransformer2DModel. */
-export const diffusersNames = diffusersSpelling(DIFFUSERS);
+export const diffusersNames = diffusersSpelling(FLUX1_DIFFUSERS);
 
 /** Names in the original checkpoints (`flux1-dev.safetensors`). */
-export const originalNames = originalSpelling(ORIGINAL);
+export const originalNames = originalSpelling(FLUX1_ORIGINAL);

@@ -1,14 +1,15 @@
 import type { Graph } from "../../../ir/graph/graph.js";
 import { swigluOf } from "../../analysis/swiglu.js";
 import { type Described, OtherFamily, Unrecognized } from "../family.js";
-import type { BlockForm } from "../flux/blocks.js";
-import { findFlux } from "../flux/describe.js";
+import { type FluxForm, findFlux } from "../flux/describe.js";
+import { findConditioning } from "../flux/inputs.js";
 import { modulationOf } from "./modules.js";
 
 /** SwiGLU MLPs, and one modulation for each stream of all double blocks, one for all single blocks. */
-const FORM: BlockForm = {
+const FORM: FluxForm = {
   activated: (walk, node) => (swigluOf(walk.graph, node) === undefined ? undefined : node.outputs[0]),
   modulation: modulationOf,
+  conditioning: findConditioning,
 };
 
 /** Finds inputs, blocks and sizes of a FLUX.2 transformer. Throws Unrecognized. */

@@ -42,6 +42,22 @@ export const RESHAPE_RULES: readonly Rule[] = [
     );
   }),
 
+  // reshape(part(x[1, r, c], 1, a, n), [1, n·c]) = part(reshape(x, [1, r·c]), 1, a·c, n·c): some of many rows, side by side
+  rule("part-of-rows", "reshape", (node, edit) => {
+    const part = edit.producerOf(node.inputs[0], "part");
+    const to = edit.type(resultOf(node)).shape;
+    const [one, rows, columns, more] = part === undefined ? [] : (edit.type(operand(part, 0)).shape ?? []);
+    if (part === undefined || to?.length !== 2 || part.attrs.axis !== 1 || one !== 1 || to[0] !== 1)
+      return false;
+    const { start, length } = part.attrs;
+    const sizes = [rows, columns, start, length];
+    if (more !== undefined || !sizes.every((size) => typeof size === "number")) return false;
+    const width = Number(columns);
+    const flat = reshapeTo(edit, operand(part, 0), [1, Number(rows) * width]);
+    const attrs = { axis: 1, start: Number(start) * width, length: Number(length) * width };
+    return becomes(edit, node, edit.add("part", [flat], attrs));
+  }),
+
   // reshape(x, [0, -1, c]) = reshape(x, [b, t, c])
   rule("explicit-shape", "reshape", (node, edit) => {
     const { shape } = edit.type(resultOf(node));

@@ -8,7 +8,7 @@ import { inferNode } from "../../../ir/ops/infer.js";
 import type { InferSource } from "../../../ir/ops/operands.js";
 import { countOf } from "../../../ir/tensor.js";
 import { renameValues } from "../../analysis/subgraphs.js";
-import { dimsOf, elementsOf, intsConstant } from "../../rewrite/values.js";
+import { dimsOf, elementsOf, floatsConstant, intsConstant } from "../../rewrite/values.js";
 import type { Equation } from "./equations.js";
 import { evaluateNode, materialize } from "./evaluate.js";
 import { castConstant, foldLazily } from "./lazy.js";
@@ -258,7 +258,10 @@ export class Sweep {
       this.#symbolic.set(id, value);
       return;
     }
-    const plain = intsConstant(value.elements, value.shape);
+    const whole = value.elements.every((d) => Number.isInteger(d));
+    const plain = whole
+      ? intsConstant(value.elements, value.shape)
+      : floatsConstant(value.elements.map(Number), value.shape);
     this.defineConstant(
       id,
       value.dtype === "i64" ? plain : materialize(castConstant(plain, value.dtype), this.#reader),

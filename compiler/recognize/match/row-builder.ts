@@ -1,13 +1,14 @@
 import type { Dim } from "../../../ir/dim.js";
 import type { ValueId } from "../../../ir/graph/graph.js";
 import type { Rewriter } from "../../rewrite/rewriter.js";
+import { floatsConstant } from "../../rewrite/values.js";
 import type { Expr, Expressions } from "./expressions.js";
 import { fitRopeTable, fitSinusoid } from "./frequencies.js";
 
 /** Most pieces a value is joined from: exports join two (text, image) or up to four (q, k, v, mlp). */
 const MAX_PIECES = 16;
 
-type Form = "leaf" | "norm" | "rope" | "sinusoid";
+type Form = "leaf" | "norm" | "rope" | "sinusoid" | "constant";
 
 export interface AttentionParts {
   readonly q: Int32Array;
@@ -98,7 +99,7 @@ export class RowBuilder {
     if (c < 0) return this.#e.blockKind(c);
     const terms = this.#e.terms(c);
     const [term] = terms;
-    if (term === undefined) return undefined;
+    if (term === undefined || term.atoms.length === 0) return "constant";
     const trigs = term.atoms.filter((a) => this.#isTrig(a)).length;
     if (trigs !== 1) return undefined;
     if (terms.length === 2 && term.atoms.length >= 2) return "rope";
@@ -149,7 +150,14 @@ export class RowBuilder {
         return this.#rope(channels, tokens);
       case "sinusoid":
         return this.#sinusoid(channels);
+      case "constant":
+        return tokens === 1 ? this.#constants(channels) : undefined;
     }
+  }
+
+  #constants(channels: Int32Array): ValueId | undefined {
+    const values = Array.from(channels, (c) => this.#e.terms(c)[0]?.factor ?? 0);
+    return this.#rewriter.addConstant(floatsConstant(values, [1, values.length]), "channels");
   }
 
   #leaves(channels: Int32Array, tokens: Dim): ValueId | undefined {

@@ -1,0 +1,75 @@
+import type { Graph, Node, ValueId } from "../../../ir/graph/graph.js";
+import type { Described } from "../family.js";
+import type { Roles } from "../flux/blocks.js";
+import { type FluxForm, findFlux } from "../flux/describe.js";
+import { type Conditioning, timestepOf } from "../flux/inputs.js";
+import type { FluxWalk, Linear } from "../flux/walk.js";
+import { FLUX1_FORM } from "../flux1/describe.js";
+
+/** FLUX.1's blocks, whose modulations are rows of what one network makes of the timestep. */
+const FORM: FluxForm = { ...FLUX1_FORM, modulation: () => "time_in.last", conditioning: findApproximator };
+
+/** Finds inputs, blocks and sizes of a Chroma transformer. Throws Unrecognized. */
+export function describeChroma(graph: Graph): Described {
+  const { model, roles } = findFlux(graph, FORM);
+  const timeLayers = [...roles.values()].filter((role) => /^time_in\.\d+\.0$/.test(role)).length;
+  return { model: { ...model, family: "chroma", pooledDim: null, timeLayers }, roles };
+}
+
+/**
+ * x₀ = first(sinusoid of the timestep | constants of each row), xᵢ₊₁ = xᵢ + second(silu(first(rms-norm(xᵢ)))), last(xₙ): a
+ * residual network over rows, one for each modulation. Throws Unrecognized.
+ */
+function findApproximator(walk: FluxWalk, last: Linear | undefined, roles: Roles): Conditioning {
+  const layers: (readonly [Linear, Linear])[] = [];
+  let x = last?.inputs[0];
+  for (let sum = walk.producer(x); sum?.op === "binary" && sum.attrs.fn === "add"; sum = walk.producer(x)) {
+    const layer = layerOf(walk, sum);
+    if (layer === undefined) throw walk.stop(x, "a residual layer behind the timestep");
+    layers.unshift(layer.linears);
+    x = layer.input;
+  }
+  const first = walk.producer(x);
+  const joined = first?.op === "linear" ? walk.producer(first.inputs[0]) : undefined;
+  if (first?.op !== "linear" || joined?.op !== "concat") {
+    throw walk.stop(x, "a linear layer of the timestep's sinusoid and constants of every modulation");
+  }
+  const varying = varyingParts(walk, joined.outputs[0]);
+  if (varying.length !== 1) throw walk.stop(joined.outputs[0], "one sinusoid, beside constants");
+  const { input, scale } = timestepOf(walk, varying[0]);
+  const name = (linear: Linear, role: string) => roles.set(linear.outputs[0] ?? "", role);
+  name(first, "time_in.first");
+  for (const [i, linears] of layers.entries())
+    for (const [j, linear] of linears.entries()) name(linear, `time_in.${i}.${j}`);
+  if (last !== undefined) name(last, "time_in.last");
+  return { roles: new Map([[input, "timestep"]]), pooledDim: null, guidance: false, scales: [scale] };
+}
+
+/** What a value of joined and repeated parts has besides constants. */
+function varyingParts(
+  walk: FluxWalk,
+  id: ValueId | null | undefined,
+): readonly (ValueId | null | undefined)[] {
+  const node = walk.producer(id);
+  if (node?.op === "concat") return node.inputs.flatMap((input) => varyingParts(walk, input));
+  if (node?.op === "expand" || node?.op === "reshape") return varyingParts(walk, node.inputs[0]);
+  return walk.graph.constants.has(id ?? "") ? [] : [id];
+}
+
+/** Of x + second(silu(first(rms-norm(x)))) both linears and x. */
+function layerOf(walk: FluxWalk, sum: Node) {
+  for (const [id, other] of [sum.inputs, [...sum.inputs].reverse()]) {
+    const second = linearOf(walk, id);
+    const activated = walk.producer(second?.inputs[0]);
+    const first = activated?.op === "silu" ? linearOf(walk, activated.inputs[0]) : undefined;
+    const norm = walk.producer(first?.inputs[0]);
+    if (second === undefined || first === undefined || norm?.op !== "rms-norm") continue;
+    if (norm.inputs[0] === other) return { linears: [first, second] as const, input: other };
+  }
+  return undefined;
+}
+
+function linearOf(walk: FluxWalk, id: ValueId | null | undefined): Linear | undefined {
+  const node = walk.producer(id);
+  return node?.op === "linear" ? node : undefined;
+}

@@ -1,0 +1,153 @@
+/** Chroma in the files of Diffusers and of its own implementation, and as either exporter writes it: what Diffusers computes. */
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { compileGraph, planGraph, recognize } from "../../compiler/compile-graph.js";
+import { fileReader } from "../../compiler/file-reader.js";
+import { importModel } from "../../compiler/import-model.js";
+import { summarizeRecognition } from "../../compiler/recognize/index.js";
+import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
+import type { Graph } from "../../ir/graph/graph.js";
+import { interpret } from "../../ir/interpret/index.js";
+import { familyOf } from "../../ir/models/index.js";
+import type { Tensor } from "../../ir/tensor.js";
+import type { Target } from "../../targets/index.js";
+import { writeDiffusers } from "../support/diffusers-model.js";
+import { wasmDevices, wgslDevices } from "../support/kernel-devices.js";
+import { modelFiles } from "../support/model-files.js";
+import { relativeError, runCompiled } from "../support/run-compiled.js";
+
+const MODELS = join(import.meta.dirname, "../models/chroma");
+const FORMS = ["torchscript.onnx", "dynamo.onnx", "diffusers", "original/chroma.safetensors"];
+const reader = fileReader();
+afterAll(() => reader.close());
+
+const read = (name: string) => parseSafetensors(readFileSync(join(MODELS, `${name}.safetensors`)));
+const inputs = read("inputs");
+const [expected] = read("expected").values();
+const graphOf = (form: string): Graph => recognize(importModel(join(MODELS, form)), reader);
+const evaluated = (graph: Graph, given: ReadonlyMap<string, Tensor>) =>
+  interpret(graph, given, { reader }).get(graph.outputs[0] ?? "");
+
+function stages(target: Target, ternarize: "none" | "exact" = "none") {
+  return {
+    target,
+    options: { ternarize, activations: "f32" as const },
+    sizes: { img_tokens: 12, txt_tokens: 7, steps: 4 },
+    batchAxes: new Map(),
+  };
+}
+
+describe.each(FORMS)("Chroma: %s", (form) => {
+  const graph = graphOf(form);
+
+  it("is found with all of its parts", () => {
+    expect(summarizeRecognition(graph).unrecognized).toEqual([]);
+    expect(graph.model).toMatchObject({
+      ...{
+        family: "chroma",
+        doubleBlocks: 2,
+        singleBlocks: 2,
+        hidden: 16,
+        heads: 2,
+        headDim: 8,
+        mlpWidth: 64,
+      },
+      ...{ inChannels: 8, outChannels: 8, contextDim: 12, pooledDim: null, guidance: false, timeLayers: 2 },
+      ...{ ropeAxes: [2, 2, 4], ropeTheta: 10000, timestepScale: 1 },
+      roles: {
+        ...{ hidden_states: "latents", encoder_hidden_states: "context", timestep: "timestep" },
+        ...{ img_ids: "img-ids", txt_ids: "txt-ids" },
+      },
+    });
+    const roles = graph.nodes.flatMap((node) => (node.op === "linear" ? [node.attrs.role ?? "none"] : []));
+    const outside = ["x_embedder", "context_embedder", "proj_out"];
+    const layers = ["time_in.0.0", "time_in.0.1", "time_in.1.0", "time_in.1.1"];
+    expect(roles.filter((role) => !/^(double|single)\./.test(role)).sort()).toEqual(
+      [...outside, "time_in.first", ...layers, "time_in.last"].sort(),
+    );
+    expect(roles.filter((role) => role.includes("modulation"))).toEqual([]);
+  });
+
+  it("is the same function", () => {
+    expect(relativeError(evaluated(graph, inputs), expected)).toBeLessThan(5e-6);
+  });
+
+  it("computes all modulations before the first step, for all steps", () => {
+    const { lowered } = planGraph(graph, reader, stages(cpu.target));
+    const labels = (name: string) =>
+      lowered.program.phases.find((phase) => phase.name === name)?.launches.map(({ label }) => label) ?? [];
+    expect(labels("prompt").filter((label) => label.startsWith("time_in."))).toHaveLength(6);
+    expect(labels("step").filter((label) => /^time_in|^(expand|part)/.test(label))).toEqual([]);
+  });
+});
+
+const cpu = wasmDevices();
+const webgpu = wgslDevices();
+
+describe.each([cpu, webgpu])("Chroma through kernels", ({ target, devices }) => {
+  it.each(["dynamo.onnx", "diffusers"])(`${target.name}: %s`, async (form) => {
+    const compiled = await compileGraph(graphOf(form), reader, stages(target));
+    for (const device of Object.values(devices())) {
+      const [found] = (await runCompiled(compiled, reader, device, inputs)).values();
+      expect(relativeError(found, expected)).toBeLessThan(5e-6);
+    }
+  });
+
+  it(`${target.name}: with ternary blocks`, async () => {
+    const compiled = await compileGraph(graphOf("diffusers"), reader, stages(target, "exact"));
+    const wanted = evaluated(compiled.graph, inputs);
+    expect(relativeError(wanted, expected)).toBeGreaterThan(0.01);
+    for (const device of Object.values(devices())) {
+      const [found] = (await runCompiled(compiled, reader, device, inputs)).values();
+      expect(relativeError(found, wanted)).toBeLessThan(1e-5);
+    }
+  });
+});
+
+describe("text of Chroma", () => {
+  it("without the tokens that Diffusers masks gives what Diffusers gives with the mask", () => {
+    const kept = new Map(inputs);
+    for (const [name, axis] of [
+      ["encoder_hidden_states", 1],
+      ["txt_ids", 0],
+    ] as const) {
+      const { dtype, shape, data } = inputs.get(name) as Tensor;
+      const width = shape.at(-1) ?? 0;
+      kept.set(name, { dtype, shape: shape.with(axis, 4), data: data.slice(0, 4 * width) as Float32Array });
+    }
+    const [masked] = read("expected-masked").values();
+    expect(relativeError(evaluated(graphOf("diffusers"), kept), masked)).toBeLessThan(5e-6);
+    expect(relativeError(expected, masked)).toBeGreaterThan(0.01);
+  });
+});
+
+describe("a Chroma that is not whole", () => {
+  const files = modelFiles();
+  const tensors = parseSafetensors(
+    readFileSync(join(MODELS, "diffusers/diffusion_pytorch_model.safetensors")),
+  );
+  const config = JSON.parse(readFileSync(join(MODELS, "diffusers/config.json"), "utf8"));
+
+  it("lacks a tensor, or has one of FLUX.1's", () => {
+    const without = new Map(tensors);
+    without.delete("distilled_guidance_layer.norms.1.weight");
+    writeDiffusers(files.root, config, without);
+    expect(() => importModel(files.root)).toThrow(/norms\.1\.weight: a tensor of the model is missing/);
+    const more = new Map(tensors).set("norm_out.linear.weight", tensors.get("x_embedder.weight") as Tensor);
+    writeDiffusers(files.root, config, more);
+    expect(() => importModel(files.root)).toThrow(/no use for[\s\S]*norm_out[\s\S]*plain Chroma transformer/);
+  });
+
+  it("has heads that nothing says the rotation of", () => {
+    const file = join(mkdtempSync(join(files.root, "alone-")), "chroma.safetensors");
+    writeFileSync(file, serialize(tensors));
+    expect(() => importModel(file)).toThrow(/heads of Chroma[\s\S]*128/);
+  });
+});
+
+it("is drawn by two passes a step where nobody says", () => {
+  const model = graphOf("diffusers").model;
+  if (model === undefined) throw new Error("there is no model");
+  expect(familyOf(model).sampling.stepsAndGuidance(model, 8, null)).toEqual({ steps: 35, guidance: 5 });
+});
