@@ -22,6 +22,8 @@ export const KLEIN_4B: FluxSizes = {
   contextDim: 7680,
   pooledDim: null,
   frequencies: 256,
+  timeWidth: 3072,
+  timeLayers: 0,
   guidance: false,
   ropeAxes: ROPE_AXES,
   ropeTheta: ROPE_THETA,
