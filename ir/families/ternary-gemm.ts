@@ -180,14 +180,17 @@ const HOPPER_CONSUMER_BYTES = 34_816 + 128 * 16;
 
 /** What the blocks of sm_90a take besides stages, and for each stage. */
 export function hopperBytes(
-  { activations }: Pick<TernaryGemmParams, "activations">,
+  { activations, group }: Pick<TernaryGemmParams, "activations" | "group">,
   consumers: number,
   tokens: number,
 ) {
   const elementBytes = activations === "i8" ? 1 : 2;
-  const weights = (128 * consumers * 128) / 4;
+  const channels = 128 * consumers;
+  const weights = (channels * 128) / 4;
+  const scales = group === undefined ? 0 : channels * 4 * Math.ceil(128 / group);
   // A stage has two barriers of 8 bytes.
-  return { fixed: consumers * HOPPER_CONSUMER_BYTES, stage: tokens * 128 * elementBytes + weights + 16 };
+  const stage = tokens * 128 * elementBytes + weights + scales + 16;
+  return { fixed: consumers * HOPPER_CONSUMER_BYTES, stage };
 }
 
 /** wgmma, fed by the bulk copy engine: a producer and consumers of 128 channels. */
@@ -196,7 +199,8 @@ const hopper = (taken: "i8" | "bf16") =>
     dimensions: { consumers: [2], tokens: [128], stages: range(2, 6) },
     needs: () => ["sm_90a"],
     refuses({ heads, ...params }) {
-      const wrong = multipliesRows(params, taken);
+      // Of bf16 rows, whose unpacking takes more, there are no registers for a second set of sums.
+      const wrong = taken === "i8" ? multiplies(params, taken) : multipliesRows(params, taken);
       if (wrong !== undefined || heads === undefined || suitsWarps(heads, params.n)) return wrong;
       return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
     },

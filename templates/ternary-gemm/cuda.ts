@@ -13,37 +13,35 @@ import { epilogueValues } from "./epilogue.js";
  * room for the weights of the next 128 k, so that two blocks fit: one multiplies while the other waits or stores.
  */
 const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, blocks: 2 } as const;
-/** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
-const AMPERE = { ...WARPS, stages: 3, stagedTokens: 64 } as const;
-/** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
-const TURING = { ...WARPS, stages: 2, stagedTokens: 32 } as const;
-
 /** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
-const AMPERE_GROUPS = { ...AMPERE, blocks: 1 } as const;
-const TURING_GROUPS = { ...TURING, blocks: 1 } as const;
+const WARPS_OF_GROUPS = { ...WARPS, blocks: 1 } as const;
+/** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
+const AMPERE = { stages: 3, stagedTokens: 64 } as const;
+/** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
+const TURING = { stages: 2, stagedTokens: 32 } as const;
 
 const HOPPER = { consumers: 2, tokens: 128 } as const;
 const MOST_STAGES = 6;
 
 export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
   configs({ params }) {
-    if (params.group !== undefined) return groupConfigs(params);
     // As many stages as a block of the one architecture that has these instructions takes.
     const { fixed, stage } = hopperBytes(params, HOPPER.consumers, HOPPER.tokens);
     const room = Math.floor((ARCHITECTURES.sm_90a.sharedBytesPerBlock - fixed) / stage);
     const hopper = { ...HOPPER, stages: Math.min(MOST_STAGES, room) };
+    const warps = params.group === undefined ? WARPS : WARPS_OF_GROUPS;
     switch (params.activations) {
       case "i8":
         return [
           { variant: "int8-hopper", ...hopper },
-          { variant: "int8-mma", ...AMPERE },
-          { variant: "int8-turing", ...TURING },
+          { variant: "int8-mma", ...warps, ...AMPERE },
+          { variant: "int8-turing", ...warps, ...TURING },
           { variant: "int8-dp4a", stagedTokens: 64 },
         ];
       case "bf16":
         return [
           { variant: "bf16-hopper", ...hopper },
-          { variant: "bf16-mma", ...AMPERE },
+          { variant: "bf16-mma", ...warps, ...AMPERE },
           { variant: "float" },
         ];
       case "f32":
@@ -72,21 +70,6 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
   },
 });
 
-function groupConfigs({ activations }: TernaryGemmParams) {
-  switch (activations) {
-    case "i8":
-      return [
-        { variant: "int8-mma", ...AMPERE_GROUPS },
-        { variant: "int8-turing", ...TURING_GROUPS },
-        { variant: "int8-dp4a", stagedTokens: 64 },
-      ] as const;
-    case "bf16":
-      return [{ variant: "bf16-mma", ...AMPERE_GROUPS }, { variant: "float" }] as const;
-    case "f32":
-      return [{ variant: "float" }] as const;
-  }
-}
-
 /** Inputs that share a scale, and scales of a channel. */
 function grouped({ k, group }: TernaryGemmParams) {
   return { group: group ?? 0, groups: groupsOf(k, group ?? null) };
@@ -97,7 +80,8 @@ function hopper(
   config: { readonly consumers: number; readonly tokens: number; readonly stages: number },
   { launch: { sharedBytes } }: Given,
 ): TemplateValues {
-  return { ...epilogueValues(params), kBlocks: Math.ceil(params.k / 128), ...config, sharedBytes };
+  const kBlocks = Math.ceil(params.k / 128);
+  return { ...epilogueValues(params), ...grouped(params), kBlocks, ...config, sharedBytes };
 }
 
 function mma(

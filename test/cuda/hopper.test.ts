@@ -9,7 +9,7 @@ import { randomInts } from "../support/random.js";
 
 const { devices } = cudaDevices("sm_90a");
 
-const DECLARATIONS = ["mbarrier", "tma", "wgmma-bf16", "hopper"]
+const DECLARATIONS = ["mbarrier", "tma", "wgmma-bf16", "wgmma-groups", "hopper"]
   .map((file) => `#include "cuda/ptx/${file}.cuh"`)
   .join("\n");
 const START = (bytes: number) => `
@@ -177,6 +177,16 @@ describe("wgmma", () => {
 
   it("multiplies codes in registers and rows in shared memory", async () => {
     expect(await everyWay(integers("wgmma_wait<0>();"), request)).toEqual(thrice(expected));
+  });
+
+  it("multiplies signed bytes, and begins sums", async () => {
+    const kernel = integers("wgmma_wait<0>();");
+    const body = kernel.body.replace(
+      /wgmma_m64n128k32_u8s8(\(.*\);)/,
+      "if (block == 0) wgmma_m64n128k32_s8s8<false>$1 else wgmma_m64n128k32_s8s8<true>$1",
+    );
+    const signed = product(Int8Array.from(bytes), columns, 64, 128, 128);
+    expect(await everyWay({ ...kernel, body }, request)).toEqual(thrice(signed));
   });
 
   it("has no results before the wait", async () => {

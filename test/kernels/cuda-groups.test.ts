@@ -1,6 +1,4 @@
-import { describe, expect, it } from "vitest";
-import { CUDA_TARGETS } from "../../targets/index.js";
-import { defineKernel } from "../../templates/index.js";
+import { describe } from "vitest";
 import { groupGemmSuite } from "../support/group-gemm-suite.js";
 import { cudaDevices } from "../support/kernel-devices.js";
 
@@ -14,15 +12,4 @@ describe("sm_70: dot products of four bytes, bf16 without matrix instructions", 
 
 describe("sm_75: matrix instructions for int8", () => {
   groupGemmSuite(cudaDevices("sm_75", ["forward"]), ["i8"]);
-});
-
-it("sm_90a takes the kernels of sm_80", () => {
-  const params = { n: 256, k: 256, group: 128, activation: "none", bias: false, gated: false } as const;
-  const target = CUDA_TARGETS.find(({ cuda }) => String(cuda?.architectures) === "sm_90a");
-  const variant = (activations: "i8" | "bf16") => {
-    if (target === undefined) throw new Error("no target is for sm_90a alone");
-    return defineKernel("ternary-gemm", { ...params, activations }, target).kernel.config.variant;
-  };
-  expect(variant("i8")).toBe("int8-mma");
-  expect(variant("bf16")).toBe("bf16-mma");
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { ternaryLayout } from "../../ir/families/contract/weights.js";
+import { denseLayout, ternaryLayout } from "../../ir/families/contract/weights.js";
 import type { TernaryActivations, TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { type GroupSize, groupsOf } from "../../ir/ternary/groups.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "./bfloat.js";
 import { expectClose, type Tolerance } from "./compare.js";
@@ -29,6 +30,8 @@ export interface CudaGemmOptions {
   readonly shapes: readonly Shape[];
   /** Rows to test, by default both. */
   readonly activations?: readonly ("i8" | "bf16")[];
+  /** Each so many inputs of a channel have a scale, which is the channel's: fewer than any shape's k, 72 and 152. */
+  readonly group?: GroupSize;
   /** The kernel to test; by default the one that the target takes. */
   readonly define?: (params: TernaryGemmParams) => KernelDefinition;
 }
@@ -56,6 +59,7 @@ export function cudaGemmSuite({
   kernelDevices,
   shapes,
   activations: tested = ["i8", "bf16"],
+  group,
   define,
 }: CudaGemmOptions): void {
   const { target } = kernelDevices;
@@ -97,12 +101,14 @@ export function cudaGemmSuite({
 
   /** On every device, and on all of them to the bit the same. */
   async function expectOut(
-    params: TernaryGemmParams,
+    rowParams: TernaryGemmParams,
     m: number,
-    args: LaunchRequest["args"],
+    rowArgs: LaunchRequest["args"],
     expected: ArrayLike<number>,
     tolerance?: Tolerance,
   ): Promise<void> {
+    const params = group === undefined ? rowParams : { ...rowParams, group };
+    const args = group === undefined ? rowArgs : withGroups(params, group, rowArgs);
     let before: Data | undefined;
     for (const device of devices()) {
       const { out } = await runLaunch(device, defined(params), { rows: m, args, grid: [params.n, m, 1] });
@@ -212,6 +218,21 @@ export function cudaGemmSuite({
       await expectOut(params, m, { ...args, ...more }, expected, { absolute: 1e-4, relative });
     });
   });
+}
+
+/** A channel's scale for each of its groups, as `[block of 64 channels][group][64]`; there are no row sums. */
+function withGroups(
+  { n, k }: TernaryGemmParams,
+  group: GroupSize,
+  { rowSum: _, scales, ...args }: LaunchRequest["args"],
+): LaunchRequest["args"] {
+  const groups = groupsOf(k, group);
+  const words = new Float32Array(denseLayout({ n, k: groups }).words.cuda);
+  const given = scales?.initial ?? [];
+  for (let i = 0; i < words.length; i++) {
+    words[i] = Number(given[Math.floor(i / (64 * groups)) * 64 + (i % 64)] ?? Number.NaN);
+  }
+  return { ...args, scales: vector(words) };
 }
 
 /** Random int8 rows in the padded form of quantize-rows, with row sums; extreme codes in the first one. */

@@ -32,7 +32,7 @@ struct MatrixInstructions {
   Together load1, load2, load4, load2Transposed, load4Transposed, store4Transposed;
 };
 struct WgmmaInstructions {
-  Together n128U8, n64U8, n128Bf16, n64Bf16, n128Bf16Transposed;
+  Together n128U8, n64U8, n128S8, n64S8, n128Bf16, n64Bf16, n128Bf16Transposed;
 };
 
 }  // namespace emulator

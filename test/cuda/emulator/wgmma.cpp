@@ -48,8 +48,8 @@ void gatherTransposed(unsigned long long descriptor, unsigned rows, unsigned cha
     }
 }
 
-// T: int for u8·s8, float for bf16.
-template <typename T, unsigned N, Gather GATHER_B>
+// T: int for bytes times s8, float for bf16. SIGNED: whether a's bytes are.
+template <typename T, unsigned N, Gather GATHER_B, bool SIGNED = false>
 void wgmma(void* const* operands) {
   constexpr bool isFloat = (T)0.5 != 0;
   constexpr unsigned depth = isFloat ? 16 : 32;
@@ -72,7 +72,7 @@ void wgmma(void* const* operands) {
         if (isFloat)
           a[top + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = bf16Of(own, i);
         else
-          a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = byteOf(own, i, false);
+          a[top + i / 4 % 2 * 8][lane % 4 * 4 + i % 4 + i / 8 * 16] = byteOf(own, i, SIGNED);
       }
     }
   }
@@ -110,8 +110,10 @@ void wgmma(void* const* operands) {
 }  // namespace
 
 const WgmmaInstructions WGMMA = {
-    wgmma<int, 128, gatherRows>,  wgmma<int, 64, gatherRows>,         wgmma<float, 128, gatherRows>,
-    wgmma<float, 64, gatherRows>, wgmma<float, 128, gatherTransposed>,
+    wgmma<int, 128, gatherRows>,       wgmma<int, 64, gatherRows>,
+    wgmma<int, 128, gatherRows, true>, wgmma<int, 64, gatherRows, true>,
+    wgmma<float, 128, gatherRows>,     wgmma<float, 64, gatherRows>,
+    wgmma<float, 128, gatherTransposed>,
 };
 
 }  // namespace emulator
