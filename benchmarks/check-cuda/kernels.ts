@@ -12,6 +12,7 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import { type Activations, type Architecture, cudaPortable, type Target } from "../../targets/index.js";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../flux-graph.js";
 
@@ -19,6 +20,7 @@ import { FLUX_DEV_KERNELS, fluxGraph } from "../flux-graph.js";
 export interface CheckedKernel {
   readonly model: string;
   readonly activations: Activations;
+  readonly group: GroupSize | "row";
   readonly architecture: Architecture;
   readonly kernel: CudaSource;
 }
@@ -32,6 +34,8 @@ export interface CheckResult extends CheckedKernel {
 export interface CheckOptions {
   readonly architectures: readonly Architecture[];
   readonly activations: readonly Activations[];
+  /** Inputs of a row that share a scale. */
+  readonly groups: readonly (GroupSize | "row")[];
   /** Folder with `shapes/transformer/model.onnx`. */
   readonly models: string;
 }
@@ -39,30 +43,34 @@ export interface CheckOptions {
 interface Model {
   readonly name: string;
   readonly graph: Graph;
+  readonly reader: ByteReader;
   readonly sizes: Bindings;
 }
 
 /**
- * Every kernel of the shapes model and of FLUX.1-dev, as a compilation for a GPU of each architecture selects them. Of
- * FLUX.1-dev no weight is read.
+ * Every kernel of the shapes model and of FLUX.1-dev, as a compilation for a GPU of each architecture selects them, each
+ * once. FLUX.1-dev has no weights: what is read to tell groups that they hold counts up.
  */
 export async function cudaKernels(options: CheckOptions): Promise<readonly CheckedKernel[]> {
   const reader = fileReader();
   try {
     const shapes = importAndRecognize(join(options.models, "shapes", "transformer", "model.onnx"), reader);
     const models: readonly Model[] = [
-      { name: "shapes", graph: shapes, sizes: { img_tokens: 16, txt_tokens: 12, steps: 50 } },
+      { name: "shapes", graph: shapes, reader, sizes: { img_tokens: 16, txt_tokens: 12, steps: 50 } },
       {
         name: "FLUX.1-dev",
         graph: fluxGraph(FLUX_DEV_KERNELS),
+        reader: { read: (_, offset, length) => Uint8Array.from({ length }, (_, i) => offset + i) },
         sizes: { img_tokens: 4096, txt_tokens: 512, steps: 50 },
       },
     ];
     const kernels: CheckedKernel[] = [];
     for (const architecture of options.architectures) {
       for (const activations of options.activations) {
-        for (const model of models) {
-          kernels.push(...(await kernelsOf(model, architecture, activations, reader)));
+        for (const group of options.groups) {
+          for (const model of models) {
+            kernels.push(...(await kernelsOf(model, { architecture, activations, group })));
+          }
         }
       }
     }
@@ -83,21 +91,19 @@ export function targetFor(architecture: Architecture): Target {
 
 async function kernelsOf(
   model: Model,
-  architecture: Architecture,
-  activations: Activations,
-  reader: ByteReader,
+  variant: Pick<CheckedKernel, "architecture" | "activations" | "group">,
 ): Promise<readonly CheckedKernel[]> {
-  const { lowered } = await compileGraph(model.graph, reader, {
+  const { architecture, activations, group } = variant;
+  const { lowered } = await compileGraph(model.graph, model.reader, {
     target: targetFor(architecture),
-    options: { ternarize: "exact", activations },
+    options: { ternarize: "exact", activations, group },
     sizes: model.sizes,
     batchAxes: new Map(),
     codegen: { emit: "source" },
   });
   return lowered.kernels.map((selected) => ({
     model: model.name,
-    activations,
-    architecture,
+    ...variant,
     kernel: cudaSource(selected, false),
   }));
 }

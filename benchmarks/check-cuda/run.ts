@@ -2,19 +2,21 @@
  * Compiles every kernel of the shapes model and of FLUX.1-dev with nvcc, for one architecture after the other, and prints
  * what each takes. Needs no GPU. Exits with 1 if a kernel is refused.
  *
- *   npm run check:cuda -- [--arch sm_80,sm_90a] [--activations int8,bf16,f32] [--json]
+ *   npm run check:cuda -- [--arch sm_80,sm_90a] [--activations int8,bf16,f32] [--group row,32,64,128,256] [--json]
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findToolkit } from "../../compiler/codegen/nvcc/toolkit.js";
 import { TritcError } from "../../ir/errors.js";
+import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
 import { cacheDir } from "../../runtime/node/cache-dir.js";
 import { type Activations, ARCHITECTURES, type Architecture, cudaPortable } from "../../targets/index.js";
 import { unpackModels } from "../build/models.js";
 import { type CheckResult, checkKernels, cudaKernels } from "./kernels.js";
 
 const ACTIVATIONS: readonly Activations[] = ["int8", "bf16", "f32"];
+const GROUPS = ["row", ...GROUP_SIZES.map(String)];
 
 /** Members of a list that a comma-separated option names. */
 function chosen<T extends string>(
@@ -32,9 +34,10 @@ function chosen<T extends string>(
 }
 
 function print(architecture: Architecture, results: readonly CheckResult[]): void {
-  const rows = results.map(({ model, activations, kernel, resources, error }) => [
+  const rows = results.map(({ model, activations, group, kernel, resources, error }) => [
     model,
     activations,
+    String(group),
     kernel.id,
     ...(resources === null
       ? ["-", "-", "-", "-", error?.message.split("\n")[0] ?? ""]
@@ -47,7 +50,7 @@ function print(architecture: Architecture, results: readonly CheckResult[]): voi
         ]),
   ]);
   const table = [
-    ["model", "activations", "kernel", "registers", "shared", "stack", "spills", "remarks"],
+    ["model", "activations", "group", "kernel", "registers", "shared", "stack", "spills", "remarks"],
     ...rows,
   ];
   const widths = (table[0] ?? []).map((_, i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
@@ -62,18 +65,26 @@ function print(architecture: Architecture, results: readonly CheckResult[]): voi
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { arch: { type: "string" }, activations: { type: "string" }, json: { type: "boolean" } },
+    options: {
+      arch: { type: "string" },
+      activations: { type: "string" },
+      group: { type: "string" },
+      json: { type: "boolean" },
+    },
   });
   const all = Object.keys(ARCHITECTURES) as Architecture[];
   const architectures = chosen("arch", values.arch, all, cudaPortable.cuda?.architectures ?? []);
   const activations = chosen("activations", values.activations, ACTIVATIONS, ["int8", "bf16"]);
+  const groups = chosen("group", values.group, GROUPS, ["row", "128"]).map((group) =>
+    group === "row" ? group : (Number(group) as GroupSize),
+  );
   const root = fileURLToPath(new URL("../../../", import.meta.url));
   const models = join(root, "test", "models");
   await unpackModels(models);
   const results: CheckResult[] = [];
   for (const architecture of architectures) {
     const toolkit = await findToolkit([architecture], architecture);
-    const kernels = await cudaKernels({ architectures: [architecture], activations, models });
+    const kernels = await cudaKernels({ architectures: [architecture], activations, groups, models });
     const checked = await checkKernels(kernels, toolkit, { cache: join(cacheDir(), "kernels") });
     results.push(...checked);
     if (values.json !== true) print(architecture, checked);

@@ -39,7 +39,8 @@ const toolkit = await findToolkit(ARCHITECTURES, "this machine").catch((error: u
 
 let kernels: readonly CheckedKernel[] = [];
 beforeAll(async () => {
-  kernels = await cudaKernels({ architectures: ARCHITECTURES, activations: ["int8", "bf16"], models });
+  const activations = ["int8", "bf16"] as const;
+  kernels = await cudaKernels({ architectures: ARCHITECTURES, activations, groups: ["row"], models });
 });
 
 /** One kernel without a model around it. */
@@ -134,6 +135,22 @@ function withNvcc(nvcc: Toolkit): void {
       10 * MINUTES,
     );
   });
+
+  it.each([
+    ["sm_80", 128],
+    ["sm_90a", 128],
+    ["sm_90a", 256],
+  ] as const)(
+    "%s has registers for the sums of groups of %i besides the results",
+    async (architecture, group) => {
+      const heads = { headDim: 128, columns: 6144, epsilon: 1e-6 };
+      const params = { ...GEMM, n: 9216, activations: "i8", out: "bf16", group, heads } as const;
+      const source = cudaSource(select("ternary-gemm", params, targetFor(architecture)), false);
+      const { resources } = await compileCuda(source, { toolkit: nvcc, cache: join(cacheDir(), "kernels") });
+      expect(resources).toMatchObject([{ architecture, spillBytes: 0, remarks: [] }]);
+    },
+    2 * MINUTES,
+  );
 
   describe("matrix instructions", () => {
     const ptxOf = (architecture: Architecture, activations: "i8" | "bf16") => {

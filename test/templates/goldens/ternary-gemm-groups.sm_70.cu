@@ -15,6 +15,7 @@ struct Arguments {
 static_assert(sizeof(Arguments) == 112, "Arguments is laid out as the runtime fills it");
 #include "cuda/ternary-fragments.cuh"
 #include "cuda/activation.cuh"
+#include "cuda/ternary-groups.cuh"
 #include "cuda/vector.cuh"
 
 using Sum = float;
@@ -32,9 +33,6 @@ __device__ __forceinline__ const float* scalesOf(const Arguments& arguments, uns
 
 // Sums of a group begin here: |sum| < 2^22, so that the bits of one are those of the float 12582912 + sum.
 constexpr int FIRST_SUM = 0x4b400000;
-
-// Four codes t = u - 1 of u.
-__device__ __forceinline__ unsigned signedCodes(unsigned u) { return (u + 0x7f7f7f7fu) ^ 0x80808080u; }
 
 // Adds a group's sum times its scale to y, both rounded, and begins the next one.
 __device__ __forceinline__ void promote(float& y, int& sum, float scale) {
@@ -173,11 +171,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) ternary_gemm(const __grid_c
         const uint4 four = *reinterpret_cast<const uint4*>(words + (j * 4 + c) * 32);
         unsigned a[4][4];
 #pragma unroll
-        for (unsigned g = 0; g < 4; g++) unpackCodes(a[g], wordOf(four, g));
-#pragma unroll
-        for (unsigned g = 0; g < 4; g++)
-#pragma unroll
-          for (unsigned i = 0; i < 4; i++) a[g][i] = signedCodes(a[g][i]);
+        for (unsigned g = 0; g < 4; g++) unpackWeights(a[g], groupCodes(wordOf(four, g)));
 #pragma unroll
         for (unsigned t = 0; t < 8; t++) {
           const unsigned near = codes[t * 16 * ROW_WORDS + j * 8 + c];
@@ -194,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) ternary_gemm(const __grid_c
       if (((step + 1) % SPAN == 0 || step + 1 == K_BLOCKS * 4) && step / SPAN < GROUPS) {
 #pragma unroll
         for (unsigned g = 0; g < 8; g++) {
-          const float scale = scales[step / SPAN * 64 + g * 8];
+          const float scale = scaleOfWeights(scales[step / SPAN * 64 + g * 8]);
 #pragma unroll
           for (unsigned t = 0; t < 8; t++) promote(results[g][t], sums[g][t], scale);
         }

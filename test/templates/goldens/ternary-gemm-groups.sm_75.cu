@@ -18,6 +18,7 @@ static_assert(sizeof(Arguments) == 112, "Arguments is laid out as the runtime fi
 #include "cuda/rasterize.cuh"
 #include "cuda/ternary-fragments.cuh"
 #include "cuda/activation.cuh"
+#include "cuda/ternary-groups.cuh"
 #include "cuda/vector.cuh"
 
 using Sum = float;
@@ -35,9 +36,6 @@ __device__ __forceinline__ const float* scalesOf(const Arguments& arguments, uns
 
 // Sums of a group begin here: |sum| < 2^22, so that the bits of one are those of the float 12582912 + sum.
 constexpr int FIRST_SUM = 0x4b400000;
-
-// Four codes t = u - 1 of u.
-__device__ __forceinline__ unsigned signedCodes(unsigned u) { return (u + 0x7f7f7f7fu) ^ 0x80808080u; }
 
 // Adds a group's sum times its scale to y, both rounded, and begins the next one.
 __device__ __forceinline__ void promote(float& y, int& sum, float scale) {
@@ -139,7 +137,7 @@ __device__ __forceinline__ void promoteTile(float (&results)[GROUPS_C][2 * GROUP
   if (((step + 1) % Span != 0 && step + 1 != Steps) || group >= GROUPS) return;
 #pragma unroll
   for (unsigned c = 0; c < GROUPS_C; c++) {
-    const float scale[2] = {scales[group * 64 + c * 16], scales[group * 64 + c * 16 + 8]};
+    const float scale[2] = {scaleOfWeights(scales[group * 64 + c * 16]), scaleOfWeights(scales[group * 64 + c * 16 + 8])};
 #pragma unroll
     for (unsigned t = 0; t < 2 * GROUPS_T; t++)
 #pragma unroll
@@ -274,11 +272,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) ternary_gemm(const __grid_c
       for (unsigned j = 0; j < 2; j++) {
         unsigned a[GROUPS_C][4];
 #pragma unroll
-        for (unsigned c = 0; c < GROUPS_C; c++) unpackCodes(a[c], j == 0 ? words[c].x : words[c].y);
-#pragma unroll
-        for (unsigned c = 0; c < GROUPS_C; c++)
-#pragma unroll
-          for (unsigned i = 0; i < 4; i++) a[c][i] = signedCodes(a[c][i]);
+        for (unsigned c = 0; c < GROUPS_C; c++) unpackWeights(a[c], groupCodes(j == 0 ? words[c].x : words[c].y));
 #pragma unroll
         for (unsigned t = 0; t < GROUPS_T; t++) {
           unsigned b[4];

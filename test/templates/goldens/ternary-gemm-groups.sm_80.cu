@@ -19,6 +19,7 @@ static_assert(sizeof(Arguments) == 112, "Arguments is laid out as the runtime fi
 #include "cuda/rasterize.cuh"
 #include "cuda/ternary-fragments.cuh"
 #include "cuda/activation.cuh"
+#include "cuda/ternary-groups.cuh"
 #include "cuda/vector.cuh"
 
 using Sum = float;
@@ -36,9 +37,6 @@ __device__ __forceinline__ const float* scalesOf(const Arguments& arguments, uns
 
 // Sums of a group begin here: |sum| < 2^22, so that the bits of one are those of the float 12582912 + sum.
 constexpr int FIRST_SUM = 0x4b400000;
-
-// Four codes t = u - 1 of u.
-__device__ __forceinline__ unsigned signedCodes(unsigned u) { return (u + 0x7f7f7f7fu) ^ 0x80808080u; }
 
 // Adds a group's sum times its scale to y, both rounded, and begins the next one.
 __device__ __forceinline__ void promote(float& y, int& sum, float scale) {
@@ -140,7 +138,7 @@ __device__ __forceinline__ void promoteTile(float (&results)[GROUPS_C][2 * GROUP
   if (((step + 1) % Span != 0 && step + 1 != Steps) || group >= GROUPS) return;
 #pragma unroll
   for (unsigned c = 0; c < GROUPS_C; c++) {
-    const float scale[2] = {scales[group * 64 + c * 16], scales[group * 64 + c * 16 + 8]};
+    const float scale[2] = {scaleOfWeights(scales[group * 64 + c * 16]), scaleOfWeights(scales[group * 64 + c * 16 + 8])};
 #pragma unroll
     for (unsigned t = 0; t < 2 * GROUPS_T; t++)
 #pragma unroll
@@ -235,7 +233,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) ternary_gemm(const __grid_c
     cp_async_commit();
     uint4 words[GROUPS_C];
 #pragma unroll
-    for (unsigned c = 0; c < GROUPS_C; c++) words[c] = next[c];
+    for (unsigned c = 0; c < GROUPS_C; c++) words[c] = groupCodes(next[c]);
     // In the last round the same ones once more.
     if (block + 1 < K_BLOCKS) weights += 128;
     const unsigned codes = readStage * STAGE_BYTES + matrices;
@@ -248,11 +246,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) ternary_gemm(const __grid_c
       }
       unsigned a[GROUPS_C][4];
 #pragma unroll
-      for (unsigned c = 0; c < GROUPS_C; c++) unpackCodes(a[c], wordOf(words[c], j));
-#pragma unroll
-      for (unsigned c = 0; c < GROUPS_C; c++)
-#pragma unroll
-        for (unsigned i = 0; i < 4; i++) a[c][i] = signedCodes(a[c][i]);
+      for (unsigned c = 0; c < GROUPS_C; c++) unpackWeights(a[c], wordOf(words[c], j));
 #pragma unroll
       for (unsigned t = 0; t < GROUPS_T; t++) {
         unsigned b[4];
