@@ -31,8 +31,8 @@ inline float bf16Of(const unsigned* registers, unsigned half) {
   return bf16ToFloat(registers[half / 2] >> (16 * (half % 2)));
 }
 
-// Eight columns.
+// Eight columns, and four: what a register of AVX holds. Of wider vectors g++ keeps the halves in memory.
 typedef float FloatRow __attribute__((vector_size(32)));
-typedef double DoubleRow __attribute__((vector_size(64)));
+typedef double DoubleHalf __attribute__((vector_size(32)));
 
 }  // namespace emulator

@@ -43,10 +43,11 @@ void mma16832(void* const* operands) {
   addRows<int>(operands, sums, [](int d, float sum) { return (int)((unsigned)d + (unsigned)(int)sum); });
 }
 
+DoubleHalf& halfAt(double* at) { return *reinterpret_cast<DoubleHalf*>(at); }
+
 void mma16816(void* const* operands) {
   double a[16][16];
-  DoubleRow b[16];
-  DoubleRow sums[16];
+  alignas(DoubleHalf) double b[16][8], sums[16][8];
   for (unsigned lane = 0; lane < 32; lane++) {
     const MmaOperands& own = mmaLane(operands, lane);
     for (unsigned i = 0; i < 8; i++) a[lane / 4 + i / 2 % 2 * 8][lane % 4 * 2 + i % 2 + i / 4 * 8] = bf16Of(own.a, i);
@@ -54,12 +55,12 @@ void mma16816(void* const* operands) {
     const float* d = static_cast<const float*>(own.d);
     for (unsigned i = 0; i < 4; i++) sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2] = d[i];
   }
-  for (unsigned row = 0; row < 16; row++) {
-    const double* from = a[row];
-    DoubleRow sum = sums[row];
-    for (unsigned k = 0; k < 16; k++) sum += from[k] * b[k];
-    sums[row] = sum;
-  }
+  for (unsigned row = 0; row < 16; row++)
+    for (unsigned column = 0; column < 8; column += 4) {
+      DoubleHalf sum = halfAt(&sums[row][column]);
+      for (unsigned k = 0; k < 16; k++) sum += a[row][k] * halfAt(&b[k][column]);
+      halfAt(&sums[row][column]) = sum;
+    }
   addRows<float>(operands, sums, [](float, double sum) { return (float)sum; });
 }
 
