@@ -65,12 +65,15 @@ export function createRows(addProduct: AddProduct, width: number): (job: RowsJob
         products[3 * r]! += pivot * rest * rest;
         products[3 * r + 1]! += pivot * tau * rest;
         products[3 * r + 2]! += pivot * tau * tau;
-        for (let i = 0; i < j; i++) {
-          const f = triangle[j * width + i]!;
-          fed[lost + i]! += d * f;
-          fed[coded + i]! += t * f;
-        }
+        feed(lost, d, j);
+        feed(coded, t, j);
       }
+    }
+
+    /** Carries `by` of a column of the block on to those before it. Many codes are zero, and what is on the grid loses nothing. */
+    function feed(to: number, by: number, column: number): void {
+      if (by === 0) return;
+      for (let i = 0; i < column; i++) fed[to + i]! += by * triangle[column * width + i]!;
     }
 
     function finishRow(r: number): void {
