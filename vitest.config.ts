@@ -1,23 +1,25 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
  * Files that share a process, and with it what they import: they change nothing of it (environment, mocks, timers) and
  * measure nothing of it.
  */
 const SHARED = [
+  "{architecture,docs,filetests,setup}",
   "account/*",
   "benchmarks/*",
-  "browser/sha256",
+  "browser/*",
   "bundle/*",
   "calibrate/*",
   "checkpoint/*",
-  "cli/{output,run,run-defaults,sample,units}",
+  "cli/!(cuda|explain|faults|loaded|start-up)",
+  "cluster/*",
   "codegen/*",
   "compare/*",
   "compile/*",
   "cuda/!(compile|emulator)",
   "diffusers/*",
-  "filetests",
   "fuzz/*",
   "gradient/*",
   "gptq/*",
@@ -29,15 +31,31 @@ const SHARED = [
   "onnx/*",
   "onnx-export/!(faults)",
   "pack/!(resume)",
+  "package/*",
   "passes/*",
   "recognize/*",
   "prompt-sets/*",
   "report/*",
   "residual/*",
-  "runtime/!(cpu-device|cuda-bundle|cuda-errors|cuda-program|memory|queue-watch|webgpu-*)",
+  "runner/*",
+  "runtime/!(cpu-device|cuda-bundle|cuda-errors|memory|queue-watch|webgpu-*)",
   "targets/*",
   "templates/*",
+  "train/!(engine)",
+  "train/engine-*",
 ].map((files) => `test/${files}.test.ts`);
+
+/** Files that take more than their length says. */
+const LONGEST = [
+  "package/",
+  "pack/resume",
+  "cuda/",
+  "kernels/",
+  "compile/",
+  "onnx-export/",
+  "train/",
+  "cluster/",
+];
 
 /**
  * Most functions of a test run for a moment, and optimizing them took a quarter of the time: with Node 20, whose V8 knows
@@ -59,8 +77,19 @@ const common = {
   ...(process.version.startsWith("v20.") ? HOTTEST_ONLY : {}),
 };
 
+/** The order in which files begin: what takes long first, or one worker waits for the other in the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) =>
+      LONGEST.findIndex((name) => moduleId.includes(`/test/${name}`));
+    const [long, rest] = [files.filter((file) => rank(file) >= 0), files.filter((file) => rank(file) < 0)];
+    return [...long.sort((a, b) => rank(a) - rank(b)), ...(await super.sort(rest))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     globalSetup: "test/global-setup.ts",
     maxWorkers: 2,
     // Else each project would transform its own.
