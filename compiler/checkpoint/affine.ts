@@ -7,11 +7,23 @@ import { checkpointError } from "./errors.js";
 import { readJsonObject } from "./json-file.js";
 import { headerOf, type StoredTensors } from "./tensors.js";
 
-/** What MLX's tools say about the quantized matrices of a folder. */
+/** What MLX's tools say about the quantized matrices of a folder: in a file of its own, or in the model's configuration. */
 const CONFIG = "quantization_config.json";
+const MODEL_CONFIG = "config.json";
+const SETTING = "quantization";
 /** How MLX's tools name the bits of a code in a file's own metadata. */
 const LEVEL = "quantization_level";
 const MOST_BITS = 8;
+
+type Settings = ReadonlyMap<string, JsonValue>;
+
+/** What is said of the quantized matrices of a file. */
+interface Said {
+  readonly place: string;
+  readonly settings: Settings;
+  /** What the bits of a code are called. */
+  readonly bits: string;
+}
 
 interface AffineForm {
   /** Where it is said. */
@@ -23,24 +35,32 @@ interface AffineForm {
 
 /**
  * The tensors with every matrix that MLX quantized as the product of its codes, scales and biases (`<module>.weight`,
- * `.scales`, `.biases`), still unread. Throws TRITC_E_CHECKPOINT where they do not fit each other.
+ * `.scales`, `.biases`), still unread. MLX's forms without biases are not read. Throws TRITC_E_CHECKPOINT where they do not fit
+ * each other.
  */
 export function withoutAffine({ constants, unread }: StoredTensors): StoredTensors {
   const out = new Map(constants);
-  const forms = new Map<string, AffineForm>();
+  const refused = new Map(unread);
+  const known = new Map<string, Said>();
   for (const [name, weight] of constants) {
     const [, module] = /^(.*)\.weight$/.exec(name) ?? [];
     const { source } = weight;
     if (module === undefined || weight.dtype !== "u32" || source.kind !== "file") continue;
     const [scales, biases] = [constants.get(`${module}.scales`), constants.get(`${module}.biases`)];
-    if (scales === undefined || biases === undefined) continue;
-    const form = forms.get(source.file) ?? formOf(source.file);
-    forms.set(source.file, form);
-    out.set(name, affine(weight, scales, biases, form, `${source.file}: ${name}`));
+    if (scales === undefined) continue;
+    const said = known.get(source.file) ?? saidOf(source.file);
+    known.set(source.file, said);
     out.delete(`${module}.scales`);
     out.delete(`${module}.biases`);
+    if (biases !== undefined) {
+      out.set(name, affine(weight, scales, biases, formOf(said, module), `${source.file}: ${name}`));
+    } else {
+      out.delete(name);
+      const mode = said.settings.get("mode") ?? "affine";
+      refused.set(name, mode === "affine" ? "MLX's codes without biases" : `MLX's ${shown(mode)}`);
+    }
   }
-  return { constants: out, unread };
+  return { constants: out, unread: refused };
 }
 
 function affine(
@@ -80,32 +100,35 @@ function affine(
   };
 }
 
-/** What a configuration beside the file says, else its own metadata. */
-function formOf(file: string): AffineForm {
-  const config = join(dirname(file), CONFIG);
-  if (!existsSync(config)) {
-    const level = headerOf(file).metadata.get(LEVEL);
-    return {
-      place: `${file}: ${LEVEL}`,
-      bits: bitsOf(Number(level), file, LEVEL, level ?? "none"),
-      group: undefined,
-    };
-  }
-  const fields = readJsonObject(config);
-  const mode = fields.get("mode") ?? "affine";
+function saidOf(file: string): Said {
+  const own = join(dirname(file), CONFIG);
+  if (existsSync(own)) return { place: own, settings: readJsonObject(own), bits: "bits" };
+  const model = join(dirname(file), MODEL_CONFIG);
+  const setting = existsSync(model) ? readJsonObject(model).get(SETTING) : undefined;
+  if (setting instanceof Map) return { place: `${model}: ${SETTING}`, settings: setting, bits: "bits" };
+  const level = headerOf(file).metadata.get(LEVEL);
+  const settings = new Map<string, JsonValue>(level === undefined ? [] : [[LEVEL, new JsonNumber(level)]]);
+  return { place: file, settings, bits: LEVEL };
+}
+
+/** What is said of a module: of itself, else of all. */
+function formOf({ place, settings, bits: key }: Said, module: string): AffineForm {
+  const mode = settings.get("mode") ?? "affine";
   if (mode !== "affine") {
     throw checkpointError({
-      place: `${config}: mode`,
+      place: `${place}: mode`,
       message: "the weights are quantized in a form that is not read",
       expected: "affine",
       found: shown(mode),
       remedy: "use the original weights",
     });
   }
-  const [bits, group] = [fields.get("bits"), fields.get("group_size")];
+  const own = settings.get(module);
+  const get = (name: string) => (own instanceof Map ? own.get(name) : undefined) ?? settings.get(name);
+  const [bits, group] = [get(key), get("group_size")];
   return {
-    place: config,
-    bits: bitsOf(numberOf(bits), config, "bits", shown(bits)),
+    place,
+    bits: bitsOf(numberOf(bits), place, key, shown(bits)),
     group: group === undefined ? undefined : numberOf(group),
   };
 }

@@ -22,6 +22,10 @@ import { modelFiles } from "../support/model-files.js";
 import { dice } from "../support/mutate.js";
 
 const MLX = fileURLToPath(new URL("models/affine.safetensors", import.meta.url));
+/** More of MLX's: f16 in other groups, and its forms without biases. */
+const GROUPS = parseSafetensors(
+  readFileSync(fileURLToPath(new URL("models/affine-groups.safetensors", import.meta.url))),
+);
 const { root } = modelFiles();
 const reader = fileReader();
 afterAll(() => reader.close());
@@ -63,6 +67,36 @@ describe.each(["f16", "bf16", "f32"])("scales in %s", (type) => {
     expect(readRows(weight, 1, 2, reader).data).toEqual(data.slice(128, 256));
     const flat = { ...weight, shape: [384], source: { kind: "reshape", of: weight } } as const;
     expect(readRows(flat, 37, 301, reader).data).toEqual(data.slice(37, 301));
+  });
+});
+
+describe.each([32, 128])("groups of %i", (group) => {
+  it.each([2, 3, 4, 5, 6, 8])("%i bits", (bits) => {
+    const tensors = new Map<string, Tensor>();
+    for (const leaf of ["weight", "scales", "biases"])
+      tensors.set(`w.${leaf}`, GROUPS.get(`${group}.${bits}.${leaf}`)!);
+    // As a `config.json` says it: for a module of its own, and for all others.
+    const quantization = { group_size: 64, bits: 7, w: { group_size: group, bits } };
+    const path = folder({
+      "model.safetensors": serialize(tensors),
+      "config.json": JSON.stringify({ quantization, quantization_config: quantization }),
+    });
+    const { data } = GROUPS.get(`${group}.${bits}.expected`)!;
+    expect(readConstant(read(path).get("w.weight")!, reader).data).toEqual(data);
+  });
+});
+
+describe.each(["mxfp4", "nvfp4", "mxfp8"])("MLX's %s", (mode) => {
+  const tensors = new Map(["weight", "scales"].map((leaf) => [`w.${leaf}`, GROUPS.get(`${mode}.${leaf}`)!]));
+  it.each([
+    [{ mode, bits: 4, group_size: 32 }, `MLX's ${mode}`],
+    [undefined, "MLX's codes without biases"],
+  ])("is unread by its name: %j", (config, unread) => {
+    const files = config === undefined ? {} : { "quantization_config.json": JSON.stringify(config) };
+    const path = folder({ "model.safetensors": serialize(tensors), ...files });
+    const found = withoutAffine(storedTensors(join(path, "model.safetensors")));
+    expect([...found.constants]).toEqual([]);
+    expect([...found.unread]).toEqual([["w.weight", unread]]);
   });
 });
 
@@ -157,9 +191,16 @@ it("a FLUX.2 transformer of 2-bit matrices is what its values are", () => {
     const path = folder({ "config.json": config, "0.safetensors": serialize(tensors), ...files });
     return evaluateFlux(importModel(path), size, reader, style);
   };
-  const quantization = JSON.stringify({ bits: 2, group_size: 128, mode: "affine" });
-  const found = evaluated(packed, { "quantization_config.json": quantization });
-  expect(found).toEqual(evaluated(plain, {}));
+  const form = { bits: 2, group_size: 128 };
+  const wanted = evaluated(plain, {});
+  expect(evaluated(packed, { "quantization_config.json": JSON.stringify(form) })).toEqual(wanted);
+  const own = { ...flux2Config(size), quantization: form, quantization_config: form };
+  expect(evaluated(packed, { "config.json": JSON.stringify(own) })).toEqual(wanted);
+  const scalesAlone = new Map([...packed].filter(([name]) => !name.endsWith(".biases")));
+  const small = JSON.stringify({ ...form, mode: "mxfp4" });
+  expect(() => evaluated(scalesAlone, { "quantization_config.json": small })).toThrow(
+    /\.weight: the tensor is of a type that is not read[\s\S]*found: {4}MLX's mxfp4/,
+  );
 });
 
 /** Matrices of whole groups of 128 with ternary values, the scale in half precision for a row; written as MLX has them. */

@@ -14,6 +14,13 @@ export interface ConfigForm {
   readonly defaults: Readonly<Record<string, number | boolean | null | readonly number[]>>;
 }
 
+/** What MLX's tools say in a `config.json` of the weights' form, which whoever reads the weights looks at; Diffusers has the second. */
+const QUANTIZED = ["quantization", "quantization_config"];
+
+function isOfMlx(said: JsonValue): boolean {
+  return said instanceof Map && said.has("group_size") && !said.has("quant_method");
+}
+
 /** Whether a `config.json` is that of such a transformer; others may lie beside a checkpoint by chance. */
 export function isConfigOf({ className }: ConfigForm, file: string): boolean {
   return readJsonObject(file).get("_class_name") === className;
@@ -32,7 +39,8 @@ export function readSettings(form: ConfigForm, file: string): Fields {
       remedy: "tritc compiles FLUX.1, FLUX.2 and Chroma transformers",
     });
   }
-  if (fields.get("quantization_config") !== undefined) {
+  const quantized = fields.get("quantization_config");
+  if (quantized !== undefined && !isOfMlx(quantized)) {
     throw checkpointError({
       place: file,
       message: "the weights are quantized already",
@@ -43,7 +51,7 @@ export function readSettings(form: ConfigForm, file: string): Fields {
   }
   for (const key of fields.keys()) {
     // Keys with an underscore are notes of the library.
-    if (key.startsWith("_") || Object.hasOwn(form.defaults, key)) continue;
+    if (key.startsWith("_") || Object.hasOwn(form.defaults, key) || QUANTIZED.includes(key)) continue;
     throw checkpointError({
       place: file,
       message: "the configuration has a setting that is not known",
