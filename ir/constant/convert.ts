@@ -67,24 +67,33 @@ function view<T>(bytes: Uint8Array, size: number, make: (buffer: ArrayBufferLike
   return make(start.buffer, start.byteOffset);
 }
 
+/** Codes of less than a byte, the first ones of a byte in its lowest bits. All of a byte are looked up together. */
 function unpack(
   dtype: "i4" | "u4" | "i2" | "u2",
   bytes: Uint8Array,
   count: number,
   first: number,
-  bits: number,
-) {
-  const out = dtype === "i4" || dtype === "i2" ? new Int8Array(count) : new Uint8Array(count);
-  const signed = out instanceof Int8Array;
+  bits: 2 | 4,
+): Int8Array | Uint8Array {
+  const signed = dtype === "i4" || dtype === "i2";
   const perByte = 8 / bits;
-  const mask = (1 << bits) - 1;
+  const skipped = first % perByte;
+  const read = bytes.subarray((first - skipped) / perByte, Math.ceil((first + count) / perByte));
+  const table = codesOfBytes(bits, signed);
+  const words = table instanceof Uint16Array ? new Uint16Array(read.length) : new Uint32Array(read.length);
+  for (let i = 0; i < read.length; i++) words[i] = table[read[i]!]!;
+  return signed ? new Int8Array(words.buffer, skipped, count) : new Uint8Array(words.buffer, skipped, count);
+}
+
+/** The codes of each byte, as the bytes of a word. */
+function codesOfBytes(bits: 2 | 4, signed: boolean): Uint16Array | Uint32Array {
+  const perByte = 8 / bits;
   const up = 32 - bits;
-  for (let i = 0; i < count; i++) {
-    const at = first + i;
-    const code = (bytes[Math.floor(at / perByte)]! >> ((at % perByte) * bits)) & mask;
-    out[i] = signed ? (code << up) >> up : code;
-  }
-  return out;
+  const codes = Int8Array.from({ length: 256 * perByte }, (_, i) => {
+    const raised = Math.floor(i / perByte) << (up - (i % perByte) * bits);
+    return signed ? raised >> up : raised >>> up;
+  });
+  return bits === 4 ? new Uint16Array(codes.buffer) : new Uint32Array(codes.buffer);
 }
 
 /** Tensor data → little-endian bytes; the reverse of `decodeBytes`. May share memory with `data`. */

@@ -33,9 +33,9 @@ export function dequantize(
     let s = scale.length === 1 ? 0 : Math.floor(from / inner) % size;
     for (let k = 0; k < out.length; ) {
       const end = Math.min(out.length, k + run - ((from + k) % run));
-      const zero = zeroPoint === null ? 0 : zeroPoint[s]!;
       const factor = scale[s]!;
-      for (; k < end; k++) out[k] = (codes[k]! - zero) * factor;
+      if (zeroPoint === null) for (; k < end; k++) out[k] = codes[k]! * factor;
+      else for (const zero = zeroPoint[s]!; k < end; k++) out[k] = (codes[k]! - zero) * factor;
       s = s + 1 === size ? 0 : s + 1;
     }
     return;
