@@ -1,15 +1,17 @@
-import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 /**
  * One linear layer on WebGPU: ours against ONNX Runtime's WebGPU provider, on the same adapter in the same process.
- * By default the software adapter, as everywhere without a GPU; `--gpu` takes a real one.
+ * By default the software adapter, as everywhere without a GPU; `--gpu` takes a real one. `/128`: a scale for each 128
+ * inputs of a row.
  *
  *   node dist/benchmarks/webgpu-gemm.js [--m 512] [--k 3072] [--n 3072] [--repeat 3] [--gpu]
  */
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { denseLayout, ternaryLayout } from "../ir/families/contract/weights.js";
 import { phasesWith } from "../ir/program/phases.js";
 import type { Launch, Program, ProgramBuffer } from "../ir/program/program.js";
+import { groupsOf } from "../ir/ternary/groups.js";
 import { packTritRow, tritRowBytes } from "../ir/ternary/trits.js";
 import type { Device } from "../runtime/device.js";
 import { loadVulkanLoader, prepareSoftwareVulkan } from "../runtime/node/software-adapter.js";
@@ -93,6 +95,8 @@ interface Variant {
   readonly gemm: KernelDefinition;
   readonly unpack: KernelDefinition;
   readonly words: number;
+  /** Scales, all the same, in the kernel's layout. */
+  readonly scales: number;
   readonly stored: Uint8Array;
   readonly int8: boolean;
   readonly ternary: boolean;
@@ -106,11 +110,16 @@ function variants(p: Problem): readonly Variant[] {
     packTritRow(p.codes.subarray(o * k, (o + 1) * k), trits.subarray(o * rowBytes, (o + 1) * rowBytes));
   }
   const epilogue = { activation: "none", bias: false, gated: false } as const;
-  const ternary = (activations: "i8" | "f32"): Variant => ({
-    name: `ternary weights, ${activations} rows`,
-    gemm: defineKernel("ternary-gemm", { n, k, activations, ...epilogue }, webgpu),
+  const ternary = (activations: "i8" | "f32", group?: 128): Variant => ({
+    name: `ternary${group === undefined ? "" : `/${group}`} weights, ${activations} rows`,
+    gemm: defineKernel(
+      "ternary-gemm",
+      { n, k, activations, ...(group === undefined ? {} : { group }), ...epilogue },
+      webgpu,
+    ),
     unpack: defineKernel("unpack-trits", { n, k, activations }, webgpu),
     words: ternaryLayout({ n, k, activations }).words.wgsl,
+    scales: group === undefined ? n : denseLayout({ n, k: groupsOf(k, group) }).words.wgsl,
     stored: trits,
     int8: activations === "i8",
     ternary: true,
@@ -120,11 +129,12 @@ function variants(p: Problem): readonly Variant[] {
     gemm: defineKernel("dense-gemm", { n, k, ...epilogue }, webgpu),
     unpack: defineKernel("unpack-dense", { n, k, source: "f32" }, webgpu),
     words: denseLayout({ n, k }).words.wgsl,
+    scales: n,
     stored: new Uint8Array(p.w.buffer),
     int8: false,
     ternary: false,
   };
-  return [ternary("i8"), ternary("f32"), dense];
+  return [ternary("i8"), ternary("i8", 128), ternary("f32"), ternary("f32", 128), dense];
 }
 
 /** A program that quantizes rows in `prompt` and multiplies in `step`. */
@@ -139,7 +149,10 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
   ]);
   if (v.gemm.fallback !== null) definitions.set("fallback", v.gemm.fallback);
   const arg = (buffer: string, rowStride: number) => ({ buffer, offset: 0, rowStride, stepStride: 0 });
-  const rows = v.int8 ? [arg("q", kPad), arg("rowScale", 1), arg("rowSum", 1)] : [arg("x", k)];
+  const quantized = [arg("q", kPad), arg("rowScale", 1), arg("rowSum", 1)];
+  const rows = (v.int8 ? quantized : [arg("x", k)]).filter(({ buffer }) =>
+    v.gemm.kernel.args.some(({ name }) => name === buffer),
+  );
   const launch = (
     kernel: string,
     count: number,
@@ -157,7 +170,7 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
   const buffers: ProgramBuffer[] = [
     { id: "stored", dtype: "u8", elements: v.stored.length, storage: { kind: "staging", tensor: "stored" } },
     { id: "weights", dtype: v.ternary ? "u32" : "f32", elements: v.words, storage: { kind: "resident" } },
-    { id: "scales", dtype: "f32", elements: n, storage: host },
+    { id: "scales", dtype: "f32", elements: v.scales, storage: { kind: "weight", tensor: "scales" } },
     { id: "x", dtype: "f32", elements: m * k, storage: host },
     { id: "q", dtype: "i8", elements: m * kPad, storage: { kind: "arena", slot: 0 } },
     { id: "rowScale", dtype: "f32", elements: m, storage: { kind: "arena", slot: 1 } },
@@ -177,16 +190,7 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
       })),
       phases: phasesWith({
         load: [launch("unpack", n, [arg("stored", 0), arg("weights", 0)], [n, 1, 1])],
-        prompt: v.int8
-          ? [
-              launch(
-                "quantize",
-                m,
-                [arg("x", k), arg("q", kPad), arg("rowScale", 1), arg("rowSum", 1)],
-                [1, m, 1],
-              ),
-            ]
-          : [],
+        prompt: v.int8 ? [launch("quantize", m, [arg("x", k), ...quantized], [1, m, 1])] : [],
         step: [launch("gemm", m, [...rows, ...weights, arg("out", n)], [n, m, 1])],
         euler: [],
       }),
@@ -205,11 +209,13 @@ function programOf(p: Problem, v: Variant): { readonly program: Program; source(
 async function timeOurs(device: Device, p: Problem, v: Variant, repeat: number) {
   const { program, source } = programOf(p, v);
   const code = { source, binary: () => new Uint8Array() };
-  const loaded = await device.load(program, code, { bytes: async () => v.stored });
+  const loaded = await device.load(program, code, {
+    bytes: async (tensor) =>
+      tensor === "scales" ? new Uint8Array(new Float32Array(v.scales).fill(p.scale).buffer) : v.stored,
+  });
   try {
     await loaded.bind({});
     loaded.write("x", p.x);
-    loaded.write("scales", new Float32Array(p.n).fill(p.scale));
     // Quantizing the rows is part of the layer.
     const milliseconds = await best(repeat, () => loaded.run(["prompt", "step"], 0));
     return { milliseconds, y: await loaded.read("out") };

@@ -1,8 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { ternaryLayout } from "../../ir/families/contract/weights.js";
 import { defineKernel } from "../../templates/index.js";
+import { renderTemplate } from "../../templates/render.js";
 import { cudaGemmSuite } from "../support/cuda-gemm-suite.js";
+import { packTrits, product } from "../support/gemm.js";
 import { type GroupShape, groupGemmSuite } from "../support/group-gemm-suite.js";
 import { cudaDevices } from "../support/kernel-devices.js";
+import { matrix, output, runLaunch, vector } from "../support/launch.js";
+import { randomInts } from "../support/random.js";
 
 const kernelDevices = cudaDevices("sm_90a");
 
@@ -38,6 +43,65 @@ describe("the kernels of sm_90a with scales of groups", () => {
   it("are a warpgroup's for int8 rows, with as many stages as fit beside their scales", () => {
     expect(config(128, "i8")).toEqual({ variant: "int8-hopper", consumers: 2, tokens: 128, stages: 6 });
     expect(config(32, "i8")).toMatchObject({ variant: "int8-hopper", stages: 5 });
+  });
+
+  it.each([
+    { fault: "no fault", from: "", to: "" },
+    { fault: "codes as they are stored", from: "codes = groupCodes(", to: "codes = (" },
+    { fault: "scales of the other half", from: "scales + half *", to: "scales + (1 - half) *" },
+    { fault: "a stage's first scales for all of its groups", from: "+ group * 64", to: "" },
+    { fault: "sums that are not begun anew", from: "multiply<false>(", to: "multiply<true>(" },
+    {
+      fault: "fragments of the last step but four",
+      from: "steps + i) % STAGE_STEPS",
+      to: "steps) % STAGE_STEPS",
+    },
+    {
+      fault: "no wait before promotion",
+      from: "wgmma_wait<0>();\n      wgmma_pin(sums)",
+      to: "wgmma_pin(sums)",
+    },
+  ])("are right with no fault only: $fault", async ({ fault, from, to }) => {
+    const device = Object.values(kernelDevices.devices())[0]!;
+    const [m, n, k, group] = [70, 128, 256, 64] as const;
+    const { target } = kernelDevices;
+    const codes = Int8Array.from(randomInts(1, n * k, -1, 1));
+    const layout = { n, k, activations: "i8" } as const;
+    const { weights } = await runLaunch(device, defineKernel("unpack-trits", layout, target), {
+      rows: n,
+      args: {
+        trits: matrix(packTrits(codes, n, k), n, Math.ceil(k / 5)),
+        weights: output(1, ternaryLayout(layout).words[target.language]),
+      },
+      grid: [n, 1, 1],
+    });
+    const q = Int8Array.from(randomInts(2, m * k, -127, 127));
+    // Whole numbers, so that every order of sums gives the same.
+    const scales = Float32Array.from(randomInts(3, n * (k / group), 1, 9));
+    const scaled = codes.map((t, i) => {
+      const [channel, at] = [Math.floor(i / k), Math.floor((i % k) / group)];
+      return t * scales[(Math.floor(channel / 64) * (k / group) + at) * 64 + (channel % 64)]!;
+    });
+    const definition = defineKernel("ternary-gemm", { ...plain, ...layout, group }, target);
+    const source = renderTemplate(definition.template, definition.values);
+    expect(source).toContain(from);
+    const run = runLaunch(device, definition, {
+      rows: m,
+      args: {
+        q: matrix(q, m, k),
+        rowScale: matrix(new Float32Array(m).fill(1), m, 1),
+        weights: vector(weights!),
+        scales: vector(scales),
+        out: output(m, n),
+      },
+      grid: [n, m, 1],
+      source: () => source.replace(from, to),
+    });
+    const right = await run.then(
+      ({ out }) => product(q, scaled, m, n, k, k).every((y, i) => y === out![i]),
+      () => false,
+    );
+    expect(right).toBe(fault === "no fault");
   });
 
   it("are those of sm_80 for bf16 rows", () => {
