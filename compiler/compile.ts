@@ -33,7 +33,7 @@ import { findGroups } from "./find-groups.js";
 import { withFirstLooks } from "./first-looks.js";
 import { calibratedModel, checkCalibrated } from "./gptq/calibrated.js";
 import type { TernarizedLayer } from "./gptq/ternarize-model.js";
-import { checkGroup } from "./group.js";
+import { checkGroup, newGroups } from "./group.js";
 import { importModel } from "./import-model.js";
 import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
@@ -202,7 +202,7 @@ async function compileInto(
     const calibrated =
       calibration === undefined || ternarize !== "calibrated"
         ? undefined
-        : await calibratedModel(recognized, calibration, work.prepared);
+        : await calibratedModel(recognized, calibration, work.prepared, newGroups(options.group));
     const ternary = calibrated?.graph ?? recognized;
     const residual =
       rank === 0 || ternarize === "none"

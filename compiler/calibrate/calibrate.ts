@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { checkWhole, outOfRange } from "../../ir/bounds.js";
+import { guidesByTwoPasses } from "../../ir/models/index.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { checkRequest } from "../../runtime/request.js";
 import { type CalibrationDescription, describeCalibration } from "../calibration/description.js";
@@ -25,6 +26,8 @@ export interface CalibrateOptions {
   readonly steps?: number | undefined;
   /** The pipeline's scale if absent. */
   readonly guidance?: number | undefined;
+  /** What a base model's samples are moved away from, which guides by two passes; nothing if absent. */
+  readonly negativePrompt?: string | undefined;
   /** Gives three in ten samples a scale of their own, evenly from 1.5 to 5. */
   readonly varyGuidance?: boolean | undefined;
   /** The pipeline's if absent. */
@@ -110,10 +113,10 @@ export async function calibrate(options: CalibrateOptions): Promise<CalibrationR
 }
 
 function checkOptions(options: CalibrateOptions): void {
-  const { prompts, samples = 1, batch = 1, seed = 0, steps, guidance, textLength } = options;
+  const { prompts, samples = 1, batch = 1, seed = 0, steps, guidance, textLength, negativePrompt } = options;
   if (prompts.length === 0) throw outOfRange("prompts", "1 or more", 0);
   for (const prompt of prompts) {
-    checkRequest({ prompt, seed, steps, guidance, textLength, ...options.resolution });
+    checkRequest({ prompt, negativePrompt, seed, steps, guidance, textLength, ...options.resolution });
   }
   checkWhole("samples", samples, 1, MOST_SAMPLES);
   checkWhole("batch", batch, 1, MOST_SAMPLES);
@@ -139,6 +142,7 @@ async function describe(
     steps: options.steps ?? Math.min(USUAL_STEPS, sampling.steps),
     guidance: takesGuidance ? (options.guidance ?? sampling.guidance) : null,
     guidanceVaries: takesGuidance && options.varyGuidance === true,
+    ...(guidesByTwoPasses(model, sampling.guidance) && { negativePrompt: options.negativePrompt ?? "" }),
     width: resolution.width,
     height: resolution.height,
     imageTokens: geometryOf(teacher, models).imageTokens,

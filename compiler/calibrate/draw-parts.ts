@@ -1,6 +1,6 @@
 import { evaluateDim } from "../../ir/dim.js";
-import { guidesByTwoPasses, type LatentGeometry } from "../../ir/models/index.js";
-import type { PipelineModels } from "../../runtime/node/pipeline-models.js";
+import type { LatentGeometry } from "../../ir/models/index.js";
+import type { EncodedPrompt, PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { initialLatents } from "../../runtime/noise.js";
 import { makeSchedule, type Schedule } from "../../runtime/scheduler.js";
 import type { CalibrationDescription } from "../calibration/description.js";
@@ -58,7 +58,8 @@ export async function drawParts(
     try {
       let done = kept;
       for (const part of todo) {
-        const starts = await startsOf(studio, part, signal);
+        const negative = await negativeOf(studio);
+        const starts = await startsOf(studio, part, negative, signal);
         const onStep = (step: number) => {
           const drawn = Math.floor((starts.length * step) / steps);
           onProgress?.(done + drawn, total);
@@ -67,7 +68,7 @@ export async function drawParts(
         const counts = !counted.has(part);
         const latents = await drawTogether(transformer, starts, schedule, { counts, signal, onStep });
         const samples = starts.map((start, i) => ({ ...start, latents: latents[i] ?? start.latents }));
-        await write(part, encodePart(description, samples));
+        await write(part, encodePart(description, samples, negative));
         if (counts) {
           const own = momentsOf(studio, transformer, { part, schedule });
           await writeMoments(folder, sums === undefined ? own : addMoments(sums, own));
@@ -107,6 +108,7 @@ function momentsOf(
 async function startsOf(
   { description, teacher, models }: Studio,
   part: number,
+  negative: EncodedPrompt | undefined,
   signal: AbortSignal | undefined,
 ): Promise<readonly Start[]> {
   const { model, layout, textLength } = teacher;
@@ -121,12 +123,16 @@ async function startsOf(
     );
     const latents = initialLatents(seedOf(description, sample), geometry, 0, layout);
     const guidance = guidanceOf(description, sample);
-    const other = guidesByTwoPasses(model, description.guidance)
-      ? { twoPasses: { ...(await models.encode("", textLength)), scale: guidance } }
-      : {};
+    const other = negative === undefined ? {} : { twoPasses: { ...negative, scale: guidance } };
     starts.push({ model, geometry, latents, context, contextTokens, pooled, guidance, ...other });
   }
   return starts;
+}
+
+/** What samples are moved away from. */
+async function negativeOf({ description, teacher, models }: Studio): Promise<EncodedPrompt | undefined> {
+  const { negativePrompt } = description;
+  return negativePrompt === undefined ? undefined : models.encode(negativePrompt, teacher.textLength);
 }
 
 function countSamples(description: CalibrationDescription, parts: readonly number[]): number {

@@ -2,6 +2,7 @@ import { TritcError } from "../../ir/errors.js";
 import {
   boolean,
   decodeJson,
+  either,
   index,
   list,
   nullable,
@@ -36,6 +37,8 @@ export interface CalibrationDescription {
   readonly guidance: number | null;
   /** Whether three in ten samples have another guidance scale than that. */
   readonly guidanceVaries: boolean;
+  /** What samples are moved away from; absent where they are not guided by two passes. */
+  readonly negativePrompt?: string;
   readonly width: number;
   readonly height: number;
   readonly imageTokens: number;
@@ -46,24 +49,29 @@ export interface CalibrationDescription {
   readonly shard: Shard;
 }
 
+const members = {
+  format: oneOf(FORMAT),
+  source: string,
+  model: modelDescription,
+  prompts: list(string),
+  samples: index,
+  batch: index,
+  steps: index,
+  guidance: nullable(number),
+  guidanceVaries: boolean,
+  width: index,
+  height: index,
+  imageTokens: index,
+  textTokens: index,
+  seed: index,
+  shard: object<Shard>({ index, count: index }),
+};
+
 const description = tagged<CalibrationDescription>("format", {
-  [FORMAT]: object<CalibrationDescription>({
-    format: oneOf(FORMAT),
-    source: string,
-    model: modelDescription,
-    prompts: list(string),
-    samples: index,
-    batch: index,
-    steps: index,
-    guidance: nullable(number),
-    guidanceVaries: boolean,
-    width: index,
-    height: index,
-    imageTokens: index,
-    textTokens: index,
-    seed: index,
-    shard: object<Shard>({ index, count: index }),
-  }),
+  [FORMAT]: either(
+    object<Required<CalibrationDescription>>({ ...members, negativePrompt: string }),
+    object<CalibrationDescription>(members),
+  ),
 });
 
 /** The description of what is drawn now. */
@@ -95,7 +103,7 @@ export function printDescription(contents: CalibrationDescription): string {
 
 /** The members that differ. */
 export function differences(a: CalibrationDescription, b: CalibrationDescription): readonly Difference[] {
-  const members = Object.keys(a) as (keyof CalibrationDescription)[];
+  const members = Object.keys({ ...a, ...b }) as (keyof CalibrationDescription)[];
   return members
     .map((member) => ({ member, a: shown(a[member]), b: shown(b[member]) }))
     .filter((difference) => difference.a !== difference.b);
@@ -108,7 +116,7 @@ export interface Difference {
 }
 
 function shown(value: unknown): string {
-  return JSON.stringify(value);
+  return JSON.stringify(value) ?? "none";
 }
 
 const DAMAGED = "the file is damaged, or of another version of tritc: calibrate again into another folder";

@@ -6,9 +6,11 @@ import { type CalibrationDescription, DESCRIPTION_FILE, parseDescription } from 
 import { MOMENTS_FILE, type MomentInput, openMoments } from "./moments.js";
 import {
   type CalibrationSample,
+  type CalibrationText,
   type PartLayout,
   partFile,
   partsOf,
+  readNegative,
   readPartLayout,
   readSample,
   samplesOf,
@@ -21,6 +23,8 @@ export interface Calibration {
   readonly count: number;
   /** The i-th of them. Throws TRITC_E_CALIBRATION where it is damaged. */
   read(i: number): Promise<StoredSample>;
+  /** What the model reads of the prompt that samples were moved away from; undefined where there is none. Throws likewise. */
+  negative(): Promise<CalibrationText | undefined>;
   /** What the blocks' linear layers read, in the order of the graph. Throws TRITC_E_CALIBRATION where that was not summed up. */
   moments(): Promise<readonly InputMoments[]>;
 }
@@ -81,6 +85,11 @@ export async function openCalibration(folder: string): Promise<Calibration> {
       const place = places[i];
       if (place === undefined) throw new RangeError(`there is no sample ${i} of ${places.length}`);
       return { ...(await readSample(place.path, place.layout, place.at)), prompt: place.prompt };
+    },
+    async negative() {
+      const [first] = places;
+      if (description.negativePrompt === undefined || first === undefined) return undefined;
+      return readNegative(first.path, first.layout);
     },
     moments: () => averages(folder, parts),
   };

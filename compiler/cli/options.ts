@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
-import { GROUP_SIZES } from "../../ir/ternary/groups.js";
+import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Group } from "../pass.js";
 import type { Resolution } from "../resolutions.js";
@@ -104,6 +104,18 @@ export function groupOption(where = ""): Option {
     if (text === "row" || text === "auto") return text;
     const size = GROUP_SIZES.find((known) => String(known) === text);
     if (size === undefined) throw new InvalidArgumentError(`Expected one of ${choices.join(", ")}.`);
+    return size;
+  });
+}
+
+/** The same where weights are trained: `--group 128`, else rows. */
+export function trainedGroupOption(): Option {
+  return new Option(
+    "--group <inputs>",
+    `inputs of a row that share a scale: ${GROUP_SIZES.join(", ")}; default: all of them`,
+  ).argParser((text): GroupSize => {
+    const size = GROUP_SIZES.find((known) => String(known) === text);
+    if (size === undefined) throw new InvalidArgumentError(`Expected one of ${GROUP_SIZES.join(", ")}.`);
     return size;
   });
 }

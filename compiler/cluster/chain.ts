@@ -37,6 +37,8 @@ export interface ChainPlan {
   readonly drawing: DrawingPlan | undefined;
   /** Where the first training starts from. */
   readonly start?: string | undefined;
+  /** Inputs of a row that share a scale; all of them if absent. */
+  readonly group?: number | undefined;
   /** One of these at least; of both, the second starts from what the first has made. */
   readonly blocks: BlocksPlan | undefined;
   readonly whole: WholePlan | undefined;
@@ -144,6 +146,7 @@ function training(plan: ChainPlan, own: TrainingPlan & { readonly start: string 
   return [
     ["--calibration", plan.calibration],
     ...option("--start", own.start),
+    ...option("--group", plan.group),
     ...option("--steps", own.steps),
     ...option("--batch", own.batch),
     ...option("--seed", plan.seed),

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import { printDescription } from "../calibration/description.js";
 import { openCalibration } from "../calibration/folder.js";
 import { MOMENTS_FILE } from "../calibration/moments.js";
@@ -27,11 +28,14 @@ export async function calibratedModel(
   graph: Graph,
   calibration: string,
   prepared: string,
+  group: GroupSize | null = null,
 ): Promise<CalibratedModel> {
   const { description, moments } = await openCalibration(calibration);
   if (graph.model === undefined) throw new Error("only a recognized model is calibrated");
   requireCalibrationOf(graph.model, description, calibration);
-  const plan = planModel(graph, await moments(), { file: join(prepared, "weights"), calibration });
+  const plan = planModel(graph, await moments(), {
+    ...{ file: join(prepared, "weights"), calibration, group },
+  });
   const identity = printDescription(description);
   const files = [join(calibration, MOMENTS_FILE)];
   return {

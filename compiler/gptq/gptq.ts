@@ -1,4 +1,5 @@
-import { ternarizeRow } from "../../ir/ternary/ternarize.js";
+import { type GroupSize, groupsOf } from "../../ir/ternary/groups.js";
+import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import { mapParallel } from "../codegen/parallel.js";
 import { requireFinite } from "../pack/finite.js";
 import type { Factor } from "./cholesky.js";
@@ -15,6 +16,8 @@ export interface LayerRows {
   readonly firstRow?: number;
   /** [n, k] */
   readonly weights: Float32Array;
+  /** Inputs that share a scale; all of a row's if absent. */
+  readonly group?: GroupSize | null;
   /** [n] */
   readonly bias?: Float32Array;
 }
@@ -22,7 +25,7 @@ export interface LayerRows {
 export interface TernaryRows {
   /** [n, k] */
   readonly codes: Int8Array<ArrayBuffer>;
-  /** [n]; f32, as bundles keep them. */
+  /** [n], or [n, groups]; f32, as bundles keep them. */
   readonly scales: Float32Array<ArrayBuffer>;
   /** With what the ternary weights lose of the mean input; null where there was neither a bias nor a mean. */
   readonly bias: Float32Array<ArrayBuffer> | null;
@@ -38,14 +41,15 @@ export interface TernaryRows {
 export async function quantizeRows(
   pool: GptqPool,
   factor: Factor,
-  { name, firstRow = 0, weights, bias }: LayerRows,
+  { name, firstRow = 0, weights, group = null, bias }: LayerRows,
   onProgress?: (rows: number, of: number) => void,
 ): Promise<TernaryRows> {
   const { k, mean } = factor;
   const n = weights.length / k;
+  const groups = groupsOf(k, group);
   const result: TernaryRows = {
     codes: new Int8Array(n * k),
-    scales: new Float32Array(n),
+    scales: new Float32Array(n * groups),
     bias: bias === undefined && mean === null ? null : new Float32Array(n),
     errors: new Float64Array(n),
     energies: new Float64Array(n),
@@ -56,24 +60,31 @@ export async function quantizeRows(
     // A copy: threads get the whole buffer of what they are sent.
     const part = weights.slice(start * k, (start + JOB_ROWS) * k);
     requireFinite(part, k, { tensor: name, firstRow: firstRow + start }, 0);
-    const rows = await pool.run("rows", { factor, weights: part, scales: gridOf(part, k) });
+    const rows = await pool.run("rows", {
+      ...{ factor, weights: part, scales: gridOf(part, k, group) },
+      group: group ?? k,
+    });
     result.codes.set(rows.codes, start * k);
-    result.scales.set(rows.scales, start);
+    result.scales.set(rows.scales, start * groups);
     result.bias?.set(
       rows.shifts.map((shift, r) => (bias?.[start + r] ?? 0) + shift),
       start,
     );
     result.errors.set(rows.errors, start);
     result.energies.set(rows.energies, start);
-    done += rows.scales.length;
+    done += rows.errors.length;
     onProgress?.(done, n);
   });
   return result;
 }
 
-function gridOf(weights: Float32Array, k: number): Float32Array {
+function gridOf(weights: Float32Array, k: number, group: GroupSize | null): Float32Array {
   const codes = new Int8Array(k);
-  return Float32Array.from({ length: weights.length / k }, (_, r) =>
-    ternarizeRow(weights.subarray(r * k, (r + 1) * k), "exact", codes),
-  );
+  const [rows, groups] = [weights.length / k, groupsOf(k, group)];
+  const scales = new Float32Array(rows * groups);
+  for (let r = 0; r < rows; r++) {
+    const own = scales.subarray(r * groups, (r + 1) * groups);
+    ternarizeGroups(weights.subarray(r * k, (r + 1) * k), "exact", group, codes, own);
+  }
+  return scales;
 }

@@ -1,4 +1,5 @@
 import { encodeBytes } from "../../ir/constant/convert.js";
+import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes, packCodeRow } from "../../ir/ternary/storage.js";
 import type { TernaryRows } from "./gptq.js";
 import type { PlannedLayer } from "./plan-model.js";
@@ -11,19 +12,21 @@ export async function writeTernaryRows(
   start: number,
   found: TernaryRows,
 ): Promise<void> {
-  const { rows, columns, offset, codesBytes } = layer;
+  const { rows, columns, group, offset, codesBytes } = layer;
+  const groups = groupsOf(columns, group);
+  const count = found.errors.length;
   const rowBytes = codeRowBytes("trits", columns);
-  const packed = new Uint8Array(found.scales.length * rowBytes);
-  for (let r = 0; r < found.scales.length; r++) {
+  const packed = new Uint8Array(count * rowBytes);
+  for (let r = 0; r < count; r++) {
     const codes = found.codes.subarray(r * columns, (r + 1) * columns);
     packCodeRow("trits", codes, packed.subarray(r * rowBytes, (r + 1) * rowBytes));
   }
   const scales = offset + codesBytes;
   await file.write(packed, offset + start * rowBytes);
-  await file.write(encodeBytes("f32", found.scales), scales + 4 * start);
+  await file.write(encodeBytes("f32", found.scales), scales + 4 * start * groups);
   await file.write(
-    encodeBytes("f32", found.bias ?? new Float32Array(found.scales.length)),
-    scales + 4 * (rows + start),
+    encodeBytes("f32", found.bias ?? new Float32Array(count)),
+    scales + 4 * (rows * groups + start),
   );
 }
 

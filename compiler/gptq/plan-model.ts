@@ -1,6 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
+import { type GroupSize, groupsOf, scalesShape } from "../../ir/ternary/groups.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
 import type { InputMoments } from "../calibration/folder.js";
 import { type BlockLinear, withTernaryWeights } from "../passes/ternarize.js";
@@ -9,6 +10,8 @@ import { type BlockLinear, withTernaryWeights } from "../passes/ternarize.js";
 export interface PlannedLayer extends BlockLinear {
   readonly rows: number;
   readonly columns: number;
+  /** Inputs of a row that share a scale; null: all of them. */
+  readonly group: GroupSize | null;
   /** Of the codes, as trits; then follow scales and bias, f32, and two f64: the sums of its rows' errors and energies. */
   readonly offset: number;
   readonly codesBytes: number;
@@ -37,7 +40,16 @@ export interface PlannedModel {
 export function planModel(
   graph: Graph,
   moments: readonly InputMoments[],
-  { file, calibration }: { readonly file: string; readonly calibration: string },
+  {
+    file,
+    calibration,
+    group: wanted = null,
+  }: {
+    readonly file: string;
+    readonly calibration: string;
+    /** Inputs of a row that share a scale; null: all of them. */
+    readonly group?: GroupSize | null;
+  },
 ): PlannedModel {
   const momentsOf = momentsByRole(moments, calibration);
   const layers = new Map<InputMoments, PlannedLayer[]>(moments.map((input) => [input, []]));
@@ -54,14 +66,19 @@ export function planModel(
     const [rows = 0, columns = 0] = linear.weight.shape;
     const input = momentsOf(linear.role, columns);
     const codesBytes = rows * codeRowBytes("trits", columns);
-    const layer = { ...linear, rows, columns, offset: bytes, codesBytes, bytes: codesBytes + 8 * rows + 16 };
+    const group = wanted !== null && wanted < columns ? wanted : null;
+    const scalesBytes = 4 * rows * groupsOf(columns, group);
+    const layer = {
+      ...{ ...linear, rows, columns, group, offset: bytes, codesBytes },
+      bytes: codesBytes + scalesBytes + 4 * rows + 16,
+    };
     layers.get(input)?.push(layer);
     bytes += layer.bytes;
     const codes = stored("u8", [rows, codeRowBytes("trits", columns)], layer.offset, codesBytes);
     return {
       codes: { dtype: "i8", shape: linear.weight.shape, source: { kind: "trits", of: codes } },
-      scales: stored("f32", [rows], layer.offset + codesBytes, 4 * rows),
-      bias: stored("f32", [rows], layer.offset + codesBytes + 4 * rows, 4 * rows),
+      scales: stored("f32", scalesShape(linear.weight.shape, group), layer.offset + codesBytes, scalesBytes),
+      bias: stored("f32", [rows], layer.offset + codesBytes + scalesBytes, 4 * rows),
     };
   });
   const inputs = [...layers].map(([input, own]) => ({ moments: input, layers: own }));

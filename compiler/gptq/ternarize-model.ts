@@ -64,7 +64,10 @@ export async function ternarizeModel(
 
 /** What the file's bytes depend on. */
 function sourceOf(layers: readonly PlannedLayer[], { calibration }: TernarizeModelOptions): PackSource {
-  const parts = layers.flatMap(({ role, weight, bias }) => [role, weight, ...(bias === null ? [] : [bias])]);
+  const parts = layers.flatMap(({ role, weight, group, bias }) => [
+    ...[group === null ? role : `${role} in groups of ${group}`, weight],
+    ...(bias === null ? [] : [bias]),
+  ]);
   return PackSource.from([calibration.identity, ...parts], calibration.files);
 }
 
@@ -80,7 +83,7 @@ async function ternarizeLayer(
   { layer, file, reader }: LayerJob,
   onRows: (rows: number) => void,
 ): Promise<void> {
-  const { weightId: name, weight, rows } = layer;
+  const { weightId: name, weight, rows, group } = layer;
   const bias = layer.bias === null ? undefined : floats(readConstant(layer.bias, reader));
   let [errors, energies] = [0, 0];
   // Every thread has a job.
@@ -88,7 +91,7 @@ async function ternarizeLayer(
   for (let start = 0; start < rows; start += step) {
     const end = Math.min(rows, start + step);
     const weights = floats(readRows(weight, start, end, reader));
-    const part = { name, firstRow: start, weights, ...(bias && { bias: bias.subarray(start, end) }) };
+    const part = { name, firstRow: start, weights, group, ...(bias && { bias: bias.subarray(start, end) }) };
     const found = await quantizeRows(pool, factor, part);
     await writeTernaryRows(file, layer, start, found);
     // Row by row: the sums do not depend on the parts.

@@ -7,7 +7,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { calibratedModel, checkCalibrated } from "../gptq/calibrated.js";
-import { checkGroup } from "../group.js";
+import { checkGroup, newGroups } from "../group.js";
 import type { Group, Ternarize } from "../pass.js";
 import { packageVersion } from "../version.js";
 import { usage } from "./errors.js";
@@ -143,7 +143,7 @@ async function exportInto(
   }
 
   async function calibrated({ graph, reader }: ExportSource, folder: string): Promise<Graph> {
-    const model = await calibratedModel(graph, folder, work.prepared);
+    const model = await calibratedModel(graph, folder, work.prepared, newGroups(options.group));
     const { threads, onNotice, onProgress } = options;
     model.requireSource(reader);
     await model.prepare({

@@ -17,7 +17,9 @@ export interface BatchOptions {
 type Values = ReturnType<typeof valuesOf>;
 
 /** What random numbers of a step are drawn for. */
-const PURPOSE = { samples: 0, levels: 1, noise: 2 } as const;
+const PURPOSE = { samples: 0, levels: 1, noise: 2, negative: 4 } as const;
+/** Share of the samples that are seen with the negative prompt, where there is one: the second pass is learned too. */
+const NEGATIVE = 0.12;
 
 /**
  * The model's inputs of each training step, which follow from the seed and the step's number alone: samples of the
@@ -34,15 +36,20 @@ export function batches(
   const { model } = graph;
   if (model === undefined) throw new Error("only a recognized model is trained");
   const { description, count } = calibration;
+  let negative: ReturnType<Calibration["negative"]> | undefined;
 
   return async (step) => {
+    negative ??= calibration.negative();
+    const other = await negative;
     const samples: Values[] = [];
     const draw = (purpose: number) => ({ seed, step, purpose });
     const choices = drawUniforms(draw(PURPOSE.samples), size);
     const levels = drawNormals(draw(PURPOSE.levels), size);
+    const shares = drawUniforms(draw(PURPOSE.negative), size);
     const noise = drawNormals(draw(PURPOSE.noise), size * description.imageTokens * model.inChannels);
     for (let i = 0; i < size; i++) {
       const stored = await calibration.read(Math.floor((choices[i] ?? 0) * count));
+      const { context, pooled } = other !== undefined && (shares[i] ?? 1) < NEGATIVE ? other : stored;
       const sigma = 1 / (1 + Math.exp(-(logShift + (levels[i] ?? 0))));
       const elements = stored.latents.length;
       samples.push(
@@ -50,9 +57,7 @@ export function batches(
           model,
           geometry,
           latents: between(stored, noise.subarray(i * elements, (i + 1) * elements), sigma),
-          context: stored.context,
-          contextTokens: description.textTokens,
-          pooled: stored.pooled,
+          ...{ context, pooled, contextTokens: description.textTokens },
           guidance: stored.guidance,
           timesteps: Float32Array.of(sigma),
         }),

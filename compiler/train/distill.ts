@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { checkWhole } from "../../ir/bounds.js";
 import { countOf } from "../../ir/tensor.js";
+import { checkGroupSize, type GroupSize } from "../../ir/ternary/groups.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { type FileReader, fileReader } from "../file-reader.js";
 import { dataFileOf } from "../onnx-export/files.js";
@@ -35,6 +36,8 @@ export interface DistillOptions {
    * of a model whose blocks are ternary already.
    */
   readonly start?: string | undefined;
+  /** Inputs of a row that share a scale; all of them if absent. */
+  readonly group?: GroupSize | undefined;
   /** What is trained: everything, or everything but the codes of ternary weights; end-to-end if absent. */
   readonly stage?: "end-to-end" | "scales" | undefined;
   /** 1,000 if absent. */
@@ -88,6 +91,7 @@ export async function distill(options: DistillOptions): Promise<DistillReport> {
   checkWhole("steps", steps, 1, 1e7);
   checkWhole("batch", batch, 1, 1e5);
   checkWhole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  checkGroupSize(options.group);
   return publishFolder(out, { keep: [STATE_FILE], signal, onNotice }, async (work) => {
     const reader = fileReader();
     try {
@@ -108,7 +112,8 @@ async function distillInto(
   const material = await openMaterial({ input, pipeline, seed, calibration: options.calibration }, reader);
   const { teacher, calibration, symbols, noise } = material;
   const graph = bindSizes(teacher.graph, teacher.batchAxes, { batch, symbols });
-  const parameters = parametersOf(graph);
+  const { group = null } = options;
+  const parameters = parametersOf(graph, group);
   const areFrozen = options.stage === "scales";
   requireMemory(trainedIn(parameters, areFrozen));
   const inputs = batches({ graph, batchAxes: teacher.batchAxes }, calibration, { ...noise, size: batch });
@@ -117,7 +122,7 @@ async function distillInto(
   const start = await openStart(teacher.graph, work.prepared, options, reader);
   const codes = areFrozen ? codesOf(parameters, start) : undefined;
   const stepOptions = atWidth(STEP_OPTIONS, teacher.model.hidden);
-  const program = trainingStep(graph, stepOptions, undefined, codes);
+  const program = trainingStep(graph, stepOptions, undefined, { group, codes });
   const { trained } = program;
   const { engine, losses } = await train({
     program,
@@ -128,6 +133,7 @@ async function distillInto(
     identity: identityOf(material, {
       ...{ batch, steps, start: start.identity },
       ...(areFrozen && { stage: "scales" }),
+      ...(group !== null && { group }),
       ...stepOptions,
     }),
     folder: work.journal,

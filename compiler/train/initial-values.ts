@@ -2,13 +2,14 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import { constantReader } from "../../ir/constant/read.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
+import { type GroupSize, groupsOf } from "../../ir/ternary/groups.js";
 import { momentsOf } from "./adam.js";
 import { EXACT_START, intoCell, type Start } from "./start.js";
 import type { Trained } from "./student.js";
 import { fittedTernary } from "./ternary-weight.js";
 
 /**
- * What the student begins as: each row of a ternary weight with the scale that fits it best, its weights in units of that;
+ * What the student begins as: each row, or group, of a ternary weight with the scale that fits it best, its weights in units of that;
  * all else as in the teacher, and Adam's moments 0. With a start, scales and all else are that one's, and weights are moved
  * into the cells of its codes.
  */
@@ -28,21 +29,24 @@ export function initialValues(
     const { kind, parameter } = value;
     if (kind === "plain") return single(read(start.plain.get(parameter.id) ?? parameter.constant));
     const known = start.weights.get(parameter.id);
-    const scales = single(read((known ?? fittedTernary(parameter.constant)).scales));
+    const scales = single(read((known ?? fittedTernary(parameter.constant, parameter.group)).scales));
     if (kind === "scale") return scales;
     const codes = known === undefined ? undefined : read(known.codes);
-    return latent(single(read(parameter.constant)), scales, codes);
+    return latent(single(read(parameter.constant)), scales, parameter.group, codes);
   };
 }
 
 function latent(
   weight: Tensor & { readonly data: Float32Array },
   { data: scales }: Tensor,
+  group: GroupSize | null,
   codes: Tensor | undefined,
 ): Tensor {
-  const columns = weight.data.length / scales.length;
+  const [, columns = 1] = weight.shape;
+  const groups = groupsOf(columns, group);
   const data = weight.data.map((w, i) => {
-    const scale = Number(scales[Math.floor(i / columns)]);
+    const column = i % columns;
+    const scale = Number(scales[((i - column) / columns) * groups + Math.floor(column / (group ?? columns))]);
     // A row of zeros has scale 0, and stays one.
     const u = scale === 0 ? 0 : w / scale;
     return codes === undefined ? u : intoCell(u, Number(codes.data[i]));

@@ -7,6 +7,7 @@ import { TritcError } from "../../ir/errors.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
 import { printType } from "../../ir/graph/print.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
+import { type GroupSize, groupRanges } from "../../ir/ternary/groups.js";
 import { importModel } from "../import-model.js";
 import { recognition, requireFlux } from "../recognize/recognition.js";
 import { type Parameter, parametersOf } from "./parameters.js";
@@ -24,16 +25,28 @@ const CHUNK = 1 << 20;
 export async function modelStart(
   teacher: Graph,
   path: string,
-  { reader, signal }: { readonly reader: ByteReader; readonly signal?: AbortSignal | undefined },
+  {
+    reader,
+    signal,
+    group = null,
+  }: {
+    readonly reader: ByteReader;
+    readonly signal?: AbortSignal | undefined;
+    /** Inputs that share a scale in the student: rows, or larger groups, of one scale are such groups too. */
+    readonly group?: GroupSize | null;
+  },
 ): Promise<Start> {
   const found = recognition(importModel(path), reader);
   requireFlux(found, NEEDS_FLUX);
   const weights = new Map<ValueId, TernaryWeight>();
   const plain = new Map<ValueId, Constant>();
   const hash = createHash("sha256");
-  for (const [{ id, role, ternary }, { constant }] of pairsOf(teacher, found.graph, path)) {
-    const stored = ternary ? storedTernary(constant) : undefined;
-    const weight = ternary ? (stored ?? fittedTernary(constant)) : undefined;
+  for (const [{ id, role, ternary, group: own }, { constant }] of pairsOf(teacher, found.graph, {
+    path,
+    group,
+  })) {
+    const stored = ternary ? storedTernary(constant, own) : undefined;
+    const weight = ternary ? (stored ?? fittedTernary(constant, own)) : undefined;
     if (weight === undefined) plain.set(id, constant);
     else weights.set(id, weight);
     hash.update(`${role} ${printType(constant)}\n`);
@@ -46,7 +59,7 @@ export async function modelStart(
       const [codes, scales] = read;
       if (codes !== undefined && scales !== undefined) {
         const values = stored === undefined ? part(constant) : undefined;
-        requireTernary({ codes, scales, values }, `${path}: ${role}`, row);
+        requireTernary({ codes, scales, values }, `${path}: ${role}`, { row, group: own });
       }
       await setImmediate();
       signal?.throwIfAborted();
@@ -65,9 +78,9 @@ const NEEDS_FLUX = {
 function pairsOf(
   teacher: Graph,
   start: Graph,
-  path: string,
+  { path, group }: { readonly path: string; readonly group: GroupSize | null },
 ): readonly (readonly [teacher: Parameter, start: Parameter])[] {
-  const byRole = (graph: Graph) => new Map(parametersOf(graph).map((found) => [found.role, found]));
+  const byRole = (graph: Graph) => new Map(parametersOf(graph, group).map((found) => [found.role, found]));
   const [wanted, given] = [byRole(teacher), byRole(start)];
   const shapeOf = (of: Parameter | undefined) =>
     of === undefined ? "none" : `[${of.constant.shape.join(", ")}]`;
@@ -96,21 +109,23 @@ function requireTernary(
     values,
   }: { readonly codes: Tensor; readonly scales: Tensor; readonly values?: Tensor | undefined },
   place: string,
-  firstRow: number,
+  { row: firstRow, group }: { readonly row: number; readonly group: GroupSize | null },
 ): void {
-  const columns = codes.data.length / scales.data.length;
-  for (let row = 0; row < scales.data.length; row++) {
-    const scale = Number(scales.data[row]);
-    for (let i = row * columns; i < (row + 1) * columns; i++) {
-      const code = codes.data[i] as number;
-      if (code >= -1 && code <= 1 && (values === undefined || values.data[i] === code * scale)) continue;
-      throw badStart(
-        "the model to start from is not ternary",
-        place,
-        "rows of -s, 0 and s alone",
-        `${values?.data[i] ?? code * scale} in row ${firstRow + row}, where s is ${scale}`,
-        "give a model that `tritc distill` wrote, or `--start exact`, or `--start calibrated`",
-      );
+  const [rows = 1, columns = 1] = codes.shape;
+  for (let row = 0, s = 0; row < rows; row++) {
+    for (const [start, end] of groupRanges(columns, group)) {
+      const scale = Number(scales.data[s++]);
+      for (let i = row * columns + start; i < row * columns + end; i++) {
+        const code = codes.data[i] as number;
+        if (code >= -1 && code <= 1 && (values === undefined || values.data[i] === code * scale)) continue;
+        throw badStart(
+          "the model to start from is not ternary",
+          place,
+          `${group === null ? "rows" : `groups of ${group}`} of -s, 0 and s alone`,
+          `${values?.data[i] ?? code * scale} in row ${firstRow + row}, where s is ${scale}`,
+          "give a model that `tritc distill` wrote, and --group as it has it; or `--start exact`, or `--start calibrated`",
+        );
+      }
     }
   }
 }

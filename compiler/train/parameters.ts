@@ -2,6 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { isFloat } from "../../ir/dtype.js";
 import type { Graph, Node, ValueId } from "../../ir/graph/graph.js";
 import { roleOf } from "../../ir/models/index.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import { isBlockRole } from "../models/index.js";
 
 /** A constant of a model that training changes. */
@@ -10,12 +11,18 @@ export interface Parameter {
   /** What it is in the model, whatever files call it: `double.0.img.q.bias`, `double.0.img.q.rms-norm.weight`. */
   readonly role: string;
   readonly constant: Constant;
-  /** Whether it becomes s·t with t in {-1, 0, 1} and one s for each row: the weights of the blocks' linears. */
+  /** Whether it becomes s·t with t in {-1, 0, 1}: the weights of the blocks' linears. */
   readonly ternary: boolean;
+  /** Inputs of a row that share an s then; null: all of them. */
+  readonly group: GroupSize | null;
 }
 
-/** Weights and biases of linears, and what norms multiply and add, each once, in the order in which they are met. */
-export function parametersOf(graph: Graph): readonly Parameter[] {
+/**
+ * Weights and biases of linears, and what norms multiply and add, each once, in the order in which they are met.
+ *
+ * @param group of ternary weights; rows that are no longer have one scale
+ */
+export function parametersOf(graph: Graph, group: GroupSize | null = null): readonly Parameter[] {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((id) => [id, node] as const)));
   const found = new Map<ValueId, Parameter>();
   for (const node of graph.nodes) {
@@ -23,10 +30,12 @@ export function parametersOf(graph: Graph): readonly Parameter[] {
       const id = node.inputs[index];
       const constant = typeof id === "string" ? graph.constants.get(id) : undefined;
       if (typeof id !== "string" || constant === undefined || !isFloat(constant.dtype)) continue;
-      const ternary = node.op === "linear" && index === 1 && isBlockRole(node.attrs.role);
+      const isWeight = node.op === "linear" && index === 1 && isBlockRole(node.attrs.role);
       const before = found.get(id);
       const role = before?.role ?? `${placeOf(graph, producers, node.outputs[0] ?? "")}.${name}`;
-      found.set(id, { id, role, constant, ternary: ternary || before?.ternary === true });
+      const ternary = isWeight || before?.ternary === true;
+      const isDivided = ternary && group !== null && group < (constant.shape[1] ?? 0);
+      found.set(id, { id, role, constant, ternary, group: isDivided ? group : null });
     }
   }
   return [...found.values()];

@@ -1,5 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, ValueId } from "../../ir/graph/graph.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import { calibratedModel, type PrepareOptions } from "../gptq/calibrated.js";
 import type { Parameter } from "./parameters.js";
 import type { FrozenCodes } from "./student.js";
@@ -20,21 +21,29 @@ export const EXACT_START: Start = { weights: new Map(), plain: new Map(), identi
 export function codesOf(parameters: readonly Parameter[], start: Start): FrozenCodes {
   const ternary = parameters.filter((parameter) => parameter.ternary);
   return new Map(
-    ternary.map(({ id, constant }) => [id, (start.weights.get(id) ?? fittedTernary(constant)).codes]),
+    ternary.map(({ id, constant, group }) => [
+      id,
+      (start.weights.get(id) ?? fittedTernary(constant, group)).codes,
+    ]),
   );
 }
 
+interface CalibratedRounding {
+  readonly calibration: string;
+  /** A folder that may be left of an earlier run. */
+  readonly prepared: string;
+  readonly group: GroupSize | undefined;
+}
+
 /**
- * The teacher's weights as `compile --ternarize calibrated` rounds them, in a folder that may be left of an earlier run. Throws as
- * `calibratedModel` does.
+ * The teacher's weights as `compile --ternarize calibrated` rounds them. Throws as `calibratedModel` does.
  */
 export async function calibratedStart(
   teacher: Graph,
-  calibration: string,
-  prepared: string,
+  { calibration, prepared, group }: CalibratedRounding,
   options: PrepareOptions,
 ): Promise<Start> {
-  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared);
+  const { graph, prepare } = await calibratedModel(teacher, calibration, prepared, group);
   options.onNotice?.("rounding weights by the calibration's moments");
   await prepare(options);
   return startOf(teacher, graph);

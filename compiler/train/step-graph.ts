@@ -1,4 +1,5 @@
 import type { Graph, ValueId, ValueType } from "../../ir/graph/graph.js";
+import type { GroupSize } from "../../ir/ternary/groups.js";
 import { Builder } from "../gradient/builder.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
 import { momentsOf } from "./adam.js";
@@ -23,15 +24,15 @@ export interface TrainingStep extends StepProgram {
  *
  * @param teacher a graph of known sizes; see `bindSizes`
  * @param loss the distance of what both predict, if absent
- * @param codes where given, codes stay what they are, and scales and all else is trained
+ * @param student what its ternary weights are
  */
 export function trainingStep(
   teacher: Graph,
   options: StepOptions = STEP_OPTIONS,
   loss: Loss = towardsTeacher(teacher),
-  codes?: FrozenCodes,
+  { group = null, codes }: StudentForm = {},
 ): TrainingStep {
-  const parameters = parametersOf(teacher);
+  const parameters = parametersOf(teacher, group);
   const trained = trainedIn(parameters, codes !== undefined);
   const b = new Builder(new GraphEditor(withInputs(teacher, trained, loss)));
   const student = studentOf(b, teacher, parameters, codes);
@@ -41,6 +42,13 @@ export function trainingStep(
   for (const id of [distance, norm]) b.editor.addOutput(id);
   const { model: _, ...graph } = b.editor.finish();
   return { graph, state, trained, loss: distance, norm };
+}
+
+export interface StudentForm {
+  /** Inputs of a row that share a scale; all of them if absent. */
+  readonly group?: GroupSize | null;
+  /** Where given, codes stay what they are, and scales and all else is trained. */
+  readonly codes?: FrozenCodes | undefined;
 }
 
 /** The teacher with what a step is fed besides, and no outputs yet. */

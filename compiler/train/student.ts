@@ -1,25 +1,27 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
+import { scalesShape } from "../../ir/ternary/groups.js";
 import type { Builder } from "../gradient/builder.js";
+import { scaledByGroups, sumOfGroups } from "./group-scales.js";
 import type { Parameter } from "./parameters.js";
 
 /** A state value of the student's: the parameter that it belongs to and what it is of it. */
 export interface Trained {
   readonly id: ValueId;
   readonly parameter: Parameter;
-  /** latent: u, the weight in units of its row's scale [n, k]; scale: s [n]; plain: the parameter itself. */
+  /** latent: u, the weight in units of its scale [n, k]; scale: s [n], or [n, groups]; plain: the parameter itself. */
   readonly kind: "latent" | "scale" | "plain";
   readonly shape: readonly number[];
 }
 
 /** What of a parameter is trained. */
 export function trainedOf(parameter: Parameter): readonly Trained[] {
-  const { id, constant, ternary } = parameter;
+  const { id, constant, ternary, group } = parameter;
   const { shape } = constant;
   if (!ternary) return [{ id: `${id}.value`, parameter, kind: "plain", shape }];
   return [
     { id: `${id}.latent`, parameter, kind: "latent", shape },
-    { id: scaleId(parameter), parameter, kind: "scale", shape: shape.slice(0, 1) },
+    { id: scaleId(parameter), parameter, kind: "scale", shape: scalesShape(shape, group) },
   ];
 }
 
@@ -33,41 +35,54 @@ export function trainedIn(parameters: readonly Parameter[], areFrozen: boolean):
 export interface Effective {
   readonly parameter: Parameter;
   readonly value: ValueId;
-  /** Of a ternary weight that is trained. */
+  /** Of a ternary weight that is made of them. */
   readonly codes?: ValueId;
+  /** Whether these are trained too. */
+  readonly frozen?: boolean;
 }
 
-/** The parameter itself, or s·clip(round(u), −1, 1), or where codes are frozen s alone, which results are multiplied with. */
-function effective(b: Builder, parameter: Parameter, frozen: boolean): Effective {
-  if (!parameter.ternary) return { parameter, value: `${parameter.id}.value` };
-  if (frozen) return { parameter, value: scaleId(parameter) };
-  const rounded = b.unary("round", `${parameter.id}.latent`);
-  const codes = b.binary("min", b.binary("max", rounded, -1), 1);
-  return { parameter, value: b.mul(codes, scalesOf(b, parameter)), codes };
+/**
+ * The parameter itself, or s·clip(round(u), −1, 1). Where codes are frozen, s·t for groups, and for rows s alone, which results are
+ * multiplied with.
+ */
+function effective(b: Builder, parameter: Parameter, stored: Constant | undefined): Effective {
+  const { id, ternary, group } = parameter;
+  if (!ternary) return { parameter, value: `${id}.value` };
+  if (stored !== undefined && group === null) return { parameter, value: scaleId(parameter) };
+  const codes = stored === undefined ? roundedCodes(b, `${id}.latent`) : frozenCodes(b, stored);
+  return { parameter, value: scaled(b, parameter, codes), codes, frozen: stored !== undefined };
+}
+
+function roundedCodes(b: Builder, latent: ValueId): ValueId {
+  return b.binary("min", b.binary("max", b.unary("round", latent), -1), 1);
+}
+
+function frozenCodes(b: Builder, codes: Constant): ValueId {
+  const stored = b.editor.namedConstant(b.editor.freshId("codes"), codes);
+  return b.editor.add("cast", [stored], { to: "f32" });
 }
 
 /**
  * Gradients of what `trainedOf` names, from that of the value. It passes the rounding as if it were not there
- * (straight-through): du = dW·s, ds = Σ dW·t along the row.
+ * (straight-through): du = dW·s, ds = Σ dW·t along the row, or group.
  */
 export function straightThrough(
   b: Builder,
-  { parameter, codes }: Effective,
+  { parameter, codes, frozen }: Effective,
   gradient: ValueId,
 ): readonly ValueId[] {
   if (codes === undefined) return [gradient];
-  const along = b.reduce("sum", b.mul(gradient, codes), [1], false);
-  return [b.mul(gradient, scalesOf(b, parameter)), along];
+  const along = sumOfGroups(b, b.mul(gradient, codes), parameter.group);
+  return frozen === true ? [along] : [scaled(b, parameter, gradient), along];
 }
 
 function scaleId({ id }: Parameter): ValueId {
   return `${id}.scale`;
 }
 
-/** As a column. */
-function scalesOf(b: Builder, parameter: Parameter): ValueId {
-  const [rows = 1] = parameter.constant.shape;
-  return b.reshape(scaleId(parameter), [rows, 1]);
+/** s·x, for a matrix [n, k] such as the weight. */
+function scaled(b: Builder, parameter: Parameter, x: ValueId): ValueId {
+  return scaledByGroups(b, x, scaleId(parameter), parameter.group);
 }
 
 /** A copy of a teacher's graph that computes with what is trained. */
@@ -85,9 +100,15 @@ export function studentOf(
   codes?: FrozenCodes,
 ): Student {
   const weights = new Map(
-    parameters.map((parameter) => [parameter.id, effective(b, parameter, codes !== undefined)]),
+    parameters.map((parameter) => [parameter.id, effective(b, parameter, codes?.get(parameter.id))]),
   );
-  const value = copyNodes(b, teacher, (id) => weights.get(id)?.value ?? id, codes);
+  const byRow = new Map(
+    parameters.flatMap(({ id, group }) => {
+      const frozen = codes?.get(id);
+      return group === null && frozen !== undefined ? [[id, frozen] as const] : [];
+    }),
+  );
+  const value = copyNodes(b, teacher, (id) => weights.get(id)?.value ?? id, byRow);
   return { weights: [...weights.values()], value };
 }
 
@@ -99,7 +120,7 @@ function copyNodes(
   b: Builder,
   graph: Graph,
   operand: (id: ValueId) => ValueId,
-  codes: FrozenCodes = new Map(),
+  codes: FrozenCodes,
 ): (id: ValueId) => ValueId {
   const copies = new Map<ValueId, ValueId>();
   const now = (id: ValueId) => copies.get(id) ?? operand(id);
@@ -120,8 +141,7 @@ function copyNodes(
 /** (x·Tᵀ)·s + b: the gradient of s needs none of the weight, Σ g·(x·Tᵀ) over the tokens. */
 function scaledLinear(b: Builder, { inputs, attrs }: NodeOf<"linear">, codes: Constant): ValueId {
   const [x = null, scales, bias = null] = inputs;
-  const stored = b.editor.namedConstant(b.editor.freshId("codes"), codes);
-  const product = b.editor.add("linear", [x, b.editor.add("cast", [stored], { to: "f32" }), null], attrs);
+  const product = b.editor.add("linear", [x, frozenCodes(b, codes), null], attrs);
   const scaled = b.mul(product, scales ?? "");
   return bias === null ? scaled : b.add(scaled, bias);
 }

@@ -1,6 +1,14 @@
+import { outOfRange } from "../bounds.js";
+
 /** How many inputs of a row may share a scale, where a row has several. */
 export const GROUP_SIZES = [32, 64, 128, 256] as const;
 export type GroupSize = (typeof GROUP_SIZES)[number];
+
+/** Throws TRITC_E_RANGE for what is no group size, of whatever type it really is. */
+export function checkGroupSize(group: number | undefined): void {
+  const known: readonly number[] = GROUP_SIZES;
+  if (group !== undefined && !known.includes(group)) throw outOfRange("group", known.join(" or "), group);
+}
 
 /** Scales of a row of `k` codes: one, or one for each group of inputs, of which the last may be shorter. */
 export function groupsOf(k: number, group: GroupSize | null): number {

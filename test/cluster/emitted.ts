@@ -98,7 +98,7 @@ export function emittedJobs() {
 
   const drawn = ["--resolution", "64x32", "--vary-guidance"];
   const trained = [
-    ...["--start", "calibrated", "--steps", "11", "--batch", "5", "--seed", "4"],
+    ...["--start", "calibrated", "--group", "64", "--steps", "11", "--batch", "5", "--seed", "4"],
     ...["--interval", "60"],
   ];
   /** Of a chain of four jobs. */

@@ -5,7 +5,7 @@ import { relativeError } from "../../compiler/gptq/relative-error.js";
 import { openGptqPool } from "../../compiler/gptq/workers.js";
 import { ternarizeRow } from "../../ir/ternary/ternarize.js";
 import { normals, randomFloats } from "../support/random.js";
-import { correlated, referenceGptq, roundedWeights, sharedCopy } from "./reference.js";
+import { correlated, groupedWeights, referenceGptq, roundedWeights, sharedCopy } from "./reference.js";
 
 const own = openGptqPool(0);
 const pool = openGptqPool(3);
@@ -35,6 +35,42 @@ describe("GPTQ", () => {
       });
     },
   );
+
+  it.each([
+    [70, 32],
+    [128, 64],
+    [160, 128],
+  ] as const)(
+    "has the codes and scales of its definition for %i inputs in groups of %i",
+    async (k, group) => {
+      const { weights: even, h } = correlated(k, 9, k, (i) => 1 / i, 0.5);
+      const weights = even.map((w, i) => w * 2 ** Math.floor((i % k) / group));
+      const factor = await factorOf(h, k);
+      const found = await quantizeRows(own, factor, { name: "w", weights, group });
+      const expected = referenceGptq(weights, h, k, group);
+      expect(found.codes).toEqual(expected.codes);
+      expect(found.scales.length).toBe(9 * Math.ceil(k / group));
+      for (const [s, scale] of found.scales.entries())
+        expect(Math.abs(scale / expected.scales[s]! - 1)).toBeLessThan(1e-6);
+      const error = relativeError(weights, groupedWeights(found.codes, found.scales, k, group), h);
+      const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+      expect(sum(found.errors) / sum(found.energies) / error).toBeCloseTo(1, 5);
+      const rows = await quantizeRows(own, factor, { name: "w", weights });
+      expect(error).toBeLessThan(sum(rows.errors) / sum(rows.energies));
+    },
+  );
+
+  it("leaves groups that are ternary already as they are", async () => {
+    const [k, group] = [100, 32] as const;
+    const { h } = correlated(7, 1, k, (i) => 1 / i);
+    const codes = Int8Array.from(randomFloats(8, 2 * k, 3), (v) => Math.max(-1, Math.min(1, Math.round(v))));
+    codes.fill(0, 32, 64);
+    const scales = Float32Array.of(0.3, 0, 0.7, 0.01, 1.1, 0.9, 0.2, 0.4);
+    const weights = groupedWeights(codes, scales, k, group);
+    const found = await quantizeRows(own, await factorOf(h, k), { name: "w", weights, group });
+    expect(found.codes).toEqual(codes);
+    expect(found.scales).toEqual(scales);
+  });
 
   it.each([
     ["1/i", (i: number) => 1 / i, 0.09],

@@ -1,5 +1,6 @@
 /** GPTQ as its paper has it, unblocked, in f64: what `compiler/gptq` is checked against. */
 import { exactFit } from "../../ir/ternary/fit.js";
+import { type GroupSize, groupRanges } from "../../ir/ternary/groups.js";
 import { normals } from "../support/random.js";
 
 export interface ReferenceRows {
@@ -60,31 +61,42 @@ export function permuted(h: Float64Array, order: readonly number[]): Float64Arra
   return h.map((_, i) => h[order[Math.floor(i / k)]! * k + order[i % k]!]!);
 }
 
-export function referenceGptq(weights: Float32Array, h: Float64Array, k: number): ReferenceRows {
+/** With groups, all of a row's scales are refitted by one factor. */
+export function referenceGptq(
+  weights: Float32Array,
+  h: Float64Array,
+  k: number,
+  group: GroupSize | null = null,
+): ReferenceRows {
   const order = activationOrder(h, k);
   const hd = permuted(damped(h, k), order);
   const u = upperCholesky(inverse(hd, k), k);
   const n = weights.length / k;
   const codes = new Int8Array(n * k);
-  const scales = new Float64Array(n);
+  const ranges = [...groupRanges(k, group)];
+  const scales = new Float64Array(n * ranges.length);
   for (let r = 0; r < n; r++) {
     const row = weights.subarray(r * k, (r + 1) * k);
-    const s = Math.fround(exactFit(row).scale);
+    const grid = ranges.map(([start, end]) => Math.fround(exactFit(row.subarray(start, end)).scale));
+    const scaleOf = (column: number) => grid[Math.floor(column / (group ?? k))]!;
     const w = Float64Array.from(order, (column) => row[column]!);
     const original = w.slice();
     const t = new Float64Array(k);
     for (let j = 0; j < k; j++) {
-      t[j] = Math.max(-1, Math.min(1, Math.round(w[j]! / s)));
-      const e = (w[j]! - s * t[j]!) / u[j * k + j]!;
+      const s = scaleOf(order[j]!);
+      const code = Math.max(-1, Math.min(1, Math.round(w[j]! / s)));
+      t[j] = s * code;
+      const e = (w[j]! - t[j]!) / u[j * k + j]!;
       for (let i = j; i < k; i++) w[i]! -= e * u[j * k + i]!;
-      codes[r * k + order[j]!] = t[j]!;
+      codes[r * k + order[j]!] = code;
     }
     const product = (a: Float64Array, b: Float64Array) => {
       let total = 0;
       for (let i = 0; i < k; i++) for (let j = 0; j < k; j++) total += a[i]! * hd[i * k + j]! * b[j]!;
       return total;
     };
-    scales[r] = product(t, original) / product(t, t);
+    const factor = product(t, original) / product(t, t);
+    for (const [g, s] of grid.entries()) scales[r * ranges.length + g] = factor * s;
   }
   return { codes, scales };
 }
@@ -93,6 +105,20 @@ export function referenceGptq(weights: Float32Array, h: Float64Array, k: number)
 export function roundedWeights(codes: Int8Array, scales: ArrayLike<number>): Float32Array {
   const k = codes.length / scales.length;
   return Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]!);
+}
+
+/** The same where groups of inputs have scales. */
+export function groupedWeights(
+  codes: Int8Array,
+  scales: ArrayLike<number>,
+  k: number,
+  group: GroupSize,
+): Float32Array {
+  const groups = Math.ceil(k / group);
+  return Float32Array.from(
+    codes,
+    (code, i) => code * scales[Math.floor(i / k) * groups + Math.floor((i % k) / group)]!,
+  );
 }
 
 /**

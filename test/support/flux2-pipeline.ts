@@ -75,7 +75,11 @@ function vaeDecoder(channels: number): Uint8Array {
 }
 
 /** An exported pipeline of FLUX.2 with stand-ins for its text encoder and VAE. */
-export function writeFlux2Pipeline(folder: string, distilled: boolean): string {
+export function writeFlux2Pipeline(
+  folder: string,
+  distilled: boolean,
+  size: FluxSize = PIPELINE_SIZE,
+): string {
   const write = (path: string, content: object | Uint8Array) => {
     mkdirSync(join(folder, path, ".."), { recursive: true });
     const bytes = content instanceof Uint8Array ? content : JSON.stringify(content);
@@ -105,11 +109,11 @@ export function writeFlux2Pipeline(folder: string, distilled: boolean): string {
     },
   });
   write("tokenizer/tokenizer_config.json", { model_max_length: TEXT_TOKENS, pad_token: SPECIAL[0] });
-  write("text_encoder/model.onnx", textEncoder(PIPELINE_SIZE.contextDim));
-  write("vae_decoder/model.onnx", vaeDecoder(PIPELINE_SIZE.outChannels));
+  write("text_encoder/model.onnx", textEncoder(size.contextDim));
+  write("vae_decoder/model.onnx", vaeDecoder(size.outChannels));
   write("vae_decoder/config.json", {
     ...{ block_out_channels: [4], latent_channels: 2, patch_size: [2, 2], batch_norm_eps: 1e-4 },
   });
-  write("transformer/model.onnx", buildFlux2(PIPELINE_STYLE, PIPELINE_SIZE, 5));
+  write("transformer/model.onnx", buildFlux2(PIPELINE_STYLE, size, 5));
   return folder;
 }

@@ -268,7 +268,7 @@ describe("a training step", () => {
 
 describe("a training step on frozen codes", () => {
   const codes = codesOf(parametersOf(teacher), EXACT_START);
-  const frozen = trainingStep(teacher, options, undefined, codes);
+  const frozen = trainingStep(teacher, options, undefined, { codes });
   let found = new Map<ValueId, Tensor>();
   beforeAll(() => {
     const own = new Set(frozen.graph.inputs);

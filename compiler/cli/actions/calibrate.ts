@@ -47,7 +47,7 @@ export async function runCalibrate(
     weights: terminal.progress("preparing", "tensors"),
     samples: terminal.progress("sampling", "samples"),
   };
-  const { steps, guidance, varyGuidance, ...others } = options;
+  const { steps, guidance, varyGuidance, negativePrompt, ...others } = options;
   const report = await calibrate({
     ...others,
     input,
@@ -55,6 +55,7 @@ export async function runCalibrate(
     steps,
     guidance,
     varyGuidance,
+    negativePrompt,
     signal,
     onProgress({ phase, done, total }) {
       if (phase === "samples") phases.weights.stop();
@@ -65,6 +66,9 @@ export async function runCalibrate(
   });
   if (report.guidance === null && (guidance !== undefined || varyGuidance === true)) {
     terminal.note("this model takes no guidance: --guidance and --vary-guidance change nothing");
+  }
+  if (report.negativePrompt === undefined && negativePrompt !== undefined) {
+    terminal.note("this model is not guided by two passes: --negative-prompt changes nothing");
   }
   terminal.summary(report, `${options.out}: ${summaryOf(report)}`);
 }

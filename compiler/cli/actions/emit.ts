@@ -34,6 +34,7 @@ export type EmitRequest = CommonOptions &
     | "pipeline"
     | "threads"
     | "start"
+    | "group"
     | "states"
     | "steps"
     | "batch"
@@ -90,7 +91,7 @@ function resourcesOf({ name = "tritc", cpus = CPUS, memory = 32 * 2 ** 30 }: Emi
 }
 
 function planOf(input: string, request: EmitRequest, work: string, at: (path: string) => string): ChainPlan {
-  const { stage, steps, batch, states, seed, interval, target, samples, varyGuidance } = request;
+  const { stage, steps, batch, states, seed, interval, target, samples, varyGuidance, group } = request;
   const {
     prompts,
     resolution,
@@ -103,7 +104,7 @@ function planOf(input: string, request: EmitRequest, work: string, at: (path: st
   const started = modelOf(request.start);
   const first = { states, segments, steps: request.blockSteps, batch: request.blockBatch };
   return {
-    ...{ work, shards, threads, target, seed, interval },
+    ...{ work, shards, threads, target, seed, interval, group },
     ...(stage === "blocks"
       ? { blocks: { states, segments, steps, batch }, whole: undefined }
       : { blocks: first.steps === undefined ? undefined : first, whole: { stage, steps, batch } }),

@@ -42,6 +42,7 @@ export function addCalibrate(program: Command): void {
       ).argParser(wholeFromOne(MAX_STEPS)),
     )
     .addOption(new Option("--guidance <g>", "guidance scale; default: the model's").argParser(finiteNumber))
+    .option("--negative-prompt <text>", "base models: what to go away from; default: nothing")
     .option("--vary-guidance", "give three in ten samples a scale of their own, from 1.5 to 5")
     .addOption(
       new Option("--resolution <WxH>", "picture size; default: the pipeline's").argParser(resolution),

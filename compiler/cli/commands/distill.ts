@@ -3,7 +3,14 @@ import { MAX_THREADS } from "../../../ir/bounds.js";
 import type { DistillCommandOptions } from "../actions/distill.js";
 import { withEmitOptions } from "../emit-options.js";
 import { loaded } from "../loaded.js";
-import { severalPaths, shardOption, wholeFromOne, wholeNumber, withOutputOptions } from "../options.js";
+import {
+  severalPaths,
+  shardOption,
+  trainedGroupOption,
+  wholeFromOne,
+  wholeNumber,
+  withOutputOptions,
+} from "../options.js";
 
 export function addDistill(program: Command): void {
   const command = withOutputOptions(program.command("distill"))
@@ -22,6 +29,7 @@ export function addDistill(program: Command): void {
         "what the student is before the first step: exact or calibrated, as of `tritc compile --ternarize`, or a ternary model",
       ).default("exact"),
     )
+    .addOption(trainedGroupOption())
     .addOption(
       new Option(
         "--stage <stage>",

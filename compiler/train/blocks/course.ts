@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ByteReader } from "../../../ir/constant/constant.js";
 import { decodeJson } from "../../../ir/format/decode.js";
 import type { Graph, ValueId } from "../../../ir/graph/graph.js";
+import type { GroupSize } from "../../../ir/ternary/groups.js";
 import { batches } from "../batches.js";
 import type { StepOptions } from "../descend.js";
 import { openEngine } from "../engine/engine.js";
@@ -24,6 +25,8 @@ export interface CourseOptions {
   readonly model: CutModel;
   readonly material: Material;
   readonly start: Start;
+  /** Inputs of a row that share a scale; null: all of them. */
+  readonly group: GroupSize | null;
   /** The blocks that are trained, from 0 on: `first` and all before `end`. */
   readonly first: number;
   readonly end: number;
@@ -174,10 +177,10 @@ export class Course {
   }
 
   async #train(k: number, folder: string, file: string): Promise<void> {
-    const { start, steps, identity, reader, model } = this.options;
+    const { start, group, steps, identity, reader, model } = this.options;
     const started = performance.now();
     const block = this.#block(k);
-    const program = trainingStep(block, this.options.step, towardsTargets(block));
+    const program = trainingStep(block, this.options.step, towardsTargets(block), { group });
     const inputs = await this.#streams.open("student", block.inputs);
     const targets = await this.#streams.open("teacher", block.outputs);
     try {

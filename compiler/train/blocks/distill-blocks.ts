@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { checkWhole } from "../../../ir/bounds.js";
 import type { Graph } from "../../../ir/graph/graph.js";
 import { countOf } from "../../../ir/tensor.js";
+import { checkGroupSize } from "../../../ir/ternary/groups.js";
 import { writeFileAtomic } from "../../atomic-file.js";
 import { writeFolder } from "../../bundle/staging.js";
 import type { WorkFolder } from "../../bundle/work-folder.js";
@@ -71,6 +72,7 @@ export async function distillBlocks(options: DistillBlocksOptions): Promise<Dist
   checkWhole("steps", steps, 1, 1e7);
   checkWhole("batch", batch, 1, 1e5);
   checkWhole("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  checkGroupSize(options.group);
   const staging = { keep: [IDENTITY_FILE], signal, onNotice };
   const reader = fileReader();
   const write = (work: WorkFolder) => distillInto(work, { ...options, states, steps, batch, seed }, reader);
@@ -90,12 +92,12 @@ async function distillInto(
   reader: FileReader,
 ): Promise<DistillBlocksReport> {
   const started = performance.now();
-  const { out, states, steps, batch, shard, resume = true, signal } = options;
+  const { out, states, steps, batch, group = null, shard, resume = true, signal } = options;
   const material = await openMaterial(options, reader);
   const { teacher, calibration, symbols } = material;
   const whole = unshare(teacher.graph);
   const model = cutForBatches({ ...teacher, graph: whole }, symbols, batch);
-  const trained = model.blocks.map((block) => parametersOf(block).flatMap(trainedOf));
+  const trained = model.blocks.map((block) => parametersOf(block, group).flatMap(trainedOf));
   const sizes = trained.map((values) => values.reduce((sum, { shape }) => sum + countOf(shape), 0));
   const { first, end } = segmentOf(sizes, shard ?? { index: 1, count: 1 });
   const own = trained.slice(first, end);
@@ -107,13 +109,14 @@ async function distillInto(
   const step = atWidth(BLOCK_STEP, teacher.model.hidden);
   const identity = identityOf(material, {
     ...{ stage: "blocks", states, steps, batch, start: start.identity },
+    ...(group !== null && { group }),
     ...step,
   });
   await claim(work.journal, shard === undefined ? identity : `${identity} ${shard.index}/${shard.count}`);
   work.isWorthKeeping = true;
   const course = new Course({
     ...options,
-    ...{ model, material, start, first, end, step, identity, reader },
+    ...{ model, material, start, group, first, end, step, identity, reader },
     folder: work.journal,
     interval: options.interval ?? INTERVAL,
   });
@@ -127,7 +130,14 @@ async function distillInto(
     files.push({ path, bytes: modelBytes }, { path: dataFileOf(path), bytes: dataBytes });
   } else {
     const { model: description } = teacher;
-    const segment: Segment = { format: "tritc-segment/1", model: description, identity, shard, blocks };
+    const segment: Segment = {
+      format: "tritc-segment/1",
+      model: description,
+      group,
+      identity,
+      shard,
+      blocks,
+    };
     for (const [i, name] of names.entries()) {
       await copyFile(
         course.fileOf(first + i),

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Constant } from "../../../ir/constant/constant.js";
 import type { Graph } from "../../../ir/graph/graph.js";
 import { printType } from "../../../ir/graph/print.js";
+import { GROUP_SIZES, type GroupSize } from "../../../ir/ternary/groups.js";
 import { readTeacher } from "../../calibrate/teacher.js";
 import { fileReader } from "../../file-reader.js";
 import { familyOf } from "../../models/index.js";
@@ -54,7 +55,8 @@ export async function mergeBlocks(options: MergeBlocksOptions): Promise<MergeBlo
         for (const [name, constant] of openLearned(path)) learned.set(name, constant);
       }
     }
-    requireComplete(whole, learned, out);
+    const group = GROUP_SIZES.find((size) => size === segments[0]?.segment.group);
+    requireComplete(whole, { learned, group: group ?? null }, out);
     return await publishFolder(out, { signal }, async (work) => {
       await work.begin([]);
       const { modelBytes, dataBytes } = await writeStudent(work.bundle, whole, ports, learned, signal);
@@ -95,9 +97,13 @@ function notEachOnce(place: string, count: number, all: readonly { readonly segm
 }
 
 /** Throws TRITC_E_SEGMENT for values that the model does not have, and where a ternary weight is missing. */
-function requireComplete(graph: Graph, learned: Learned, place: string): void {
+function requireComplete(
+  graph: Graph,
+  { learned, group }: { readonly learned: Learned; readonly group: GroupSize | null },
+  place: string,
+): void {
   const specs = new Map(
-    parametersOf(graph)
+    parametersOf(graph, group)
       .flatMap(trainedOf)
       .map((value) => [specOf(value).name, { ...specOf(value), isNeeded: value.kind !== "plain" }]),
   );

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
-import { decodeJson, index, list, object, oneOf, string } from "../../../ir/format/decode.js";
+import { decodeJson, index, list, nullable, object, oneOf, string } from "../../../ir/format/decode.js";
 import { type ModelDescription, modelDescription } from "../../../ir/models/index.js";
 import { type Occupant, whatIsThere } from "../../bundle/occupant.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../../regular-file.js";
@@ -15,6 +15,8 @@ export const SEGMENT_FILE = "segment.json";
 export interface Segment {
   readonly format: "tritc-segment/1";
   readonly model: ModelDescription;
+  /** Inputs of a row that share a scale; null: all of them. */
+  readonly group: number | null;
   /** All that the result of the training depends on. */
   readonly identity: string;
   readonly shard: Shard;
@@ -24,6 +26,7 @@ export interface Segment {
 const segment = object<Segment>({
   format: oneOf("tritc-segment/1"),
   model: modelDescription,
+  group: nullable(index),
   identity: string,
   shard: object<Shard>({ index, count: index }),
   blocks: list(blockResult),
