@@ -112,13 +112,16 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       const { promptWeights = bundle.manifest.memory.promptWeights } = options;
       const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
       const own = options.pipeline === undefined;
+      const { distilled, vaeConfig } = models;
+      const rules = (is: boolean) => familyOf(model).sampling.stepsAndGuidance(model, vaeConfig.vaeScale, is);
       return new BundleGenerator({
         bundle,
         models,
         model,
         device,
         loaded,
-        sampling,
+        // A bundle may have been compiled without the pipeline that knows whether its model is a base model.
+        sampling: own || distilled === null ? sampling : { ...sampling, ...rules(distilled) },
         condition,
         size,
         own,

@@ -24,6 +24,8 @@ export type { EncodedPrompt, TextLength } from "./text-encoders.js";
 export interface PipelineModels {
   readonly schedulerConfig: SchedulerConfig;
   readonly vaeConfig: VaeConfig;
+  /** Whether the model was distilled to few steps without guidance; null where the pipeline does not say. */
+  readonly distilled: boolean | null;
   /** Runs the text encoders, or returns what they gave for this prompt before. */
   encode(prompt: string, textLength?: TextLength): Promise<EncodedPrompt>;
   /** Packed latents [(height/16)(width/16), channels*4], in the transformer's scale, to a picture. */
@@ -64,7 +66,7 @@ export async function openPipelineModels(
   const { model } = options;
   const family = model === undefined ? undefined : familyOf(model);
   const { latents: layout, pipeline } = family ?? { latents: DEFAULT_LATENTS, pipeline: DEFAULT_PIPELINE };
-  await checkModelIndex(directory, pipeline);
+  const distilled = await readModelIndex(directory, pipeline);
   const encoders = TEXT_ENCODERS[pipeline.text];
   const networks: NetworkName[] = [...encoders.networks, DECODER];
   for (const network of options.pictures === true ? [...networks, ENCODER] : networks) {
@@ -102,6 +104,7 @@ export async function openPipelineModels(
   return {
     schedulerConfig,
     vaeConfig,
+    distilled,
     async encode(prompt, textLength = {}) {
       const key = `${textLength.exactly ?? ""} ${textLength.preferably ?? ""} ${prompt}`;
       const known = cache.get(key);
@@ -140,10 +143,16 @@ function modelPath(directory: string, network: string): string {
   return join(directory, network, "model.onnx");
 }
 
-async function checkModelIndex(directory: string, { owns, example }: PipelineForm): Promise<void> {
+/** What the index says of distillation, if the pipeline is one of the family's. */
+async function readModelIndex(
+  directory: string,
+  { owns, example }: PipelineForm,
+): Promise<PipelineModels["distilled"]> {
   const path = join(directory, "model_index.json");
-  const name = (await readJsonObject(path)).entries.get("_class_name");
-  if (typeof name === "string" && owns(name)) return;
+  const { entries } = await readJsonObject(path);
+  const name = entries.get("_class_name");
+  const distilled = entries.get("is_distilled");
+  if (typeof name === "string" && owns(name)) return typeof distilled === "boolean" ? distilled : null;
   throw malformed(
     path,
     `_class_name of the model's pipeline, such as ${example}`,

@@ -1,5 +1,5 @@
 /** FLUX.2's pipeline: schedule, latents, positions, text, guidance by two passes. */
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { recognize } from "../../compiler/compile-graph.js";
@@ -221,6 +221,28 @@ describe("a picture of FLUX.2", () => {
     expect(new TextDecoder("latin1").decode(away.png)).toContain("negativePrompt");
     const heun = await generated(bundle, { ...options, sampler: "heun" });
     expect(relativeError(asTensor(heun.latents), asTensor(other))).toBeGreaterThan(1e-5);
+  });
+
+  it("of a base model compiled without its pipeline is drawn as the pipeline given later says", async () => {
+    const folder = writeFlux2Pipeline(join(files.root, "given"), false);
+    const alone = join(files.root, "alone.onnx");
+    copyFileSync(join(folder, "transformer", "model.onnx"), alone);
+    const bundle = join(files.root, "alone-bundle");
+    const settings = ["--ternarize", "none", "--activations", "f32", "--quiet"];
+    expect(await cli(["compile", alone, "--target", "cpu", ...settings, "-o", bundle])).toMatchObject({
+      code: 0,
+    });
+    const generator = await openGenerator(bundle, { threads: 2, pipeline: folder });
+    try {
+      const options = { prompt: "red circle", guidance: 2.5, textLength: TEXT_TOKENS };
+      expect(generator.metadata(options)).toMatchObject({ steps: "50", guidance: "2.5" });
+      const { latents } = await generator.generate({ ...options, steps: 3, latents: noise, ...SIDE });
+      const schedule = makeSchedule(SCHEDULER, { steps: 3, imageTokens: 12, model: MODEL });
+      const wanted = drawn(folder, schedule, [contextOf(["red", "circle"]), contextOf([])], 2.5);
+      expect(relativeError(asTensor(latents), asTensor(wanted))).toBeLessThan(5e-5);
+    } finally {
+      await generator.close();
+    }
   });
 
   it("needs a pipeline of its family", async () => {
