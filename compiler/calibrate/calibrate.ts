@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { checkWhole, outOfRange } from "../../ir/bounds.js";
-import { guidesByTwoPasses } from "../../ir/models/index.js";
+import { TritcError } from "../../ir/errors.js";
+import { familyOf, guidesByTwoPasses } from "../../ir/models/index.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { checkRequest } from "../../runtime/request.js";
 import { type CalibrationDescription, describeCalibration } from "../calibration/description.js";
@@ -130,6 +131,7 @@ async function describe(
 ): Promise<CalibrationDescription> {
   const { prompts, samples = prompts.length, seed = 0, shard = { index: 1, count: 1 } } = options;
   const { model, sampling, resolution } = teacher;
+  if (familyOf(model).pipeline.text === "kept-states") throw ownLengths(teacher.graph.name);
   const encoded = await models.encode(prompts[0] ?? "", teacher.textLength);
   requirePipelineOf(model, encoded, teacher.pipeline);
   const takesGuidance = sampling.guidance !== null;
@@ -149,6 +151,17 @@ async function describe(
     textTokens: encoded.contextTokens,
     seed,
     shard,
+  });
+}
+
+function ownLengths(place: string): TritcError {
+  return new TritcError({
+    code: "TRITC_E_NOT_A_SAMPLER",
+    message: "a calibration keeps texts of one length, and each text of this model has its own",
+    place,
+    expected: "a FLUX.1 or FLUX.2 transformer",
+    found: "a Chroma transformer",
+    remedy: "tritc compile fits ternary weights to it without a calibration",
   });
 }
 

@@ -101,26 +101,27 @@ export async function openTransformer(
   const clear = ({ before, after, shape }: Sum) =>
     session.hold(before, { data: new Float32Array(countOf(shape)), shape }, after);
   for (const input of read) for (const sum of Object.values(sumsOf(input))) await clear(sum);
+  const alike = async (queries: readonly Query[], weight: number) => {
+    const values = queries.map((query) => valuesOf(query));
+    const [first] = queries;
+    const feeds = graph.inputs.map((id): [string, HostTensor] => {
+      const role = roleOf(model, id);
+      if (role === null || first === undefined) throw new Error(`no value for ${id}`);
+      const bindings = { img_tokens: first.geometry.imageTokens, txt_tokens: first.contextTokens };
+      const shape = shapeOf(graph, id).map((dim) => evaluateDim(dim, bindings));
+      const [one, ...others] = values.map((value) => value(role));
+      if (one === undefined || batchAxes.get(id) !== 0)
+        return [id, { data: one ?? new Float32Array(), shape }];
+      return [id, { data: concat([one, ...others]), shape: [queries.length, ...shape.slice(1)] }];
+    });
+    if (read.length > 0) feeds.push([WEIGHT, { data: Float32Array.of(weight), shape: [1] }]);
+    const [velocity] = (await session.run(Object.fromEntries(feeds))).values();
+    if (velocity === undefined) throw new Error("no velocity came back");
+    const size = velocity.data.length / queries.length;
+    return queries.map((_, i) => velocity.data.subarray(i * size, (i + 1) * size));
+  };
   return {
-    async velocities(queries, weight = 0) {
-      const values = queries.map((query) => valuesOf(query));
-      const [first] = queries;
-      const feeds = graph.inputs.map((id): [string, HostTensor] => {
-        const role = roleOf(model, id);
-        if (role === null || first === undefined) throw new Error(`no value for ${id}`);
-        const bindings = { img_tokens: first.geometry.imageTokens, txt_tokens: first.contextTokens };
-        const shape = shapeOf(graph, id).map((dim) => evaluateDim(dim, bindings));
-        const [one, ...others] = values.map((value) => value(role));
-        if (one === undefined || batchAxes.get(id) !== 0)
-          return [id, { data: one ?? new Float32Array(), shape }];
-        return [id, { data: concat([one, ...others]), shape: [queries.length, ...shape.slice(1)] }];
-      });
-      if (read.length > 0) feeds.push([WEIGHT, { data: Float32Array.of(weight), shape: [1] }]);
-      const [velocity] = (await session.run(Object.fromEntries(feeds))).values();
-      if (velocity === undefined) throw new Error("no velocity came back");
-      const size = velocity.data.length / queries.length;
-      return queries.map((_, i) => velocity.data.subarray(i * size, (i + 1) * size));
-    },
+    velocities: (queries, weight = 0) => byLength(queries, (some) => alike(some, weight)),
     async takeMoments(input) {
       const { second, first } = sumsOf(input);
       const take = async (sum: Sum) => {
@@ -142,4 +143,18 @@ function concat(parts: readonly Float32Array[]): Float32Array {
     at += part.length;
   }
   return whole;
+}
+
+/** What is asked for queries whose texts have one length, for queries with any. */
+async function byLength(
+  queries: readonly Query[],
+  ask: (alike: readonly Query[]) => Promise<readonly Float32Array[]>,
+): Promise<readonly Float32Array[]> {
+  const found = new Map<Query, Float32Array>();
+  for (const length of new Set(queries.map(({ contextTokens }) => contextTokens))) {
+    const alike = queries.filter(({ contextTokens }) => contextTokens === length);
+    const answers = await ask(alike);
+    for (const [i, query] of alike.entries()) found.set(query, answers[i] ?? new Float32Array());
+  }
+  return queries.map((query) => found.get(query) ?? new Float32Array());
 }

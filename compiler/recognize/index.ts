@@ -9,6 +9,7 @@ import { recognizeLinear } from "./recognize-linear.js";
 import { recognizeModulation } from "./recognize-modulation.js";
 import { recognizeRmsNorm } from "./recognize-rms-norm.js";
 import { recognizeSilu } from "./recognize-silu.js";
+import { recognizeTextMask } from "./recognize-text-mask.js";
 
 /** Recognition, in order; the input is canonical (`canonicalize`). */
 export const RECOGNIZE_PASSES: readonly Pass[] = [
@@ -18,6 +19,7 @@ export const RECOGNIZE_PASSES: readonly Pass[] = [
   recognizeGelu,
   recognizeSilu,
   recognizeModulation,
+  recognizeTextMask,
   recognizeAttention,
   describeModel,
 ];

@@ -106,6 +106,13 @@ describe.each([cpu, webgpu])("Chroma through kernels", ({ target, devices }) => 
 });
 
 describe("text of Chroma", () => {
+  it("is given without the tokens that the mask of an export hides, and the mask is no input", () => {
+    const masked = graphOf("dynamo-masked.onnx");
+    expect(masked.inputs).toEqual(graphOf("dynamo.onnx").inputs);
+    expect(masked.model).toEqual(graphOf("dynamo.onnx").model);
+    expect(relativeError(evaluated(masked, inputs), expected)).toBeLessThan(5e-6);
+  });
+
   it("without the tokens that Diffusers masks gives what Diffusers gives with the mask", () => {
     const kept = new Map(inputs);
     for (const [name, axis] of [

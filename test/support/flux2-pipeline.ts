@@ -9,7 +9,7 @@ export const PIPELINE_SIZE: FluxSize = { ...TINY2, inChannels: 8, outChannels: 8
 export const PIPELINE_STYLE: Flux2Style = STYLES2["dynamo opset 20"] as Flux2Style;
 
 const SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"];
-const WORDS = [...SPECIAL, "user", "assistant", "red", "blue", "circle", "[UNK]"];
+export const WORDS = [...SPECIAL, "user", "assistant", "red", "blue", "circle", "[UNK]"];
 /** Tokens of a prompt and its padding. */
 export const TEXT_TOKENS = 16;
 
@@ -33,12 +33,13 @@ export function textState(id: number, masked: boolean, channel: number): number 
   return (masked ? -1 : id) * Math.sin(channel + 1) * 0.25;
 }
 
-function textEncoder(width: number): Uint8Array {
+/** A stand-in for a text encoder, whose states `textState` has. */
+export function textEncoder(width: number, output = "prompt_embeds"): Uint8Array {
   const scales = Array.from({ length: width }, (_, i) => textState(1, false, i));
   return model(
     {
       inputs: [value("input_ids", "i64", ["b", "s"]), value("attention_mask", "i64", ["b", "s"])],
-      outputs: [value("prompt_embeds", "f32", ["b", "s", width])],
+      outputs: [value(output, "f32", ["b", "s", width])],
       initializers: [
         tensor("scales", "f32", [1, 1, width], scales),
         tensor("axes", "i64", [1], [2]),
@@ -51,7 +52,7 @@ function textEncoder(width: number): Uint8Array {
         node("Add", ["kept", "away"], ["seen"]),
         node("Cast", ["seen"], ["numbers"], { to: { i: 1 } }),
         node("Unsqueeze", ["numbers", "axes"], ["columns"]),
-        node("Mul", ["columns", "scales"], ["prompt_embeds"]),
+        node("Mul", ["columns", "scales"], [output]),
       ],
     },
     { opset: 17 },
