@@ -1,10 +1,10 @@
 /**
- * `node dist/benchmarks/compile-size.js [--double 19 --single 38] [--source <folder>]`: compiles a FLUX.1 of random
+ * `node dist/benchmarks/compile-size.js [--double 19 --single 38] [--source <folder>]`: compiles a model of random
  * weights and compares it with reading its weights once with `cat`, before and after. A model that does not fit into
  * the page cache is read from the disk each time, one that does is not.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,7 @@ import { type CompileReport, compileModel } from "../compiler/compile.js";
 import type { Ternarize } from "../compiler/pass.js";
 import { formatBytes } from "../compiler/units.js";
 import { WEIGHTS_NAME } from "./synthesize/flux.js";
+import { KLEIN_WEIGHTS_NAME } from "./synthesize/klein.js";
 
 interface Options {
   readonly model: string;
@@ -37,7 +38,7 @@ interface Measured {
 }
 
 const program = new Command("compile-size")
-  .option("--model <name>", "dev or schnell", "dev")
+  .option("--model <name>", "dev, schnell or klein-4b", "dev")
   .option("--double <count>", "double blocks", "1")
   .option("--single <count>", "single blocks", "1")
   .option("--source <folder>", "what `npm run synthesize` has written, instead of writing it first")
@@ -64,7 +65,8 @@ async function compare({ source, out, ...rest }: Options): Promise<void> {
       const sizes = ["--model", rest.model, "--double", rest.double, "--single", rest.single];
       await run(process.execPath, [script("synthesize/run.js"), ...sizes, "-o", folder]);
     }
-    const weights = join(folder, WEIGHTS_NAME);
+    const names = await readdir(folder);
+    const weights = join(folder, names.includes(WEIGHTS_NAME) ? WEIGHTS_NAME : KLEIN_WEIGHTS_NAME);
     const { size } = await stat(weights);
     const before = await timed(() => run("cat", [weights]));
     const argv = process.argv.slice(2).filter((word) => word !== "--child");

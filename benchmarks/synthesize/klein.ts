@@ -10,6 +10,9 @@ import type { GroupSize } from "../../ir/ternary/groups.js";
 import { writeMlxWeights } from "./mlx.js";
 import { type PlacedTensor, type RandomTensor, writeSyntheticWeights, writeWhole } from "./weights.js";
 
+/** The file that holds its weights. */
+export const KLEIN_WEIGHTS_NAME = "diffusion_pytorch_model.safetensors";
+
 /** FLUX.2 klein 4B, as Black Forest Labs released it. */
 export const KLEIN_4B: FluxSizes = {
   doubleBlocks: 5,
@@ -72,7 +75,7 @@ export async function writeKleinFolder(
   { form, seed, sparse = false, onProgress = () => undefined }: WriteOptions,
 ): Promise<number> {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, "diffusion_pytorch_model.safetensors");
+  const path = join(folder, KLEIN_WEIGHTS_NAME);
   await writeWhole(path, async (file) => {
     if (form === "mlx") return writeMlxWeights(file, tensors, seed, onProgress);
     const header = encodeHeader(tensors);

@@ -118,11 +118,13 @@ function* ternarize(
   const codes = new Int8Array(width);
   for (const tile of rowTiles(weight, start, end, source.reader)) {
     if (tile.values !== undefined && source.packFloats !== undefined) {
-      requireFinite(tile.values, width, source, tile.start);
-      const { bytes, scales } = source.packFloats(tile.values, width, fitting, source.storage);
-      known.set(scales, tile.start * groups);
-      yield bytes;
-      continue;
+      const packed = source.packFloats(tile.values, width, fitting, source.storage);
+      if (packed === undefined) requireFinite(tile.values, width, source, tile.start);
+      else {
+        known.set(packed.scales, tile.start * groups);
+        yield packed.bytes;
+        continue;
+      }
     }
     const out = new Uint8Array((tile.end - tile.start) * rowBytes);
     for (let row = tile.start; row < tile.end; row++) {

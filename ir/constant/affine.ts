@@ -36,7 +36,10 @@ export function affineElements(
   for (let group = first; group < last; group++) {
     const s = scale[group - first]!;
     const b = bias[group - first]!;
-    for (let code = 0; code < levels.length; code++) levels[code] = round(round(s * code) + b);
+    // Exact, as most groups of ternary weights are; a zero scale has zeros of either sign.
+    const isTernary = b === -s && s !== 0 && Math.abs(s) < 2 ** 14;
+    for (let code = 0; code < levels.length; code++)
+      levels[code] = isTernary && code < 3 ? s * code + b : round(round(s * code) + b);
     const end = Math.min(to, (group + 1) * size);
     let i = Math.max(from, group * size);
     if (bytes instanceof Uint8Array && bits === 2 && i % 4 === 0) {

@@ -130,6 +130,19 @@ describe("packing", () => {
     }
   });
 
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s in WebAssembly too", async (bad) => {
+    const packFloats = await openFloatPacker();
+    const values = makeNoise(4, 5 * 13);
+    values[2 * 13 + 7] = bad;
+    const weight: Constant = {
+      dtype: "f32",
+      shape: [5, 13],
+      source: { kind: "inline", bytes: new Uint8Array(values.buffer) },
+    };
+    const pack = () => [...packRows(tensor("w", codes(weight), "trits"), reader, new WeakMap(), packFloats)];
+    expect(pack).toThrow(new RegExp(`w: a weight is not a finite number[^]*${bad} in row 2, column 7`));
+  });
+
   it("gives the same scales whether or not the codes were packed before", () => {
     const fused = tensor("s", concat(scales(a), scales(b)));
     const known = new WeakMap<Constant, Float32Array>();

@@ -7,7 +7,8 @@ import { withoutAffine } from "../../compiler/checkpoint/affine.js";
 import { storedTensors } from "../../compiler/checkpoint/tensors.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import { roundToHalf } from "../../ir/constant/float16.js";
+import type { Constant } from "../../ir/constant/constant.js";
+import { encodeHalf, roundToHalf } from "../../ir/constant/float16.js";
 import { readConstant, readRows } from "../../ir/constant/read.js";
 import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import { recipeProblem } from "../../ir/graph/verify-recipe.js";
@@ -98,6 +99,33 @@ describe.each(["mxfp4", "nvfp4", "mxfp8"])("MLX's %s", (mode) => {
     expect([...found.constants]).toEqual([]);
     expect([...found.unread]).toEqual([["w.weight", unread]]);
   });
+});
+
+it("two bits with the bias of ternary weights round as others do", () => {
+  const scales = [1 / 3, -0.7, 0, -0, 2 ** -24, 3e-7, 40_000, 65_504].map(roundToHalf);
+  const inline = (dtype: "u8" | "f16", shape: readonly number[], bytes: Uint8Array): Constant => ({
+    dtype,
+    shape,
+    source: { kind: "inline", bytes },
+  });
+  const halves = (values: readonly number[]) =>
+    inline("f16", [1, scales.length], new Uint8Array(encodeHalf(values).buffer));
+  const codes = inline("u8", [1, 8 * scales.length], new Uint8Array(8 * scales.length).fill(0b11_10_01_00));
+  const weight: Constant = {
+    dtype: "f16",
+    shape: [1, 32 * scales.length],
+    source: {
+      ...{ kind: "affine", bits: 2, codes, scales: halves(scales) },
+      biases: halves(scales.map((s) => -s)),
+    },
+  };
+  const wanted = scales.flatMap((s) =>
+    Array.from({ length: 32 }, (_, i) => roundToHalf(roundToHalf(s * (i % 4)) - s)),
+  );
+  const found = [...(readConstant(weight, reader).data as Float32Array)];
+  expect(found.map((value) => (Object.is(value, -0) ? "-0" : value))).toEqual(
+    wanted.map((value) => (Object.is(value, -0) ? "-0" : value)),
+  );
 });
 
 describe("a configuration", () => {
