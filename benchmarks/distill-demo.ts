@@ -4,7 +4,7 @@
  * without data (`absmean`, `exact`), by GPTQ (`calibrated`), and trained (`blocks`: block by block; `endToEnd`: from there, as a whole; `kernels`: that
  * with int8 activations).
  *
- *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 500] [--batch 96] [--threads N]
+ *     npm run distill-demo [-- --out distill-demo] [--samples 1536] [--steps 400] [--batch 96] [--threads N]
  *
  * What is done in the output folder is not done again. `report.html` there has the scores and all other measures of each form, and
  * some pictures; the last line is JSON: the overall scores, and what they took.
@@ -41,7 +41,7 @@ const { values } = parseArgs({
   options: {
     out: { type: "string", default: "distill-demo" },
     samples: { type: "string", default: "1536" },
-    steps: { type: "string", default: "500" },
+    steps: { type: "string", default: "400" },
     batch: { type: "string", default: "96" },
     threads: { type: "string" },
   },

@@ -102,12 +102,19 @@ it("--json is one document", async () => {
 it.each(["SIGINT", "SIGTERM"] as const)(
   "%s ends compile in order, and the next one goes on",
   async (signal) => {
-    const folder = emptyFolder();
-    const argv = ["compile", shapes, "--target", "cpu", "-o", join(folder, "out")];
-    const child = start(argv);
-    await appears(folder, /^\.out\.partial$/, child);
-    child.kill(signal);
-    const { exitCode, stderr } = await child;
+    const interrupted = async () => {
+      const folder = emptyFolder();
+      const argv = ["compile", shapes, "--target", "cpu", "-o", join(folder, "out")];
+      const child = start(argv);
+      await appears(folder, /^\.out\.partial$/, child);
+      child.kill(signal);
+      const { exitCode, stderr } = await child;
+      return { folder, argv, exitCode, stderr };
+    };
+    let found = await interrupted();
+    // On a busy machine it may be done before the signal comes.
+    for (let again = 0; again < 3 && found.exitCode === 0; again++) found = await interrupted();
+    const { folder, argv, exitCode, stderr } = found;
     const said = Buffer.from(stderr).toString();
     expect(said).toMatch(/interrupted[\s\S]*\[TRITC_E_INTERRUPTED\]/);
     expect(exitCode).toBe(signal === "SIGINT" ? 130 : 143);

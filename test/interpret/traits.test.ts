@@ -123,7 +123,9 @@ describe("what is done sample by sample", () => {
     expect(perSample(along, [T, C])).toBe(true);
     expect(perStep(along, steps)).toBe(false);
     expect(perStep({ axis: 1 }, steps)).toBe(true);
-    expect(perStep({ axis: 1 }, { ...steps, ranks: [3] })).toBe(false);
+    // What all steps share, lowering gives to each of them.
+    expect(perStep({ axis: 1 }, { ...steps, ranks: [3] })).toBe(true);
+    expect(perStep(along, { ...steps, ranks: [3] })).toBe(false);
   });
 });
 

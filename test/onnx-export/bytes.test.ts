@@ -65,9 +65,9 @@ describe.each([
     const writer = new TernaryBytes(NO_FILES);
     const bytes = joined(writer.codes(weight, form));
     expect(bytes.length).toBe(Math.ceil((values.length * (form === "2bit" ? 2 : 4)) / 8));
-    expect(
-      Buffer.from(decodeBytes(dtype, bytes, values.length).buffer).equals(Buffer.from(codes.buffer)),
-    ).toBe(true);
+    const read = decodeBytes(dtype, bytes, values.length);
+    const readBytes = Buffer.from(read.buffer, read.byteOffset, read.byteLength);
+    expect(readBytes.equals(Buffer.from(codes.buffer))).toBe(true);
     const before = joined(new TernaryBytes(NO_FILES).scales(weight));
     expect(decodeBytes("f32", before, rows)).toEqual(scales);
     expect(joined(writer.scales(weight))).toEqual(before);

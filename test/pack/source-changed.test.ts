@@ -69,8 +69,9 @@ describe.each(Object.keys(SOURCES))("%s", (kind) => {
       activations: "f32",
       threads: 0,
       onProgress: ({ phase }) => {
-        if (phase === "kernels" && !isChanged) CHANGES[how]?.(path);
+        if (phase !== "kernels" || isChanged) return;
         isChanged = true;
+        CHANGES[how]?.(path);
       },
     });
     await expect(compiled).rejects.toMatchObject({
