@@ -16,9 +16,10 @@ import type { GroupSize } from "../../ir/ternary/groups.js";
 import { type Activations, type Architecture, cudaPortable, type Target } from "../../targets/index.js";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../flux-graph.js";
 
-/** A kernel of some model for one architecture. */
+/** A kernel for one architecture. */
 export interface CheckedKernel {
-  readonly model: string;
+  /** All that have it. */
+  readonly models: readonly string[];
   readonly activations: Activations;
   readonly group: GroupSize | "row";
   readonly architecture: Architecture;
@@ -102,18 +103,19 @@ async function kernelsOf(
     codegen: { emit: "source" },
   });
   return lowered.kernels.map((selected) => ({
-    model: model.name,
+    models: [model.name],
     ...variant,
     kernel: cudaSource(selected, false),
   }));
 }
 
-/** Without those that came before with the same source. */
+/** Each source once, as it is met first, with all models that have it. */
 function distinct(kernels: readonly CheckedKernel[]): readonly CheckedKernel[] {
   const first = new Map<string, CheckedKernel>();
   for (const checked of kernels) {
     const key = `${checked.architecture}\n${checked.kernel.source}`;
-    if (!first.has(key)) first.set(key, checked);
+    const { models = [] } = first.get(key) ?? {};
+    first.set(key, { ...checked, ...first.get(key), models: [...new Set([...models, ...checked.models])] });
   }
   return [...first.values()];
 }

@@ -34,8 +34,8 @@ function chosen<T extends string>(
 }
 
 function print(architecture: Architecture, results: readonly CheckResult[]): void {
-  const rows = results.map(({ model, activations, group, kernel, resources, error }) => [
-    model,
+  const rows = results.map(({ models, activations, group, kernel, resources, error }) => [
+    models.join(", "),
     activations,
     String(group),
     kernel.id,

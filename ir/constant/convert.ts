@@ -77,9 +77,9 @@ function unpack(
 ): Int8Array | Uint8Array {
   const signed = dtype === "i4" || dtype === "i2";
   const perByte = 8 / bits;
+  const table = CODES_OF_BYTES[dtype];
   const skipped = first % perByte;
   const read = bytes.subarray((first - skipped) / perByte, Math.ceil((first + count) / perByte));
-  const table = codesOfBytes(bits, signed);
   const words = table instanceof Uint16Array ? new Uint16Array(read.length) : new Uint32Array(read.length);
   for (let i = 0; i < read.length; i++) words[i] = table[read[i]!]!;
   return signed ? new Int8Array(words.buffer, skipped, count) : new Uint8Array(words.buffer, skipped, count);
@@ -95,6 +95,13 @@ function codesOfBytes(bits: 2 | 4, signed: boolean): Uint16Array | Uint32Array {
   });
   return bits === 4 ? new Uint16Array(codes.buffer) : new Uint32Array(codes.buffer);
 }
+
+const CODES_OF_BYTES = {
+  i4: codesOfBytes(4, true),
+  u4: codesOfBytes(4, false),
+  i2: codesOfBytes(2, true),
+  u2: codesOfBytes(2, false),
+};
 
 /** Tensor data → little-endian bytes; the reverse of `decodeBytes`. May share memory with `data`. */
 export function encodeBytes(dtype: DType, data: TensorData): Uint8Array {

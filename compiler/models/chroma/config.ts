@@ -1,19 +1,12 @@
 import { type ConfigForm, commonSettings, type FluxConfig, readSettings } from "../flux/config.js";
-import { EPSILON, ROPE_AXES, ROPE_THETA } from "../flux1/sizes.js";
+import { BLOCK_DEFAULTS } from "../flux1/config.js";
+import { EPSILON, ROPE_THETA } from "../flux1/sizes.js";
 
 /** Diffusers' architecture with its defaults. */
 export const CHROMA_CONFIG: ConfigForm = {
   className: "ChromaTransformer2DModel",
   defaults: {
-    patch_size: 1,
-    in_channels: 64,
-    out_channels: null,
-    num_layers: 19,
-    num_single_layers: 38,
-    attention_head_dim: 128,
-    num_attention_heads: 24,
-    joint_attention_dim: 4096,
-    axes_dims_rope: ROPE_AXES,
+    ...BLOCK_DEFAULTS,
     approximator_num_channels: 64,
     approximator_hidden_dim: 5120,
     approximator_layers: 5,
