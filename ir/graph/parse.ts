@@ -111,8 +111,9 @@ function readNode(r: TextReader, define: (id: string, type: ValueType) => void):
   }
   const schema = definitionOf(op).attrs;
   for (const [key, kind] of Object.entries(schema)) {
-    const problem = Object.hasOwn(attrs, key) ? attrProblem(kind, attrs[key]) : "a value";
-    if (problem !== undefined) r.fail(`attribute ${key} of ${op} must be ${problem}`);
+    const problem = attrProblem(kind, attrs[key]);
+    if (problem !== undefined)
+      r.fail(`attribute ${key} of ${op} must be ${Object.hasOwn(attrs, key) ? problem : "a value"}`);
   }
   for (const key of Object.keys(attrs))
     if (!Object.hasOwn(schema, key)) r.fail(`${op} has no attribute ${key}`);

@@ -1,9 +1,8 @@
-import { countOf, type Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import { normalizeRows } from "./norms.js";
-import { gemm } from "./tensors/gemm.js";
+import { attention } from "./tensors/attention.js";
 import { rowsAndChannels } from "./tensors/rows.js";
-import { softmaxRows } from "./tensors/softmax.js";
-import { type Context, floats, newFloats, OpError, type Section, sameDims } from "./value.js";
+import { type Context, floats, newFloats, OpError, type Section } from "./value.js";
 
 export function rope(x: Tensor, cos: Tensor, sin: Tensor, headDim: number, context: Context): Tensor {
   const { rows, channels } = rowsAndChannels(x);
@@ -41,41 +40,10 @@ export function qkNorm(
   return out;
 }
 
-function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, scale: number, context: Context): Tensor {
-  const width = q.shape[q.shape.length - 1] ?? 1;
-  const tokens = q.shape[q.shape.length - 2] ?? 1;
-  const keys = k.shape[k.shape.length - 2] ?? 1;
-  const batch = countOf(q.shape.slice(0, -2));
-  if (width % heads !== 0 || !sameDims(k.shape, v.shape) || k.shape[k.shape.length - 1] !== width) {
-    throw new OpError(
-      `attention of [${q.shape.join(", ")}], [${k.shape.join(", ")}] and [${v.shape.join(", ")}]`,
-    );
-  }
-  const d = width / heads;
-  const [a, b, values] = [floats(q), floats(k), floats(v)];
-  const out = newFloats(q.dtype, a.length, context.wide);
-  const scores = newFloats(q.dtype, tokens * keys, context.wide);
-  const head = newFloats(q.dtype, tokens * d, context.wide);
-  for (let n = 0; n < batch; n++) {
-    for (let h = 0; h < heads; h++) {
-      const at = n * tokens * width + h * d;
-      const from = n * keys * width + h * d;
-      const left = { data: a, offset: at, row: width, column: 1 };
-      gemm(tokens, keys, d, left, { data: b, offset: from, row: 1, column: width }, scores, 0);
-      for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! * scale;
-      softmaxRows(scores, scores, keys, false);
-      const weights = { data: scores, offset: 0, row: keys, column: 1 };
-      gemm(tokens, d, keys, weights, { data: values, offset: from, row: width, column: 1 }, head, 0);
-      for (let t = 0; t < tokens; t++) out.set(head.subarray(t * d, (t + 1) * d), at + t * width);
-    }
-  }
-  return { dtype: q.dtype, shape: q.shape, data: out };
-}
-
 /** What is done head by head. */
 export const ATTENTION: Section<"attention"> = {
   rope: (x, { headDim }, c) => rope(x.tensor(0), x.tensor(1), x.tensor(2), headDim, c),
   "qk-norm-rope": (x, { headDim, epsilon }, c) =>
     rope(qkNorm(x.tensor(0), x.optional(1), headDim, epsilon, c), x.tensor(2), x.tensor(3), headDim, c),
-  attention: (x, { heads, scale }, c) => attention(x.tensor(0), x.tensor(1), x.tensor(2), heads, scale, c),
+  attention,
 };

@@ -19,7 +19,9 @@ export type AttrForm =
   | "bools"
   | "graph"
   | { readonly oneOf: readonly string[] }
-  | { readonly orNull: AttrForm };
+  | { readonly orNull: AttrForm }
+  /** May be absent, which is what it was before there was such an attribute. */
+  | { readonly optional: AttrForm };
 
 export type AttrForms = Readonly<Record<string, AttrForm>>;
 
@@ -41,10 +43,21 @@ type AttrValue<F> = F extends keyof AttrValues
     ? Word
     : F extends { readonly orNull: infer G }
       ? AttrValue<G> | null
-      : never;
+      : F extends { readonly optional: infer G }
+        ? AttrValue<G>
+        : never;
+
+/** Names of the attributes that may be absent. */
+type OptionalOf<F> = {
+  [K in keyof F]-?: F[K] extends { readonly optional: AttrForm } ? K : never;
+}[keyof F];
+
+type Given<F> = { readonly [K in keyof F]: AttrValue<F[K]> };
 
 /** The attributes of a form. */
-export type AttrsOf<F> = { readonly [K in keyof F]: AttrValue<F[K]> };
+export type AttrsOf<F> = [OptionalOf<F>] extends [never]
+  ? Given<F>
+  : Given<Omit<F, OptionalOf<F>>> & Partial<Given<Pick<F, OptionalOf<F>>>>;
 
 /** Fewest and most operands or results. */
 export type Count = readonly [number, number];
@@ -82,9 +95,14 @@ export function orNull<const F extends AttrForm>(form: F): { readonly orNull: F 
   return { orNull: form };
 }
 
-/** What is wrong with an attribute value, or undefined. */
+export function optional<const F extends AttrForm>(form: F): { readonly optional: F } {
+  return { optional: form };
+}
+
+/** What is wrong with an attribute value, or undefined; the value of an absent attribute is undefined. */
 export function attrProblem(form: AttrForm, value: unknown): string | undefined {
   if (typeof form === "object") {
+    if ("optional" in form) return value === undefined ? undefined : attrProblem(form.optional, value);
     if ("orNull" in form) return value === null ? undefined : attrProblem(form.orNull, value);
     return typeof value === "string" && form.oneOf.includes(value)
       ? undefined

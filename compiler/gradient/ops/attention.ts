@@ -11,9 +11,11 @@ export const attention: Section<"attention"> = {
     return [b.editor.add("rope", [g, cos, b.unary("neg", sin)], node.attrs), null, null];
   },
 
-  /** P = softmax(scale·q·kᵀ), y = P·v: dv = Pᵀ·dy; dS = P∘(dP − Σ dP∘P) with dP = dy·vᵀ; dq = scale·dS·k, dk = scale·dSᵀ·q. */
+  /** P = softmax(scale·q·kᵀ), y = P·v: dv = Pᵀ·dy; dS = P∘(dP − Σ dP∘P) with dP = dy·vᵀ; dq = scale·dS·k, dk = scale·dSᵀ·q.
+   *  None of what text encoders have besides: they are not trained. */
   attention(b, node, [g]) {
-    const { scale } = node.attrs;
+    const { heads: count, scale, causal = false, keyValueHeads = count } = node.attrs;
+    if (causal || keyValueHeads !== count || node.inputs.slice(3).some((id) => id !== null)) return [];
     const ids = [operand(node, 0), operand(node, 1), operand(node, 2)] as const;
     const heads = (id: ValueId) => splitHeads(b, node, id);
     const [q, k, v, dy] = [heads(ids[0]), heads(ids[1]), heads(ids[2]), heads(g)];

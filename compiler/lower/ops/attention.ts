@@ -21,7 +21,9 @@ export const attention: Section<"attention"> = {
     const [q, k, v] = [l.input(node, 0), l.input(node, 1), l.input(node, 2)];
     const out = l.output(node);
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
-    const { heads, scale } = node.attrs;
+    const { heads, scale, causal = false, keyValueHeads = heads } = node.attrs;
+    if (causal || keyValueHeads !== heads || l.optional(node, 3) !== null || l.optional(node, 4) !== null)
+      throw new UnsupportedOp("attention that is causal, grouped, or with a bias or mask");
     const rows = rowsOf(q.shape);
     const int8 = l.attention === "int8" && q.dtype === "bf16";
     l.launch({

@@ -52,21 +52,56 @@ export const attention: Section<"attention"> = {
     const sizes = { rank: n.rank(0), width: n.channels(0), headDim };
     return qkNormRope(n, { x: n.input(0), weight, ...table, ...sizes, dtype, epsilon });
   },
-  /** softmax(scale·q·kᵀ)·v on [..., heads, T, D]. */
-  attention: (n, { heads: count, scale }) => {
+  /** softmax(scale·q·kᵀ + bias)·v on [..., heads, T, D]. */
+  attention: (n, { heads: count, scale, causal = false, keyValueHeads = count }) => {
     const [dtype, rank, width] = [n.dtype(0), n.rank(0), n.channels(0)];
     const kept = Array.from({ length: rank - 1 }, () => 0);
     const leading = Array.from({ length: rank - 2 }, (_, i) => i);
     const [tokens, head, channel] = [rank - 2, rank - 1, rank];
-    const split = (i: number, ...order: readonly number[]) => {
-      const heads = n.reshape(n.as(i, dtype), [...kept, count, width / count]);
-      return n.transpose(heads, [...leading, ...order]);
+    const split = (i: number, heads: number, ...order: readonly number[]) => {
+      const parts = n.reshape(n.as(i, dtype), [...kept, heads, width / count]);
+      const turned = n.transpose(parts, [...leading, ...order]);
+      return heads === count ? turned : repeated(n, turned, rank - 2, count / heads);
     };
-    const q = n.op("Mul", [split(0, head, tokens, channel), n.writer.scalar(scale, dtype)]);
-    const scores = n.op("MatMul", [q, split(1, head, channel, tokens)]);
-    const weights = n.op("Softmax", [scores], { axis: { int: -1 } });
-    const values = n.op("MatMul", [weights, split(2, head, tokens, channel)]);
+    const q = n.op("Mul", [split(0, count, head, tokens, channel), n.writer.scalar(scale, dtype)]);
+    const scores = n.op("MatMul", [q, split(1, keyValueHeads, head, channel, tokens)]);
+    const weights = n.op("Softmax", [withTerms(n, scores, causal, rank)], { axis: { int: -1 } });
+    const values = n.op("MatMul", [weights, split(2, keyValueHeads, head, tokens, channel)]);
     // [..., heads, T, D] back to [..., T, heads·D]; the axes swap places.
     return n.reshape(n.transpose(values, [...leading, head, tokens, channel]), [...kept, width]);
   },
 };
+
+/** Each entry of an axis `times` times, one after the other. The shape has one axis more than queries have. */
+function repeated(n: Operands, x: Name, axis: number, times: number): Name {
+  const rank = n.rank(0) + 1;
+  const by = Array.from({ length: rank + 1 }, (_, i) => (i === axis + 1 ? times : 1));
+  const tiled = n.op("Tile", [n.unsqueeze(x, axis + 1), n.integers(...by)]);
+  const kept = Array.from({ length: axis }, () => 0);
+  // What follows the axis has a size that may be known when it runs only: -1 stands for the heads.
+  const after = n.op("Shape", [x], { start: { int: axis + 1 } });
+  return n.op("Reshape", [tiled, n.op("Concat", [n.integers(...kept, -1), after], { axis: { int: 0 } })]);
+}
+
+/** Scores [..., heads, T, L] with what bias, mask and causality make of them. */
+function withTerms(n: Operands, scores: Name, causal: boolean, rank: number): Name {
+  if (!causal && !n.has(3) && !n.has(4)) return scores;
+  const dtype = n.dtype(0);
+  const count = (i: number) => n.op("Squeeze", [n.dimensions([n.shape(i)[rank - 2] ?? 1])]);
+  const range = (end: Name) =>
+    n.op("Range", [n.writer.integers([0], true), end, n.writer.integers([1], true)]);
+  const [queries, keys] = [count(0), count(1)];
+  const [query, key] = [n.unsqueeze(range(queries), 1), range(keys)];
+  const never = n.writer.scalar(Number.NEGATIVE_INFINITY, dtype);
+  let terms = scores;
+  if (n.has(3)) {
+    const last = n.op("Sub", [queries, n.writer.integers([1], true)]);
+    const at = n.op("Add", [n.op("Sub", [key, query]), last]);
+    terms = n.op("Add", [terms, n.op("Gather", [n.as(3, dtype), at], { axis: { int: 1 } })]);
+  }
+  if (n.has(4)) {
+    const takes = n.unsqueeze(n.as(4, "bool"), rank - 2, rank - 1);
+    terms = n.op("Where", [takes, terms, never]);
+  }
+  return causal ? n.op("Where", [n.op("LessOrEqual", [key, query]), terms, never]) : terms;
+}
