@@ -2,6 +2,7 @@ import { isBig } from "../constant/convert.js";
 import type { OpAttrs } from "../ops/index.js";
 import { allocate, countOf, type Tensor } from "../tensor.js";
 import { at, conv, convTranspose, coordinates, windowOf } from "./tensors/conv.js";
+import { imageConv } from "./tensors/image-conv.js";
 import { resize } from "./tensors/resize.js";
 import { type Context, floats, ints, newFloats, numbers, OpError, type Section, stridesOf } from "./value.js";
 
@@ -71,6 +72,8 @@ function globalPool(x: Tensor, fn: "max" | "average", context: Context): Tensor 
 
 /** Convolutions and other windows over images. */
 export const IMAGES: Section<"images"> = {
+  "image-conv": (x, attrs, c) =>
+    imageConv(x.tensor(0), x.tensor(1), { bias: x.optional(2), residual: x.optional(3) }, attrs, c),
   conv: (x, attrs, c) => conv(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
   "conv-transpose": (x, attrs, c) => convTranspose(x.tensor(0), x.tensor(1), x.optional(2), attrs, c),
   pool: (x, attrs, c) => pool(x.tensor(0), attrs, c),

@@ -1,5 +1,6 @@
 import { countOf, type Tensor } from "../tensor.js";
 import { broadcastShapes, planBroadcast } from "./tensors/broadcast.js";
+import { groupNormRows } from "./tensors/group-norm-rows.js";
 import {
   around,
   axisOf,
@@ -187,6 +188,7 @@ export const NORMS: Section<"norms"> = {
     return groupNorm(t, x.optional(1), x.optional(2), { groups, epsilon, perGroupAffine: false }, c);
   },
   "group-norm": (x, attrs, c) => groupNorm(x.tensor(0), x.optional(1), x.optional(2), attrs, c),
+  "group-norm-rows": (x, attrs, c) => groupNormRows(x.tensor(0), x.tensor(1), x.tensor(2), attrs, c),
   "batch-norm": (x, { epsilon }, c) =>
     batchNorm(x.tensor(0), [x.tensor(1), x.tensor(2), x.tensor(3), x.tensor(4)], epsilon, c),
   "lp-norm": (x, { axis, p }, c) => lpNorm(x.tensor(0), axis, p, c),

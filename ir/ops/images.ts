@@ -2,7 +2,7 @@ import { addDims, type Dim, divDims, mulDims, type Shape } from "../dim.js";
 import { type AttrsOf, oneOf, op, orNull } from "./definition.js";
 import type { Operands } from "./operands.js";
 import { tensor } from "./results.js";
-import { PLAIN, type Traits } from "./traits.js";
+import { PLAIN, SAMPLES, type Traits } from "./traits.js";
 
 const AUTO_PADS = oneOf("notset", "same-upper", "same-lower", "valid");
 export type AutoPad = (typeof AUTO_PADS.oneOf)[number];
@@ -76,8 +76,57 @@ function conv(o: Operands, attrs: ConvAttrs): Shape | null {
 
 const CONTRACTION: Traits<unknown> = { ...PLAIN, work: "contraction" };
 
+const IMAGE_CONV = {
+  /** Of both axes. */
+  stride: "number",
+  /** Rows and columns of zeros: [top, left, bottom, right]. */
+  pads: "numbers",
+  /** Each pixel of x is read as a square of so many by so many: enlarging by the nearest pixel, then the convolution. */
+  upsample: "number",
+} as const;
+export type ImageConvAttrs = AttrsOf<typeof IMAGE_CONV>;
+
+function imageConv(o: Operands, { stride, pads, upsample }: ImageConvAttrs): Shape | null {
+  const [x, w] = [o.shape(0), o.shape(1)];
+  if (x === null || w === null) return null;
+  const [batch = 1, height = 1, width = 1, channels = 1] = x;
+  const [filters = 1, ky = 1, kx = 1, inputs = 1] = w;
+  if (x.length !== 4 || w.length !== 4 || typeof ky !== "number" || typeof kx !== "number")
+    o.fail("x [B, H, W, C] and w [out, ky, kx, C]", `[${x.join(", ")}] and [${w.join(", ")}]`);
+  if (pads.length !== 4 || !pads.every(isCount) || !isCount(stride - 1) || !isCount(upsample - 1))
+    o.fail(
+      "four pads of 0 or more, stride and upsample of 1 or more",
+      `${pads.join(", ")}; ${stride}, ${upsample}`,
+    );
+  o.unify(channels, inputs, "input channels");
+  const window = { kernel: [ky, kx], strides: [stride, stride], pads, dilations: [1, 1], ceilMode: false };
+  const sizes = [height, width].map((size, i) =>
+    windowSize(mulDims(size, upsample), { ...window, autoPad: "notset" }, i),
+  );
+  const [rows, columns] = sizes;
+  if (rows === undefined || columns === undefined) return null;
+  if (o.has(2)) o.unify(filters, o.shape(2)?.[0] ?? filters, "filters and biases");
+  const shape = [batch, rows, columns, filters];
+  const residual = o.has(3) ? o.shape(3) : null;
+  for (const [i, size] of residual?.entries() ?? [])
+    o.unify(shape[i] ?? 1, size, `axis ${i} of the residual`);
+  return shape;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
 /** Convolutions and other windows over images. */
 export const images = {
+  /** (x [B, H, W, C], w [out, ky, kx, C], bias [out]?, residual [B, H', W', out]?) → [B, H', W', out]: a convolution of
+   *  pictures whose pixels are rows of channels, plus the bias, plus the residual. */
+  "image-conv": op({
+    operands: [2, 4],
+    attrs: IMAGE_CONV,
+    infer: (o, attrs) => tensor(o.dtype(0), imageConv(o, attrs)),
+    traits: { ...SAMPLES, work: "contraction" },
+  }),
   /** (x, w, b?) */
   conv: op({
     operands: [2, 3],

@@ -70,8 +70,11 @@ export const RESHAPES: Traits<unknown> = {
   narrow: { reads: "all", stores: always, alike: true },
 };
 
+/** Samples of the leading axis, each by itself. */
+export const SAMPLES: Traits<unknown> = { ...PLAIN, perSample: always };
+
 /** What recognition introduces: rows of channels, sample by sample. */
-export const MODEL: Traits<unknown> = { ...PLAIN, perSample: always, recognized: always };
+export const MODEL: Traits<unknown> = { ...SAMPLES, recognized: always };
 
 /** As `MODEL`, with kernels that go row by row and may find their operand and leave their result in bf16. */
 export const MODEL_ROWS: Traits<unknown> = {

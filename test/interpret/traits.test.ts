@@ -68,6 +68,13 @@ const BY_SAMPLE: readonly Case[] = [
   each("qk-norm-rope", { headDim: 4, epsilon: 1e-6 }, [x], [f32(4), ...table()]),
   each("attention", { heads: 2, scale: 0.5 }, [x, x, x]),
   each(
+    "image-conv",
+    { stride: 1, pads: [1, 1, 1, 1], upsample: 1 },
+    [[1, 4, T, C]],
+    [f32(5, 3, 3, C), f32(5)],
+  ),
+  each("group-norm-rows", { groups: 2, epsilon: 1e-5, activation: "silu" }, [x], [f32(C), f32(C)]),
+  each(
     "timestep-embedding",
     { dim: 6, factor: 1, maxPeriod: 10_000, shift: 0, sinFirst: false, frequencies: null },
     [[1]],

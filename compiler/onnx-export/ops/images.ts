@@ -1,6 +1,6 @@
 import type { AutoPad, ConvAttrs } from "../../../ir/ops/images.js";
 import type { Section } from "../operands.js";
-import type { Attributes } from "../writer.js";
+import type { Attributes, Name } from "../writer.js";
 import { flag } from "../writer.js";
 
 const AUTO_PAD: Readonly<Record<AutoPad, string>> = {
@@ -9,6 +9,9 @@ const AUTO_PAD: Readonly<Record<AutoPad, string>> = {
   "same-lower": "SAME_LOWER",
   valid: "VALID",
 };
+
+/** [B, C, H, W] from [B, H, W, C]. */
+const CHANNELS_FIRST = [0, 3, 1, 2];
 
 /** Sliding windows. Explicit pads and automatic ones exclude each other. */
 function windows(attrs: Omit<ConvAttrs, "group" | "kernel">): Attributes {
@@ -31,6 +34,23 @@ function convolution(attrs: ConvAttrs): Attributes {
 
 /** Convolutions and other windows over images. */
 export const images: Section<"images"> = {
+  "image-conv": (n, { stride, pads, upsample }) => {
+    const dtype = n.dtype(0);
+    const enlarge = (x: Name) =>
+      upsample === 1
+        ? x
+        : n.op("Resize", [x, null, n.writer.floats([1, 1, upsample, upsample], [4])], {
+            mode: { string: "nearest" },
+            coordinate_transformation_mode: { string: "asymmetric" },
+            nearest_mode: { string: "floor" },
+          });
+    const x = enlarge(n.transpose(n.input(0), CHANNELS_FIRST));
+    const w = n.transpose(n.as(1, dtype), CHANNELS_FIRST);
+    const operands = [x, w, n.has(2) ? n.as(2, dtype) : null];
+    const y = n.op("Conv", operands, { strides: { ints: [stride, stride] }, pads: { ints: pads } });
+    const rows = n.transpose(y, [0, 2, 3, 1]);
+    return n.has(3) ? n.op("Add", [rows, n.as(3, dtype)]) : rows;
+  },
   conv: (n, attrs) => n.op("Conv", n.rest(), convolution(attrs)),
   "conv-transpose": (n, attrs) =>
     n.op("ConvTranspose", n.rest(), {

@@ -94,6 +94,17 @@ export const norms: Section<"norms"> = {
       epsilon: { float: epsilon },
     });
   },
+  "group-norm-rows": (n, { groups, epsilon, activation }) => {
+    const [dtype, rank] = [n.dtype(0), n.rank(0)];
+    const rows = Array.from({ length: rank - 2 }, (_, i) => i + 1);
+    const x = n.transpose(n.input(0), [0, rank - 1, ...rows]);
+    const y = n.op("GroupNormalization", [x, n.as(1, dtype), n.as(2, dtype)], {
+      num_groups: { int: groups },
+      epsilon: { float: epsilon },
+    });
+    const normal = n.transpose(y, [0, ...rows.map((axis) => axis + 1), 1]);
+    return activation === "silu" ? n.op("Mul", [normal, n.op("Sigmoid", [normal])]) : normal;
+  },
   "batch-norm": (n, { epsilon }) => n.op("BatchNormalization", n.rest(), { epsilon: { float: epsilon } }),
   "lp-norm": (n, { axis, p }) =>
     n.op("LpNormalization", [n.input(0)], { axis: { int: axis }, p: { int: p } }),
