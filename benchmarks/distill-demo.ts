@@ -21,7 +21,7 @@ import { compileModel } from "../compiler/compile.js";
 import { exportOnnx } from "../compiler/onnx-export/index.js";
 import { distillBlocks } from "../compiler/train/blocks/distill-blocks.js";
 import { distill } from "../compiler/train/distill.js";
-import type { Picture } from "../runtime/node/picture.js";
+import type { Picture } from "../runtime/pipeline/picture.js";
 import { unpackModels } from "./build/models.js";
 import { type ScoredForm, writeDistillReport } from "./distill-report.js";
 import { bundlePainter, ortPainter, type Painter } from "./shapes-score/painters.js";

@@ -9,10 +9,11 @@ import { importOnnx } from "../compiler/onnx/index.js";
 import { evaluateDim } from "../ir/dim.js";
 import { shapeOf } from "../ir/graph/graph.js";
 import { familyOf, type LatentGeometry, roleOf, valuesOf } from "../ir/models/index.js";
-import { type HostTensor, openOrtSession } from "../runtime/node/ort-session.js";
-import type { Picture } from "../runtime/node/picture.js";
+import { openOrtSession } from "../runtime/node/ort-session.js";
 import { type EncodedPrompt, openPipelineModels } from "../runtime/node/pipeline-models.js";
 import { initialLatents } from "../runtime/noise.js";
+import type { HostTensor } from "../runtime/pipeline/network.js";
+import type { Picture } from "../runtime/pipeline/picture.js";
 import { makeSchedule } from "../runtime/scheduler.js";
 
 export interface OrtJob {

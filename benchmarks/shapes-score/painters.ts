@@ -1,5 +1,5 @@
 import { openGenerator } from "../../runtime/node/generate.js";
-import type { Picture } from "../../runtime/node/picture.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 import { type OrtJob, openOrtSampler } from "../ort-reference.js";
 
 /** Draws one picture per job. */

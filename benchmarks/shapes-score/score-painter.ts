@@ -1,4 +1,4 @@
-import type { Picture } from "../../runtime/node/picture.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 import { readPicture } from "./detect.js";
 import type { Painter } from "./painters.js";
 import { type PromptRecord, type ScoreSummary, scorePicture, summarize } from "./score.js";

@@ -5,7 +5,8 @@ import { dtypeOf, type Graph, shapeOf, type ValueId } from "../../ir/graph/graph
 import type { SampleInputs } from "../../ir/models/family.js";
 import { type ModelDescription, roleOf, valuesOf } from "../../ir/models/index.js";
 import { countOf } from "../../ir/tensor.js";
-import { type HostTensor, openOrtSession } from "../../runtime/node/ort-session.js";
+import { openOrtSession } from "../../runtime/node/ort-session.js";
+import type { HostTensor } from "../../runtime/pipeline/network.js";
 import type { TwoPasses } from "../../runtime/sample-inputs.js";
 import type { MomentSums } from "../calibration/moments.js";
 import { isBatchFree } from "../onnx-export/batch.js";

@@ -1,6 +1,6 @@
-import type { Picture } from "../../runtime/node/picture.js";
 import type { PipelineModels } from "../../runtime/node/pipeline-models.js";
 import { encodePng } from "../../runtime/node/png.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 import { psnr } from "./psnr.js";
 import { ssim } from "./ssim.js";
 

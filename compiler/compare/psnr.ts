@@ -1,4 +1,4 @@
-import type { Picture } from "../../runtime/node/picture.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 
 /** Peak signal-to-noise ratio of 8-bit pictures of one size in dB; Infinity where they are equal. */
 export function psnr(a: Picture, b: Picture): number {

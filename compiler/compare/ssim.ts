@@ -1,4 +1,4 @@
-import type { Picture } from "../../runtime/node/picture.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 
 /** Side of the window, and the deviation of its weights in pixels. */
 const SIDE = 11;

@@ -9,15 +9,15 @@ import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { initialLatents } from "../noise.js";
+import { conditionRows, requireConditions } from "../pipeline/conditions.js";
+import type { Picture } from "../pipeline/picture.js";
 import { checkRequest } from "../request.js";
 import type { StepProgress } from "../sample-inputs.js";
 import { notASampler, requireSampler, sample } from "../sampler.js";
 import { makeSchedule } from "../scheduler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
-import { conditionRows, requireConditions } from "./conditions.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
-import type { Picture } from "./picture.js";
 import { openPipelineModels, type PipelineModels } from "./pipeline-models.js";
 import { decodePng, encodePng, generationMetadata, type PngMetadata } from "./png.js";
 

@@ -1,7 +1,7 @@
 /** Pictures side by side on one sheet, with small labels. */
 import { TritcError } from "../../ir/errors.js";
+import type { Picture } from "../pipeline/picture.js";
 import { FONT_HEIGHT, FONT_WIDTH, glyphRows } from "./font.js";
-import type { Picture } from "./picture.js";
 
 const GAP = 4;
 const LABEL_MARGIN = 2;

@@ -2,36 +2,20 @@
 import { access } from "node:fs/promises";
 import { decodeHalf, encodeHalf } from "../../ir/constant/float16.js";
 import { TritcError } from "../../ir/errors.js";
+import { missingFile } from "../pipeline/files.js";
+import type { HostTensor, NetworkInput, OpenNetwork } from "../pipeline/network.js";
 import { Turns } from "../turns.js";
 import { checkExternalData } from "./external-data.js";
-import { missingFile } from "./json-file.js";
 import { type OrtOptions, openOrt, ortError } from "./ort-open.js";
 import type { OrtValue } from "./ort-process.js";
 
-/** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
-export interface HostTensor {
-  readonly data: Float32Array;
-  readonly shape: readonly number[];
-}
-
-export interface OrtInput {
-  readonly name: string;
-  /** ONNX element type, `float32`, `int64`, ... */
-  readonly type: string;
-  /** A symbolic dimension is its name. */
-  readonly shape: readonly (number | string)[];
-}
-
-export interface OrtSession {
-  readonly inputs: readonly OrtInput[];
+/** A model in ONNX Runtime. `run` takes feeds for all inputs that hold nothing. */
+export interface OrtSession extends OpenNetwork {
   readonly outputNames: readonly string[];
-  /** Runs the model once, on all inputs that hold nothing; feeds are converted to their element types, outputs to float32. */
-  run(feeds: Readonly<Record<string, HostTensor>>): Promise<ReadonlyMap<string, HostTensor>>;
   /** Keeps f32 values for an input from now on; each run leaves there what it computes as `output`, and gives it to nobody. */
   hold(input: string, value: HostTensor, output: string): Promise<void>;
   /** What an input holds: copied out. */
   read(input: string): Promise<HostTensor>;
-  close(): Promise<void>;
 }
 
 /**
@@ -51,7 +35,7 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
     remedy: "check that the file and its external data are complete, or export the model again",
   });
   const inputs = session.inputs.map(
-    ({ name, type = "non-tensor", shape = [] }): OrtInput => ({ name, type, shape }),
+    ({ name, type = "non-tensor", shape = [] }): NetworkInput => ({ name, type, shape }),
   );
   const turns = new Turns("ONNX Runtime session");
   const held = new Set<string>();
@@ -91,7 +75,7 @@ export async function openOrtSession(path: string, options: OrtOptions = {}): Pr
   };
 }
 
-function toOrtData(path: string, { name, type }: OrtInput, data: Float32Array): unknown {
+function toOrtData(path: string, { name, type }: NetworkInput, data: Float32Array): unknown {
   switch (type) {
     case "float32":
       return data;

@@ -1,7 +1,7 @@
 /** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
 import { DEFAULT_SAMPLER, type SamplerName } from "../../ir/sampling/rules/index.js";
-import type { Picture } from "./picture.js";
+import type { Picture } from "../pipeline/picture.js";
 import { samplesOf } from "./png-samples.js";
 import {
   CHUNK_OVERHEAD,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { psnr } from "../../compiler/compare/psnr.js";
 import { ssim } from "../../compiler/compare/ssim.js";
-import type { Picture } from "../../runtime/node/picture.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 
 /** A pattern, and how far another picture is from it at each byte. */
 function picture(width: number, height: number, noise: (x: number, y: number, c: number) => number): Picture {

@@ -6,13 +6,13 @@ import { compileModel } from "../../compiler/compile.js";
 import { imageIds, latentGeometry, textIds } from "../../ir/models/flux1/latents.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
-import { requireConditions } from "../../runtime/node/conditions.js";
 import { type Generator, openGenerator } from "../../runtime/node/generate.js";
 import { openDevice } from "../../runtime/node/open-device.js";
-import type { Picture } from "../../runtime/node/picture.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
 import { encodePng } from "../../runtime/node/png.js";
 import { makeNoise } from "../../runtime/noise.js";
+import { requireConditions } from "../../runtime/pipeline/conditions.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { encoderWeight, SCALE, writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
 

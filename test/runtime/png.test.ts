@@ -4,9 +4,9 @@ import { encode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { TritcError } from "../../ir/errors.js";
 import { composeGrid } from "../../runtime/node/grid.js";
-import type { Picture } from "../../runtime/node/picture.js";
 import { decodePng, encodePng, generationMetadata } from "../../runtime/node/png.js";
 import { readWholeText } from "../../runtime/node/png-text.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
 
 function gradient(width: number, height: number, start: number): Picture {
   return {

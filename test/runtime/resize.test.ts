@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { resizeLanczos } from "../../runtime/node/resize.js";
+import { resizeLanczos } from "../../runtime/pipeline/resize.js";
 
 /** Random pixels, 9x5, and the red channel that Pillow's Image.resize(..., LANCZOS) makes of them. */
 const PIXELS = [

@@ -1,10 +1,8 @@
 /** What the text encoders of a pipeline make of a prompt. */
-import { join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import type { PipelineForm } from "../../ir/models/index.js";
-import { type Network, pickOutput } from "./network.js";
-import type { HostTensor } from "./ort-session.js";
-import { openTokenizer, type PromptTokenizer } from "./tokenizer.js";
+import { type HostTensor, type Network, pickOutput } from "./network.js";
+import type { PromptTokenizer } from "./tokenizer.js";
 
 /** What the transformer gets to know of a prompt. */
 export interface EncodedPrompt {
@@ -28,8 +26,15 @@ export interface TextLength {
 /** A pipeline's text encoders, of which networks run under these names. */
 export interface TextEncoders {
   readonly networks: readonly TextNetwork[];
-  /** Opens the tokenizers. */
-  open(directory: string, network: (name: TextNetwork) => Network): Promise<Encode>;
+  /**
+   * Opens the tokenizers.
+   *
+   * @param tokenizer opens the one of a folder, for a model that takes so many tokens
+   */
+  open(
+    tokenizer: (folder: string, limit: number) => Promise<PromptTokenizer>,
+    network: (name: TextNetwork) => Network,
+  ): Promise<Encode>;
 }
 
 export type TextNetwork = "text_encoder" | "text_encoder_2";
@@ -41,9 +46,9 @@ const TEXT_LENGTH = 512;
 /** CLIP's summary of a prompt, and T5's states. */
 const statesAndSummary: TextEncoders = {
   networks: ["text_encoder", "text_encoder_2"],
-  async open(directory, network) {
-    const clipTokenizer = await openTokenizer(join(directory, "tokenizer"), CLIP_LENGTH);
-    const t5Tokenizer = await openTokenizer(join(directory, "tokenizer_2"), TEXT_LENGTH);
+  async open(openTokenizer, network) {
+    const clipTokenizer = await openTokenizer("tokenizer", CLIP_LENGTH);
+    const t5Tokenizer = await openTokenizer("tokenizer_2", TEXT_LENGTH);
     return async (prompt, textLength) => {
       const [clip, t5] = [network("text_encoder"), network("text_encoder_2")];
       const vectors = await encodeText(clip, clipTokenizer, prompt);
@@ -61,8 +66,8 @@ const statesAndSummary: TextEncoders = {
 /** Some states of a chat model, side by side, of the prompt as what a user says and what the answer begins with. */
 const chatStates: TextEncoders = {
   networks: ["text_encoder"],
-  async open(directory, network) {
-    const tokenizer = await openTokenizer(join(directory, "tokenizer"), TEXT_LENGTH);
+  async open(openTokenizer, network) {
+    const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {
       const encoder = network("text_encoder");
       const states = await encodeText(encoder, tokenizer, asked(prompt), textLength, "masked");
@@ -75,8 +80,8 @@ const chatStates: TextEncoders = {
 /** T5's states of a prompt up to the first padding token; those behind it, which Chroma masks, are left out. */
 const keptStates: TextEncoders = {
   networks: ["text_encoder"],
-  async open(directory, network) {
-    const tokenizer = await openTokenizer(join(directory, "tokenizer"), TEXT_LENGTH);
+  async open(openTokenizer, network) {
+    const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {
       const encoder = network("text_encoder");
       const states = await encodeText(encoder, tokenizer, prompt, textLength, "masked");

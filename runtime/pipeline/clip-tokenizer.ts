@@ -1,5 +1,5 @@
 import { malformed } from "../../ir/sampling/pipeline-file.js";
-import type { JsonObject } from "./json-file.js";
+import type { JsonObject } from "./files.js";
 
 const START = "<|startoftext|>";
 const END = "<|endoftext|>";

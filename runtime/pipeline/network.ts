@@ -1,13 +1,37 @@
 /** What the networks of a pipeline have in common: inputs and outputs found, results checked. */
 import { TritcError } from "../../ir/errors.js";
 import { requireFinite } from "../not-finite.js";
-import type { HostTensor, OrtSession } from "./ort-session.js";
 
-/** A network that is loaded on first use, and its file. */
+/** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
+export interface HostTensor {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+export interface NetworkInput {
+  readonly name: string;
+  /** ONNX element type, `float32`, `int64`, ... */
+  readonly type: string;
+  /** A symbolic dimension is its name. */
+  readonly shape: readonly (number | string)[];
+}
+
+/** A network that is ready to run: an ONNX file in ONNX Runtime, or a bundle on a device. */
+export interface OpenNetwork {
+  readonly inputs: readonly NetworkInput[];
+  /** One pass. Feeds are converted to the inputs' element types, outputs to float32; those that no input has the name of are left out. */
+  run(feeds: Readonly<Record<string, HostTensor>>): Promise<ReadonlyMap<string, HostTensor>>;
+  close(): Promise<void>;
+}
+
+/** A network that is loaded on first use, and where it lies. */
 export interface Network {
   readonly place: string;
-  open(): Promise<OrtSession>;
+  open(): Promise<OpenNetwork>;
 }
+
+/** Networks of a pipeline, by the folders that they lie in. */
+export type NetworkName = "text_encoder" | "text_encoder_2" | "vae_decoder" | "vae_encoder";
 
 /**
  * The output of one of these names, or else the only one of that rank.
@@ -37,7 +61,7 @@ export function pickOutput(
 }
 
 /** The one input of a network. */
-export function onlyInput(place: string, model: OrtSession, expected: string): string {
+export function onlyInput(place: string, model: OpenNetwork, expected: string): string {
   const [input, ...others] = model.inputs;
   if (input !== undefined && others.length === 0) return input.name;
   const found = model.inputs.map((i) => i.name).join(", ");
@@ -51,7 +75,7 @@ export function modelError(place: string, message: string, expected: string, fou
     place,
     expected,
     found,
-    remedy: "export the pipeline again with optimum-cli export onnx",
+    remedy: "compile the pipeline again, or export it again with optimum-cli export onnx",
   });
 }
 
