@@ -85,6 +85,7 @@ export function storedFloat(constant: Constant): "f32" | "f16" | "bf16" {
       return source.of.dtype === "f32" ? "f32" : storedFloat(source.of);
     case "reshape":
     case "transpose":
+    case "swap":
     case "rows":
       return storedFloat(source.of);
     case "low-rank":

@@ -28,6 +28,8 @@ export type ConstantSource =
   | { readonly kind: "cast"; readonly of: Constant }
   /** [r, c] from [c, r]. */
   | { readonly kind: "transpose"; readonly of: Constant }
+  /** [a, c, b, d] from [a, b, c, d]. */
+  | { readonly kind: "swap"; readonly of: Constant }
   /** Constants of equal trailing shape, one after the other along axis 0. */
   | { readonly kind: "concat"; readonly of: readonly Constant[] }
   /** Rows `start` to `start + shape[0]` of another constant. */

@@ -18,6 +18,7 @@ import type { ByteReader, Constant, TernaryFitting } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
 import { dequantize } from "./dequantize.js";
 import { addLowRank } from "./low-rank.js";
+import { swapElements } from "./swap.js";
 import { decodeWords, readWords, wordType } from "./words.js";
 
 const NO_BINDINGS: Bindings = {};
@@ -113,6 +114,10 @@ class Evaluation {
       }
       case "transpose":
         return this.transposed(constant, source.of, from, to);
+      case "swap": {
+        const read = (first: number, last: number) => this.elements(source.of, first, last);
+        return swapElements(source.of.shape, from, to, read, allocate(dtype, count));
+      }
       case "concat":
         return this.concatenated(constant, source.of, from, to);
       case "rows": {

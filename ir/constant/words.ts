@@ -3,6 +3,7 @@ import { isStored, storedBytes } from "./bytes.js";
 import type { ByteReader, Constant } from "./constant.js";
 import { isNarrowFloat, widenNarrow } from "./float8.js";
 import { decodeBfloat, decodeHalf } from "./float16.js";
+import { swapElements } from "./swap.js";
 
 /** The 16-bit floats. */
 export type WordType = "f16" | "bf16";
@@ -44,6 +45,7 @@ function typeBehind(
     }
     case "reshape":
     case "transpose":
+    case "swap":
     case "rows":
       return typeBehind(source.of, typeOf);
     case "concat": {
@@ -91,6 +93,10 @@ export function readWords(constant: Constant, from: number, to: number, reader: 
     }
     case "transpose":
       return transposed(source.of, from, to, reader);
+    case "swap": {
+      const read = (first: number, last: number) => readWords(source.of, first, last, reader);
+      return swapElements(source.of.shape, from, to, read, new Uint16Array(to - from));
+    }
     default:
       throw new Error(`a ${source.kind} constant is not stored in 16-bit floats`);
   }

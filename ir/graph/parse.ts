@@ -162,6 +162,7 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
     case "reshape":
     case "cast":
     case "transpose":
+    case "swap":
     case "trits":
     case "two-bit":
       return { kind, of: readConstant(r) };

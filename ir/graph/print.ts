@@ -90,6 +90,7 @@ function printSource(source: ConstantSource, dtype: DType): string {
     case "reshape":
     case "cast":
     case "transpose":
+    case "swap":
     case "trits":
     case "two-bit":
       return `${source.kind}(${nested(source.of)})`;

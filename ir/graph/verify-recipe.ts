@@ -30,6 +30,10 @@ function text(shapes: readonly (readonly number[])[]): string {
 function wantedShapes({ shape, source }: Constant): readonly (readonly number[])[] | undefined {
   const [rows = 0, columns = 0] = shape;
   switch (source.kind) {
+    case "swap": {
+      const [a = 0, c = 0, b = 0, d = 0] = shape;
+      return [[a, b, c, d]];
+    }
     case "blocks": {
       const { elements, bytes } = BLOCK_LAYOUTS[source.format];
       return [[...shape.slice(0, -1), ((shape.at(-1) ?? 0) / elements) * bytes]];

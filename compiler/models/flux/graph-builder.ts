@@ -1,10 +1,6 @@
-import type { Constant } from "../../../ir/constant/constant.js";
-import type { Dim } from "../../../ir/dim.js";
-import type { Graph, Node, ValueId, ValueType } from "../../../ir/graph/graph.js";
+import type { Graph, ValueId } from "../../../ir/graph/graph.js";
 import { IMG_TOKENS, TXT_TOKENS } from "../../../ir/models/index.js";
-import type { OpAttrs, OpName } from "../../../ir/ops/index.js";
-import { inferNode } from "../../../ir/ops/infer.js";
-import { intsOf } from "../../rewrite/values.js";
+import { GraphBuilder } from "../../graph-builder.js";
 import type { FluxSizes } from "./sizes.js";
 import type { FluxWeights } from "./weights.js";
 
@@ -15,7 +11,6 @@ const OUTPUT = "out_hidden_states";
 export const TIME_FACTOR = 1000;
 export const MAX_PERIOD = 10000;
 
-type Operands = readonly (ValueId | null)[];
 type Stream = "txt" | "img";
 /** Shift and scale of a modulated norm. */
 type Modulation = readonly [shift: ValueId, scale: ValueId];
@@ -24,20 +19,17 @@ type Modulation = readonly [shift: ValueId, scale: ValueId];
  * A transformer of double and single blocks as model operations: what the recognizers find in its ONNX export. Inputs and
  * output have the names that Diffusers and Optimum give them.
  */
-export abstract class FluxGraphBuilder {
+export abstract class FluxGraphBuilder extends GraphBuilder {
   readonly #sizes: FluxSizes;
   readonly #weights: FluxWeights;
   protected readonly hidden: number;
-  readonly #types = new Map<ValueId, ValueType>();
-  readonly #constants = new Map<ValueId, Constant>();
-  readonly #nodes: Node[] = [];
-  readonly #inputs: ValueId[] = [];
   /** Rotation tables. */
   #table: readonly [cos: ValueId, sin: ValueId] = ["", ""];
   /** silu of the conditioning, which every modulation reads. */
   #conditioning: ValueId = "";
 
   constructor(sizes: FluxSizes, weights: FluxWeights) {
+    super();
     this.#sizes = sizes;
     this.#weights = weights;
     this.hidden = sizes.heads * sizes.headDim;
@@ -76,50 +68,7 @@ export abstract class FluxGraphBuilder {
     let joint = this.node("joint", "concat", [txt, img], { axis: 1 });
     for (let i = 0; i < singleBlocks; i++) joint = this.#single(i, joint);
     this.#finish(this.tokens("img", "norm_out.tokens", joint));
-    return {
-      name,
-      inputs: this.#inputs,
-      outputs: [OUTPUT],
-      types: this.#types,
-      constants: this.#constants,
-      nodes: this.#nodes,
-    };
-  }
-
-  // Values.
-
-  protected input(id: ValueId, shape: readonly Dim[]): ValueId {
-    this.#inputs.push(id);
-    this.#types.set(id, { dtype: "f32", shape });
-    return id;
-  }
-
-  protected constant(id: ValueId, constant: Constant): ValueId {
-    this.#constants.set(id, constant);
-    this.#types.set(id, { dtype: constant.dtype, shape: constant.shape });
-    return id;
-  }
-
-  protected node<K extends OpName>(id: ValueId, op: K, inputs: Operands, attrs: OpAttrs[K]): ValueId {
-    this.emit(op, inputs, [id], attrs);
-    return id;
-  }
-
-  protected emit<K extends OpName>(
-    op: K,
-    inputs: Operands,
-    outputs: readonly ValueId[],
-    attrs: OpAttrs[K],
-  ): void {
-    // The union of all ops cannot be rebuilt from a generic K without saying so.
-    const node = { op, inputs, outputs, attrs } as unknown as Node;
-    const ints = (id: ValueId) => intsOf({ constants: this.#constants }, id);
-    const types = inferNode(node, { types: this.#types, ints, numbers: () => undefined });
-    for (const [i, id] of outputs.entries()) {
-      const type = types[i];
-      if (type !== undefined) this.#types.set(id, type);
-    }
-    this.#nodes.push(node);
+    return this.graph(name, [OUTPUT]);
   }
 
   // Layers.
@@ -140,7 +89,7 @@ export abstract class FluxGraphBuilder {
 
   /** Channels from `start` on of a value of rows. */
   protected channels(id: ValueId, x: ValueId, start: number, length = this.hidden): ValueId {
-    const axis = (this.#types.get(x)?.shape?.length ?? 1) - 1;
+    const axis = this.shapeOf(x).length - 1;
     return this.node(id, "part", [x], { axis, start, length });
   }
 
