@@ -5,7 +5,10 @@ import type { PassOptions } from "../pass.js";
 import { largestBytes } from "./sizes.js";
 import type { Uses } from "./uses.js";
 
-/** Whether only kernels that go row by row read the value; others need all of its buffer in one binding. */
+/**
+ * Whether only kernels that go row by row read the value; others may need all of its buffer in one binding. Elementwise
+ * kernels mostly don't, which depends on how their operands lie in memory and is not known here.
+ */
 export function isReadByRows(uses: Uses, id: ValueId): boolean {
   const readers = uses.nodes.get(id) ?? [];
   return (

@@ -1,5 +1,8 @@
 import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js";
+import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
+import { type Division, divisionOf, isWindowed } from "../../ir/families/contract/division.js";
+import { contractOf } from "../../ir/families/index.js";
 import type { Kernel, Launch } from "../../ir/program/program.js";
 import { sizeOf } from "../analysis/sizes.js";
 import type { MemoryLimits } from "../pass.js";
@@ -14,10 +17,10 @@ interface Draft {
 /**
  * Refuses a program that the device cannot hold at the given sizes, naming the tensor, its size, the limit, and the
  * largest square resolution that fits. Every buffer has to fit `maxBufferBytes`; and `maxBindingBytes`, if it holds
- * weights or a launch cannot be cut into pieces of its rows.
+ * weights or a launch cannot be cut into pieces.
  */
 export function checkLimits(draft: Draft, limits: MemoryLimits, sizes: Bindings, target: string): void {
-  const whole = boundAsWhole(draft, sizes);
+  const whole = boundAsWhole(draft, sizes, limits.maxBindingBytes);
   const limitOf = (buffer: DraftBuffer) =>
     isActivations(buffer) && !whole.has(buffer.id)
       ? limits.maxBufferBytes
@@ -45,20 +48,38 @@ function isActivations({ storage }: DraftBuffer): boolean {
   return storage.kind === "arena" || storage.kind === "host" || storage.kind === "state";
 }
 
-/** Buffers that some launch needs in one piece: it does not go through them row by row, a row of the grid each. */
-function boundAsWhole({ kernels, launches }: Draft, sizes: Bindings): ReadonlySet<string> {
+/**
+ * Buffers that some launch needs in one piece: it neither goes through them row by row, a row of the grid each, nor can
+ * be divided along an axis of theirs.
+ */
+function boundAsWhole(
+  { buffers, kernels, launches }: Draft,
+  sizes: Bindings,
+  most: number,
+): ReadonlySet<string> {
   const byId = new Map(kernels.map((kernel) => [kernel.id, kernel]));
+  const elementBytes = new Map(buffers.map(({ id, dtype }) => [id, byteLength(dtype, 1)]));
   const whole = new Set<string>();
   for (const launch of launches) {
     const kernel = byId.get(launch.kernel);
     const [, y] = launch.grid;
     const cuttable = y !== undefined && sizeOf(y.size, sizes) === sizeOf(launch.rows, sizes);
+    const division = kernel === undefined ? undefined : divided(kernel, launch, sizes);
     for (const [i, { buffer, rowStride, stepStride }] of launch.args.entries()) {
       const byRow = kernel?.args[i]?.byRow === true && rowStride !== 0 && stepStride === 0;
-      if (!cuttable || !byRow) whole.add(buffer);
+      const own = division?.args[i];
+      const windowed =
+        own !== undefined && isWindowed(own, stepStride, elementBytes.get(buffer) ?? Number.NaN, most);
+      if (!windowed && (!cuttable || !byRow)) whole.add(buffer);
     }
   }
   return whole;
+}
+
+function divided(kernel: Kernel, { rows, scalars }: Launch, sizes: Bindings): Division | undefined {
+  const contract = contractOf(kernel);
+  const numbers = { rows: sizeOf(rows, sizes), scalars: scalars.map((dim) => sizeOf(dim, sizes)) };
+  return contract && divisionOf(contract, numbers);
 }
 
 function printSizes(dim: Dim, sizes: Bindings): string {

@@ -79,5 +79,7 @@ export const elementwise = defineFamily({
   scalars: ({ rank, inputs }) => new Array<ScalarType>(rank * (inputs.length + 2)).fill("u32"),
   grid: ({ rank }) => [scalar(...axesOf(rank)), 1, 1],
   rows: ({ rank }) => scalar(...axesOf(rank)),
+  /** The outermost axis. */
+  divisible: 0,
   operations: perResult(1),
 });

@@ -1,10 +1,12 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
+import { WINDOW_ALIGNMENT } from "../../ir/families/contract/division.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { bufferBytes } from "../memory/buffers.js";
 import type { PlanLimits } from "../target.js";
 import { uniformArgs } from "./abi.js";
 import { limitError } from "./limit-error.js";
+import { dividedPieces, type Piece, type PieceArg, type PlannedArg, rowPiece } from "./pieces.js";
 
 /** Bytes [offset, offset + size) of a program buffer, as one binding sees them. */
 export interface PlannedBinding {
@@ -26,21 +28,6 @@ export interface PlannedDispatch {
   readonly steps: readonly { readonly word: number; readonly stride: number }[];
 }
 
-/** Alignment that every WebGPU device accepts for binding offsets. */
-const ALIGNMENT = 256;
-
-interface PlannedArg {
-  readonly buffer: string;
-  readonly bytes: number;
-  readonly elementBytes: number;
-  readonly byRow: boolean;
-  readonly uniform: boolean;
-  readonly writes: boolean;
-  readonly offset: number;
-  readonly stride: number;
-  readonly stepStride: number;
-}
-
 /** Plans launches of one program under one set of symbols. */
 export class LaunchPlanner {
   private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
@@ -56,13 +43,14 @@ export class LaunchPlanner {
   }
 
   /**
-   * The dispatches of a launch: several where an argument or the grid is too large and rows can be cut apart.
-   * Throws `TRITC_E_WEBGPU_LIMIT` where they cannot.
+   * The dispatches of a launch: several where an argument or the grid is too large and the launch can be cut apart.
+   * Throws `TRITC_E_WEBGPU_LIMIT` where it cannot.
    */
   plan(launch: Launch, kernel: Kernel): readonly PlannedDispatch[] {
     const rows = this.value(launch.rows);
     const place = `launch ${launch.label} (kernel ${kernel.id})`;
     const args = this.argumentsOf(launch, kernel);
+    const scalars = launch.scalars.map((scalar) => this.value(scalar));
     const grid = [0, 1, 2].map((axis) => {
       const entry = launch.grid[axis];
       return entry === undefined ? 1 : Math.ceil(this.value(entry.size) / entry.tile);
@@ -70,16 +58,19 @@ export class LaunchPlanner {
     if (rows === 0 || grid.includes(0)) return [];
     const tileRows = launch.grid[1]?.tile ?? 1;
     const rowAxis = launch.grid[1] !== undefined && this.value(launch.grid[1].size) === rows;
-    const most = this.rowsAtOnce(args, rows, tileRows, rowAxis, place);
-    const dispatches: PlannedDispatch[] = [];
-    for (let first = 0; first < rows; first += most) {
-      const count = Math.min(most, rows - first);
-      const y = most < rows ? Math.ceil(count / tileRows) : (grid[1] ?? 1);
-      dispatches.push(
-        this.dispatch(launch, kernel, args, first, count, this.fold([grid[0] ?? 1, y, grid[2] ?? 1], place)),
-      );
-    }
-    return dispatches;
+    const pieces = (): readonly Piece[] => {
+      const most = this.rowsAtOnce(args, rows, tileRows, rowAxis, place);
+      return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
+        const count = Math.min(most, rows - i * most);
+        const y = most < rows ? Math.ceil(count / tileRows) : (grid[1] ?? 1);
+        return rowPiece(args, scalars, i * most, count, [grid[0] ?? 1, y, grid[2] ?? 1]);
+      });
+    };
+    const tooLarge = args.some((arg) => arg.bytes > this.limits.maxBindingBytes);
+    const divided = tooLarge
+      ? dividedPieces(kernel, args, { rows, scalars }, launch.grid[0]?.tile ?? 1, this.limits)
+      : undefined;
+    return (divided ?? pieces()).map((piece) => this.dispatch(launch, kernel, args, piece, place));
   }
 
   private value(dim: Launch["rows"]): number {
@@ -136,7 +127,7 @@ export class LaunchPlanner {
         );
       }
       // A window starts up to one alignment early.
-      most = Math.min(most, Math.floor((maxBindingBytes - ALIGNMENT) / rowBytes));
+      most = Math.min(most, Math.floor((maxBindingBytes - WINDOW_ALIGNMENT) / rowBytes));
     }
     if (most === rows) return rows;
     const whole = Math.floor(most / tileRows) * tileRows;
@@ -160,45 +151,48 @@ export class LaunchPlanner {
     launch: Launch,
     kernel: Kernel,
     args: readonly PlannedArg[],
-    firstRow: number,
-    rows: number,
-    grid: readonly [number, number, number],
+    piece: Piece,
+    place: string,
   ): PlannedDispatch {
     const words = new Uint32Array(1 + 2 * args.length + kernel.scalars.length);
     const floats = new Float32Array(words.buffer);
-    words[0] = rows;
+    words[0] = piece.rows;
     const steps: { word: number; stride: number }[] = [];
     const bindings = args.map((arg, i): PlannedBinding => {
-      const start = arg.offset + (arg.byRow ? firstRow * arg.stride : 0);
-      const binding = this.bind(arg, start, rows, args);
-      words[1 + 2 * i] = start - binding.offset / arg.elementBytes;
+      const own = piece.args[i] ?? { start: arg.offset, elements: null };
+      const binding = this.bind(arg, own, args);
+      words[1 + 2 * i] = own.start - binding.offset / arg.elementBytes;
       words[2 + 2 * i] = arg.stride;
       if (arg.stepStride !== 0) steps.push({ word: 1 + 2 * i, stride: arg.stepStride });
       return binding;
     });
     kernel.scalars.forEach((type, j) => {
-      const value = this.value(launch.scalars[j] ?? 0);
-      if (type === "f32") floats[1 + 2 * args.length + j] = value;
-      else words[1 + 2 * args.length + j] = value;
+      const at = 1 + 2 * args.length + j;
+      (type === "f32" ? floats : words)[at] = piece.scalars[j] ?? 0;
     });
-    return { kernel: kernel.id, label: launch.label, grid, bindings, words, steps };
+    return {
+      kernel: kernel.id,
+      label: launch.label,
+      grid: this.fold(piece.grid, place),
+      bindings,
+      words,
+      steps,
+    };
   }
 
-  private bind(arg: PlannedArg, start: number, rows: number, args: readonly PlannedArg[]): PlannedBinding {
+  private bind(arg: PlannedArg, { start, elements }: PieceArg, args: readonly PlannedArg[]): PlannedBinding {
     const copy = !arg.writes && args.some((other) => other.writes && this.sameMemory(arg, other));
-    const fixed = arg.stepStride === 0;
     // A uniform array has a fixed length, so it starts where its elements do.
     if (arg.uniform && start !== 0) {
       const offset = start * arg.elementBytes;
       return { buffer: arg.buffer, offset, size: arg.bytes - offset, uniform: true, copy: true };
     }
-    const windowed = fixed && arg.byRow && arg.stride > 0;
-    if (!windowed || (!copy && arg.bytes <= this.limits.maxBindingBytes)) {
+    if (elements === null || (!copy && arg.bytes <= this.limits.maxBindingBytes)) {
       return { buffer: arg.buffer, offset: 0, size: arg.bytes, uniform: arg.uniform, copy };
     }
     const begin = start * arg.elementBytes;
-    const offset = begin - (begin % ALIGNMENT);
-    const end = Math.min(arg.bytes, begin + rows * arg.stride * arg.elementBytes);
+    const offset = begin - (begin % WINDOW_ALIGNMENT);
+    const end = Math.min(arg.bytes, begin + elements * arg.elementBytes);
     const size = Math.ceil((end - offset) / 16) * 16;
     return { buffer: arg.buffer, offset, size, uniform: false, copy };
   }

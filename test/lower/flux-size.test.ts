@@ -11,11 +11,11 @@ import { runPasses } from "../../compiler/passes/run-passes.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
-import { allLaunches, launchesThatRun } from "../../ir/program/phases.js";
+import { launchesThatRun } from "../../ir/program/phases.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import { webgpu } from "../../targets/index.js";
-import { bufferBytes, elementBytes } from "../../targets/memory/buffers.js";
-import { LaunchPlanner } from "../../targets/webgpu/dispatches.js";
+import { elementBytes } from "../../targets/memory/buffers.js";
+import { expectToFit } from "../support/webgpu-limits.js";
 
 const WIDTH = 3072;
 const MLP = 4 * WIDTH;
@@ -137,25 +137,6 @@ function lowered(style: Style, ternarize: "exact" | "none", side: number): Lower
   return lower(graph, { target: webgpu, sizes, batchAxes: new Map() });
 }
 
-/** Checks what a browser would: every buffer and, by the runtime's own plan, every binding. */
-function expectToFit({ program }: LoweredProgram, side: number): void {
-  const sizes = sizesOf(side);
-  const { maxBufferBytes, maxBindingBytes, maxWorkgroupsPerDimension } = webgpu.limits;
-  for (const buffer of program.buffers) {
-    expect(bufferBytes(buffer, sizes), buffer.id).toBeLessThanOrEqual(maxBufferBytes);
-  }
-  const planner = new LaunchPlanner(program, sizes, { maxBindingBytes, maxWorkgroupsPerDimension });
-  for (const launch of allLaunches(program)) {
-    const kernel = program.kernels.find(({ id }) => id === launch.kernel);
-    if (kernel === undefined) throw new Error(`no kernel ${launch.kernel}`);
-    for (const { bindings } of planner.plan(launch, kernel)) {
-      for (const { size, buffer } of bindings) {
-        expect(size, `${launch.label}: ${buffer}`).toBeLessThanOrEqual(maxBindingBytes);
-      }
-    }
-  }
-}
-
 /** Bytes of the buffer behind each argument of a family's launches that is read as a whole. */
 function wholeReads({ program }: LoweredProgram, family: string, side: number): readonly number[] {
   const kernels = new Map(program.kernels.map((kernel) => [kernel.id, kernel]));
@@ -189,7 +170,7 @@ describe.each(["apart", "joint"] as const)("FLUX-size blocks, projections %s", (
     ["none", 768],
   ] as const)("fit the default limits of WebGPU, ternarize %s at side %i", (ternarize, side) => {
     const result = lowered(style, ternarize, side);
-    expectToFit(result, side);
+    expectToFit(result, sizesOf(side));
     verifyProgram(result.program);
   });
 
@@ -223,7 +204,7 @@ describe.each(["apart", "joint"] as const)("FLUX-size blocks, projections %s", (
       expect(error.code).toBe("TRITC_E_BUFFER_LIMIT");
       const fits = Number(/--resolution (\d+)x/.exec(error.message)?.[1]);
       expect(error.message).toMatch(/^\S+: .*\n {2}expected: at most \d+ bytes\n {2}found: {4}\d+ bytes/);
-      expectToFit(lowered(style, ternarize, fits), fits);
+      expectToFit(lowered(style, ternarize, fits), sizesOf(fits));
       expect(errorOf(() => lowered(style, ternarize, fits + 16)).code).toBe("TRITC_E_BUFFER_LIMIT");
     },
   );

@@ -26,18 +26,24 @@ const double = defineKernel(
   { rank: 1, inputs: ["f32"], output: "f32", expression: binary("mul", input(0), constant(2)) },
   webgpu,
 );
+const MOVED = binary("add", input(0), binary("mul", input(1), input(2)));
 const move = defineKernel(
   "elementwise",
   {
     rank: 1,
     inputs: ["f32", "f32", "f32"],
     output: "f32",
-    expression: binary("add", input(0), binary("mul", input(1), input(2))),
+    expression: MOVED,
   },
   webgpu,
 );
+const rowsMoved = defineKernel(
+  "elementwise",
+  { rank: 2, inputs: ["f32", "f32", "f32"], output: "f32", expression: MOVED },
+  webgpu,
+);
 const softmax = defineKernel("softmax", { log: false }, webgpu);
-const DEFINITIONS: Readonly<Record<string, KernelDefinition>> = { double, move, softmax };
+const DEFINITIONS: Readonly<Record<string, KernelDefinition>> = { double, move, rowsMoved, softmax };
 
 let device: Device;
 /** Cuts launches into pieces of a few rows and workgroups. */
@@ -276,13 +282,83 @@ describe("WebGPU programs", () => {
     await wide.close();
   });
 
+  it("divides elementwise launches along their outermost axis", async () => {
+    const tokens = 43;
+    // Rows of x lie 70 elements apart and hold 1 to 64; b is one row for all of them; y has them side by side.
+    const of = program(
+      [
+        buffer("x", "70*tokens+5", { kind: "host" }),
+        buffer("b", C, { kind: "host" }),
+        buffer("y", "64*tokens+3", { kind: "host" }),
+      ],
+      {
+        step: [
+          {
+            kernel: "rowsMoved",
+            rows: "64*tokens",
+            args: [arg("x", 0, 5), arg("b"), arg("x", 0, 6), arg("y", 0, 3)],
+            scalars: ["tokens", C, 70, 1, 0, 1, 70, 1, C, 1],
+            grid: gridOf(rowsMoved, ["64*tokens", 1, 1]),
+            label: "move rows",
+          },
+        ],
+      },
+    );
+    const x = randomFloats(10, tokens * 70 + 5);
+    const b = randomFloats(11, C);
+    // What lies past the end of row 42's columns belongs to no row.
+    const expected = Array.from({ length: tokens * C }, (_, i) => {
+      const at = 5 + Math.floor(i / C) * 70 + (i % C);
+      return x[at]! + b[i % C]! * x[at + 1]!;
+    });
+    for (const on of [narrow, device]) {
+      const loaded = await opened(on, of, { tokens });
+      loaded.write("x", x);
+      loaded.write("b", b);
+      loaded.write("y", new Float32Array(tokens * C + 3).fill(Number.NaN));
+      await loaded.run(["step"], 0);
+      const y = await loaded.read("y");
+      expect([...y.subarray(0, 3)]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+      expectNear(y.subarray(3), expected);
+      await loaded.close();
+    }
+  });
+
+  it("divides an elementwise launch on the memory of which it also writes", async () => {
+    const of = program([buffer("joint", 6600, { kind: "host" })], {
+      step: [
+        {
+          ...doubling("joint", "joint", 3300),
+          args: [arg("joint"), arg("joint", 0, 3300)],
+        },
+      ],
+    });
+    const loaded = await opened(narrow, of, {});
+    const joint = randomFloats(12, 6600);
+    loaded.write("joint", joint);
+    await loaded.run(["step"], 0);
+    const x = [...joint.subarray(0, 3300)];
+    expectNear(await loaded.read("joint"), [...x, ...x.map((v) => 2 * v)]);
+    await loaded.close();
+  });
+
   it("refuses what cannot be cut, naming launch and buffer", async () => {
+    // Every element of a column, one after the other: a place of the outermost axis is all of the buffer.
     const of = program([buffer("x", 3300, { kind: "host" }), buffer("y", 3300, { kind: "host" })], {
-      step: [doubling("x", "y", 3300)],
+      step: [
+        {
+          kernel: "rowsMoved",
+          rows: 3300,
+          args: [arg("x"), arg("x"), arg("x"), arg("y")],
+          scalars: [3, 1100, 1, 3, 1, 3, 1, 3, 1100, 1],
+          grid: gridOf(rowsMoved, [3300, 1, 1]),
+          label: "columns of x",
+        },
+      ],
     });
     await expect(opened(narrow, of, {})).rejects.toMatchObject({
       code: "TRITC_E_WEBGPU_LIMIT",
-      message: expect.stringMatching(/double x.*buffer x[\s\S]*at most 4096[\s\S]*13200/),
+      message: expect.stringMatching(/columns of x.*buffer x[\s\S]*at most 4096[\s\S]*13200/),
     });
     const huge = program([buffer("x", 2 ** 40, { kind: "host" })], {});
     await expect(opened(device, huge, {})).rejects.toMatchObject({

@@ -24,6 +24,11 @@ interface Definition<S extends Params, F> {
   grid?(params: ValuesOf<S>): Grid;
   /** The rows that a launch has, where they follow from its scalars or its kernel. */
   rows?(params: ValuesOf<S>): Size;
+  /**
+   * The scalar with the size of an axis along which a launch may be divided into several, where its rows are no axis of
+   * the grid; none if absent. It is a factor of the rows.
+   */
+  readonly divisible?: number;
   /** Epilogues of matrix products are not counted. */
   operations(params: ValuesOf<S>, launch: Counted): Operations;
 }
@@ -36,6 +41,8 @@ export interface Contract {
   readonly scalars: readonly ScalarType[];
   readonly grid: Grid;
   readonly rows: Size;
+  /** As the definition has it. */
+  readonly divisible?: number;
   operations(launch: Counted): Operations;
 }
 
@@ -63,6 +70,7 @@ export function defineFamily<const S extends Params, const F extends LanguageFor
     scalars: definition.scalars?.(params) ?? [],
     grid: definition.grid?.(params) ?? [1, "rows", 1],
     rows: definition.rows?.(params) ?? "rows",
+    ...(definition.divisible === undefined ? {} : { divisible: definition.divisible }),
     operations: (launch) => definition.operations(params, launch),
   });
   const read = ({ id, params: record }: Pick<Kernel, "id" | "params">): ValuesOf<S> =>
