@@ -28,6 +28,7 @@ const SHARED = [
   "kernels/*",
   "lora/*",
   "lower/*",
+  "networks/*",
   "onnx/*",
   "onnx-export/!(faults)",
   "pack/!(resume)",

@@ -10,18 +10,20 @@ import { namesOf, type StoredTensors, storedTensors } from "./tensors.js";
 /** `<name>.safetensors.index.json`, or `.index.bf16.json` of a variant; the variant is the first group. */
 const INDEX = /\.safetensors\.index(?:\.([\w-]+))?\.json$/;
 const PART = /-\d{5}-of-\d{5}(?=\.)/;
-const PLAIN = "diffusion_pytorch_model.safetensors";
+/** What Diffusers calls the weights of its networks, and Transformers those of its own. */
+export type WeightName = "diffusion_pytorch_model" | "model";
 
 /**
- * The tensors of a transformer folder: of the parts that its index names, or of its one weight file. Of several variants
+ * The tensors of a network's folder: of the parts that its index names, or of its one weight file. Of several variants
  * the plain one is taken, the only one if there is no plain one. Throws TRITC_E_CHECKPOINT.
  */
-export function folderTensors(folder: string): StoredTensors {
+export function folderTensors(folder: string, name: WeightName = "diffusion_pytorch_model"): StoredTensors {
+  const plain = `${name}.safetensors`;
   const files = readdirSync(folder).sort();
   const indices = files.filter((name) => INDEX.test(name));
   const single = files.filter((name) => !PART.test(name) && isWeightFile(join(folder, name)));
   const plainIndex = indices.filter((name) => INDEX.exec(name)?.[1] === undefined);
-  if (single.includes(PLAIN) && plainIndex.length === 0) return tensorsOf(join(folder, PLAIN));
+  if (single.includes(plain) && plainIndex.length === 0) return tensorsOf(join(folder, plain));
   const candidates = plainIndex.length > 0 ? plainIndex : [...indices, ...single];
   const [chosen] = candidates;
   if (chosen !== undefined && candidates.length === 1) return tensorsOf(join(folder, chosen));
@@ -29,7 +31,7 @@ export function folderTensors(folder: string): StoredTensors {
     place: folder,
     message:
       candidates.length === 0 ? "the folder has no weights" : "the folder has several variants of weights",
-    expected: `${PLAIN}, or its parts with ${PLAIN}.index.json`,
+    expected: `${plain}, or its parts with ${plain}.index.json`,
     found: someOf(candidates.length === 0 ? files : candidates, 8) || "an empty folder",
     remedy:
       candidates.length === 0

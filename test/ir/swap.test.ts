@@ -68,8 +68,18 @@ describe.each(SHAPES)("[%i, %i, %i, %i]", (a, b, c, d) => {
   });
 
   it("is no matrix of a file, so that the packer reads it by rows", () => {
-    const matrix: Constant = { dtype: "f32", shape: [a * c, b * d], source: { kind: "reshape", of: swapped } };
-    const tensor = { name: "w", dtype: "bf16", shape: matrix.shape, encoding: "plain", weight: true } as const;
+    const matrix: Constant = {
+      dtype: "f32",
+      shape: [a * c, b * d],
+      source: { kind: "reshape", of: swapped },
+    };
+    const tensor = {
+      name: "w",
+      dtype: "bf16",
+      shape: matrix.shape,
+      encoding: "plain",
+      weight: true,
+    } as const;
     expect(segmentsOf({ ...tensor, id: "w", constant: matrix })).toBeUndefined();
   });
 
