@@ -2,13 +2,17 @@ import { join } from "node:path";
 import { readJsonObject } from "../checkpoint/json-file.js";
 import type { NetworkPart, PipelineFolder } from "./part.js";
 import { textNetworks } from "./text/index.js";
+import { vaeNetworks } from "./vae/index.js";
 
 export { NETWORK_NAMES, type NetworkName, type NetworkPart, type PlannedSizes } from "./part.js";
 
 const INDEX = "model_index.json";
 
 /** What builds networks, each of its own parts of a pipeline. */
-const BUILDERS: readonly ((pipeline: PipelineFolder) => readonly NetworkPart[])[] = [textNetworks];
+const BUILDERS: readonly ((pipeline: PipelineFolder) => readonly NetworkPart[])[] = [
+  textNetworks,
+  vaeNetworks,
+];
 
 /**
  * The networks of a pipeline in Diffusers' layout besides its transformer. Those that are ONNX already (`model.onnx` in

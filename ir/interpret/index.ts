@@ -1,6 +1,7 @@
+import { bindDims, type Sized } from "../bind-dims.js";
 import type { ByteReader, Constant } from "../constant/constant.js";
 import { constantReader } from "../constant/read.js";
-import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../dim.js";
+import { type Bindings, type Dim, evaluateDim } from "../dim.js";
 import { TritcError } from "../errors.js";
 import { type Graph, type Node, type NodeOf, subgraphsOf, type ValueId } from "../graph/graph.js";
 import type { OpName } from "../ops/index.js";
@@ -77,17 +78,17 @@ export function interpret(
   return results;
 }
 
-/** Values of the symbols that stand alone as a dimension of an input. */
+/** Values of the symbols that the shapes of the inputs give. */
 export function bindSymbols(graph: Graph, inputs: ReadonlyMap<ValueId, Tensor>): Bindings {
   const bindings: Record<string, number> = Object.create(null);
-  for (const id of graph.inputs) {
-    const shape = graph.types.get(id)?.shape;
+  const sizes = graph.inputs.flatMap((id) => {
     const found = inputs.get(id)?.shape;
-    shape?.forEach((dim, axis) => {
+    return (graph.types.get(id)?.shape ?? []).flatMap((dim, axis): Sized[] => {
       const size = found?.[axis];
-      if (size !== undefined && symbolsOf(dim)[0] === dim) bindings[`${dim}`] ??= size;
+      return size === undefined ? [] : [{ dim, size }];
     });
-  }
+  });
+  bindDims(sizes, bindings);
   return bindings;
 }
 
