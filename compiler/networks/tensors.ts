@@ -27,6 +27,11 @@ export class NetworkTensors {
     return this.#tensors.constants.has(name) || this.#tensors.unread.has(name);
   }
 
+  /** What the names of a file begin with, by one that it has; the first of what is known where it lacks it. */
+  prefixOf(name: string, known: readonly [string, ...string[]]): string {
+    return known.find((prefix) => this.has(prefix + name)) ?? known[0];
+  }
+
   /** The name that a tensor has, of several that files give it; the first where it has none. */
   nameOf(names: readonly [string, ...string[]]): string {
     return names.find((name) => this.has(name)) ?? names[0];

@@ -32,6 +32,11 @@ export const DEFAULT_LATENTS: LatentLayout = flux1.latents;
 /** The pipelines of FLUX.1: what is taken for granted where they are opened without a model. */
 export const DEFAULT_PIPELINE: PipelineForm = flux1.pipeline;
 
+/** The form of the pipelines that a class of Diffusers is one of, if it is known. */
+export function pipelineFormOf(className: string): PipelineForm | undefined {
+  return Object.values(FAMILIES).find(({ pipeline }) => pipeline.owns(className))?.pipeline;
+}
+
 /** Whether a model that is sampled with guidance reads no scale of it: it is evaluated with the prompt and without. */
 export function guidesByTwoPasses(model: ModelDescription, guidance: number | null): boolean {
   return guidance !== null && !model.guidance;

@@ -1,32 +1,11 @@
 /** CLIP's text model from its folder gives what Transformers' class gives. */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { textNetwork } from "../../compiler/networks/text/index.js";
-import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { modelFiles } from "../support/model-files.js";
-import { casesOf, evaluateCase, expectNear, fixtureFolder } from "./fixture.js";
+import { casesOf, changeFixture, evaluateCase, expectNear, fixtureFolder } from "./fixture.js";
 
 const files = modelFiles();
-
-/** A fixture under other names of tensors, or with others, or another configuration. */
-function changed(
-  name: string,
-  folder: string,
-  edit: (tensors: Map<string, Tensor>) => ReadonlyMap<string, Tensor>,
-  settings: Readonly<Record<string, unknown>> = {},
-): string {
-  const from = fixtureFolder(name);
-  const to = join(files.root, folder);
-  mkdirSync(to);
-  copyFileSync(join(from, "config.json"), join(to, "config.json"));
-  const tensors = new Map(parseSafetensors(readFileSync(join(from, "model.safetensors"))));
-  writeFileSync(join(to, "model.safetensors"), serialize(edit(tensors)));
-  const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));
-  writeFileSync(join(to, "config.json"), JSON.stringify({ ...config, ...settings }));
-  return to;
-}
 
 const open = (folder: string) => textNetwork(folder, "FluxPipeline");
 
@@ -47,7 +26,7 @@ describe.each(["clip-old", "clip-new"])("%s", (name) => {
   });
 
   it("is the same under names that begin with text_model., beside tensors that nothing reads", () => {
-    const folder = changed(name, `${name}-prefixed`, (tensors) => {
+    const folder = changeFixture(files.root, name, `${name}-prefixed`, (tensors) => {
       const ids: Tensor = { dtype: "i64", shape: [1, 2], data: BigInt64Array.of(0n, 1n) };
       return new Map([
         ...[...tensors].map(([key, tensor]) => [`text_model.${key}`, tensor] as const),
@@ -80,7 +59,7 @@ describe("a folder that is not CLIP's", () => {
       /model_type[\s\S]*CLIP's text model[\s\S]*siglip_text_model/,
     ],
   ])("refuses %s by name", (what, settings, message) => {
-    const folder = changed("clip-new", what, plain, settings);
+    const folder = changeFixture(files.root, "clip-new", what, plain, settings);
     expect(() => open(folder)).toThrow(expect.objectContaining({ code: "TRITC_E_NETWORK" }));
     expect(() => open(folder)).toThrow(message);
   });
@@ -89,7 +68,7 @@ describe("a folder that is not CLIP's", () => {
     ["heads that do not divide", { num_attention_heads: 3 }, /num_attention_heads/],
     ["a size that is no number", { hidden_size: "16" }, /hidden_size/],
   ])("refuses %s", (what, settings, message) => {
-    const folder = changed("clip-new", what, plain, settings);
+    const folder = changeFixture(files.root, "clip-new", what, plain, settings);
     expect(() => open(folder)).toThrow(expect.objectContaining({ code: "TRITC_E_CHECKPOINT" }));
     expect(() => open(folder)).toThrow(message);
   });
@@ -124,7 +103,7 @@ describe("a folder that is not CLIP's", () => {
       /no use for[\s\S]*absmax/,
     ],
   ] as const)("refuses %s", (what, edit, message) => {
-    const network = open(changed("clip-new", what, edit));
+    const network = open(changeFixture(files.root, "clip-new", what, edit));
     expect(() => network.build()).toThrow(expect.objectContaining({ code: "TRITC_E_CHECKPOINT" }));
     expect(() => network.build()).toThrow(message);
   });

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { evaluateModel } from "../../compiler/evaluate.js";
 import { fileReader } from "../../compiler/file-reader.js";
-import { parseSafetensors } from "../../ir/format/safetensors.js";
+import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { verifyGraph } from "../../ir/graph/verify.js";
 import type { Tensor } from "../../ir/tensor.js";
@@ -24,6 +24,24 @@ export function casesOf(name: string): readonly ReadonlyMap<string, Tensor>[] {
     cases[Number(number)] = found.set(part, tensor);
   }
   return cases;
+}
+
+/** A copy of a fixture with other tensors or names of tensors, or another configuration. */
+export function changeFixture(
+  root: string,
+  name: string,
+  folder: string,
+  edit: (tensors: Map<string, Tensor>) => ReadonlyMap<string, Tensor>,
+  settings: Readonly<Record<string, unknown>> = {},
+): string {
+  const from = fixtureFolder(name);
+  const to = join(root, folder);
+  mkdirSync(to);
+  const tensors = new Map(parseSafetensors(readFileSync(join(from, "model.safetensors"))));
+  writeFileSync(join(to, "model.safetensors"), serialize(edit(tensors)));
+  const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));
+  writeFileSync(join(to, "config.json"), JSON.stringify({ ...config, ...settings }));
+  return to;
 }
 
 /** What the interpreter makes of a case's inputs. */

@@ -57,7 +57,7 @@ function sizesOf(config: NetworkConfig): ClipSizes {
 }
 
 function clipGraph(name: string, sizes: ClipSizes, tensors: NetworkTensors): Graph {
-  const prefix = tensors.has("text_model.final_layer_norm.weight") ? "text_model." : "";
+  const prefix = tensors.prefixOf("final_layer_norm.weight", ["text_model.", ""]);
   const graph = new ClipBuilder(tensors, prefix).build(name, sizes);
   tensors.requireAllTaken((tensor) => tensor.startsWith(`${prefix}encoder.layers.`));
   return graph;

@@ -5,9 +5,11 @@ import { networkError } from "../errors.js";
 import type { NetworkPart, PipelineFolder } from "../part.js";
 import { clipText } from "./clip.js";
 import type { TextNetwork, TextNetworkKind } from "./kind.js";
+import { qwen3 } from "./qwen3.js";
+import { t5Encoder } from "./t5.js";
 
 const FOLDERS = ["text_encoder", "text_encoder_2"] as const;
-const KINDS: readonly TextNetworkKind[] = [clipText];
+const KINDS: readonly TextNetworkKind[] = [clipText, t5Encoder, qwen3];
 
 /** The text encoders of a pipeline. Throws TRITC_E_NETWORK, TRITC_E_CHECKPOINT. */
 export function textNetworks({ folder, className }: PipelineFolder): readonly NetworkPart[] {
