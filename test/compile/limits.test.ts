@@ -66,10 +66,7 @@ function inputsOf(style: FluxStyle): Map<string, Tensor> {
   );
 }
 
-/** Residuals of all blocks in one input are larger than a binding here. */
-const dynamic = Object.keys(STYLES).filter(
-  (name) => STYLES[name]?.tokens !== null && STYLES[name]?.residuals !== "stacked",
-);
+const dynamic = Object.keys(STYLES).filter((name) => STYLES[name]?.tokens !== null);
 
 /** A device that holds to the limits, and one that runs the reference. */
 interface Devices {

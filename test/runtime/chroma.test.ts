@@ -99,43 +99,35 @@ function drawn(steps: number, scale: number, prompt: readonly string[], negative
   return { dtype: "f32", shape: [x.length], data: x };
 }
 
-it.each(["diffusers", "dynamo-masked.onnx"])(
-  "draws with a prompt and a negative prompt of different lengths: %s",
-  async (form) => {
-    const pipeline = writePipeline();
-    const bundle = join(files.root, `bundle-${form}`);
-    const settings = [
-      "--target",
-      "cpu",
-      "--ternarize",
-      "none",
-      "--activations",
-      "f32",
-      "--resolution",
-      "8x6",
-    ];
-    const { code, stderr } = await cli([
-      ...["compile", join(CHROMA, form), "--pipeline", pipeline],
-      ...[...settings, "-o", bundle],
-    ]);
-    expect(stderr).not.toMatch(/TRITC_E_/);
-    expect(code).toBe(0);
-    expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).toContain("readonly negativePrompt?: string");
-    const generator = await openGenerator(bundle, { threads: 2 });
-    const options = { prompt: "red circle", latents: noise, steps: 3 };
-    const plain = await generator.generate(options);
-    const away = await generator.generate({ ...options, negativePrompt: "blue blue circle", guidance: 2.5 });
-    await generator.close();
-    for (const [picture, wanted] of [
-      [plain, drawn(3, 5, ["red", "circle"], [])],
-      [away, drawn(3, 2.5, ["red", "circle"], ["blue", "blue", "circle"])],
-    ] as const) {
-      const found: Tensor = { dtype: "f32", shape: wanted.shape, data: picture.latents };
-      expect(relativeError(found, wanted)).toBeLessThan(5e-5);
-    }
-    expect(away.latents).not.toEqual(plain.latents);
-  },
-);
+it.each([
+  ["diffusers", "cpu"],
+  ["dynamo-masked.onnx", "cpu"],
+  ["diffusers", "webgpu"],
+])("draws with a prompt and a negative prompt of different lengths: %s, %s", async (form, target) => {
+  const pipeline = writePipeline();
+  const bundle = join(files.root, `bundle-${form}-${target}`);
+  const settings = ["--target", target, "--ternarize", "none", "--activations", "f32", "--resolution", "8x6"];
+  const { code, stderr } = await cli([
+    ...["compile", join(CHROMA, form), "--pipeline", pipeline],
+    ...[...settings, "-o", bundle],
+  ]);
+  expect(stderr).not.toMatch(/TRITC_E_/);
+  expect(code).toBe(0);
+  expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).toContain("readonly negativePrompt?: string");
+  const generator = await openGenerator(bundle, { threads: 2, software: true });
+  const options = { prompt: "red circle", latents: noise, steps: 3 };
+  const plain = await generator.generate(options);
+  const away = await generator.generate({ ...options, negativePrompt: "blue blue circle", guidance: 2.5 });
+  await generator.close();
+  for (const [picture, wanted] of [
+    [plain, drawn(3, 5, ["red", "circle"], [])],
+    [away, drawn(3, 2.5, ["red", "circle"], ["blue", "blue", "circle"])],
+  ] as const) {
+    const found: Tensor = { dtype: "f32", shape: wanted.shape, data: picture.latents };
+    expect(relativeError(found, wanted)).toBeLessThan(5e-5);
+  }
+  expect(away.latents).not.toEqual(plain.latents);
+});
 
 it("compares models with texts of their own lengths, and says that a calibration keeps one length alone", async () => {
   const pipeline = writePipeline();
@@ -144,7 +136,7 @@ it("compares models with texts of their own lengths, and says that a calibration
   const model = join(CHROMA, "dynamo.onnx");
   const drawing = ["--pipeline", pipeline, "--prompts", prompts, "--resolution", "12x12", "--steps", "2"];
   const page = join(files.root, "compared.html");
-  const other = join(files.root, "bundle-diffusers");
+  const other = join(files.root, "bundle-diffusers-cpu");
   const { stdout, stderr } = await cli(["compare", model, other, ...drawing, "-o", page, "--json"]);
   expect(stderr).not.toMatch(/TRITC_E_/);
   const [{ drawn: found }] = JSON.parse(stdout).models;
