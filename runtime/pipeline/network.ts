@@ -1,5 +1,6 @@
 /** What the networks of a pipeline have in common: inputs and outputs found, results checked. */
 import { TritcError } from "../../ir/errors.js";
+import type { VaeTiles } from "../../ir/format/vae-tiles.js";
 import { requireFinite } from "../not-finite.js";
 
 /** A dense tensor on the host; whole numbers are exact in it up to 2^24. */
@@ -19,6 +20,8 @@ export interface NetworkInput {
 /** A network that is ready to run: an ONNX file in ONNX Runtime, or a bundle on a device. */
 export interface OpenNetwork {
   readonly inputs: readonly NetworkInput[];
+  /** Of a VAE whose device has no room for whole pictures: the tiles that it was compiled for. */
+  readonly tiles?: VaeTiles | undefined;
   /** One pass. Feeds are converted to the inputs' element types, outputs to float32; those that no input has the name of are left out. */
   run(feeds: Readonly<Record<string, HostTensor>>): Promise<ReadonlyMap<string, HostTensor>>;
   close(): Promise<void>;

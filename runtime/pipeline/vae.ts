@@ -1,10 +1,20 @@
 /** The VAE of a pipeline, between 8-bit pictures and the transformer's packed latents. */
 
+import type { VaeTiles } from "../../ir/format/vae-tiles.js";
 import type { LatentLayout } from "../../ir/models/index.js";
 import type { VaeConfig } from "../../ir/sampling/vae-config.js";
 import { requireFinite } from "../not-finite.js";
-import { modelError, type Network, onlyInput, pickOutput, show } from "./network.js";
+import {
+  type HostTensor,
+  modelError,
+  type Network,
+  type OpenNetwork,
+  onlyInput,
+  pickOutput,
+  show,
+} from "./network.js";
 import type { Picture } from "./picture.js";
+import { decodedSizes, encodedSizes, needsTiles, runTiles, type TiledSizes } from "./tiles.js";
 
 /** Packed latents, in the transformer's scale, to a picture. */
 export async function decodeLatents(
@@ -24,10 +34,12 @@ export async function decodeLatents(
   const { place } = network;
   const session = await network.open();
   const shape = [1, geometry.channels, geometry.latentHeight, geometry.latentWidth];
-  const outputs = await session.run({
-    [onlyInput(place, session, "latent_sample")]: { data: sample, shape },
-  });
-  const image = pickOutput(place, outputs, ["sample"], 4);
+  const input = onlyInput(place, session, "latent_sample");
+  const decode = async (tile: HostTensor) =>
+    pickOutput(place, await session.run({ [input]: tile }), ["sample"], 4);
+  const image = await whollyOrTiled(session, { data: sample, shape }, decode, (tiles) =>
+    decodedSizes(tiles, height / geometry.latentHeight),
+  );
   const [, channels, rows, columns] = image.shape;
   if (channels !== 3 || rows !== height || columns !== width) {
     throw modelError(place, "the decoded picture has another size", `[1,3,${height},${width}]`, show(image));
@@ -52,8 +64,13 @@ export async function encodePlanes(
   const { place } = network;
   const session = await network.open();
   const input = onlyInput(place, session, "sample");
-  const outputs = await session.run({ [input]: { data: planes, shape: [1, 3, height, width] } });
-  const found = pickOutput(place, outputs, ["latent_parameters", "latent_sample"], 4);
+  const encode = async (tile: HostTensor) =>
+    pickOutput(place, await session.run({ [input]: tile }), ["latent_parameters", "latent_sample"], 4);
+  const pixels = height / geometry.latentHeight;
+  const picture = { data: planes, shape: [1, 3, height, width] };
+  const found = await whollyOrTiled(session, picture, encode, (tiles) =>
+    encodedSizes(tiles, pixels, pixels / config.vaeScale),
+  );
   const [, channels, rows, columns] = found.shape;
   const { channels: mean, latentHeight, latentWidth } = geometry;
   // The mean comes first, then the logarithm of the variance, if the graph has not sampled from them already.
@@ -65,6 +82,18 @@ export async function encodePlanes(
     .subarray(0, mean * latentHeight * latentWidth)
     .map((z) => (z - config.shiftFactor) * config.scalingFactor);
   return layout.pack(latents, geometry);
+}
+
+/** In tiles where the network was compiled for tiles that are smaller than the input. */
+function whollyOrTiled(
+  { tiles }: OpenNetwork,
+  x: HostTensor,
+  run: (x: HostTensor) => Promise<HostTensor>,
+  sizesOf: (tiles: VaeTiles) => TiledSizes,
+): Promise<HostTensor> {
+  const sizes = tiles === undefined ? undefined : sizesOf(tiles);
+  const isTiled = tiles !== undefined && sizes !== undefined && needsTiles(x, sizes);
+  return isTiled ? runTiles(x, tiles, sizes, run) : run(x);
 }
 
 /** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */

@@ -18,10 +18,13 @@ export function partOf(folder: string, half: Half): NetworkPart {
 }
 
 /** What the class that a folder is of gave for what it was given. */
-export function expectedOf(folder: string): {
+export function expectedOf(
+  folder: string,
+  file = "expected.safetensors",
+): {
   readonly [K in Half]: { readonly given: Tensor; readonly wanted: Tensor };
 } {
-  const tensors = parseSafetensors(readFileSync(join(folder, "expected.safetensors")));
+  const tensors = parseSafetensors(readFileSync(join(folder, file)));
   const tensor = (name: string): Tensor => {
     const found = tensors.get(name);
     if (found === undefined) throw new Error(`${folder} has no ${name}`);
