@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_STEPS } from "../../ir/bounds.js";
 import type { Resolution } from "../resolutions.js";
-import { byteCount, resolution, severalPaths, wholeFromOne } from "./options.js";
+import { byteCount, finiteNumber, resolution, severalPaths, wholeFromOne } from "./options.js";
 
 export interface EmitOptions {
   readonly emit?: "slurm" | "kubernetes";
@@ -10,6 +10,8 @@ export interface EmitOptions {
   readonly samplingSteps?: number;
   readonly samplingBatch?: number;
   readonly resolution?: Resolution;
+  readonly guidance?: number;
+  readonly negativePrompt?: string;
   readonly varyGuidance?: boolean;
   readonly blockSteps?: number;
   readonly blockBatch?: number;
@@ -46,6 +48,14 @@ export function emitOptions(): readonly Option[] {
     new Option("--sampling-batch <n>", "with --emit: `tritc calibrate --batch`").argParser(wholeFromOne(1e8)),
     new Option("--resolution <WxH>", "with --emit: size of the samples; default: the pipeline's").argParser(
       resolution,
+    ),
+    new Option(
+      "--guidance <g>",
+      "with --emit: guidance scale of the samples; default: the model's",
+    ).argParser(finiteNumber),
+    new Option(
+      "--negative-prompt <text>",
+      "with --emit: what samples of base models go away from; default: nothing",
     ),
     new Option("--vary-guidance", "with --emit: give three in ten samples a guidance scale of their own"),
     new Option(

@@ -7,6 +7,9 @@ export interface DrawingPlan {
   readonly steps?: number | undefined;
   readonly batch?: number | undefined;
   readonly resolution?: string | undefined;
+  readonly guidance?: number | undefined;
+  /** What samples of base models are moved away from. */
+  readonly negativePrompt?: string | undefined;
   readonly varyGuidance?: boolean | undefined;
 }
 
@@ -84,6 +87,8 @@ function drawing({ drawing, model, work, shards, ...plan }: ChainPlan): readonly
         ...option("--steps", drawing.steps),
         ...option("--batch", drawing.batch),
         ...option("--resolution", drawing.resolution),
+        ...option("--guidance", drawing.guidance),
+        ...option("--negative-prompt", drawing.negativePrompt),
         ...(drawing.varyGuidance === true ? [["--vary-guidance"]] : []),
         ...(plan.start === "calibrated" ? [["--moments"]] : []),
         ...resources(plan),

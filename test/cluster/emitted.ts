@@ -96,7 +96,11 @@ export function emittedJobs() {
     });
   }
 
-  const drawn = ["--resolution", "64x32", "--vary-guidance"];
+  /** Words of a negative prompt that a shell would take for something else. */
+  const negative = `it's $(touch stolen) "blurred" -n\n#SBATCH --uid=0`;
+  const drawn = [
+    ...["--resolution", "64x32", "--guidance", "4.5", "--negative-prompt", negative, "--vary-guidance"],
+  ];
   const trained = [
     ...["--start", "calibrated", "--group", "64", "--steps", "11", "--batch", "5", "--seed", "4"],
     ...["--interval", "60"],

@@ -91,7 +91,8 @@ function resourcesOf({ name = "tritc", cpus = CPUS, memory = 32 * 2 ** 30 }: Emi
 }
 
 function planOf(input: string, request: EmitRequest, work: string, at: (path: string) => string): ChainPlan {
-  const { stage, steps, batch, states, seed, interval, target, samples, varyGuidance, group } = request;
+  const { stage, steps, batch, states, seed, interval, target, samples, group } = request;
+  const { guidance, negativePrompt, varyGuidance } = request;
   const {
     prompts,
     resolution,
@@ -120,7 +121,7 @@ function planOf(input: string, request: EmitRequest, work: string, at: (path: st
             steps: request.samplingSteps,
             batch: request.samplingBatch,
             resolution: resolution === undefined ? undefined : printResolution(resolution),
-            ...{ samples, varyGuidance },
+            ...{ samples, guidance, negativePrompt, varyGuidance },
           },
   };
 }
