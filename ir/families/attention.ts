@@ -1,7 +1,7 @@
 import type { CudaTensorMap } from "../program/program.js";
-import { rowArg, tableArg } from "./contract/arguments.js";
+import { present, rowArg, tableArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { flag, floats, optional, real, size, type ValuesOf } from "./contract/params.js";
+import { flag, floats, optional, real, size, type ValuesOf, word } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
 import { HARDWARE } from "./launch/features.js";
 import { form, range, threads } from "./launch/form.js";
@@ -18,24 +18,51 @@ const params = {
    * a standard deviation of 1 that is some 0.7% in the output, beside 0.2% from bf16.
    */
   int8: optional(flag),
+  /** Heads of k and v, a divisor of `heads`; as many if absent. */
+  keyValueHeads: optional(size),
+  /** Keys after a query do not take part in it. */
+  causal: optional(flag),
+  /** Scores have a term for each distance of key and query. */
+  bias: optional(flag),
+  /** Of what type the words are that say which keys take part: those that are not 0. */
+  mask: optional(word("f32", "i32", "u32")),
 };
 export type AttentionParams = ValuesOf<typeof params>;
 
+/** Whether scores depend on more than a query and a key. */
+export function hasTerms({ causal = false, bias = false, mask }: AttentionParams): boolean {
+  return causal || bias || mask !== undefined;
+}
+
+/** Heads of k and v, where there are fewer of them. */
+export function sharedHeads({ heads, keyValueHeads = heads }: AttentionParams): number | undefined {
+  return keyValueHeads === heads ? undefined : keyValueHeads;
+}
+
 const variant = form<AttentionParams>();
 
+/** What all forms take. */
+function unequal({ heads, keyValueHeads = heads }: AttentionParams): string | undefined {
+  return keyValueHeads > 0 && heads % keyValueHeads === 0
+    ? undefined
+    : `${heads} heads of queries are no multiple of ${keyValueHeads} of keys`;
+}
+
 /** Vectors of four channels. */
-function vectors({ headDim }: AttentionParams, most: number): string | undefined {
+function vectors(params: AttentionParams, most: number): string | undefined {
+  const { headDim } = params;
+  const fault = unequal(params);
+  if (fault !== undefined) return fault;
   return headDim % 4 === 0 && headDim <= most
     ? undefined
     : `heads of ${headDim} channels, and it takes multiples of 4 up to ${most}`;
 }
 
 /** What matrix instructions take. */
-function matrices(
-  { headDim, scale, storage }: AttentionParams,
-  multiple: number,
-  most: number,
-): string | undefined {
+function matrices(params: AttentionParams, multiple: number, most: number): string | undefined {
+  const { headDim, scale, storage } = params;
+  if (hasTerms(params)) return "scores have a bias, a mask or an order, and it takes none";
+  if (sharedHeads(params) !== undefined) return "heads of queries share keys, and it takes as many of both";
   if (storage !== "bf16") return "rows are stored in f32, and it multiplies 16-bit ones";
   if (!(scale > 0)) return "the scale of the scores is not positive";
   return headDim % multiple === 0 && headDim <= most
@@ -189,25 +216,42 @@ function pitchOf(columns: number): number {
 }
 
 const keys = scalar(0);
+const distances = scalar(1);
 
-/** out[T, H·D] = softmax(scale · q · kᵀ) · v per head, over all `keys` rows of k and v. Scalar: keys. */
+/**
+ * out[T, H·D] = softmax(scale · q · kᵀ + bias) · v per head, over the `keys` rows of k and v that take part. Scalars: keys, and with
+ * a bias the T + keys − 1 distances of which it has an entry each, that of key j and query i at j − i + T − 1.
+ */
 export const attention = defineFamily({
   params,
   forms: { wat, wgsl, cuda },
-  args({ heads, headDim, storage = "f32" }) {
+  args(all) {
+    const { heads, headDim, storage = "f32", causal = false, bias = false, mask } = all;
     const width = heads * headDim;
-    return [
-      rowArg("q", storage, width),
-      tableArg("k", storage, keys, width),
-      tableArg("v", storage, keys, width),
-      rowArg("out", storage, width, "write"),
-    ];
+    const narrow = (sharedHeads(all) ?? heads) * headDim;
+    // Where a query's number counts, a launch can't be cut into pieces of rows, which are counted from 0 each.
+    const queries = (name: string, access: "read" | "write") =>
+      causal || bias ? tableArg(name, storage, "rows", width, access) : rowArg(name, storage, width, access);
+    return present([
+      queries("q", "read"),
+      tableArg("k", storage, keys, narrow),
+      tableArg("v", storage, keys, narrow),
+      bias && tableArg("bias", "f32", heads, distances),
+      mask !== undefined && tableArg("mask", mask, 1, keys),
+      queries("out", "write"),
+    ]);
   },
-  scalars: () => ["u32"],
+  scalars: ({ bias = false }) => (bias ? ["u32", "u32"] : ["u32"]),
   grid: ({ heads }) => [heads, "rows", 1],
-  operations({ heads, headDim, storage = "f32", int8 = false }, { rows, scalars: [count = 0] }) {
-    const product = 2 * rows * count * heads * headDim;
+  operations({ heads, headDim, storage = "f32", int8 = false, causal }, { rows, scalars: [count = 0] }) {
+    const product = 2 * (causal ? pairsInOrder(rows, count) : rows * count) * heads * headDim;
     if (storage === "f32") return { f32: 2 * product };
     return int8 ? { int8: product, bf16: product } : { bf16: 2 * product };
   },
 });
+
+/** Pairs of a query and a key that is not after it. */
+function pairsInOrder(queries: number, count: number): number {
+  const square = Math.min(queries, count);
+  return (square * (square + 1)) / 2 + (queries - square) * count;
+}

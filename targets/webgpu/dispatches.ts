@@ -130,6 +130,14 @@ export class LaunchPlanner {
       most = Math.min(most, Math.floor((maxBindingBytes - WINDOW_ALIGNMENT) / rowBytes));
     }
     if (most === rows) return rows;
+    const undivided = args.find((arg) => arg.writes && !arg.byRow);
+    if (undivided !== undefined)
+      throw limitError(
+        `${place}, rows of ${undivided.buffer}, which are written at once`,
+        "rows",
+        rows,
+        most,
+      );
     const whole = Math.floor(most / tileRows) * tileRows;
     if (whole > 0) return whole;
     const widest = Math.max(...args.map((arg) => arg.stride * arg.elementBytes));

@@ -1,6 +1,7 @@
 import { attention } from "../../ir/families/attention.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { termValues } from "./terms.js";
 
 const mma = { variant: "mma" } as const;
 
@@ -33,12 +34,13 @@ export const attentionCuda = kernelTemplates(attention.forms.cuda, {
       arithmetic: from === "sm_75" ? "f16" : "bf16",
       scale: cudaConstant(scale, "f32"),
     }),
-    simt: ({ headDim, scale }, { chunk, rowBlock, keyBlock }) => ({
-      headDim,
+    simt: (params, { chunk, rowBlock, keyBlock }) => ({
+      headDim: params.headDim,
       chunk,
       rowBlock,
       keyBlock,
-      scale: cudaConstant(scale, "f32"),
+      scale: cudaConstant(params.scale, "f32"),
+      ...termValues(params),
     }),
   },
 });

@@ -1,6 +1,7 @@
 import { attention, FLASH_CHUNK } from "../../ir/families/attention.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { exactly } from "../wgsl/exactly.js";
+import { termValues } from "./terms.js";
 
 export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
   configs({ params: { headDim } }) {
@@ -13,19 +14,21 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
     ];
   },
   values: {
-    flash({ headDim, scale }, { block, valueChunks }) {
+    flash(params, { block, valueChunks }) {
+      const { headDim, scale } = params;
       const chunks = Math.ceil(headDim / FLASH_CHUNK);
       const stages = Array.from({ length: Math.ceil(chunks / valueChunks) }, (_, i) => ({
         first: i * valueChunks,
         end: Math.min(chunks, (i + 1) * valueChunks),
       }));
-      return { headDim, chunks, valueChunks, stages, block, scale };
+      return { headDim, chunks, valueChunks, stages, block, scale, ...termValues(params) };
     },
-    rows: ({ headDim, scale }, { rows }) => ({
-      headDim,
-      vectors: exactly(headDim, 4, "channels of a head"),
+    rows: (params, { rows }) => ({
+      headDim: params.headDim,
+      vectors: exactly(params.headDim, 4, "channels of a head"),
       rowsPerTile: rows,
-      scale,
+      scale: params.scale,
+      ...termValues(params),
     }),
   },
 });

@@ -15,6 +15,8 @@ describe("attention", () => {
     { heads: 3, headDim: 12, queries: 17, keys: 129 },
     { heads: 2, headDim: 64, queries: 33, keys: 64 },
     { heads: 5, headDim: 20, queries: 5, keys: 67 },
+    // The middle of a VAE.
+    { heads: 1, headDim: 512, queries: 18, keys: 70 },
   ] as const;
   it.each(CASES)(
     "$heads heads of $headDim, $queries queries, $keys keys",

@@ -28,6 +28,8 @@ export function generalSuite(kernelDevices: KernelDevices): void {
     { heads: 3, headDim: 20, tokens: 33, keys: 70 },
     { heads: 1, headDim: 128, tokens: 35, keys: 40 },
     { heads: 1, headDim: 160, tokens: 17, keys: 33 },
+    // The middle of a VAE.
+    { heads: 1, headDim: 512, tokens: 18, keys: 70 },
   ])(
     "attention: $heads x $headDim, $tokens queries, $keys keys",
     async ({ heads, headDim, tokens, keys }) => {

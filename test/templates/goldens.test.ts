@@ -76,11 +76,23 @@ const families = Object.keys(EXAMPLES) as Family[];
 /** Ternary weights with a scale for each group of inputs: kernels of their own. */
 const GROUPS: FamilyParams["ternary-gemm"] = { ...gemm, group: 32, activations: "i8" };
 
+/** Attention as text encoders have it. */
+const TERMS: FamilyParams["attention"] = {
+  heads: 4,
+  keyValueHeads: 2,
+  headDim: 32,
+  scale: 0.5,
+  causal: true,
+  bias: true,
+  mask: "i32",
+};
+
 /** What goldens are called, and the kernels of a target that they are of. */
 function examples(target: Target): readonly (readonly [name: string, readonly KernelDefinition[]])[] {
   return [
     ...families.map((family) => [family, define(family, target)] as const),
     ["ternary-gemm-groups", variants(defineKernel("ternary-gemm", GROUPS, target))],
+    ["attention-terms", variants(defineKernel("attention", TERMS, target))],
   ];
 }
 
@@ -132,6 +144,10 @@ describe("the record of a kernel", () => {
   it.each(families)("of %s says its parameters", (family) => {
     const params = CUDA_EXAMPLES[family] ?? EXAMPLES[family];
     expect(roundTrip(family, params)).toEqual(params);
+  });
+
+  it("says what scores depend on", () => {
+    expect(roundTrip("attention", TERMS)).toEqual(TERMS);
   });
 
   it("says the size of groups, which is one of a few", () => {

@@ -1,3 +1,4 @@
+import { addDims, subDims } from "../../../ir/dim.js";
 import type { NodeOf } from "../../../ir/graph/graph.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnsOf, type Operand, rowsArg, rowsOf, stored } from "../operand.js";
@@ -19,12 +20,11 @@ export const attention: Section<"attention"> = {
 
   attention(l, node) {
     const [q, k, v] = [l.input(node, 0), l.input(node, 1), l.input(node, 2)];
+    const [bias, mask] = [l.optional(node, 3), l.optional(node, 4)];
     const out = l.output(node);
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
     const { heads, scale, causal = false, keyValueHeads = heads } = node.attrs;
-    if (causal || keyValueHeads !== heads || l.optional(node, 3) !== null || l.optional(node, 4) !== null)
-      throw new UnsupportedOp("attention that is causal, grouped, or with a bias or mask");
-    const rows = rowsOf(q.shape);
+    const [rows, keys] = [rowsOf(q.shape), rowsOf(k.shape)];
     const int8 = l.attention === "int8" && q.dtype === "bf16";
     l.launch({
       family: "attention",
@@ -34,13 +34,22 @@ export const attention: Section<"attention"> = {
         scale,
         ...stored("storage", q),
         ...(int8 ? { int8 } : {}),
+        ...(keyValueHeads === heads ? {} : { keyValueHeads }),
+        ...(causal ? { causal } : {}),
+        ...(bias === null ? {} : { bias: true }),
+        ...(mask === null ? {} : { mask: maskType(mask) }),
       },
       rows,
-      args: [rowsArg(q), rowsArg(k), rowsArg(v), rowsArg(out)],
-      scalars: [rowsOf(k.shape)],
+      args: [q, k, v, bias, mask, out].flatMap((operand) => (operand === null ? [] : [rowsArg(operand)])),
+      scalars: bias === null ? [keys] : [keys, subDims(addDims(rows, keys), 1)],
     });
   },
 };
+
+function maskType({ dtype }: Operand): "f32" | "i32" | "u32" {
+  if (dtype === "f32" || dtype === "i32" || dtype === "u32") return dtype;
+  throw new UnsupportedOp(`a mask of keys that is stored in ${dtype}`);
+}
 
 function lowerRope(
   l: Lowering,
