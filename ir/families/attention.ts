@@ -123,6 +123,12 @@ const wgsl = {
     refuses: (params) => vectors(params, Number.POSITIVE_INFINITY),
     launch: (_, { rows }) => ({ workgroup: threads(rows), tile: [1, rows, 1] }),
   }),
+  /** As `rows`, with loops over the channels. */
+  loops: variant({
+    dimensions: { rows: [8, 16, 32] },
+    refuses: (params) => vectors(params, 2048),
+    launch: (_, { rows }) => ({ workgroup: threads(rows), tile: [1, rows, 1] }),
+  }),
 } as const;
 
 /** Vectors of queries and keys in workgroup memory, one more to a row than it has against bank conflicts. */

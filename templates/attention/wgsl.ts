@@ -1,4 +1,4 @@
-import { attention, FLASH_CHUNK } from "../../ir/families/attention.js";
+import { type AttentionParams, attention, FLASH_CHUNK } from "../../ir/families/attention.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { exactly } from "../wgsl/exactly.js";
 import { termValues } from "./terms.js";
@@ -10,7 +10,7 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
       { variant: "flash", block, valueChunks: 2 },
       { variant: "flash", block, valueChunks: 1 },
       // The same tile, so that one grid serves both.
-      { variant: "rows", rows: block === 4 ? 32 : block === 2 ? 16 : 8 },
+      { variant: headDim <= 128 ? "rows" : "loops", rows: block === 4 ? 32 : block === 2 ? 16 : 8 },
     ];
   },
   values: {
@@ -23,15 +23,23 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
       }));
       return { headDim, chunks, valueChunks, stages, block, scale, ...termValues(params) };
     },
-    rows: (params, { rows }) => ({
-      headDim: params.headDim,
-      vectors: exactly(params.headDim, 4, "channels of a head"),
-      rowsPerTile: rows,
-      scale: params.scale,
-      ...termValues(params),
-    }),
+    rows: (params, { rows }) => rowValues(params, rows),
+    loops(params, { rows }) {
+      const { terms: _, ...values } = rowValues(params, rows);
+      return values;
+    },
   },
 });
+
+function rowValues(params: AttentionParams, rows: number) {
+  return {
+    headDim: params.headDim,
+    vectors: exactly(params.headDim, 4, "channels of a head"),
+    rowsPerTile: rows,
+    scale: params.scale,
+    ...termValues(params),
+  };
+}
 
 /** Rows of one invocation: its block of output channels, headDim / 8 a row, has to fit its registers. */
 function blockRows(headDim: number): 1 | 2 | 4 {

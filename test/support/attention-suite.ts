@@ -71,6 +71,16 @@ export const TERMS: readonly TermsCase[] = [
     causal: true,
     mask: "u32",
   },
+  {
+    name: "of long heads",
+    heads: 2,
+    keyValueHeads: 1,
+    headDim: 132,
+    tokens: 19,
+    bias: true,
+    causal: true,
+    mask: "f32",
+  },
   { name: "of one query and key", heads: 2, headDim: 4, tokens: 1, causal: true, bias: true, mask: "i32" },
 ];
 
