@@ -1,5 +1,7 @@
 import { malformed } from "../../ir/sampling/pipeline-file.js";
+import { addedToken } from "./added-token.js";
 import type { JsonObject } from "./files.js";
+import { pairsOf } from "./merges.js";
 
 const START = "<|startoftext|>";
 const END = "<|endoftext|>";
@@ -13,7 +15,7 @@ const CLIP_WORDS =
  * `merges.txt` for the first tokenizer: lower-cased byte-level BPE whose words end in `</w>`.
  *
  * @param vocab token to id
- * @param merges the text of `merges.txt`: a version line, then one pair a line, best first
+ * @param merges the text of `merges.txt`
  */
 export function clipTokenizerJson(vocab: JsonObject, merges: string, place: string): object {
   const startId = vocab.get(START);
@@ -21,24 +23,11 @@ export function clipTokenizerJson(vocab: JsonObject, merges: string, place: stri
   if (typeof startId !== "number" || typeof endId !== "number") {
     throw malformed(place, `ids for ${START} and ${END}`, `${vocab.size} tokens without them`);
   }
-  const pairs = merges
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#version"));
-  const special = (id: number, content: string) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  });
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [special(startId, START), special(endId, END)],
+    added_tokens: [addedToken(startId, START), addedToken(endId, END)],
     normalizer: {
       type: "Sequence",
       normalizers: [
@@ -70,7 +59,7 @@ export function clipTokenizerJson(vocab: JsonObject, merges: string, place: stri
       end_of_word_suffix: "</w>",
       fuse_unk: false,
       vocab: Object.fromEntries(vocab),
-      merges: pairs,
+      merges: pairsOf(merges),
     },
   };
 }

@@ -1,8 +1,8 @@
 /** Prompts to token ids, padded and truncated the way FLUX's text encoders expect. */
 import { TritcError } from "../../ir/errors.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
-import { clipTokenizerJson } from "./clip-tokenizer.js";
-import { asObject, type JsonObject, type PipelineFiles, readJsonObject, readPipelineFile } from "./files.js";
+import { asObject, type JsonObject, type PipelineFiles, readJsonObject } from "./files.js";
+import { readTokenizer } from "./tokenizer-files.js";
 
 /** A tokenizer of the Hugging Face format, as the package `@huggingface/tokenizers` makes one. */
 export interface Tokenizer {
@@ -35,8 +35,8 @@ export interface PromptTokenizer {
 }
 
 /**
- * Opens a tokenizer folder: `tokenizer.json`, or CLIP's older `vocab.json` and `merges.txt`, and
- * `tokenizer_config.json`.
+ * Opens a tokenizer folder: `tokenizer.json`, or the older forms that it stands for (CLIP's and Qwen's `vocab.json` and
+ * `merges.txt`, T5's `spiece.model`), and `tokenizer_config.json`.
  *
  * @param folder below the pipeline
  * @param limit the most ids the model takes (77 for CLIP, 512 for T5); a larger `model_max_length` (some
@@ -51,12 +51,7 @@ export async function openTokenizer(
   seconds = 10,
 ): Promise<PromptTokenizer> {
   const config = await readJsonObject(files, `${folder}/tokenizer_config.json`);
-  const path = `${folder}/tokenizer.json`;
-  const jsonPath = files.placeOf(path);
-  const json =
-    files.has(path) || !files.has(`${folder}/merges.txt`)
-      ? await readJsonObject(files, path)
-      : await readClip(files, folder);
+  const { place: jsonPath, ...json } = await readTokenizer(files, folder, config.entries);
   let tokenizer: Tokenizer;
   try {
     tokenizer = new host.Tokenizer(json.raw, config.raw);
@@ -73,7 +68,7 @@ export async function openTokenizer(
   const lowers = JSON.stringify(json.entries.get("normalizer") ?? null).includes('"Lowercase"');
   const ids = (text: string, special: boolean): number[] =>
     tokenizer
-      .encode(lowers ? text.replaceAll("Σ", "σ") : text, { add_special_tokens: special })
+      .encode(json.normalize(lowers ? text.replaceAll("Σ", "σ") : text), { add_special_tokens: special })
       .ids.map((id) => {
         const known = id ?? unknownId;
         if (known === undefined) throw malformed(jsonPath, "an id or an unknown token for every word", text);
@@ -139,14 +134,4 @@ async function findPadId(
     found: JSON.stringify(config.get("pad_token")) ?? "none",
     remedy: "copy the tokenizer folder of the model's repository again",
   });
-}
-
-async function readClip(
-  files: PipelineFiles,
-  folder: string,
-): Promise<{ readonly raw: object; readonly entries: JsonObject }> {
-  const vocab = await readJsonObject(files, `${folder}/vocab.json`);
-  const merges = await readPipelineFile(files, `${folder}/merges.txt`);
-  const raw = clipTokenizerJson(vocab.entries, merges, files.placeOf(`${folder}/vocab.json`));
-  return { raw, entries: new Map<string, unknown>(Object.entries(raw)) };
 }
