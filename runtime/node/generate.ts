@@ -3,14 +3,17 @@ import { join } from "node:path";
 import { outOfRange } from "../../ir/bounds.js";
 import { familyOf } from "../../ir/models/index.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import { type Residency, residencyFor } from "../../targets/memory/residency.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { type Drawer, type DrawnPicture, type DrawRequest, draw, notFiniteRemedy } from "../pipeline/draw.js";
+import { stagesOf } from "../pipeline/network-memory.js";
 import type { Picture } from "../pipeline/picture.js";
 import { checkRequest } from "../request.js";
 import { notASampler, requireSampler } from "../sampler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
+import { folderFiles } from "./pipeline-folder.js";
 import { openPipelineModels } from "./pipeline-models.js";
 import { decodePng, encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
@@ -23,6 +26,11 @@ export interface GeneratorOptions extends OpenDeviceOptions {
    * compiled for if absent.
    */
   readonly promptWeights?: PromptWeightsPolicy | undefined;
+  /**
+   * What stays on the device while a picture is drawn; if absent, what keeps most in the memory that the bundle was compiled
+   * for. Networks in ONNX Runtime take no memory there.
+   */
+  readonly residency?: Residency | undefined;
 }
 
 export interface GenerateOptions extends Omit<DrawRequest, "control" | "image" | "mask"> {
@@ -67,39 +75,66 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       folder,
     );
   }
+  const own = options.pipeline === undefined;
   const pipeline = options.pipeline ?? join(folder, "pipeline");
+  const { memory, target, options: compiled } = bundle.manifest;
+  const residency =
+    options.residency ??
+    residencyFor(await stagesOf(bundle.manifest, folderFiles(pipeline)), memory.limitBytes);
+  // Opened after the pipeline, which is the first to lack something.
+  let opening: Promise<Device> | undefined;
+  const device = () => {
+    opening ??= openDevice(target, options);
+    return opening;
+  };
   const models = await openPipelineModels(pipeline, {
-    threads: options.threads,
-    check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
+    ...options,
+    ...(own ? { bundle } : {}),
+    host: { target, device },
+    networks: residency === "keep" ? "keep" : "close",
     pictures: condition !== "none",
     model,
   });
   try {
-    const device = await openDevice(bundle.program.target, options);
-    try {
-      const { promptWeights = bundle.manifest.memory.promptWeights } = options;
-      const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
-      const own = options.pipeline === undefined;
-      const { distilled, vaeConfig } = models;
-      const rules = (is: boolean) => familyOf(model).sampling.stepsAndGuidance(model, vaeConfig.vaeScale, is);
-      const drawer: Drawer = {
-        place: folder,
-        program: bundle.program,
-        ...{ models, model, condition, size, own },
-        // A bundle may have been compiled without the pipeline that knows whether its model is a base model.
-        sampling: own || distilled === null ? sampling : { ...sampling, ...rules(distilled) },
-        remedy: notFiniteRemedy(bundle.manifest.options.activations),
-        withProgram: (use) => use(loaded),
-      };
-      return new BundleGenerator({ bundle, device, loaded, drawer });
-    } catch (error) {
-      await device.close();
-      throw error;
-    }
+    const { promptWeights = memory.promptWeights } = options;
+    const opened = await device();
+    const load = () => opened.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
+    const { distilled, vaeConfig } = models;
+    const rules = (is: boolean) => familyOf(model).sampling.stepsAndGuidance(model, vaeConfig.vaeScale, is);
+    const drawer: Drawer = {
+      place: folder,
+      program: bundle.program,
+      ...{ models, model, condition, size, own },
+      // A bundle may have been compiled without the pipeline that knows whether its model is a base model.
+      sampling: own || distilled === null ? sampling : { ...sampling, ...rules(distilled) },
+      remedy: notFiniteRemedy(compiled.activations),
+      withProgram: await programs(load, residency),
+    };
+    return new BundleGenerator({ bundle, device: opened, drawer });
   } catch (error) {
     await models.close();
+    await opening?.then((opened) => opened.close());
     throw error;
   }
+}
+
+/** Loads the transformer, for good or each time that it is used. Devices close what is open. */
+async function programs(
+  load: () => Promise<LoadedProgram>,
+  residency: Residency,
+): Promise<Drawer["withProgram"]> {
+  if (residency !== "alone") {
+    const loaded = await load();
+    return (use) => use(loaded);
+  }
+  return async (use) => {
+    const loaded = await load();
+    try {
+      return await use(loaded);
+    } finally {
+      await loaded.close();
+    }
+  };
 }
 
 function sha256(bytes: Uint8Array | Float32Array): string {
@@ -118,7 +153,6 @@ function pictureOf(name: string, given: Picture | Uint8Array | undefined): Pictu
 interface GeneratorParts {
   readonly bundle: OpenedBundle;
   readonly device: Device;
-  readonly loaded: LoadedProgram;
   readonly drawer: Drawer;
 }
 
@@ -173,11 +207,9 @@ class BundleGenerator implements Generator {
   }
 
   close(): Promise<void> {
-    const { loaded, drawer } = this.#parts;
     return this.#turns.close(async () => {
-      await loaded.close();
+      await this.#parts.drawer.models.close();
       await this.device.close();
-      await drawer.models.close();
     });
   }
 }

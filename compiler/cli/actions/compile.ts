@@ -120,16 +120,17 @@ const UNITS = {
 
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
-  let phase: string | undefined;
+  let title: string | undefined;
   let bar: Progress | undefined;
   return {
-    update(progress) {
-      if (progress.phase !== phase) {
+    update({ phase, network, done, total }) {
+      const next = network === undefined ? phase : `${network} ${phase}`;
+      if (next !== title) {
         bar?.stop();
-        phase = progress.phase;
-        bar = terminal.progress(phase, UNITS[progress.phase]);
+        title = next;
+        bar = terminal.progress(title, UNITS[phase]);
       }
-      bar?.update(progress.done, progress.total);
+      bar?.update(done, total);
     },
     stop: () => bar?.stop(),
   };
