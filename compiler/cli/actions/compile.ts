@@ -3,6 +3,7 @@ import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
+import type { Residency } from "../../../targets/memory/residency.js";
 import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
@@ -29,7 +30,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
-  readonly pipeline?: string;
+  readonly pipeline?: string | false;
   readonly emit: Emit;
   readonly memory: number;
   readonly resume: boolean;
@@ -85,6 +86,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
+    ...describeNetworks(report),
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
@@ -170,6 +172,28 @@ function describeMemory({
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
+
+/** What a pipeline's networks take besides the transformer, and everything together. */
+function describeNetworks({
+  networks,
+  residency,
+  account: { limitBytes },
+}: CompileReport): readonly (readonly [string, string])[] {
+  if (residency === null) return [];
+  const rows = networks.map(({ name, weightBytes, memoryBytes }): readonly [string, string] => [
+    name,
+    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}`,
+  ]);
+  const { policy, peaks } = residency;
+  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
+  return [...rows, ["whole pipeline", `${formatBytes(peaks[policy])}${of} at most: ${STAYS[policy]}`]];
+}
+
+const STAYS: Readonly<Record<Residency, string>> = {
+  keep: "all stays on the device",
+  close: "beside the transformer one network at a time (--residency close)",
+  alone: "transformer and networks one at a time, each loaded when it is used (--residency alone)",
+};
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {
   const count = formatCount(kernels);
