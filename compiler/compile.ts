@@ -18,8 +18,7 @@ import { accountFor } from "./account/account.js";
 import { checkFit } from "./account/fit.js";
 import { manifestMemory, type SizePlan } from "./account/size-plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
-import { pipelineConfigOf, pipelineFolder } from "./bundle/pipeline-files.js";
-import { canEncodePictures, carriedPipeline } from "./bundle/pipeline-plan.js";
+import { findPipeline, pipelineConfigOf } from "./bundle/pipeline-files.js";
 import { runNeeds } from "./bundle/run-needs.js";
 import { writeFolder } from "./bundle/staging.js";
 import type { WorkFolder } from "./bundle/work-folder.js";
@@ -40,9 +39,6 @@ import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
 import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
-import { pipelineNetworks } from "./networks/index.js";
-import type { NetworkName, NetworkPart } from "./networks/part.js";
-import { networkReports, type PipelineReport } from "./networks/report.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Group, Ternarize } from "./pass.js";
 import { ternarizedBy } from "./passes/ternarize.js";
@@ -78,12 +74,14 @@ export interface CompileOptions {
   readonly resolutions?: readonly Resolution[];
   /** Text tokens; the model's own number, else its pipeline's, if absent. */
   readonly textLength?: number | undefined;
+  /** Pictures to draw after, to plan memory for; if absent, one for Kontext, none for others. */
+  readonly references?: number | undefined;
   /** Memory of the device in bytes; what the target's has if absent. */
   readonly memoryLimit?: number | undefined;
   /** Whether weights that only `prompt` reads stay on the device; if absent, where that fits. */
   readonly promptWeights?: PromptWeightsPolicy | undefined;
-  /** Folder of the pipeline's other parts; found beside the model if absent. False: the transformer alone. */
-  readonly pipeline?: string | false;
+  /** Folder of the pipeline's other parts; found beside the model if absent. */
+  readonly pipeline?: string;
   /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
   readonly emit?: Emit;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
@@ -105,11 +103,9 @@ export interface CompileProgress {
   readonly phase: "groups" | "kernels" | "calibrating" | "branches" | "weights";
   readonly done: number;
   readonly total: number;
-  /** What it is of: a network of the pipeline, or the transformer where absent. */
-  readonly network?: NetworkName;
 }
 
-export interface CompileReport extends PipelineReport {
+export interface CompileReport {
   readonly out: string;
   readonly target: string;
   readonly model: ModelDescription | null;
@@ -160,10 +156,7 @@ export interface CompileReport extends PipelineReport {
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
-export async function compileModel(
-  options: CompileOptions,
-  networks: (folder: string) => readonly NetworkPart[] = pipelineNetworks,
-): Promise<CompileReport> {
+export async function compileModel(options: CompileOptions): Promise<CompileReport> {
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
@@ -173,7 +166,7 @@ export async function compileModel(
   await whatIsThere(options.out);
   const { signal, onNotice, resume = true } = options;
   return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
-    withFirstLooks(() => compileInto(work, options, target, networks)),
+    withFirstLooks(() => compileInto(work, options, target)),
   );
 }
 
@@ -181,15 +174,13 @@ async function compileInto(
   work: WorkFolder,
   options: CompileOptions,
   target: Target,
-  parts: (folder: string) => readonly NetworkPart[],
 ): Promise<CompileReport> {
   const started = performance.now();
   const toolkit = await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
     const imported = { ...importModel(options.input), name: basename(options.input) };
-    const { pipeline: given } = options;
-    const folder = given === false ? undefined : pipelineFolder(options.input, given);
+    const pipeline = findPipeline(options.input, options.pipeline);
     await pause(options.signal);
     const found = recognition(imported, reader);
     if (options.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
@@ -197,9 +188,11 @@ async function compileInto(
     await pause(options.signal);
     const { graph: recognized, reports: lora } = withAdapters(found.graph, options.lora ?? [], reader);
     await pause(options.signal);
-    const { resolutions, textLength } = options;
-    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, folder);
-    const drawing = drawingOf(recognized, { resolutions, textLength, pipeline: config });
+    const { resolutions, textLength, references } = options;
+    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
+    const drawing = drawingOf(recognized, { resolutions, textLength, references, pipeline: config });
+    if (drawing !== null)
+      for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
     const { calibration, ternarize, residualRank: rank = 0 } = options;
     const groups =
       ternarize === "exact" || ternarize === "absmean"
@@ -225,16 +218,6 @@ async function compileInto(
       options.onNotice?.(
         `too small for a branch of rank ${rank}, and without one: ${residual.without.join(", ")}`,
       );
-    const progressOf = (phase: CompileProgress["phase"], network?: NetworkName | null) => {
-      const of = network == null ? {} : { network };
-      return (done: number, total: number) => options.onProgress?.({ phase, done, total, ...of });
-    };
-    const codegen = (network?: NetworkName) => ({
-      emit: options.emit,
-      cache: options.kernelCache,
-      signal: options.signal,
-      onKernel: progressOf("kernels", network),
-    });
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(residual?.graph ?? ternary, reader, {
@@ -263,21 +246,14 @@ async function compileInto(
         const policy = checkFit(found.fit, target, plans, found.limitBytes);
         account = manifestMemory(plans, found.limitBytes, policy);
       },
-      codegen: codegen(),
+      codegen: {
+        emit: options.emit,
+        cache: options.kernelCache,
+        signal: options.signal,
+        onKernel: (done, total) => options.onProgress?.({ phase: "kernels", done, total }),
+      },
     });
     await pause(options.signal);
-    const { model } = recognized;
-    const carried =
-      folder === undefined || drawing === null || model === undefined
-        ? undefined
-        : await carriedPipeline(folder, {
-            ...{ target, drawing, model, reader, codegen, parts, onNotice: options.onNotice },
-            limitBytes: account.limitBytes,
-            given: given !== undefined,
-          });
-    const lacksEncoder = carried !== undefined && !canEncodePictures(carried);
-    if (drawing !== null)
-      for (const text of runNeeds(recognized, drawing.sampling, lacksEncoder)) options.onNotice?.(text);
     const { signal, threads, resume = true } = options;
     // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
     const taken = process.memoryUsage.rss();
@@ -288,11 +264,11 @@ async function compileInto(
       onKept: () => {
         work.isWorthKeeping = true;
       },
-      onProgress: progressOf(phase),
+      onProgress: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
     });
     const layers = await calibrated?.prepare(preparing("calibrating"));
     await residual?.prepare(preparing("branches"));
-    const { weightBytes, packing, ...written } = await writeBundle(
+    const { weightBytes, packing } = await writeBundle(
       work,
       {
         graph,
@@ -305,8 +281,7 @@ async function compileInto(
         },
         drawing,
         memory: account,
-        pipeline: carried?.folder,
-        networks: carried?.networks ?? [],
+        pipeline,
       },
       {
         reader,
@@ -316,10 +291,9 @@ async function compileInto(
         threads,
         resume,
         onNotice: options.onNotice,
-        onProgress: (done, total, network) => progressOf("weights", network)(done, total),
+        onProgress: (done, total) => options.onProgress?.({ phase: "weights", done, total }),
       },
     );
-    const memoryBytes = Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak));
     const { phases } = lowered.program;
     const inspection = inspectGraph(found);
     return {
@@ -339,8 +313,7 @@ async function compileInto(
         residual === undefined ? null : { rank, layers: residual.branches.size, without: residual.without },
       packing,
       sourceBytes: inspection.storage.source,
-      memoryBytes,
-      ...networkReports(carried?.networks ?? [], written.networks, memoryBytes, account.limitBytes),
+      memoryBytes: Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak)),
       account,
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,

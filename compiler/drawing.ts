@@ -18,6 +18,8 @@ export interface DrawingRequest {
   readonly resolutions?: readonly Resolution[] | undefined;
   /** Text tokens; the model's own number, else the pipeline's, if absent. */
   readonly textLength?: number | undefined;
+  /** Pictures to draw after, to plan memory for; if absent, one for Kontext, which is for that, none for others. */
+  readonly references?: number | undefined;
   readonly pipeline?: PipelineConfig | undefined;
 }
 
@@ -34,15 +36,41 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
   const vaeScale = pipeline?.vae?.vaeScale ?? rules.vaeScale(model);
   const pixelsPerToken = vaeScale * rules.packing;
   const resolutions = resolutionsOf(graph, request, pixelsPerToken, rules.latents * vaeScale);
+  const condition = rules.condition(model, vaeScale, pipeline?.className);
   const sampling: Sampling = {
     pixelsPerToken,
     textLength: textLengthOf(graph, request, imageTokens(resolutions[0], pixelsPerToken)) ?? rules.textTokens,
-    ...rules.stepsAndGuidance(model, vaeScale, pipeline?.distilled ?? null),
-    condition: rules.condition(model, vaeScale),
+    ...rules.stepsAndGuidance(model, vaeScale, pipeline?.distilled ?? null, pipeline?.className),
+    condition,
+    referenceTokens: referenceTokens(graph, condition, request.references, pixelsPerToken),
     scheduler: pipeline?.scheduler ?? null,
   };
   checkPipeline(model.outChannels, rules.packing ** 2, pipeline);
   return { resolutions, sampling };
+}
+
+/** Tokens of so many pictures to draw after, each as large as they get. Throws TRITC_E_CONDITION. */
+function referenceTokens(
+  { model }: Graph,
+  condition: Sampling["condition"],
+  count: number | undefined,
+  pixelsPerToken: number,
+): number {
+  const rules = model === undefined ? undefined : familyOf(model).sampling.references;
+  const most = condition === "reference" ? (rules?.most ?? 0) : 0;
+  if ((count ?? 0) > most) {
+    throw new TritcError({
+      code: "TRITC_E_CONDITION",
+      message: "the model does not draw after so many pictures",
+      place: `--references ${count}`,
+      expected: most === 0 ? "0" : `0 to ${most}`,
+      found: String(count),
+      remedy: most === 0 ? "leave --references out" : `plan for ${most}`,
+      exitCode: 2,
+    });
+  }
+  const planned = count ?? (rules?.firstSaysSize === false && most > 0 ? 1 : 0);
+  return planned === 0 ? 0 : planned * Math.floor((rules?.mostPixels ?? 0) / pixelsPerToken ** 2);
 }
 
 /** Undefined where nothing says it. */
@@ -163,8 +191,12 @@ function nearlySquare(tokens: number, pixelsPerToken: number): Resolution {
 
 /** Values of the symbols for a picture. */
 export function sizesOf({ sampling }: Drawing, resolution: Resolution): Bindings {
-  const { pixelsPerToken, textLength, steps } = sampling;
-  return { img_tokens: imageTokens(resolution, pixelsPerToken), txt_tokens: textLength, steps };
+  const { pixelsPerToken, textLength, steps, referenceTokens } = sampling;
+  return {
+    img_tokens: imageTokens(resolution, pixelsPerToken) + referenceTokens,
+    txt_tokens: textLength,
+    steps,
+  };
 }
 
 /** Values of the symbols for each picture. */

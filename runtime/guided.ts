@@ -6,8 +6,9 @@ import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { Evaluation, Update } from "../ir/sampling/update-rule.js";
 import type { Tensor } from "../ir/tensor.js";
 import type { LoadedProgram } from "./device.js";
+import { noised } from "./noise.js";
 import { requireFinite } from "./not-finite.js";
-import { type Give, giveInputs, type SampleRequest, type TwoPasses } from "./sample-inputs.js";
+import { type Give, giveInputs, type KeptPicture, type SampleRequest } from "./sample-inputs.js";
 
 /** What the scale makes of both velocities. */
 export function guidedBy(scale: number, prompt: Float32Array, other: Float32Array): Float32Array {
@@ -15,11 +16,10 @@ export function guidedBy(scale: number, prompt: Float32Array, other: Float32Arra
 }
 
 /** One picture on its way. */
-export interface GuidedRun {
+export interface HostRun {
   readonly loaded: LoadedProgram;
   readonly program: Program;
   readonly request: SampleRequest;
-  readonly twoPasses: TwoPasses;
   readonly evaluations: readonly Evaluation[];
 }
 
@@ -27,48 +27,50 @@ const UPDATES: ReadonlyMap<string, Update> = new Map(
   Object.values(UPDATE_RULES).flatMap(({ updates }) => updates.map((update) => [update.name, update])),
 );
 
-/** The velocity that both passes give of latents at an evaluation. */
-export function guidedVelocity(
-  run: GuidedRun,
+/** The velocity of latents at an evaluation, by one pass or by two. */
+export function velocitiesOf(
+  run: HostRun,
 ): (evaluation: number, latents: Float32Array) => Promise<Float32Array> {
-  const { loaded, program, request, twoPasses, evaluations } = run;
-  const texts = [request, twoPasses] as const;
+  const { loaded, program, request, evaluations } = run;
+  const { twoPasses } = request;
+  const texts = twoPasses === undefined ? [request] : [request, twoPasses];
   const [velocity] = program.outputs;
-  let prepared: { readonly text: 0 | 1; readonly give: Give } | undefined;
+  let prepared: { readonly text: number; readonly give: Give } | undefined;
   return async (evaluation, latents) => {
     // The text that is prepared goes first: each is prepared once in two evaluations.
-    const order = prepared?.text === 1 ? ([1, 0] as const) : ([0, 1] as const);
+    const order = prepared?.text === 1 ? [...texts.entries()].reverse() : texts.entries();
     const velocities: Float32Array[] = [];
-    for (const text of order) {
+    for (const [text, { context, contextTokens, pooled }] of order) {
       // A device that computes on this thread never lets an event in by itself.
       await new Promise((resolve) => setTimeout(resolve, 0));
       request.signal?.throwIfAborted();
       if (prepared?.text === text) prepared.give(latents);
       else {
-        const { context, contextTokens, pooled } = texts[text];
         const asked = { ...request, context, contextTokens, pooled, latents };
         prepared = { text, give: await giveInputs(loaded, program, asked, evaluations) };
         await loaded.run(phasesThatRun(program, "prompt"), 0);
       }
       await loaded.run(phasesThatRun(program, "step"), evaluation);
-      velocities[text] = Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
+      const rows = await loaded.read(velocity?.buffer ?? "");
+      // What the model makes of references behind the latents is left out.
+      velocities[text] = Float32Array.from(rows.subarray(0, request.latents.length));
     }
-    const [prompt = new Float32Array(), other = prompt] = velocities;
-    return guidedBy(twoPasses.scale, prompt, other);
+    const [prompt = new Float32Array(), other] = velocities;
+    return twoPasses === undefined || other === undefined ? prompt : guidedBy(twoPasses.scale, prompt, other);
   };
 }
 
 /**
- * The final latents of a sample that is guided by two passes. Their velocities meet on the host, where the updates' graphs,
- * small as they are, run in the interpreter.
+ * The final latents of a sample whose velocities meet on the host, as those of two passes do, or which is not all that the
+ * model reads. The updates' graphs, small as they are, run in the interpreter.
  */
-export async function denoiseGuided(run: GuidedRun): Promise<Float32Array> {
+export async function denoiseOnHost(run: HostRun): Promise<Float32Array> {
   const { request, evaluations } = run;
-  const { geometry, latents } = request;
+  const { geometry, latents, schedule } = request;
   const shape = [geometry.imageTokens, latents.length / geometry.imageTokens] as const;
   const kept = new Map<string, Float32Array>([["sample", latents]]);
   const steps = (evaluations.at(-1)?.step ?? -1) + 1;
-  const velocityAt = guidedVelocity(run);
+  const velocityAt = velocitiesOf(run);
   for (const [i, { step, update, coefficients }] of evaluations.entries()) {
     const velocity = await velocityAt(i, kept.get("sample") ?? latents);
     requireFinite(velocity, {
@@ -77,9 +79,20 @@ export async function denoiseGuided(run: GuidedRun): Promise<Float32Array> {
       remedy: request.remedy ?? "run `tritc verify` on the bundle",
     });
     applyUpdate(update, kept, velocity, coefficients, shape);
-    if (evaluations[i + 1]?.step !== step) request.onStep?.({ step: step + 1, steps });
+    if (evaluations[i + 1]?.step === step) continue;
+    const sample = kept.get("sample");
+    if (request.kept !== undefined && sample !== undefined) {
+      kept.set("sample", keep(request.kept, sample, schedule.sigmas[step + 1] ?? 0));
+    }
+    request.onStep?.({ step: step + 1, steps });
   }
   return kept.get("sample") ?? latents;
+}
+
+/** The sample where it is drawn, elsewhere the picture at a noise level. */
+function keep({ image, noise, drawn }: KeptPicture, sample: Float32Array, sigma: number): Float32Array {
+  const old = noised(image, noise, sigma);
+  return sample.map((value, k) => (1 - (drawn[k] ?? 0)) * (old[k] ?? 0) + (drawn[k] ?? 0) * value);
 }
 
 function applyUpdate(

@@ -154,6 +154,11 @@ export function seedWords(seed: number | bigint): readonly [number, number] {
   return [Number(wide & 0xffffffffn), Number(wide >> 32n)];
 }
 
+/** A picture's latents at a noise level: sigma·noise + (1 − sigma)·image. */
+export function noised(image: Float32Array, noise: Float32Array, sigma: number): Float32Array {
+  return image.map((value, k) => sigma * (noise[k] ?? 0) + (1 - sigma) * value);
+}
+
 /** Initial packed latents [imageTokens, packedChannels]: noise drawn in the VAE's order, then packed. */
 export function initialLatents(
   seed: number | bigint,

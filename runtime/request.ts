@@ -10,6 +10,8 @@ export function checkRequest(request: {
   readonly steps?: number | undefined;
   readonly sampler?: string | undefined;
   readonly guidance?: number | undefined;
+  readonly trueCfgScale?: number | undefined;
+  readonly strength?: number | undefined;
   readonly width?: number;
   readonly height?: number;
   readonly textLength?: number | undefined;
@@ -21,6 +23,8 @@ export function checkRequest(request: {
     steps,
     sampler,
     guidance,
+    trueCfgScale,
+    strength,
     width,
     height,
     textLength,
@@ -33,8 +37,11 @@ export function checkRequest(request: {
   const known: readonly string[] = SAMPLERS;
   if (sampler !== undefined && !known.includes(sampler))
     throw outOfRange("sampler", known.join(" or "), String(sampler));
-  if (guidance !== undefined && !Number.isFinite(guidance))
-    throw outOfRange("guidance", "a number", guidance);
+  for (const [name, scale] of Object.entries({ guidance, trueCfgScale })) {
+    if (scale !== undefined && !Number.isFinite(scale)) throw outOfRange(name, "a number", scale);
+  }
+  if (strength !== undefined && !(strength > 0 && strength <= 1))
+    throw outOfRange("strength", "a number above 0, at most 1", strength);
   const sizes = { steps: [steps, MAX_STEPS], width: [width, MAX_SIDE], height: [height, MAX_SIDE] } as const;
   for (const [name, [value, most]] of Object.entries(sizes)) {
     if (value !== undefined) checkWhole(name, value, 1, most);

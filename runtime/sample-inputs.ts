@@ -1,6 +1,6 @@
 import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
-import { type LatentGeometry, valuesOf } from "../ir/models/index.js";
+import { type LatentGeometry, type TokenGrid, valuesOf } from "../ir/models/index.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
 import type { SamplerName } from "../ir/sampling/rules/index.js";
 import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
@@ -25,6 +25,10 @@ export interface SampleRequest {
   readonly twoPasses?: TwoPasses;
   /** [imageTokens, channels] what stands behind the latents in each row, for models that read more than they predict. */
   readonly condition?: Float32Array;
+  /** Pictures to draw after, for models whose condition is `reference`. */
+  readonly references?: References | undefined;
+  /** What of a picture is not drawn over. */
+  readonly kept?: KeptPicture | undefined;
   /** How the sample moves from step to step; Euler's method if absent. */
   readonly sampler?: SamplerName;
   /** What to try where the transformer's result is not finite; what an error says then. */
@@ -33,6 +37,21 @@ export interface SampleRequest {
   readonly onStep?: ((progress: StepProgress) => void) | undefined;
   /** Stops between steps: `sample` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** Encoded pictures, which the model reads behind the latents and does not change. */
+export interface References {
+  /** [tokens, channels] packed, one picture after the other. */
+  readonly latents: Float32Array;
+  readonly grids: readonly TokenGrid[];
+}
+
+/** After each step the sample is this picture, at the step's noise level, where it is not drawn. All [imageTokens, packedChannels]. */
+export interface KeptPicture {
+  readonly image: Float32Array;
+  readonly noise: Float32Array;
+  /** 1 where it is drawn, 0 where the picture stays. */
+  readonly drawn: Float32Array;
 }
 
 /** Guidance without an input for it: v = v(other) + scale·(v(prompt) − v(other)). */
@@ -67,8 +86,9 @@ export async function giveInputs(
   const { model } = program;
   if (model === null) throw new Error("only a recognized model is sampled");
   const { geometry, schedule } = request;
+  const grids = request.references?.grids ?? [];
   const bindings = {
-    img_tokens: geometry.imageTokens,
+    img_tokens: grids.reduce((sum, { rows, columns }) => sum + rows * columns, geometry.imageTokens),
     txt_tokens: request.contextTokens,
     steps: evaluations.length,
   };
@@ -97,7 +117,8 @@ export async function giveInputs(
   const values = valuesOf({
     ...request,
     model,
-    latents: withCondition(request),
+    references: grids,
+    latents: rowsOf(request),
     timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
   });
   for (const port of program.inputs) {
@@ -106,13 +127,18 @@ export async function giveInputs(
   }
   const latents = program.inputs.find(({ role }) => role === "latents");
   return (values) => {
-    if (latents !== undefined) write(latents, withCondition({ ...request, latents: values }));
+    if (latents !== undefined) write(latents, rowsOf({ ...request, latents: values }));
   };
 }
 
-/** The rows that the model reads: the sample's channels, then the condition's. */
-function withCondition({ latents, condition, geometry }: SampleRequest): Float32Array {
-  return condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
+/** The rows that the model reads: the sample's channels, then the condition's; then the rows of references. */
+function rowsOf({ latents, condition, references, geometry }: SampleRequest): Float32Array {
+  const own = condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
+  if (references === undefined) return own;
+  const rows = new Float32Array(own.length + references.latents.length);
+  rows.set(own);
+  rows.set(references.latents, own.length);
+  return rows;
 }
 
 /** A coefficient for every evaluation, rounded once to f32; 0 where the update takes none. */

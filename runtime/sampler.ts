@@ -5,7 +5,7 @@ import type { Program } from "../ir/program/program.js";
 import { DEFAULT_SAMPLER, type SamplerName, UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { Evaluation, UpdateRule } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
-import { denoiseGuided } from "./guided.js";
+import { denoiseOnHost } from "./guided.js";
 import { requireFinite } from "./not-finite.js";
 import { giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { sequencesOf } from "./turns.js";
@@ -30,8 +30,10 @@ async function sampleAlone(
   requireSampler(program);
   const { schedule } = request;
   const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
-  const { twoPasses } = request;
-  if (twoPasses !== undefined) return denoiseGuided({ loaded, program, request, twoPasses, evaluations });
+  const { twoPasses, references, kept } = request;
+  if (twoPasses !== undefined || references !== undefined || kept !== undefined) {
+    return denoiseOnHost({ loaded, program, request, evaluations });
+  }
   const give = await giveInputs(loaded, program, request, evaluations);
   const latents = program.inputs.find((port) => port.role === "latents");
   const read = async () => sampleOf((await loaded.read(latents?.buffer ?? "")) as Float32Array, request);

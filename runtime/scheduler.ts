@@ -51,6 +51,22 @@ export function makeSchedule(config: SchedulerConfig, request: ScheduleRequest):
   return { sigmas, timesteps, modelTimesteps };
 }
 
+/**
+ * The steps of image to image: those of a schedule from where so much of the picture is left to draw. Of N steps the last
+ * N − trunc(N − N·strength) are done, as `FluxImg2ImgPipeline` counts them.
+ *
+ * @param strength above 0, at most 1, which is all of it
+ */
+export function lastSteps({ sigmas, timesteps, modelTimesteps }: Schedule, strength: number): Schedule {
+  const steps = timesteps.length;
+  const first = Math.trunc(Math.max(steps - Math.min(steps * strength, steps), 0));
+  return {
+    sigmas: sigmas.subarray(first),
+    timesteps: timesteps.subarray(first),
+    modelTimesteps: modelTimesteps.subarray(first),
+  };
+}
+
 /** mu: the logarithm of the dynamic shift at a number of image tokens. */
 export function dynamicShift(config: SchedulerConfig, imageTokens: number): number {
   const slope = (config.maxShift - config.baseShift) / (config.maxImageSeqLen - config.baseImageSeqLen);

@@ -2,7 +2,7 @@ import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program } from "../ir/program/program.js";
 import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { LoadedProgram } from "./device.js";
-import { guidedVelocity } from "./guided.js";
+import { velocitiesOf } from "./guided.js";
 import { giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { requireSampler } from "./sampler.js";
 
@@ -20,8 +20,7 @@ export async function beginVelocities(
 ): Promise<(step: number, latents: Float32Array) => Promise<Float32Array>> {
   requireSampler(program);
   const evaluations = UPDATE_RULES.euler.evaluations(request.schedule.sigmas);
-  const { twoPasses } = request;
-  if (twoPasses !== undefined) return guidedVelocity({ loaded, program, request, twoPasses, evaluations });
+  if (request.twoPasses !== undefined) return velocitiesOf({ loaded, program, request, evaluations });
   const give = await giveInputs(loaded, program, request, evaluations);
   await loaded.run(phasesThatRun(program, "prompt"), 0);
   const model = phasesThatRun(program, "step");

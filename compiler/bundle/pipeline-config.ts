@@ -16,6 +16,8 @@ export interface PipelineConfig {
   readonly textLength: number | null;
   /** Whether the model was distilled to few steps without guidance; null where no file says. */
   readonly distilled: boolean | null;
+  /** The class that the pipeline's index names; null where there is no index. */
+  readonly className: string | null;
 }
 
 /** The most tokens that T5 gets; some tokenizers say 10^30 for "no limit". */
@@ -40,6 +42,7 @@ export function readPipelineConfig(folder: string): PipelineConfig {
     sampleSize: latents === null || vae === null ? (vae?.sampleSize ?? null) : latents * vae.vaeScale,
     textLength: tokens === null ? null : Math.min(tokens, MOST_TEXT_TOKENS),
     distilled: read((json) => flag(json, "is_distilled"), "model_index.json"),
+    className: read((json) => word(json, "_class_name"), "model_index.json"),
   };
 }
 
@@ -62,6 +65,12 @@ function readJson(file: string): object | undefined {
 function flag(json: object, name: string): boolean | null {
   const value = new Map<string, unknown>(Object.entries(json)).get(name);
   return typeof value === "boolean" ? value : null;
+}
+
+/** A text among an object's members, or null. */
+function word(json: object, name: string): string | null {
+  const value = new Map<string, unknown>(Object.entries(json)).get(name);
+  return typeof value === "string" ? value : null;
 }
 
 /** A positive whole number among an object's members, or null. */

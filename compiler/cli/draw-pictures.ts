@@ -1,7 +1,7 @@
 import type { Manifest } from "../../ir/format/manifest.js";
-import { guidesByTwoPasses } from "../../ir/models/index.js";
+import { familyOf, guidesByTwoPasses, type PictureSize } from "../../ir/models/index.js";
 import type { GeneratedPicture, GenerateOptions, Generator } from "../../runtime/node/generate.js";
-import { printResolution } from "../resolutions.js";
+import { imageTokens, printResolution } from "../resolutions.js";
 import type { RunOptions, SamplingOptions } from "./sampling-options.js";
 import type { Progress, Terminal } from "./terminal.js";
 
@@ -86,20 +86,46 @@ export async function whatStands(
 export function remark(
   terminal: Terminal,
   { resolutions, sampling, model }: Manifest,
-  options: SamplingOptions & Pick<RunOptions, "negativePrompt">,
+  options: SamplingOptions & Pick<RunOptions, "negativePrompt" | "trueCfgScale" | "autoResize">,
+  images: readonly PictureSize[] = [],
 ): void {
-  const { resolution, guidance, negativePrompt } = options;
+  const { resolution, guidance, negativePrompt, trueCfgScale } = options;
   const planned = resolutions.map(printResolution);
   if (resolution !== undefined && !planned.includes(printResolution(resolution))) {
     terminal.note(
       `${printResolution(resolution)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
     );
   }
+  const tokens = referenceTokens(sampling, model, images, options.autoResize ?? true);
+  if (sampling !== null && tokens > sampling.referenceTokens) {
+    const planned = `this bundle was planned for ${sampling.referenceTokens}`;
+    terminal.note(
+      `--image takes ${tokens} image tokens, and ${planned}: compile with --references to plan for it`,
+    );
+  }
   if (guidance !== undefined && sampling?.guidance === null) {
     terminal.note("this model takes no guidance: --guidance changes nothing");
   }
   const twoPasses = model !== null && guidesByTwoPasses(model, sampling?.guidance ?? null);
-  if (negativePrompt !== undefined && !twoPasses) {
-    terminal.note("this model is not guided by two passes: --negative-prompt changes nothing");
+  if (negativePrompt !== undefined && !twoPasses && (trueCfgScale === undefined || trueCfgScale <= 1)) {
+    const remedy =
+      model !== null && familyOf(model).sampling.trueGuidance ? " without --true-cfg-scale above 1" : "";
+    terminal.note(`this model is not guided by two passes${remedy}: --negative-prompt changes nothing`);
   }
+}
+
+/** Image tokens of pictures that are drawn after; those of a size that the model does not take are refused elsewhere. */
+function referenceTokens(
+  sampling: Manifest["sampling"],
+  model: Manifest["model"],
+  images: readonly PictureSize[],
+  resize: boolean,
+): number {
+  if (sampling?.condition !== "reference" || model === null) return 0;
+  const rules = familyOf(model).sampling.references;
+  const { pixelsPerToken } = sampling;
+  return images.reduce((sum, picture) => {
+    const cut = rules?.fit(picture, pixelsPerToken, resize)?.cut;
+    return sum + (cut === undefined ? 0 : imageTokens(cut, pixelsPerToken));
+  }, 0);
 }

@@ -2,7 +2,6 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
-import { RESIDENCIES } from "../../targets/memory/residency.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Group } from "../pass.js";
 import type { Resolution } from "../resolutions.js";
@@ -57,6 +56,7 @@ export function withDeviceOptions(command: Command): Command {
 export interface PlanOptions {
   readonly resolution?: readonly Resolution[];
   readonly textLength?: number;
+  readonly references?: number;
   readonly memoryLimit?: number;
   readonly promptWeights?: PromptWeightsPolicy;
 }
@@ -71,6 +71,12 @@ export function withPlanOptions(command: Command): Command {
       ).argParser(resolutions),
     )
     .addOption(textLengthOption("the model's, else its tokenizer's"))
+    .addOption(
+      new Option(
+        "--references <n>",
+        "Kontext, FLUX.2: pictures to draw after, of a megapixel each, to plan for; default: 1 for Kontext, else 0",
+      ).argParser(wholeNumber),
+    )
     .addOption(
       new Option(
         "--memory-limit <bytes>",
@@ -93,14 +99,6 @@ export function promptWeightsOption(byDefault: string): Option {
     "--prompt-weights <policy>",
     `weights that only a prompt reads: keep on the device, or stream for each prompt; ${byDefault}`,
   ).choices(["keep", "stream"]);
-}
-
-/** What stays on the device while a picture is drawn. */
-export function residencyOption(): Option {
-  return new Option(
-    "--residency <policy>",
-    "what stays on the device: all, the transformer and the network at work, or what is at work alone; default: what fits into the memory that the bundle was compiled for",
-  ).choices(RESIDENCIES);
 }
 
 /** Inputs that share a scale of ternary weights: `--group 128`. */
@@ -231,6 +229,13 @@ export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
   return value;
+}
+
+/** Parses how much of a picture is drawn anew. */
+export function strengthNumber(text: string): number {
+  const value = finiteNumber(text);
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError("Expected a number above 0, at most 1.");
 }
 
 /** `512x512,1344x768`: several of them. */

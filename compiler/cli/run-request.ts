@@ -2,10 +2,13 @@ import { join } from "node:path";
 import { convertData } from "../../ir/constant/convert.js";
 import { MANIFEST_FILE, parseManifest } from "../../ir/format/manifest.js";
 import { serialize } from "../../ir/format/safetensors.js";
+import { familyOf } from "../../ir/models/index.js";
 import type { GenerateOptions } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
 import { readRegular } from "../../runtime/node/regular-file.js";
-import { requireConditions } from "../../runtime/pipeline/conditions.js";
+import { requireConditions } from "../../runtime/pipeline/given-pictures.js";
+import type { Picture } from "../../runtime/pipeline/picture.js";
+import { secondPass } from "../../runtime/pipeline/second-pass.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { isBundle } from "./is-bundle.js";
 import { readTensors } from "./safetensors-file.js";
@@ -17,29 +20,42 @@ export const MOST_PICTURE_BYTES = 1 << 28;
 
 /** What is asked of every picture. */
 type RequestOptions = SamplingOptions &
-  Pick<RunOptions, "negativePrompt" | "control" | "image" | "mask" | "latents">;
+  Pick<
+    RunOptions,
+    "negativePrompt" | "trueCfgScale" | "control" | "image" | "mask" | "strength" | "autoResize" | "latents"
+  >;
 
 /** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
 export async function readRequest(
   bundle: string,
   options: RequestOptions,
-): Promise<Omit<GenerateOptions, "prompt">> {
-  const { steps, sampler, guidance, textLength, resolution, control, image, mask, latents } = options;
+): Promise<Omit<GenerateOptions, "prompt" | "image"> & { readonly image: readonly Picture[] | undefined }> {
+  const { steps, sampler, guidance, trueCfgScale, negativePrompt, textLength, resolution } = options;
+  const { control, image, mask, strength, latents } = options;
   // Without a manifest the generator says what the folder is not.
   const { sampling, model } = isBundle(bundle) ? readManifest(bundle) : { sampling: null, model: null };
-  if (sampling !== null && sampling.condition !== null) {
-    requireConditions(sampling.condition, { control, image, mask }, bundle);
+  // A pipeline beside the bundle may say that the model is another kind.
+  if (sampling !== null && sampling.condition !== null && model !== null && options.pipeline === undefined) {
+    const { references } = familyOf(model).sampling;
+    requireConditions(sampling.condition, { control, image, mask, strength }, bundle, references?.most);
+    const scale = sampling.guidance === null ? null : (guidance ?? sampling.guidance);
+    secondPass(model, { guidance: scale, trueCfgScale, negativePrompt });
   }
+  const images = await Promise.all((image ?? []).map((path) => readPicture(path)));
   return {
     steps,
     sampler,
     guidance,
-    negativePrompt: options.negativePrompt,
+    negativePrompt,
+    trueCfgScale,
+    strength,
+    // The option is there, as true, where it was not given.
+    autoResize: options.autoResize === false ? false : undefined,
     textLength,
     ...resolution,
-    control: await readPicture(control),
-    image: await readPicture(image),
-    mask: await readPicture(mask),
+    control: control === undefined ? undefined : await readPicture(control),
+    image: image === undefined ? undefined : images,
+    mask: mask === undefined ? undefined : await readPicture(mask),
     latents: latents === undefined ? undefined : await readLatents(latents, model?.outChannels, options),
   };
 }
@@ -49,10 +65,8 @@ function readManifest(bundle: string) {
   return parseManifest(readRegularText(place, MOST_METADATA_BYTES), place);
 }
 
-async function readPicture(path: string | undefined) {
-  return path === undefined
-    ? undefined
-    : decodePng(await readRegular(path, MOST_PICTURE_BYTES), path, "ignored");
+async function readPicture(path: string) {
+  return decodePng(await readRegular(path, MOST_PICTURE_BYTES), path, "ignored");
 }
 
 /**

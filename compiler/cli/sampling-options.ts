@@ -1,6 +1,5 @@
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
-import type { Residency } from "../../targets/memory/residency.js";
 import type { Resolution } from "../resolutions.js";
 import type { CommonOptions, DeviceOptions } from "./options.js";
 
@@ -18,14 +17,16 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 /** What `run` takes. */
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
-  readonly residency?: Residency;
   readonly prompt?: string;
   readonly negativePrompt?: string | undefined;
+  readonly trueCfgScale?: number | undefined;
   readonly prompts?: string;
   readonly count?: number;
   readonly control?: string;
-  readonly image?: string;
+  readonly image?: readonly string[];
   readonly mask?: string;
+  readonly strength?: number;
+  readonly autoResize?: boolean;
   readonly latents?: string;
   readonly latentsOut?: string;
   readonly out: string;

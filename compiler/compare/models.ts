@@ -6,7 +6,7 @@ import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
-import { type OpenedBundle, openBundle } from "../../runtime/node/bundle.js";
+import { openBundle } from "../../runtime/node/bundle.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import type { TextLength } from "../../runtime/node/pipeline-models.js";
 import { notASampler, requireSampler } from "../../runtime/sampler.js";
@@ -86,7 +86,8 @@ async function readBundle(path: string): Promise<ComparedModel> {
   const [resolution] = resolutions;
   if (sampling === null || resolution === undefined)
     throw new Error("a manifest with a model says how it is sampled");
-  if (sampling.condition !== "none") throw notASampler("a model that is given pictures", path);
+  if (sampling.condition === "control" || sampling.condition === "fill")
+    throw notASampler("a model that is given pictures", path);
   const tokens = program.inputs.find(({ role }) => role === "context")?.shape.at(-2);
   const readers: FileReader[] = [];
   return {
@@ -113,8 +114,8 @@ async function readBundle(path: string): Promise<ComparedModel> {
 /** Tokenizers, text encoders, VAE and scheduler. */
 export interface Pipeline {
   readonly folder: string;
-  /** The bundle whose own pipeline it is. */
-  readonly bundle?: OpenedBundle;
+  /** Before its files go to ONNX Runtime. */
+  readonly check?: () => Promise<void>;
 }
 
 /** The given pipeline, or that of the first of the models that has one. Throws TRITC_E_PIPELINE. */
@@ -124,7 +125,7 @@ export async function pipelineOf(paths: readonly string[], given: string | undef
     if (given === undefined && isBundle(path)) {
       if (!existsSync(own)) continue;
       const bundle = await openBundle(path);
-      return { folder: own, bundle };
+      return { folder: own, check: () => bundle.checkBelow("pipeline") };
     }
     const folder = findPipeline(path, given);
     if (folder !== undefined) return { folder };
@@ -133,9 +134,8 @@ export async function pipelineOf(paths: readonly string[], given: string | undef
     code: "TRITC_E_PIPELINE",
     message: "none of the models has a pipeline to draw with",
     place: paths.join(", "),
-    expected: "a folder of model_index.json, tokenizers, text encoders and VAE as ONNX or compiled",
-    remedy:
-      "give with --pipeline the folder of an exported pipeline, or pipeline/ of a bundle that a whole Diffusers folder was compiled to",
+    expected: "a folder of model_index.json, tokenizers, text encoders and VAE as ONNX",
+    remedy: "give the pipeline's folder with --pipeline",
     exitCode: 2,
   });
 }

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type * as TsMorph from "ts-morph";
 import type { SourceFile } from "ts-morph";
+import { familyOf, type ModelDescription, type ReferenceRules } from "../../ir/models/index.js";
 import type { ProgramPort } from "../../ir/program/program.js";
 import { DEFAULT_SAMPLER, SAMPLERS } from "../../ir/sampling/rules/index.js";
 import type { Drawing } from "../drawing.js";
@@ -14,8 +15,9 @@ const { Project, QuoteKind, VariableDeclarationKind }: typeof TsMorph = createRe
 export interface EntryOptions {
   readonly inputs: readonly ProgramPort[];
   readonly outputs: readonly ProgramPort[];
-  /** What it draws; null for a graph that draws no pictures. */
+  /** What it draws, and with which model; null for a graph that draws no pictures. */
   readonly drawing: Drawing | null;
+  readonly model: ModelDescription | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export function entryModule(options: EntryOptions): { readonly js: string; reado
   const js = project.createSourceFile("index.js");
   const types = project.createSourceFile("index.d.ts");
   if (options.drawing === null) writeEvaluate(js, types, options);
-  else writeGenerate(js, types, options.drawing, options.inputs);
+  else writeGenerate(js, types, options.drawing, options);
   return { js: js.getFullText(), types: types.getFullText() };
 }
 
@@ -47,8 +49,9 @@ function writeGenerate(
   js: SourceFile,
   types: SourceFile,
   { resolutions, sampling }: Drawing,
-  inputs: readonly ProgramPort[],
+  { inputs, model }: EntryOptions,
 ): void {
+  const rules = model === null ? undefined : familyOf(model).sampling;
   const twoPasses = sampling.guidance !== null && inputs.every(({ role }) => role !== "guidance");
   js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["openGenerator"] });
   addFolder(js);
@@ -72,11 +75,11 @@ function writeGenerate(
     docs: ["Draws one picture. To draw several, `open` the bundle once."],
   });
 
-  const takesPictures = conditionProperties(sampling.condition).length > 0;
+  const pictures = conditionProperties(sampling, rules?.references);
   types.addImportDeclaration({
     moduleSpecifier: "tritc/runtime/node",
     isTypeOnly: true,
-    namedImports: ["GeneratedPicture", "GeneratorOptions", ...(takesPictures ? ["Picture"] : [])],
+    namedImports: ["GeneratedPicture", "GeneratorOptions", ...(pictures.length > 0 ? ["Picture"] : [])],
   });
   const [size] = resolutions;
   const planned =
@@ -122,7 +125,17 @@ function writeGenerate(
             },
           ]
         : []),
-      ...(twoPasses
+      ...(rules?.trueGuidance === true && !twoPasses
+        ? [
+            {
+              name: "readonly trueCfgScale",
+              type: "number",
+              hasQuestionToken: true,
+              docs: ["Above 1, the scale of guidance by a second pass, away from `negativePrompt`."],
+            },
+          ]
+        : []),
+      ...(twoPasses || rules?.trueGuidance === true
         ? [
             {
               name: "readonly negativePrompt",
@@ -140,7 +153,7 @@ function writeGenerate(
         hasQuestionToken: true,
         docs: [`Text tokens; ${sampling.textLength} if absent.`],
       },
-      ...conditionProperties(sampling.condition),
+      ...pictures,
       {
         name: "readonly latents",
         type: "Float32Array",
@@ -188,16 +201,50 @@ function writeGenerate(
   });
 }
 
-/** The pictures that a model needs, as pixels or PNG files. */
-function conditionProperties(condition: Drawing["sampling"]["condition"]) {
-  const picture = (name: string, docs: string) => ({
+const AUTO_RESIZE = {
+  name: "readonly autoResize",
+  type: "boolean",
+  hasQuestionToken: true,
+  docs: ["`false` takes `image` at its own size, not at one that the model was trained at."],
+};
+
+/** The pictures that a model needs, or may be given, as pixels or PNG files. */
+function conditionProperties({ condition }: Drawing["sampling"], references: ReferenceRules | undefined) {
+  const one = "Picture | Uint8Array";
+  const picture = (name: string, docs: string, hasQuestionToken = false, type = one) => ({
     name: `readonly ${name}`,
-    type: "Picture | Uint8Array",
+    type,
+    hasQuestionToken,
     docs: [`${docs}: pixels or a PNG file's bytes, of any size.`],
   });
-  if (condition === "control") return [picture("control", "What the picture follows")];
-  if (condition !== "fill") return [];
-  return [picture("image", "The picture to draw into"), picture("mask", "White where to draw")];
+  const strength = {
+    name: "readonly strength",
+    type: "number",
+    hasQuestionToken: true,
+    docs: ["How much of `image` is drawn anew: above 0, at most 1."],
+  };
+  switch (condition) {
+    case "control":
+      return [picture("control", "What the picture follows")];
+    case "fill":
+      return [picture("image", "The picture to draw into"), picture("mask", "White where to draw"), strength];
+    case "none":
+      return [
+        picture("image", "The picture to begin with", true),
+        picture("mask", "White where `image` is drawn over", true),
+        strength,
+      ];
+    case "reference": {
+      const several = (references?.most ?? 1) > 1;
+      const docs = several
+        ? `The pictures, up to ${references?.most}, to draw after`
+        : "The picture to draw after";
+      const image = picture("image", docs, true, several ? `${one} | readonly (${one})[]` : one);
+      return references?.scales === true ? [image, AUTO_RESIZE] : [image];
+    }
+    default:
+      return [];
+  }
 }
 
 function writeEvaluate(js: SourceFile, types: SourceFile, options: EntryOptions): void {

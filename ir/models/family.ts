@@ -1,6 +1,7 @@
 import type { Dim } from "../dim.js";
 import type { Decoder } from "../format/decode.js";
 import type { Condition } from "../sampling/sampling.js";
+import type { ReferenceRules, TokenGrid } from "./references.js";
 
 /** What is true of an input in every model of a family. */
 export interface ModelInput {
@@ -48,7 +49,9 @@ export interface LatentLayout {
 export interface SampleInputs<D> {
   readonly model: D;
   readonly geometry: LatentGeometry;
-  /** [imageTokens, channels] what the model reads: the sample's channels, then the condition's. */
+  /** Pictures that are drawn after, whose tokens follow those of the picture; none if absent. */
+  readonly references?: readonly TokenGrid[] | undefined;
+  /** [imageTokens + tokens of references, channels] what the model reads: the sample's channels, then the condition's. */
   readonly latents: Float32Array;
   /** [contextTokens, width] */
   readonly context: Float32Array;
@@ -68,13 +71,23 @@ export interface SamplingRules<D> {
   readonly textTokens: number;
   /** Pixels of a latent along each side. */
   vaeScale(model: D): number;
-  /** Null where the channels of the latents fit no known kind. */
-  condition(model: D, vaeScale: number): Condition | null;
+  /**
+   * Null where the channels of the latents fit no known kind.
+   * @param pipeline the class that the pipeline's files name; null where they name none
+   */
+  condition(model: D, vaeScale: number, pipeline?: string | null): Condition | null;
+  /** How much of a picture is drawn anew where it is begun with; absent where the pipelines begin with none. */
+  readonly strength?: number;
+  /** How pictures to draw after go in, where the condition is `reference`. */
+  readonly references?: ReferenceRules;
+  /** Whether the pipelines also guide by a second pass with a negative prompt a model that was distilled from guidance. */
+  readonly trueGuidance: boolean;
   /** @param distilled what the pipeline's files say; null where they do not */
   stepsAndGuidance(
     model: D,
     vaeScale: number,
     distilled: boolean | null,
+    pipeline?: string | null,
   ): { readonly steps: number; readonly guidance: number | null };
   /** The logarithm of the schedule's dynamic shift, where it does not follow from the scheduler's configuration. */
   dynamicShift?(imageTokens: number, steps: number): number;
@@ -92,13 +105,6 @@ export interface PipelineForm {
    */
   readonly text: "states-and-summary" | "chat-states" | "kept-states";
 }
-
-/** The networks that make of a prompt what a model reads, by the folders of a pipeline that they lie in. */
-export const TEXT_NETWORKS = {
-  "states-and-summary": ["text_encoder", "text_encoder_2"],
-  "chat-states": ["text_encoder"],
-  "kept-states": ["text_encoder"],
-} as const satisfies Readonly<Record<PipelineForm["text"], readonly string[]>>;
 
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */
 export interface ModelFamily<D, R extends string> {

@@ -2,10 +2,10 @@ import { boolean, type Decoder, index, nullable, number, object, oneOf } from ".
 import { type SchedulerConfig, schedulerProblem } from "./scheduler-config.js";
 
 /**
- * What a model is given beside noise and text, as further channels of its latents. control: a picture (Canny, Depth).
- * fill: a picture with a hole, and the mask.
+ * What a model is given beside noise and text. As further channels of its latents, control: a picture (Canny, Depth);
+ * fill: a picture with a hole, and the mask. As further tokens, reference: pictures to draw after, if any (Kontext, FLUX.2).
  */
-export type Condition = "none" | "control" | "fill";
+export type Condition = "none" | "control" | "fill" | "reference";
 
 /** How a model is sampled where nobody says otherwise, as it was found when it was compiled. */
 export interface Sampling {
@@ -18,6 +18,8 @@ export interface Sampling {
   readonly guidance: number | null;
   /** Null where the channels of the latents fit no known kind. */
   readonly condition: Condition | null;
+  /** Image tokens of pictures to draw after that memory was planned for, besides those of the picture itself. */
+  readonly referenceTokens: number;
   /** Null for a model that was compiled without its pipeline. */
   readonly scheduler: SchedulerConfig | null;
 }
@@ -27,7 +29,8 @@ export const sampling: Decoder<Sampling> = object<Sampling>({
   textLength: index,
   steps: index,
   guidance: nullable(number),
-  condition: nullable(oneOf<Condition>("none", "control", "fill")),
+  condition: nullable(oneOf<Condition>("none", "control", "fill", "reference")),
+  referenceTokens: index,
   scheduler: nullable(
     object<SchedulerConfig>({
       numTrainTimesteps: number,

@@ -1,21 +1,25 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { outOfRange } from "../../ir/bounds.js";
-import { familyOf } from "../../ir/models/index.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
-import { type Residency, residencyFor } from "../../targets/memory/residency.js";
 import type { Device, LoadedProgram } from "../device.js";
-import { type Drawer, type DrawnPicture, type DrawRequest, draw, notFiniteRemedy } from "../pipeline/draw.js";
-import { stagesOf } from "../pipeline/network-memory.js";
-import type { Picture } from "../pipeline/picture.js";
+import {
+  asPipelineSays,
+  type Drawer,
+  type DrawnPicture,
+  type DrawRequest,
+  draw,
+  notFiniteRemedy,
+  sizeOf,
+} from "../pipeline/draw.js";
+import { listOf } from "../pipeline/given-pictures.js";
 import { checkRequest } from "../request.js";
 import { notASampler, requireSampler } from "../sampler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
+import { decodePictures, type GivenPicture, type GivenPictures } from "./decode-pictures.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
-import { folderFiles } from "./pipeline-folder.js";
 import { openPipelineModels } from "./pipeline-models.js";
-import { decodePng, encodePng, generationMetadata, type PngMetadata } from "./png.js";
+import { encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
 /** `threads` are also those of ONNX Runtime. */
 export interface GeneratorOptions extends OpenDeviceOptions {
@@ -26,21 +30,9 @@ export interface GeneratorOptions extends OpenDeviceOptions {
    * compiled for if absent.
    */
   readonly promptWeights?: PromptWeightsPolicy | undefined;
-  /**
-   * What stays on the device while a picture is drawn; if absent, what keeps most in the memory that the bundle was compiled
-   * for. Networks in ONNX Runtime take no memory there.
-   */
-  readonly residency?: Residency | undefined;
 }
 
-export interface GenerateOptions extends Omit<DrawRequest, "control" | "image" | "mask"> {
-  /** Canny and Depth models: what the picture follows, as pixels or a PNG file's bytes; any size. */
-  readonly control?: Picture | Uint8Array | undefined;
-  /** Fill models: the picture to draw into. */
-  readonly image?: Picture | Uint8Array | undefined;
-  /** Fill models: white where to draw. */
-  readonly mask?: Picture | Uint8Array | undefined;
-}
+export interface GenerateOptions extends Omit<DrawRequest, keyof GivenPictures>, GivenPictures {}
 
 export interface GeneratedPicture extends DrawnPicture {
   /** The picture as a PNG file whose metadata says how to make it again. */
@@ -75,84 +67,47 @@ export async function openGenerator(folder: string, options: GeneratorOptions = 
       folder,
     );
   }
-  const own = options.pipeline === undefined;
   const pipeline = options.pipeline ?? join(folder, "pipeline");
-  const { memory, target, options: compiled } = bundle.manifest;
-  const residency =
-    options.residency ??
-    residencyFor(await stagesOf(bundle.manifest, folderFiles(pipeline)), memory.limitBytes);
-  // Opened after the pipeline, which is the first to lack something.
-  let opening: Promise<Device> | undefined;
-  const device = () => {
-    opening ??= openDevice(target, options);
-    return opening;
-  };
   const models = await openPipelineModels(pipeline, {
-    ...options,
-    ...(own ? { bundle } : {}),
-    host: { target, device },
-    networks: residency === "keep" ? "keep" : "close",
-    pictures: condition !== "none",
+    threads: options.threads,
+    check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
+    pictures: condition === "control" || condition === "fill",
     model,
   });
   try {
-    const { promptWeights = memory.promptWeights } = options;
-    const opened = await device();
-    const load = () => opened.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
-    const { distilled, vaeConfig } = models;
-    const rules = (is: boolean) => familyOf(model).sampling.stepsAndGuidance(model, vaeConfig.vaeScale, is);
-    const drawer: Drawer = {
-      place: folder,
-      program: bundle.program,
-      ...{ models, model, condition, size, own },
-      // A bundle may have been compiled without the pipeline that knows whether its model is a base model.
-      sampling: own || distilled === null ? sampling : { ...sampling, ...rules(distilled) },
-      remedy: notFiniteRemedy(compiled.activations),
-      withProgram: await programs(load, residency),
-    };
-    return new BundleGenerator({ bundle, device: opened, drawer });
+    const device = await openDevice(bundle.program.target, options);
+    try {
+      const { promptWeights = bundle.manifest.memory.promptWeights } = options;
+      const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
+      const own = options.pipeline === undefined;
+      const said = { sampling, condition };
+      const drawer: Drawer = {
+        place: folder,
+        program: bundle.program,
+        ...{ models, model, size, own },
+        ...(own ? said : asPipelineSays({ ...said, model }, models)),
+        remedy: notFiniteRemedy(bundle.manifest.options.activations),
+        withProgram: (use) => use(loaded),
+      };
+      return new BundleGenerator({ bundle, device, loaded, drawer });
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
   } catch (error) {
     await models.close();
-    await opening?.then((opened) => opened.close());
     throw error;
   }
-}
-
-/** Loads the transformer, for good or each time that it is used. Devices close what is open. */
-async function programs(
-  load: () => Promise<LoadedProgram>,
-  residency: Residency,
-): Promise<Drawer["withProgram"]> {
-  if (residency !== "alone") {
-    const loaded = await load();
-    return (use) => use(loaded);
-  }
-  return async (use) => {
-    const loaded = await load();
-    try {
-      return await use(loaded);
-    } finally {
-      await loaded.close();
-    }
-  };
 }
 
 function sha256(bytes: Uint8Array | Float32Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** A picture that is given as such, or as a PNG file. */
-function pictureOf(name: string, given: Picture | Uint8Array | undefined): Picture | undefined {
-  if (given === undefined) return undefined;
-  const picture = given instanceof Uint8Array ? decodePng(given, name, "ignored") : given;
-  const { rgb, width, height } = picture;
-  if (rgb.length === 3 * width * height && rgb.length > 0) return picture;
-  throw outOfRange(name, `3 bytes of RGB for each of ${width}x${height} pixels`, `${rgb.length} bytes`);
-}
-
 interface GeneratorParts {
   readonly bundle: OpenedBundle;
   readonly device: Device;
+  readonly loaded: LoadedProgram;
   readonly drawer: Drawer;
 }
 
@@ -175,41 +130,47 @@ class BundleGenerator implements Generator {
   }
 
   async #draw(options: GenerateOptions): Promise<GeneratedPicture> {
-    const drawn = await draw(this.#parts.drawer, {
-      ...options,
-      control: pictureOf("control", options.control),
-      image: pictureOf("image", options.image),
-      mask: pictureOf("mask", options.mask),
-    });
+    const drawn = await draw(this.#parts.drawer, { ...options, ...decodePictures(options) });
     return { ...drawn, png: encodePng(drawn, this.metadata(options)) };
   }
 
   metadata(options: GenerateOptions): PngMetadata {
-    const { sampling, size } = this.#parts.drawer;
+    const { drawer } = this.#parts;
+    const { sampling } = drawer;
     const { prompt, seed = 0, steps = sampling.steps, textLength } = options;
-    const { width = size.width, height = size.height } = options;
-    const given = (["latents", "control", "image", "mask"] as const).flatMap((name) => {
+    const first = listOf(options.image).slice(0, 1);
+    const { width, height } = sizeOf(drawer, { ...options, image: decodePictures({ image: first }).image });
+    const hash = (found: GivenPicture | Float32Array) => sha256("rgb" in found ? found.rgb : found);
+    const given = (["latents", "control", "mask"] as const).flatMap((name) => {
       const found = options[name];
-      return found === undefined ? [] : [[name, sha256("rgb" in found ? found.rgb : found)] as const];
+      return found === undefined ? [] : [[name, hash(found)] as const];
     });
+    const images = listOf(options.image).map(
+      (found, i) => [i === 0 ? "image" : `image${i + 1}`, hash(found)] as const,
+    );
     return generationMetadata({
       prompt,
       seed: options.latents === undefined ? seed : null,
       steps,
       guidance: sampling.guidance === null ? null : (options.guidance ?? sampling.guidance),
       negativePrompt: options.negativePrompt,
+      trueCfgScale: options.trueCfgScale,
+      strength: options.strength,
+      autoResize: options.autoResize,
       sampler: options.sampler,
       textLength,
       size: `${width}x${height}`,
-      given: Object.fromEntries(given),
+      given: Object.fromEntries([...given, ...images]),
       bundle: this.bundle.hash,
     });
   }
 
   close(): Promise<void> {
+    const { loaded, drawer } = this.#parts;
     return this.#turns.close(async () => {
-      await this.#parts.drawer.models.close();
+      await loaded.close();
       await this.device.close();
+      await drawer.models.close();
     });
   }
 }

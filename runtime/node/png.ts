@@ -27,6 +27,9 @@ export interface GenerationRecord {
   /** Null for a model that takes none. */
   readonly guidance: number | null;
   readonly negativePrompt?: string | undefined;
+  readonly trueCfgScale?: number | undefined;
+  readonly strength?: number | undefined;
+  readonly autoResize?: boolean | undefined;
   readonly sampler?: SamplerName | undefined;
   /** Where another than the bundle's was asked for. */
   readonly textLength?: number | undefined;
@@ -48,6 +51,9 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
       : { sampler: record.sampler }),
     ...(record.guidance === null ? {} : { guidance: String(record.guidance) }),
     ...(record.negativePrompt === undefined ? {} : { negativePrompt: record.negativePrompt }),
+    ...(record.trueCfgScale === undefined ? {} : { trueCfgScale: String(record.trueCfgScale) }),
+    ...(record.strength === undefined ? {} : { strength: String(record.strength) }),
+    ...(record.autoResize === undefined ? {} : { autoResize: String(record.autoResize) }),
     ...(record.textLength === undefined ? {} : { textLength: String(record.textLength) }),
     size: record.size,
     ...record.given,

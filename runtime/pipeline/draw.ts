@@ -1,20 +1,22 @@
 /** From a prompt to a picture: text encoders, the sampler, the VAE. */
 import { TritcError } from "../../ir/errors.js";
-import { familyOf, guidesByTwoPasses, type ModelDescription, requireLatents } from "../../ir/models/index.js";
+import { familyOf, type ModelDescription, type PictureSize, requireLatents } from "../../ir/models/index.js";
 import type { Program } from "../../ir/program/program.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { LoadedProgram } from "../device.js";
-import { initialLatents } from "../noise.js";
+import { initialLatents, noised } from "../noise.js";
 import type { StepProgress } from "../sample-inputs.js";
 import { sample } from "../sampler.js";
-import { makeSchedule } from "../scheduler.js";
-import { type ConditionPictures, conditionRows, requireConditions } from "./conditions.js";
+import { lastSteps, makeSchedule } from "../scheduler.js";
+import { fitReference, seePictures } from "./conditions.js";
+import { listOf, type Pictures, requireConditions } from "./given-pictures.js";
 import type { Picture } from "./picture.js";
 import type { PipelineModels } from "./pipeline-models.js";
+import { secondPass } from "./second-pass.js";
 
 /** What to draw. */
-export interface DrawRequest extends ConditionPictures {
+export interface DrawRequest extends Pictures {
   readonly prompt: string;
   /** Seed of the noise; 0 if absent. */
   readonly seed?: number | bigint;
@@ -26,12 +28,18 @@ export interface DrawRequest extends ConditionPictures {
   readonly guidance?: number | undefined;
   /** What to go away from, for models that are guided by two passes; nothing if absent. */
   readonly negativePrompt?: string | undefined;
-  /** Picture size in pixels; the bundle's first resolution if absent. */
+  /** FLUX.1: above 1, the scale of guidance by a second pass, with `negativePrompt`. */
+  readonly trueCfgScale?: number | undefined;
+  /** How much of the `image` that is begun with is drawn anew: above 0, at most 1; the pipelines' default if absent. */
+  readonly strength?: number | undefined;
+  /** Kontext: `false` takes `image` at its own size, instead of scaling it to one that the model was trained at. */
+  readonly autoResize?: boolean | undefined;
+  /** Picture size in pixels; if absent, the bundle's first resolution, for FLUX.2 that of the first `image`. */
   readonly width?: number;
   readonly height?: number;
   /** Text tokens that the prompt is padded or cut to; the bundle's if absent. */
   readonly textLength?: number | undefined;
-  /** What to begin with instead of the seed's noise: packed latents [imageTokens, channels], as Diffusers takes them. */
+  /** The noise, instead of the seed's: packed latents [imageTokens, channels], as Diffusers takes them. */
   readonly latents?: Float32Array | undefined;
   readonly onStep?: (progress: StepProgress) => void;
   /** The picture is given up at once, its work ends with the step it is in; a picture that waits never begins. */
@@ -66,16 +74,17 @@ export interface DrawnPicture extends Picture {
 
 /** Draws one picture. Throws TRITC_E_CONDITION, TRITC_E_TEXT_LENGTH, and those of the networks and the sampler. */
 export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnPicture> {
-  const { models, model, program, sampling, condition, size } = drawer;
-  const layout = familyOf(model).latents;
+  const { models, model, program, sampling, condition } = drawer;
+  const { latents: layout, sampling: rules } = familyOf(model);
   const { prompt, seed = 0, steps = sampling.steps } = request;
   const guidance = sampling.guidance === null ? null : (request.guidance ?? sampling.guidance);
-  const { width = size.width, height = size.height } = request;
-  requireConditions(condition, request, drawer.place);
+  requireConditions(condition, request, drawer.place, rules.references?.most);
+  const away = secondPass(model, { ...request, guidance });
+  const { width, height } = sizeOf(drawer, request);
   const { latentChannels, vaeScale } = models.vaeConfig;
   const geometry = layout.geometry(height, width, latentChannels, vaeScale);
   const own = drawer.own ? sampling : undefined;
-  const schedule = makeSchedule(own?.scheduler ?? models.schedulerConfig, {
+  const whole = makeSchedule(own?.scheduler ?? models.schedulerConfig, {
     steps,
     imageTokens: geometry.imageTokens,
     model,
@@ -84,32 +93,63 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
     exactly: exactTextLength(program, request.textLength),
     preferably: own?.textLength,
   };
-  const start = request.latents ?? initialLatents(seed, geometry, 0, layout);
-  requireLatents("the sampler", start, geometry);
-  const rows = await conditionRows(models, condition, request, geometry, layout);
+  const noise = request.latents ?? initialLatents(seed, geometry, 0, layout);
+  requireLatents("the sampler", noise, geometry);
+  const strength = request.strength ?? (condition === "none" ? (rules.strength ?? 1) : 1);
+  const { start, drawn, ...seen } = await seePictures(models, condition, request, {
+    ...{ geometry, layout, strength, references: rules.references },
+    resize: request.autoResize ?? true,
+  });
+  const schedule = start === undefined ? whole : lastSteps(whole, strength);
   const encoded = await models.encode(prompt, textLength);
-  const other = guidesByTwoPasses(model, guidance)
-    ? await models.encode(request.negativePrompt ?? "", textLength)
-    : undefined;
+  const other = away && (await models.encode(away.prompt, textLength));
   const latents = await drawer.withProgram((loaded) =>
     sample(loaded, program, {
       geometry,
       schedule,
-      latents: start,
+      latents: start === undefined ? noise : noised(start, noise, schedule.sigmas[0] ?? 1),
+      ...seen,
+      kept: start && drawn && { image: start, noise, drawn },
       context: encoded.context,
       contextTokens: encoded.contextTokens,
       pooled: encoded.pooled,
       guidance: guidance ?? 0,
-      ...(other === undefined ? {} : { twoPasses: { ...other, scale: guidance ?? 1 } }),
+      ...(other === undefined ? {} : { twoPasses: { ...other, scale: away?.scale ?? 1 } }),
       ...(request.sampler === undefined ? {} : { sampler: request.sampler }),
-      ...(rows === undefined ? {} : { condition: rows }),
       remedy: drawer.remedy,
       ...(request.onStep === undefined ? {} : { onStep: request.onStep }),
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     }),
   );
   const picture = await models.decode(latents, height, width);
-  return { ...picture, steps, latents };
+  return { ...picture, steps: schedule.timesteps.length, latents };
+}
+
+/** How large a picture is drawn: as asked for, else as the first picture to draw after where the pipelines do so. */
+export function sizeOf(
+  { condition, model, models, size }: Drawer,
+  { width, height, image }: Pick<DrawRequest, "width" | "height" | "image">,
+): PictureSize {
+  const { references, packing } = familyOf(model).sampling;
+  const [first] = condition === "reference" && references?.firstSaysSize === true ? listOf(image) : [];
+  const usual =
+    first === undefined || references === undefined
+      ? size
+      : fitReference(references, first, packing * models.vaeConfig.vaeScale, true).cut;
+  return { width: width ?? usual.width, height: height ?? usual.height };
+}
+
+/** What a pipeline given beside a bundle says: one compiled without may be of a base model, or of Kontext. */
+export function asPipelineSays(
+  { sampling, condition, model }: Pick<Drawer, "sampling" | "condition" | "model">,
+  { distilled, className, vaeConfig }: PipelineModels,
+): Pick<Drawer, "sampling" | "condition"> {
+  const rules = familyOf(model).sampling;
+  const said = rules.stepsAndGuidance(model, vaeConfig.vaeScale, distilled, className);
+  return {
+    sampling: distilled === null ? sampling : { ...sampling, ...said },
+    condition: rules.condition(model, vaeConfig.vaeScale, className) ?? condition,
+  };
 }
 
 /** The only number of text tokens that will do: the model's own where it was exported for one, else what was asked for. */

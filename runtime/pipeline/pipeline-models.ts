@@ -5,7 +5,6 @@ import {
   familyOf,
   type ModelDescription,
   type PipelineForm,
-  TEXT_NETWORKS,
 } from "../../ir/models/index.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
@@ -25,6 +24,8 @@ export interface PipelineModels {
   readonly vaeConfig: VaeConfig;
   /** Whether the model was distilled to few steps without guidance; null where the pipeline does not say. */
   readonly distilled: boolean | null;
+  /** The class that the pipeline's index names. */
+  readonly className: string;
   /** Runs the text encoders, or returns what they gave for this prompt before. */
   encode(prompt: string, textLength?: TextLength): Promise<EncodedPrompt>;
   /** Packed latents [(height/16)(width/16), channels*4], in the transformer's scale, to a picture. */
@@ -43,7 +44,7 @@ export interface PipelineHost {
 }
 
 export interface OpenPipelineOptions {
-  /** Whether pictures go in: the VAE's encoder must be there then. */
+  /** Whether pictures always go in: the VAE's encoder must be there then. */
   readonly pictures?: boolean;
   /** The transformer; one of FLUX.1's if absent. */
   readonly model?: ModelDescription;
@@ -70,9 +71,9 @@ export async function openPipeline(
   const { model } = options;
   const family = model === undefined ? undefined : familyOf(model);
   const { latents: layout, pipeline } = family ?? { latents: DEFAULT_LATENTS, pipeline: DEFAULT_PIPELINE };
-  const distilled = await readModelIndex(files, pipeline);
+  const { distilled, className } = await readModelIndex(files, pipeline);
   const encoders = TEXT_ENCODERS[pipeline.text];
-  const networks: NetworkName[] = [...TEXT_NETWORKS[pipeline.text], DECODER];
+  const networks: NetworkName[] = [...encoders.networks, DECODER];
   const found = (name: NetworkName): Network => {
     const network = host.network(name);
     if (network === undefined) throw missingFile(files.placeOf(`${name}/model.onnx`));
@@ -99,6 +100,7 @@ export async function openPipeline(
     schedulerConfig,
     vaeConfig,
     distilled,
+    className,
     async encode(prompt, textLength = {}) {
       const key = `${textLength.exactly ?? ""} ${textLength.preferably ?? ""} ${prompt}`;
       const known = cache.get(key);
@@ -130,16 +132,18 @@ export async function openPipeline(
   };
 }
 
-/** What the index says of distillation, if the pipeline is one of the family's. */
+/** What the index says, if the pipeline is one of the family's. */
 async function readModelIndex(
   files: PipelineFiles,
   { owns, example }: PipelineForm,
-): Promise<PipelineModels["distilled"]> {
+): Promise<Pick<PipelineModels, "distilled" | "className">> {
   const path = "model_index.json";
   const { entries } = await readJsonObject(files, path);
   const name = entries.get("_class_name");
   const distilled = entries.get("is_distilled");
-  if (typeof name === "string" && owns(name)) return typeof distilled === "boolean" ? distilled : null;
+  if (typeof name === "string" && owns(name)) {
+    return { className: name, distilled: typeof distilled === "boolean" ? distilled : null };
+  }
   throw malformed(
     files.placeOf(path),
     `_class_name of the model's pipeline, such as ${example}`,

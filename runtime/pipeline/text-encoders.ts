@@ -23,8 +23,9 @@ export interface TextLength {
   readonly preferably?: number | undefined;
 }
 
-/** A pipeline's text encoders; `TEXT_NETWORKS` has the names of their networks. */
+/** A pipeline's text encoders, of which networks run under these names. */
 export interface TextEncoders {
+  readonly networks: readonly TextNetwork[];
   /**
    * Opens the tokenizers.
    *
@@ -44,6 +45,7 @@ const TEXT_LENGTH = 512;
 
 /** CLIP's summary of a prompt, and T5's states. */
 const statesAndSummary: TextEncoders = {
+  networks: ["text_encoder", "text_encoder_2"],
   async open(openTokenizer, network) {
     const clipTokenizer = await openTokenizer("tokenizer", CLIP_LENGTH);
     const t5Tokenizer = await openTokenizer("tokenizer_2", TEXT_LENGTH);
@@ -63,6 +65,7 @@ const statesAndSummary: TextEncoders = {
 
 /** Some states of a chat model, side by side, of the prompt as what a user says and what the answer begins with. */
 const chatStates: TextEncoders = {
+  networks: ["text_encoder"],
   async open(openTokenizer, network) {
     const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {
@@ -76,6 +79,7 @@ const chatStates: TextEncoders = {
 
 /** T5's states of a prompt up to the first padding token; those behind it, which Chroma masks, are left out. */
 const keptStates: TextEncoders = {
+  networks: ["text_encoder"],
   async open(openTokenizer, network) {
     const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {

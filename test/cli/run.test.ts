@@ -15,7 +15,7 @@ import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import { latentGeometry } from "../../ir/models/flux1/latents.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { openGenerator } from "../../runtime/node/generate.js";
-import { decodePng } from "../../runtime/node/png.js";
+import { decodePng, encodePng } from "../../runtime/node/png.js";
 import { initialLatents } from "../../runtime/noise.js";
 import { cli } from "../support/cli.js";
 import { writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
@@ -190,6 +190,76 @@ describe("run", () => {
     expect(existsSync(at("x.png"))).toBe(false);
   });
 
+  it("begins with a picture, which is drawn anew as far as asked, and elsewhere than the mask stays", async () => {
+    const size = { width: 64, height: 64 };
+    const gray = (level: (x: number) => number) =>
+      encodePng({
+        ...size,
+        rgb: Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => level(Math.floor(i / 3) % 64)),
+      });
+    writeFileSync(
+      at("begin.png"),
+      gray((x) => 4 * x),
+    );
+    writeFileSync(
+      at("half.png"),
+      gray((x) => (x < 32 ? 0 : 255)),
+    );
+    const draw = async (name: string, ...more: readonly string[]) => {
+      const argv = ["--prompt", "a ring", "--steps", "4", "--image", at("begin.png"), ...more];
+      const { steps } = await run(
+        ...argv,
+        "--latents-out",
+        at(`${name}.safetensors`),
+        "-o",
+        at(`${name}.png`),
+      );
+      const result = parseSafetensors(new Uint8Array(readFileSync(at(`${name}.safetensors`)))).get("result");
+      return { steps, latents: Array.from(result?.data ?? [], Number) };
+    };
+    const [usual, little] = [await draw("usual"), await draw("little", "--strength", "0.25")];
+    // Of four steps the last 4 − ⌊4 − 4·0.6⌋ and one.
+    expect([usual.steps, little.steps]).toEqual([3, 1]);
+    expect(little.latents).not.toEqual(usual.latents);
+    expect(decodePng(readFileSync(at("little.png"))).metadata).toMatchObject({
+      steps: "4",
+      strength: "0.25",
+      image: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    // Where it is black, a mask leaves the encoded picture: what is left of it does not depend on the seed.
+    const [a, b] = [
+      await draw("a", "--mask", at("half.png"), "--seed", "1"),
+      await draw("b", "--mask", at("half.png"), "--seed", "2"),
+    ];
+    const differ = a.latents.map((value, i) => value !== b.latents[i]);
+    // 4x4 tokens of 64 channels; the left half of each row stays.
+    for (const [i, differs] of differ.entries()) expect(differs).toBe(Math.floor(i / 64) % 4 >= 2);
+  });
+
+  it("is guided away from a negative prompt by a second pass", async () => {
+    const away = ["--negative-prompt", "a blue ring", "--latents-out"];
+    const latents = async (name: string, ...more: readonly string[]) => {
+      await run("--prompt", "a ring", ...away, at(`${name}.safetensors`), "-o", at(`${name}.png`), ...more);
+      return readFileSync(at(`${name}.safetensors`));
+    };
+    const plain = await latents("plain");
+    expect(await latents("unit", "--true-cfg-scale", "1")).toEqual(plain);
+    expect(await latents("true", "--true-cfg-scale", "3")).not.toEqual(plain);
+    expect(decodePng(readFileSync(at("true.png"))).metadata).toMatchObject({ trueCfgScale: "3" });
+    const { stderr } = await cli([
+      "run",
+      bundle,
+      ...SHORT,
+      "--prompt",
+      "a",
+      "--negative-prompt",
+      "b",
+      "-o",
+      at("n.png"),
+    ]);
+    expect(stderr).toMatch(/without --true-cfg-scale above 1: --negative-prompt changes nothing/);
+  });
+
   it("pads the prompt to the tokens asked for where the encoder takes them", async () => {
     const { code, stderr } = await refusal("--prompt", "a ring", "--text-length", "9", "-o", at("x.png"));
     expect(code).toBe(1);
@@ -213,6 +283,18 @@ describe("run", () => {
       /at most 2 from/,
     ],
     ["a control picture", ["--prompt", "a", "--control", "c.png", "-o", "x.png"], /leave --control out/],
+    ["a mask alone", ["--prompt", "a", "--mask", "m.png", "-o", "x.png"], /give --image/],
+    ["strength alone", ["--prompt", "a", "--strength", "0.5", "-o", "x.png"], /give --image/],
+    [
+      "two pictures to begin with",
+      ["--prompt", "a", "--image", "a.png", "--image", "b.png", "-o", "x.png"],
+      /at most 1 of --image/,
+    ],
+    [
+      "true guidance away from nothing",
+      ["--prompt", "a", "--true-cfg-scale", "3", "-o", "x.png"],
+      /give --negative-prompt[\s\S]*TRITC_E_GUIDANCE/,
+    ],
   ])("refuses %s", async (_, argv, message) => {
     const { code, stderr } = await refusal(...argv);
     expect(code).toBe(2);

@@ -11,7 +11,7 @@ import { openDevice } from "../../runtime/node/open-device.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
 import { encodePng } from "../../runtime/node/png.js";
 import { makeNoise } from "../../runtime/noise.js";
-import { requireConditions } from "../../runtime/pipeline/conditions.js";
+import { requireConditions } from "../../runtime/pipeline/given-pictures.js";
 import type { Picture } from "../../runtime/pipeline/picture.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { encoderWeight, SCALE, writePipeline, writeTransformer } from "../support/conditioned-pipeline.js";
@@ -176,8 +176,17 @@ describe.each([
 describe("pictures that a model does not take, or lacks", () => {
   const some = {};
   it.each([
-    ["none", { control: some }, /prompt alone[\s\S]*leave --control out/],
-    ["none", { image: some, mask: some }, /leave --image and --mask out/],
+    [
+      "none",
+      { control: some },
+      /from a prompt[\s\S]*nothing, or --image, --mask, --strength[\s\S]*leave --control out/,
+    ],
+    ["none", { mask: some }, /found: {4}--mask[\s\S]*give --image/],
+    ["none", { strength: 0.5 }, /found: {4}--strength[\s\S]*give --image/],
+    ["none", { image: [some, some] }, /at most 1 of --image[\s\S]*found: {4}2[\s\S]*leave some out/],
+    ["reference", { image: some, mask: some }, /after pictures[\s\S]*leave --mask out/],
+    ["reference", { image: some, strength: 0.5 }, /leave --strength out/],
+    ["control", { control: some, image: some }, /leave --image out/],
     ["control", {}, /control picture[\s\S]*expected: --control[\s\S]*give --control/],
     ["control", { control: some, mask: some }, /leave --mask out/],
     ["fill", { image: some }, /Fill[\s\S]*found: {4}--image[\s\S]*give --mask/],
@@ -189,6 +198,12 @@ describe("pictures that a model does not take, or lacks", () => {
 
   it("are let through where they are right", () => {
     requireConditions("none", {}, "bundle");
+    requireConditions("none", { image: some }, "bundle");
+    requireConditions("none", { image: some, mask: some, strength: 1 }, "bundle");
+    requireConditions("reference", {}, "bundle");
+    requireConditions("reference", { image: some }, "bundle");
+    requireConditions("reference", { image: [some, some, some] }, "bundle", 3);
+    requireConditions("fill", { image: some, mask: some, strength: 0.5 }, "bundle");
     requireConditions("control", { control: some }, "bundle");
     requireConditions("fill", { image: some, mask: some }, "bundle");
   });

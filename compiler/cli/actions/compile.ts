@@ -3,7 +3,6 @@ import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
-import type { Residency } from "../../../targets/memory/residency.js";
 import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
@@ -30,7 +29,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
-  readonly pipeline?: string | false;
+  readonly pipeline?: string;
   readonly emit: Emit;
   readonly memory: number;
   readonly resume: boolean;
@@ -61,6 +60,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...(options.lora === undefined ? {} : { lora: options.lora }),
     ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
     textLength: options.textLength,
+    references: options.references,
     memoryLimit: options.memoryLimit,
     promptWeights: options.promptWeights,
     ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
@@ -86,7 +86,6 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
-    ...describeNetworks(report),
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
@@ -101,12 +100,14 @@ export async function compileModelFile(input: string, options: CompileOptions): 
 function describeDrawing({ drawing, samplers }: CompileReport): readonly (readonly [string, string])[] {
   if (drawing === null) return [];
   const { resolutions, sampling } = drawing;
-  const { steps, guidance, textLength } = sampling;
+  const { steps, guidance, textLength, referenceTokens } = sampling;
+  const references =
+    referenceTokens === 0 ? "" : `, ${formatQuantity(referenceTokens, "token")} of references`;
   const scale = guidance === null ? "no guidance" : `guidance ${guidance}`;
   return [
     [
       "draws",
-      `${printResolution(resolutions[0])}, ${formatQuantity(steps, "step")}, ${scale}, ${formatQuantity(textLength, "text token")}`,
+      `${printResolution(resolutions[0])}, ${formatQuantity(steps, "step")}, ${scale}, ${formatQuantity(textLength, "text token")}${references}`,
     ],
     ["samplers", samplers.join(", ")],
   ];
@@ -122,17 +123,16 @@ const UNITS = {
 
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
-  let title: string | undefined;
+  let phase: string | undefined;
   let bar: Progress | undefined;
   return {
-    update({ phase, network, done, total }) {
-      const next = network === undefined ? phase : `${network} ${phase}`;
-      if (next !== title) {
+    update(progress) {
+      if (progress.phase !== phase) {
         bar?.stop();
-        title = next;
-        bar = terminal.progress(title, UNITS[phase]);
+        phase = progress.phase;
+        bar = terminal.progress(phase, UNITS[progress.phase]);
       }
-      bar?.update(done, total);
+      bar?.update(progress.done, progress.total);
     },
     stop: () => bar?.stop(),
   };
@@ -172,28 +172,6 @@ function describeMemory({
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
-
-/** What a pipeline's networks take besides the transformer, and everything together. */
-function describeNetworks({
-  networks,
-  residency,
-  account: { limitBytes },
-}: CompileReport): readonly (readonly [string, string])[] {
-  if (residency === null) return [];
-  const rows = networks.map(({ name, weightBytes, memoryBytes }): readonly [string, string] => [
-    name,
-    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}`,
-  ]);
-  const { policy, peaks } = residency;
-  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
-  return [...rows, ["whole pipeline", `${formatBytes(peaks[policy])}${of} at most: ${STAYS[policy]}`]];
-}
-
-const STAYS: Readonly<Record<Residency, string>> = {
-  keep: "all stays on the device",
-  close: "beside the transformer one network at a time (--residency close)",
-  alone: "transformer and networks one at a time, each loaded when it is used (--residency alone)",
-};
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {
   const count = formatCount(kernels);

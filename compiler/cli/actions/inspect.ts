@@ -62,6 +62,7 @@ export async function inspectModel(path: string, options: InspectOptions): Promi
       pipeline: recognized.model === undefined ? undefined : pipelineConfigOf(path),
       resolutions: options.resolution,
       textLength: options.textLength,
+      references: options.references,
       memoryLimit: options.memoryLimit,
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,

@@ -31,7 +31,7 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
     const { subject, options: compiled } = bundleSubject(path);
     html = renderReport([subject], { name, ...compiled });
   } else {
-    const { ternarize, activations, resolution: resolutions, textLength } = options;
+    const { ternarize, activations, resolution: resolutions, textLength, references } = options;
     const { memoryLimit, promptWeights } = options;
     const reader = fileReader();
     try {
@@ -40,6 +40,7 @@ export async function writeReport(path: string, options: ReportCommandOptions): 
         activations,
         resolutions,
         textLength,
+        references,
         memoryLimit,
         promptWeights,
       };

@@ -21,7 +21,7 @@ export async function runBundle(bundle: string, options: RunOptions): Promise<vo
   const generator = await openGenerator(bundle, options);
   try {
     const { manifest } = generator.bundle;
-    remark(terminal, manifest, options);
+    remark(terminal, manifest, options, request.image);
     const loaded = performance.now();
     const pictures = await drawPictures(generator, jobs, {
       request,

@@ -6,8 +6,9 @@ import { loaded } from "../loaded.js";
 import {
   finiteNumber,
   promptWeightsOption,
-  residencyOption,
   resolution,
+  severalPaths,
+  strengthNumber,
   textLengthOption,
   wholeFromOne,
   wholeNumber,
@@ -43,7 +44,16 @@ export function addRun(program: Command): void {
     .description("draw pictures with a bundle")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .option("--prompt <text>", "what to draw; - for stdin")
-    .option("--negative-prompt <text>", "base models: what to go away from; default: nothing")
+    .option(
+      "--negative-prompt <text>",
+      "base models, and FLUX.1 with --true-cfg-scale: what to go away from; default: nothing",
+    )
+    .addOption(
+      new Option(
+        "--true-cfg-scale <g>",
+        "FLUX.1: above 1, how far to go away from --negative-prompt, by a second pass a step",
+      ).argParser(finiteNumber),
+    )
     .option("--prompts <file>", "draw several: text, JSON lines or a table; - for stdin")
     .addOption(
       new Option("--count <n>", "pictures of each prompt, with the seeds from --seed on").argParser(
@@ -55,15 +65,26 @@ export function addRun(program: Command): void {
       "the PNG to write, - for stdout; of several <name>-0001.png and so on, or a folder, or a name with {n} or {seed}",
     )
     .option("--control <png>", "Canny and Depth models: the picture to follow")
-    .option("--image <png>", "Fill models: the picture to draw into")
-    .option("--mask <png>", "Fill models: white where to draw")
-    .option(
-      "--latents <file>",
-      "begin with tensor `latents` [1, tokens, channels] instead of the seed's noise",
+    .addOption(
+      severalPaths(
+        "--image <png>",
+        "the picture to begin with; Fill: to draw into; Kontext, FLUX.2: to draw after, FLUX.2 several",
+      ),
     )
+    .option("--mask <png>", "Fill models, and with a picture to begin with: white where to draw")
+    .addOption(
+      new Option(
+        "--strength <s>",
+        "how much of the --image that is begun with is drawn anew, above 0, at most 1; default: the pipelines'",
+      ).argParser(strengthNumber),
+    )
+    .option(
+      "--no-auto-resize",
+      "Kontext: take --image at its own size, not at one that the model was trained at",
+    )
+    .option("--latents <file>", "tensor `latents` [1, tokens, channels] instead of the seed's noise")
     .option("--latents-out <file>", "also write the last latents, as tensor `result` (.safetensors)")
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
-    .addOption(residencyOption())
     .action(async (bundle: string, options: RunOptions) =>
       (await loaded(import("../actions/run.js"), options)).runBundle(bundle, options),
     );

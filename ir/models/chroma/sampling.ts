@@ -8,5 +8,7 @@ export const chromaSampling: SamplingRules<ChromaDescription> = {
   textTokens: 512,
   vaeScale: () => 8,
   condition: ({ inChannels, outChannels }) => (inChannels === outChannels ? "none" : null),
+  strength: 0.9,
+  trueGuidance: false,
   stepsAndGuidance: () => ({ steps: 35, guidance: 5 }),
 };

@@ -5,6 +5,7 @@
 
 import type { LatentGeometry, LatentLayout } from "../family.js";
 import { latentGeometry } from "../flux/geometry.js";
+import { gridIds } from "../references.js";
 import { requireLatents } from "../require-latents.js";
 
 export { latentGeometry };
@@ -31,12 +32,7 @@ export function unpackLatents(packed: Float32Array, geometry: LatentGeometry): F
 
 /** [imageTokens, 3] position ids (0, row, column) in token order. */
 export function imageIds(geometry: LatentGeometry): Float32Array {
-  const ids = new Float32Array(geometry.imageTokens * 3);
-  for (let token = 0; token < geometry.imageTokens; token++) {
-    ids[token * 3 + 1] = Math.floor(token / geometry.columns);
-    ids[token * 3 + 2] = token % geometry.columns;
-  }
-  return ids;
+  return gridIds([{ ...geometry, time: 0 }], 3);
 }
 
 /** [tokens, 3] position ids of text: all zero. */

@@ -29,16 +29,6 @@ function transposed(values: Float32Array, rows: number, columns: number): Float3
 
 export const flux2Latents: LatentLayout = { geometry: geometryOf, pack, unpack };
 
-/** [imageTokens, 4] position ids (0, row, column, 0) in token order. */
-export function imageIds({ imageTokens, columns }: LatentGeometry): Float32Array {
-  const ids = new Float32Array(imageTokens * 4);
-  for (let token = 0; token < imageTokens; token++) {
-    ids[token * 4 + 1] = Math.floor(token / columns);
-    ids[token * 4 + 2] = token % columns;
-  }
-  return ids;
-}
-
 /** [tokens, 4] position ids (0, 0, 0, token). */
 export function textIds(tokens: number): Float32Array {
   return Float32Array.from({ length: tokens * 4 }, (_, i) => (i % 4 === 3 ? (i - 3) / 4 : 0));

@@ -1,5 +1,6 @@
 import type { SamplingRules } from "../family.js";
 import type { Flux2Description } from "./description.js";
+import { flux2References } from "./references.js";
 
 /**
  * How the pipelines of FLUX.2 sample: dev by its guidance embedding; klein, distilled, in four steps without guidance; klein's
@@ -10,7 +11,9 @@ export const flux2Sampling: SamplingRules<Flux2Description> = {
   latents: 128,
   textTokens: 512,
   vaeScale: () => 8,
-  condition: ({ inChannels, outChannels }) => (inChannels === outChannels ? "none" : null),
+  condition: ({ inChannels, outChannels }) => (inChannels === outChannels ? "reference" : null),
+  references: flux2References,
+  trueGuidance: false,
   stepsAndGuidance: ({ guidance }, _, distilled) =>
     guidance || distilled === false ? { steps: 50, guidance: 4 } : { steps: 4, guidance: null },
   dynamicShift: empiricalShift,

@@ -121,11 +121,6 @@ export const USAGE_CASES: readonly CliCase[] = [
     /'swap' is invalid[\s\S]*expected: keep, stream/,
   ),
   usage(
-    "an unknown residency",
-    [...RUN, "--residency", "stay"],
-    /'stay' is invalid[\s\S]*expected: keep, close, alone/,
-  ),
-  usage(
     "no steps",
     [...RUN, "--steps", "0"],
     /--steps: '0' is invalid\n {2}expected: a whole number of 1 or more\n/,
@@ -136,6 +131,12 @@ export const USAGE_CASES: readonly CliCase[] = [
   usage("a negative seed", [...RUN, "--seed=-1"], /'-1' is invalid[\s\S]*0 or more/),
   usage("an empty seed", [...RUN, "--seed", ""], /'' is invalid/),
   usage("a guidance that is no number", [...RUN, "--guidance", "NaN"], /'NaN' is invalid/),
+  usage("true guidance that is no number", [...RUN, "--true-cfg-scale", "much"], /'much' is invalid/),
+  ...["0", "-0.5", "1.01", "half"].map((strength) =>
+    usage(`a strength of ${strength}`, [...RUN, `--strength=${strength}`], /is invalid[\s\S]*number/),
+  ),
+  usage("a picture without a name", [...RUN, "--image", ""], /'' is invalid[\s\S]*a path/),
+  usage("fewer references than none", [...COMPILE, "--references=-1"], /'-1' is invalid/),
   usage("infinite guidance", [...RUN, "--guidance", "Infinity"], /'Infinity' is invalid/),
   usage("no threads", ["eval", "b", "--inputs", "i", "-o", "o", "--threads", "0"], /'0' is invalid/),
   usage(
