@@ -4,7 +4,7 @@ import { floatsConstant, intsConstant } from "../../rewrite/values.js";
 import type { NetworkConfig } from "../config.js";
 import { NetworkTensors } from "../tensors.js";
 import { type Activation, activationOf } from "./activations.js";
-import { INPUT_IDS, type TextNetworkKind, TOKENS } from "./kind.js";
+import { INPUT_IDS, type TextNetworkKind } from "./kind.js";
 import { TextBuilder } from "./text-builder.js";
 
 interface ClipSizes {
@@ -24,7 +24,10 @@ interface ClipSizes {
 const OLD_END_TOKEN = 2;
 const MOST_LAYERS = 256;
 
-/** CLIP's text model: `input_ids` → `last_hidden_state` [1, tokens, width], `pooler_output` [1, width]. */
+/**
+ * CLIP's text model: `input_ids` → `last_hidden_state` [1, positions, width], `pooler_output` [1, width]. Prompts are padded
+ * to all of its positions.
+ */
 export const clipText: TextNetworkKind = {
   title: "CLIP's text model",
   modelTypes: ["clip_text_model"],
@@ -32,8 +35,7 @@ export const clipText: TextNetworkKind = {
     const sizes = sizesOf(config);
     return {
       build: () => clipGraph(basename(folder), sizes, NetworkTensors.read(folder, "model")),
-      // Prompts are padded to all of its positions.
-      sizes: () => ({ [TOKENS]: sizes.positions }),
+      sizes: () => ({}),
     };
   },
 };
@@ -66,16 +68,11 @@ function clipGraph(name: string, sizes: ClipSizes, tensors: NetworkTensors): Gra
 class ClipBuilder extends TextBuilder {
   build(name: string, sizes: ClipSizes): Graph {
     const { vocabulary, positions, width, layers, epsilon } = sizes;
-    const ids = this.input(INPUT_IDS, [1, TOKENS], "i64");
+    const ids = this.input(INPUT_IDS, [1, positions], "i64");
     const table = this.weight("embeddings.token_embedding.weight", [vocabulary, width]);
     const words = this.node("embeddings.token_embedding", "gather", [table, ids], { axis: 0 });
     const places = this.weight("embeddings.position_embedding.weight", [positions, width]);
-    const place = this.node("embeddings.position_embedding", "part", [places], {
-      axis: 0,
-      start: 0,
-      length: TOKENS,
-    });
-    let x = this.add("embeddings", words, place);
+    let x = this.add("embeddings", words, places);
     for (let i = 0; i < layers; i++) x = this.#layer(`encoder.layers.${i}`, x, sizes);
     const states = this.layerNorm("final_layer_norm", x, width, epsilon, "last_hidden_state");
     this.#pooled(ids, states, sizes);
@@ -124,16 +121,7 @@ class ClipBuilder extends TextBuilder {
     const largest = this.node("pooler.largest", "reduce", [value, axes], { fn: "max", ...reduced });
     const isLargest = this.node("pooler.candidates", "binary", [value, largest], { fn: "equal" });
     const all = Float32Array.from({ length: positions }, (_, i) => i);
-    const places = this.node(
-      "pooler.places",
-      "part",
-      [this.constant("places", floatsConstant(all, [positions]))],
-      {
-        axis: 0,
-        start: 0,
-        length: TOKENS,
-      },
-    );
+    const places = this.constant("pooler.places", floatsConstant(all, [positions]));
     const past = this.scalar("pooler.past", positions);
     const candidates = this.node("pooler.candidate_places", "where", [isLargest, places, past], {});
     const first = this.node("pooler.first", "reduce", [candidates, axes], {

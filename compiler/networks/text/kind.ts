@@ -3,6 +3,8 @@ import type { NetworkPart } from "../part.js";
 
 /** The symbol of the tokens that a text encoder gets. */
 export const TOKENS = "tokens";
+/** The most of them that there are positions and distances for. No pipeline gives more than 512. */
+export const MOST_TOKENS = 4096;
 /** Inputs, i64 [1, tokens]. */
 export const INPUT_IDS = "input_ids";
 export const ATTENTION_MASK = "attention_mask";

@@ -6,7 +6,7 @@ import type { NetworkConfig } from "../config.js";
 import { networkError } from "../errors.js";
 import { NetworkTensors } from "../tensors.js";
 import { type Activation, activationOf } from "./activations.js";
-import { ATTENTION_MASK, INPUT_IDS, type TextNetworkKind, TOKENS } from "./kind.js";
+import { ATTENTION_MASK, INPUT_IDS, MOST_TOKENS, type TextNetworkKind, TOKENS } from "./kind.js";
 import { rotationBase } from "./rotation.js";
 import { TextBuilder } from "./text-builder.js";
 
@@ -22,14 +22,11 @@ interface Qwen3Sizes {
   readonly activation: Activation;
   readonly biases: boolean;
   readonly theta: number;
-  readonly positions: number;
   /** The hidden states that the transformer reads, by the number of layers before them, ascending. */
   readonly chosen: readonly number[];
 }
 
 const MOST_LAYERS = 256;
-/** No pipeline gives more. */
-const MOST_TOKENS = 4096;
 const OUTPUT = "prompt_embeds";
 
 /** What `pipeline_flux2_klein.py` has as `text_encoder_out_layers`. */
@@ -81,7 +78,6 @@ function sizesOf(config: NetworkConfig, chosen: readonly number[]): Qwen3Sizes {
     activation: activationOf(config, "hidden_act", "silu"),
     biases: config.flag("attention_bias", false),
     theta: rotationBase(config),
-    positions: Math.min(MOST_TOKENS, config.count("max_position_embeddings", 32768)),
     chosen,
   };
 }
@@ -141,9 +137,9 @@ class Qwen3Builder extends TextBuilder {
   }
 
   #rotate(): void {
-    const { positions, headDim, theta } = this.sizes;
-    const all = Float32Array.from({ length: positions }, (_, i) => i);
-    const known = this.constant("positions", floatsConstant(all, [positions, 1]));
+    const { headDim, theta } = this.sizes;
+    const all = Float32Array.from({ length: MOST_TOKENS }, (_, i) => i);
+    const known = this.constant("positions", floatsConstant(all, [MOST_TOKENS, 1]));
     const ids = this.node("position_ids", "part", [known], { axis: 0, start: 0, length: TOKENS });
     this.#table = ["rotary_emb.cos", "rotary_emb.sin"];
     this.emit("rope-table", [ids], this.#table, { axesDims: [headDim], theta, frequencies: null });

@@ -6,7 +6,7 @@ import { intsConstant } from "../../rewrite/values.js";
 import type { NetworkConfig } from "../config.js";
 import { NetworkTensors } from "../tensors.js";
 import { type Activation, activationNamed } from "./activations.js";
-import { ATTENTION_MASK, INPUT_IDS, type TextNetworkKind, TOKENS } from "./kind.js";
+import { ATTENTION_MASK, INPUT_IDS, MOST_TOKENS, type TextNetworkKind, TOKENS } from "./kind.js";
 import { type T5Buckets, t5Bucket } from "./t5-buckets.js";
 import { TextBuilder } from "./text-builder.js";
 
@@ -26,8 +26,6 @@ interface T5Sizes {
 }
 
 const MOST_LAYERS = 256;
-/** No pipeline gives more; T5 itself has no limit. */
-const MOST_TOKENS = 2048;
 const OUTPUT = "last_hidden_state";
 
 /** T5's encoder: `input_ids`, and `attention_mask` where the pipeline passes one, → `last_hidden_state` [1, tokens, width]. */

@@ -136,7 +136,8 @@ export class Sweep {
     if (this.dissolvers.some((dissolve) => dissolve(this, node))) return;
     if (this.#foldShape(node)) return;
     const types = this.infer(node);
-    if (this.#foldConstant(node, types) || this.#foldSymbolic(node, types)) return;
+    const folds = !isPartByUnknown(node);
+    if (folds && (this.#foldConstant(node, types) || this.#foldSymbolic(node, types))) return;
     this.emit(node);
   }
 
@@ -344,4 +345,9 @@ function tooLarge(node: Node): TritcError {
 
 function knownCount(type: ValueType): number {
   return type.shape?.every((d) => typeof d === "number") ? countOf(type.shape as readonly number[]) : 0;
+}
+
+/** Whether a part begins or ends where sizes say, so that it has no value before they are known. */
+function isPartByUnknown({ op, attrs }: Node): boolean {
+  return op === "part" && [attrs.start, attrs.length].some((d) => typeof d !== "number");
 }
