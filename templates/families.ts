@@ -9,6 +9,9 @@ import { adalnQuantizeWgsl } from "./adaln-quantize/wgsl.js";
 import { attentionCuda } from "./attention/cuda.js";
 import { attentionWat } from "./attention/wat.js";
 import { attentionWgsl } from "./attention/wgsl.js";
+import { channelMomentsCuda } from "./channel-moments/cuda.js";
+import { channelMomentsWat } from "./channel-moments/wat.js";
+import { channelMomentsWgsl } from "./channel-moments/wgsl.js";
 import { denseGemmCuda } from "./dense-gemm/cuda.js";
 import { denseGemmWat } from "./dense-gemm/wat.js";
 import { denseGemmWgsl } from "./dense-gemm/wgsl.js";
@@ -18,6 +21,15 @@ import { elementwiseWgsl } from "./elementwise/wgsl.js";
 import { gatherCuda } from "./gather/cuda.js";
 import { gatherWat } from "./gather/wat.js";
 import { gatherWgsl } from "./gather/wgsl.js";
+import { groupFactorsCuda } from "./group-factors/cuda.js";
+import { groupFactorsWat } from "./group-factors/wat.js";
+import { groupFactorsWgsl } from "./group-factors/wgsl.js";
+import { groupNormCuda } from "./group-norm/cuda.js";
+import { groupNormWat } from "./group-norm/wat.js";
+import { groupNormWgsl } from "./group-norm/wgsl.js";
+import { imageConvCuda } from "./image-conv/cuda.js";
+import { imageConvWat } from "./image-conv/wat.js";
+import { imageConvWgsl } from "./image-conv/wgsl.js";
 import type { KernelTemplates } from "./kernel-templates.js";
 import { layerNormCuda } from "./layer-norm/cuda.js";
 import { layerNormWat } from "./layer-norm/wat.js";
@@ -76,6 +88,10 @@ export const TEMPLATES: {
   softmax: { wat: softmaxWat, wgsl: softmaxWgsl, cuda: softmaxCuda },
   matmul: { wat: matmulWat, wgsl: matmulWgsl, cuda: matmulCuda },
   gather: { wat: gatherWat, wgsl: gatherWgsl, cuda: gatherCuda },
+  "image-conv": { wat: imageConvWat, wgsl: imageConvWgsl, cuda: imageConvCuda },
+  "channel-moments": { wat: channelMomentsWat, wgsl: channelMomentsWgsl, cuda: channelMomentsCuda },
+  "group-factors": { wat: groupFactorsWat, wgsl: groupFactorsWgsl, cuda: groupFactorsCuda },
+  "group-norm": { wat: groupNormWat, wgsl: groupNormWgsl, cuda: groupNormCuda },
   "unpack-trits": { wat: unpackTritsWat, wgsl: unpackTritsWgsl, cuda: unpackTritsCuda },
   "unpack-dense": { wat: unpackDenseWat, wgsl: unpackDenseWgsl, cuda: unpackDenseCuda },
 };

@@ -2,11 +2,15 @@ import type { Kernel } from "../program/program.js";
 import { adaln } from "./adaln.js";
 import { adalnQuantize } from "./adaln-quantize.js";
 import { attention } from "./attention.js";
+import { channelMoments } from "./channel-moments.js";
 import type { WeightsArg } from "./contract/arguments.js";
 import type { Contract, Family } from "./contract/family.js";
 import { denseGemm } from "./dense-gemm.js";
 import { elementwise } from "./elementwise.js";
 import { gather } from "./gather.js";
+import { groupFactors } from "./group-factors.js";
+import { groupNorm } from "./group-norm.js";
+import { imageConv } from "./image-conv.js";
 import { layerNorm } from "./layer-norm.js";
 import { matmul } from "./matmul.js";
 import { qkNormRope } from "./qk-norm-rope.js";
@@ -35,6 +39,10 @@ const families = {
   softmax,
   matmul,
   gather,
+  "image-conv": imageConv,
+  "channel-moments": channelMoments,
+  "group-factors": groupFactors,
+  "group-norm": groupNorm,
   "unpack-trits": unpackTrits,
   "unpack-dense": unpackDense,
 };

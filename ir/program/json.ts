@@ -36,6 +36,7 @@ import {
   type ProgramBuffer,
   type ProgramPort,
   REPETITIONS,
+  SCALAR_TYPES,
 } from "./program.js";
 import { sampleBindings, verifyProgram } from "./verify.js";
 
@@ -81,7 +82,7 @@ const kernel: Decoder<Kernel> = object<Kernel>({
   params: record(paramValue),
   config,
   args: list(kernelArg),
-  scalars: list(oneOf("u32", "f32")),
+  scalars: list(oneOf(...SCALAR_TYPES)),
   workgroup: triple(index),
   features: list(string),
   fallback: nullable(kernelId),

@@ -14,6 +14,7 @@ import {
   type ProgramBuffer,
   type ProgramPort,
   REPETITIONS,
+  SCALAR_TYPES,
   type ScalarType,
   type StorageKind,
 } from "./program.js";
@@ -98,8 +99,7 @@ function readKernel(r: TextReader): Kernel {
     r.list(() => {
       const name = readWord(r, "an argument or a scalar type");
       if (r.accept(":")) args.push(readKernelArg(r, name));
-      else if (name === "u32" || name === "f32") scalars.push(name);
-      else r.fail(`${name} is no scalar type`);
+      else scalars.push(SCALAR_TYPES.find((type) => type === name) ?? r.fail(`${name} is no scalar type`));
     });
   }
   r.expect(")");

@@ -158,7 +158,9 @@ export interface KernelArg {
   readonly byRow: boolean;
 }
 
-export type ScalarType = "u32" | "f32";
+/** row: the first row of the launch, which is 0, or of a piece of it where a device cuts it into pieces of rows. */
+export const SCALAR_TYPES = ["u32", "f32", "row"] as const;
+export type ScalarType = (typeof SCALAR_TYPES)[number];
 
 /**
  * One kernel run over `grid`. The kernel receives 32-bit words:
@@ -170,7 +172,7 @@ export interface Launch {
   readonly kernel: string;
   readonly rows: Dim;
   readonly args: readonly LaunchArg[];
-  /** u32 scalars are Dims; f32 scalars are numbers. */
+  /** u32 scalars are Dims; f32 scalars are numbers; row scalars are 0. */
   readonly scalars: readonly Dim[];
   /** Tiles along x, y, z: ceil(size / tile) each. On WebAssembly, x runs fastest in one linear index. */
   readonly grid: readonly GridAxis[];

@@ -16,7 +16,7 @@ import { placeOf, verifySampleSizes } from "./verify-sizes.js";
  *
  *  - symbols, buffers, kernels, inputs and outputs have names of their own; every dimension uses the symbols only
  *  - a launch names a kernel and buffers that exist, and has the kernel's arguments in its dtypes and its scalars;
- *    f32 scalars are numbers
+ *    f32 scalars are numbers, row scalars 0
  *  - a kernel is of a known family and of the target's language, and what its record says of arguments, scalars and
  *    launching is what code of that family with these parameters takes
  *  - tiles of a grid are those of the kernel's code
@@ -252,7 +252,10 @@ class StructureCheck {
     for (const [i, type] of kernel.scalars.entries()) {
       const value = launch.scalars[i] ?? Number.NaN;
       if (type === "u32") sizes.push(value);
-      else if (typeof value !== "number" || !Number.isFinite(value)) {
+      else if (type === "row") {
+        if (value !== 0)
+          throw programError(place, `scalar ${i} is a row`, { expected: "0", found: String(value) });
+      } else if (typeof value !== "number" || !Number.isFinite(value)) {
         throw programError(place, `scalar ${i} is f32`, { expected: "a number", found: String(value) });
       }
     }

@@ -47,6 +47,14 @@ const EXAMPLES: { readonly [F in Family]: FamilyParams[F] } = {
   softmax: { log: false },
   matmul: {},
   gather: { c: 24 },
+  "image-conv": {
+    ...{ n: 96, c: 20, kernelY: 3, kernelX: 3, stride: 1, top: 1, left: 1, upsample: 2 },
+    bias: true,
+    residual: true,
+  },
+  "channel-moments": { c: 40, parts: 8 },
+  "group-factors": { groups: 4, channels: 10, parts: 8, epsilon: 1e-6 },
+  "group-norm": { c: 40, activation: "silu" },
   "unpack-trits": { n: 96, k: 80, activations: "i8" },
   "unpack-dense": { n: 96, k: 80, source: "bf16" },
 };

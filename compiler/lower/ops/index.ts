@@ -6,6 +6,7 @@ import { attention } from "./attention.js";
 import { elementwise } from "./elementwise.js";
 import { embeddings } from "./embeddings.js";
 import { gather } from "./gather.js";
+import { images } from "./images.js";
 import { linalg } from "./linalg.js";
 import { linears } from "./linears.js";
 import { modulation } from "./modulation.js";
@@ -19,6 +20,7 @@ const RULES: Rules<OpName> = {
   ...elementwise,
   ...embeddings,
   ...gather,
+  ...images,
   ...linalg,
   ...linears,
   ...modulation,

@@ -113,7 +113,13 @@ function scalesOf(
 }
 
 /** A float matrix in the device layout of dense weights. */
-function denseMatrix(lowering: Lowering, id: ValueId, constant: Constant, n: number, k: number): LaunchArg {
+export function denseMatrix(
+  lowering: Lowering,
+  id: ValueId,
+  constant: Constant,
+  n: number,
+  k: number,
+): LaunchArg {
   const { name, dtype, shape } = lowering.weights.dense(id, constant);
   if (dtype !== "f32" && dtype !== "f16" && dtype !== "bf16")
     throw new UnsupportedOp(`weights of type ${dtype}`);

@@ -1,11 +1,13 @@
 import { elementCount } from "../../../ir/dim.js";
+import { MOMENT_PARTS } from "../../../ir/families/channel-moments.js";
+import type { NodeOf } from "../../../ir/graph/graph.js";
 import { reinterpret } from "../alias.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnsOf, type Operand, rowsArg, rowsOf, stored } from "../operand.js";
 import { fixed, headsOf, wholeVector } from "../rows.js";
 import type { Section } from "../rules.js";
 
-/** Rows brought to mean 0 or square mean 1. */
+/** Values brought to mean 0 or square mean 1. */
 export const norms: Section<"norms"> = {
   "layer-norm"(l, node) {
     const scale = l.optional(node, 1);
@@ -21,6 +23,8 @@ export const norms: Section<"norms"> = {
       args: [rowsArg(x), ...wholeVector(scale, c), ...wholeVector(bias, c), rowsArg(out)],
     });
   },
+
+  "group-norm-rows": lowerGroupNormRows,
 
   "rms-norm"(l, node) {
     const weight = l.optional(node, 1);
@@ -45,6 +49,39 @@ export const norms: Section<"norms"> = {
     });
   },
 };
+
+/** Statistics of all rows in parts, then of groups, then the rows. */
+function lowerGroupNormRows(l: Lowering, node: NodeOf<"group-norm-rows">): void {
+  const [x, scale, bias, out] = [l.input(node, 0), l.input(node, 1), l.input(node, 2), l.output(node)];
+  const { groups, epsilon, activation } = node.attrs;
+  if (x.shape[0] !== 1) throw new UnsupportedOp("group norm of a batch");
+  const c = fixed(columnsOf(x.shape));
+  const channels = headsOf(c, groups);
+  const rows = rowsOf(x.shape);
+  const [moments, mean, factor] = [[MOMENT_PARTS, 2 * c], [c], [c]].map((shape) => l.temporary("f32", shape));
+  if (moments === undefined || mean === undefined || factor === undefined) throw new RangeError("no memory");
+  l.launch({
+    family: "channel-moments",
+    params: { c, parts: MOMENT_PARTS },
+    rows: MOMENT_PARTS,
+    args: [rowsArg(x), rowsArg(moments)],
+    scalars: [rows, 0],
+  });
+  const ofGroup = (vector: Operand) => ({ ...rowsArg(vector), rowStride: channels });
+  l.launch({
+    family: "group-factors",
+    params: { groups, channels, parts: MOMENT_PARTS, epsilon },
+    rows: groups,
+    args: [rowsArg(moments), ofGroup(scale), ofGroup(mean), ofGroup(factor)],
+    scalars: [rows],
+  });
+  l.launch({
+    family: "group-norm",
+    params: { c, activation },
+    rows,
+    args: [rowsArg(x), ...[mean, factor, bias].flatMap((vector) => wholeVector(vector, c)), rowsArg(out)],
+  });
+}
 
 /** The operand with the axes from `axis` on as one row. */
 function rowsFromAxis(l: Lowering, x: Operand, axis: number): Operand {

@@ -82,7 +82,7 @@ export function planLaunch(launch: Launch, inputs: PlanInputs): readonly Planned
       args: args.map((arg, i) =>
         kernel.args[i]?.byRow ? { ...arg, address: rowAddress(loaded, i, arg, first) } : arg,
       ),
-      scalars,
+      scalars: scalars.map((value, i) => (kernel.scalars[i] === "row" ? first : value)),
     };
     const blocks = sizes.map((size, axis) => {
       const part = axis === 1 && most < rows ? count : size;

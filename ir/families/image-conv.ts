@@ -1,0 +1,112 @@
+import { present, rowArg, tableArg, weightsArg, wholeArg } from "./contract/arguments.js";
+import { defineFamily } from "./contract/family.js";
+import { flag, size, type ValuesOf } from "./contract/params.js";
+import { scalar } from "./contract/sizes.js";
+import { denseLayout } from "./contract/weights.js";
+import { HARDWARE } from "./launch/features.js";
+import { form, range, threads } from "./launch/form.js";
+import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+
+const params = {
+  /** Filters. */
+  n: size,
+  /** Channels of the picture. */
+  c: size,
+  kernelY: size,
+  kernelX: size,
+  /** Of both axes. */
+  stride: size,
+  /** Rows of zeros above the picture, and columns to the left of it. */
+  top: size,
+  left: size,
+  /** Each pixel is read as a square of so many by so many. */
+  upsample: size,
+  bias: flag,
+  /** The residual argument is present. */
+  residual: flag,
+};
+export type ImageConvParams = ValuesOf<typeof params>;
+
+/** Weights of a filter, in the order in which they lie: kernel rows, kernel columns, channels. */
+export function filterSize({ c, kernelY, kernelX }: ImageConvParams): number {
+  return kernelY * kernelX * c;
+}
+
+const conv = form<ImageConvParams>();
+
+const wat = {
+  /** Pixels in groups of `rows` against panels of channels; a row of zeros stands for pixels outside. */
+  direct: conv({
+    dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4], unroll: [4] },
+    refuses: ({ c }) => (zeroBytes(c) <= 1 << 18 ? undefined : `a pixel of ${c} channels`),
+    launch: ({ c }, { tileN, tileM }) => ({ tile: [tileN, tileM, 1], sharedBytes: zeroBytes(c) }),
+  }),
+} as const;
+
+/** Bytes of the row of zeros. */
+function zeroBytes(c: number): number {
+  return 16 * Math.ceil(c / 4);
+}
+
+/** Channels in workgroup memory at a time. */
+const STAGE = 16;
+
+const wgsl = {
+  tiled: conv({
+    dimensions: GEMM_DIMENSIONS,
+    needs: () => [HARDWARE],
+    refuses: (_, config) => panelFault(config),
+    launch(_, config) {
+      const shape = gemmTile(config);
+      const [columns, rows] = shape.tile;
+      return { ...shape, sharedBytes: rows * (STAGE / 4 + 1) * 16 + columns * STAGE * 4 };
+    },
+  }),
+  direct: conv({
+    dimensions: GEMM_DIMENSIONS,
+    refuses: (_, config) => panelFault(config),
+    launch: (_, config) => gemmTile(config),
+  }),
+} as const;
+
+const cuda = {
+  /** threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
+  tiled: conv({
+    dimensions: {
+      threadsX: [16],
+      threadsY: [8],
+      groupsM: [1, 2],
+      groupsN: [1, 2],
+      /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
+      blocks: [3, 8],
+    },
+    needs: () => ["sm_70"],
+    launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
+      workgroup: threads(threadsX * threadsY),
+      tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
+    }),
+  }),
+} as const;
+
+/**
+ * out[m] = Σ over the window of pixel m of x · w, + bias, + residual: a convolution of one picture whose pixels are rows of
+ * channels, in f32. Scalars: height and width of x, height and width of the result, and the first row; rows = height·width of
+ * the result.
+ * Zeros lie around x; a window may reach beyond them on the right and below, too.
+ */
+export const imageConv = defineFamily({
+  params,
+  forms: { wat, wgsl, cuda },
+  args: (p) =>
+    present([
+      tableArg("x", "f32", scalar(0, 1), p.c),
+      weightsArg("f32", denseLayout({ n: p.n, k: filterSize(p) })),
+      p.bias && wholeArg("bias", "f32", p.n),
+      p.residual && rowArg("residual", "f32", p.n),
+      rowArg("out", "f32", p.n, "write"),
+    ]),
+  scalars: () => ["u32", "u32", "u32", "u32", "row"],
+  rows: () => scalar(2, 3),
+  grid: ({ n }) => [n, "rows", 1],
+  operations: (p, { rows }) => ({ f32: 2 * rows * p.n * filterSize(p) }),
+});

@@ -1,0 +1,7 @@
+import { channelMoments } from "../../ir/families/channel-moments.js";
+import { kernelTemplates } from "../kernel-templates.js";
+
+export const channelMomentsWgsl = kernelTemplates(channelMoments.forms.wgsl, {
+  configs: () => [{ variant: "strip", channels: 32, rows: 8 }],
+  values: { strip: ({ c, parts }, { channels, rows }) => ({ c, parts, channels, rows }) },
+});

@@ -1,0 +1,15 @@
+import { groupNorm } from "../../ir/families/group-norm.js";
+import { kernelTemplates } from "../kernel-templates.js";
+import { activationFunction } from "../wgsl/functions.js";
+
+export const groupNormWgsl = kernelTemplates(groupNorm.forms.wgsl, {
+  configs: () => [{ variant: "rows", threads: 256, rows: 8 }],
+  values: {
+    rows: ({ c, activation }, { threads, rows }) => ({
+      c,
+      threads,
+      rows,
+      activate: activationFunction(activation),
+    }),
+  },
+});

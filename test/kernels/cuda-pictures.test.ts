@@ -1,0 +1,4 @@
+import { cudaDevices } from "../support/kernel-devices.js";
+import { pictureSuite } from "../support/picture-suite.js";
+
+pictureSuite(cudaDevices());

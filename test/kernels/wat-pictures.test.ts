@@ -1,0 +1,4 @@
+import { wasmDevices } from "../support/kernel-devices.js";
+import { pictureSuite } from "../support/picture-suite.js";
+
+pictureSuite(wasmDevices());
