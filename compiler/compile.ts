@@ -18,7 +18,8 @@ import { accountFor } from "./account/account.js";
 import { checkFit } from "./account/fit.js";
 import { manifestMemory, type SizePlan } from "./account/size-plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
-import { findPipeline, pipelineConfigOf } from "./bundle/pipeline-files.js";
+import { pipelineConfigOf, pipelineFolder } from "./bundle/pipeline-files.js";
+import { canEncodePictures, carriedPipeline } from "./bundle/pipeline-plan.js";
 import { runNeeds } from "./bundle/run-needs.js";
 import { writeFolder } from "./bundle/staging.js";
 import type { WorkFolder } from "./bundle/work-folder.js";
@@ -39,6 +40,9 @@ import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
 import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
+import { pipelineNetworks } from "./networks/index.js";
+import type { NetworkName, NetworkPart } from "./networks/part.js";
+import { networkReports, type PipelineReport } from "./networks/report.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Group, Ternarize } from "./pass.js";
 import { ternarizedBy } from "./passes/ternarize.js";
@@ -80,8 +84,8 @@ export interface CompileOptions {
   readonly memoryLimit?: number | undefined;
   /** Whether weights that only `prompt` reads stay on the device; if absent, where that fits. */
   readonly promptWeights?: PromptWeightsPolicy | undefined;
-  /** Folder of the pipeline's other parts; found beside the model if absent. */
-  readonly pipeline?: string;
+  /** Folder of the pipeline's other parts; found beside the model if absent. False: the transformer alone. */
+  readonly pipeline?: string | false;
   /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
   readonly emit?: Emit;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
@@ -103,9 +107,11 @@ export interface CompileProgress {
   readonly phase: "groups" | "kernels" | "calibrating" | "branches" | "weights";
   readonly done: number;
   readonly total: number;
+  /** What it is of: a network of the pipeline, or the transformer where absent. */
+  readonly network?: NetworkName;
 }
 
-export interface CompileReport {
+export interface CompileReport extends PipelineReport {
   readonly out: string;
   readonly target: string;
   readonly model: ModelDescription | null;
@@ -156,7 +162,10 @@ export interface CompileReport {
  * TRITC_E_BUFFER_LIMIT, those of `drawingOf` and `readPipelineConfig`, TRITC_E_DEVICE_MEMORY, TRITC_E_WEIGHT_NOT_FINITE, those of `generateKernels`, TRITC_E_OUT, TRITC_E_OUT_EXISTS,
  * TRITC_E_OUT_BUSY, TRITC_E_MEMORY, TRITC_E_SOURCE_CHANGED and TRITC_E_SYSTEM.
  */
-export async function compileModel(options: CompileOptions): Promise<CompileReport> {
+export async function compileModel(
+  options: CompileOptions,
+  networks: (folder: string) => readonly NetworkPart[] = pipelineNetworks,
+): Promise<CompileReport> {
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
@@ -166,7 +175,7 @@ export async function compileModel(options: CompileOptions): Promise<CompileRepo
   await whatIsThere(options.out);
   const { signal, onNotice, resume = true } = options;
   return writeFolder(options.out, { keep: keptFiles(resume), signal, onNotice }, (work) =>
-    withFirstLooks(() => compileInto(work, options, target)),
+    withFirstLooks(() => compileInto(work, options, target, networks)),
   );
 }
 
@@ -174,13 +183,15 @@ async function compileInto(
   work: WorkFolder,
   options: CompileOptions,
   target: Target,
+  parts: (folder: string) => readonly NetworkPart[],
 ): Promise<CompileReport> {
   const started = performance.now();
   const toolkit = await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
     const imported = { ...importModel(options.input), name: basename(options.input) };
-    const pipeline = findPipeline(options.input, options.pipeline);
+    const { pipeline: given } = options;
+    const folder = given === false ? undefined : pipelineFolder(options.input, given);
     await pause(options.signal);
     const found = recognition(imported, reader);
     if (options.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
@@ -189,10 +200,8 @@ async function compileInto(
     const { graph: recognized, reports: lora } = withAdapters(found.graph, options.lora ?? [], reader);
     await pause(options.signal);
     const { resolutions, textLength, references } = options;
-    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, pipeline);
+    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, folder);
     const drawing = drawingOf(recognized, { resolutions, textLength, references, pipeline: config });
-    if (drawing !== null)
-      for (const text of runNeeds(recognized, drawing.sampling, pipeline)) options.onNotice?.(text);
     const { calibration, ternarize, residualRank: rank = 0 } = options;
     const groups =
       ternarize === "exact" || ternarize === "absmean"
@@ -218,6 +227,16 @@ async function compileInto(
       options.onNotice?.(
         `too small for a branch of rank ${rank}, and without one: ${residual.without.join(", ")}`,
       );
+    const progressOf = (phase: CompileProgress["phase"], network?: NetworkName | null) => {
+      const of = network == null ? {} : { network };
+      return (done: number, total: number) => options.onProgress?.({ phase, done, total, ...of });
+    };
+    const codegen = (network?: NetworkName) => ({
+      emit: options.emit,
+      cache: options.kernelCache,
+      signal: options.signal,
+      onKernel: progressOf("kernels", network),
+    });
     let plans: readonly SizePlan[] = [];
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(residual?.graph ?? ternary, reader, {
@@ -246,14 +265,21 @@ async function compileInto(
         const policy = checkFit(found.fit, target, plans, found.limitBytes);
         account = manifestMemory(plans, found.limitBytes, policy);
       },
-      codegen: {
-        emit: options.emit,
-        cache: options.kernelCache,
-        signal: options.signal,
-        onKernel: (done, total) => options.onProgress?.({ phase: "kernels", done, total }),
-      },
+      codegen: codegen(),
     });
     await pause(options.signal);
+    const { model } = recognized;
+    const carried =
+      folder === undefined || drawing === null || model === undefined
+        ? undefined
+        : await carriedPipeline(folder, {
+            ...{ target, drawing, model, reader, codegen, parts, onNotice: options.onNotice },
+            limitBytes: account.limitBytes,
+            given: given !== undefined,
+          });
+    const lacksEncoder = carried !== undefined && !canEncodePictures(carried);
+    if (drawing !== null)
+      for (const text of runNeeds(recognized, drawing.sampling, lacksEncoder)) options.onNotice?.(text);
     const { signal, threads, resume = true } = options;
     // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
     const taken = process.memoryUsage.rss();
@@ -264,11 +290,11 @@ async function compileInto(
       onKept: () => {
         work.isWorthKeeping = true;
       },
-      onProgress: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
+      onProgress: progressOf(phase),
     });
     const layers = await calibrated?.prepare(preparing("calibrating"));
     await residual?.prepare(preparing("branches"));
-    const { weightBytes, packing } = await writeBundle(
+    const { weightBytes, packing, ...written } = await writeBundle(
       work,
       {
         graph,
@@ -281,7 +307,8 @@ async function compileInto(
         },
         drawing,
         memory: account,
-        pipeline,
+        pipeline: carried?.folder,
+        networks: carried?.networks ?? [],
       },
       {
         reader,
@@ -291,9 +318,10 @@ async function compileInto(
         threads,
         resume,
         onNotice: options.onNotice,
-        onProgress: (done, total) => options.onProgress?.({ phase: "weights", done, total }),
+        onProgress: (done, total, network) => progressOf("weights", network)(done, total),
       },
     );
+    const memoryBytes = Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak));
     const { phases } = lowered.program;
     const inspection = inspectGraph(found);
     return {
@@ -313,7 +341,8 @@ async function compileInto(
         residual === undefined ? null : { rank, layers: residual.branches.size, without: residual.without },
       packing,
       sourceBytes: inspection.storage.source,
-      memoryBytes: Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak)),
+      memoryBytes,
+      ...networkReports(carried?.networks ?? [], written.networks, memoryBytes, account.limitBytes),
       account,
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,

@@ -32,6 +32,10 @@ export interface Bundle {
   readonly weights: WeightSource;
   /** Another file that the manifest lists, checked as it is read; throws TRITC_E_BUNDLE_FILE. */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Whether the manifest lists a file. */
+  has(path: string): boolean;
+  /** The bundle that lies below a path of this one, as this one lists it. Throws the errors of `loadBundle`. */
+  openBelow(path: string): Promise<Bundle>;
   /** SHA-256 of manifest.json, which names the hash of every other file: the bundle's identity. */
   readonly hash: string;
 }
@@ -83,7 +87,21 @@ export async function loadBundle(
   const { entries, weights } = await openWeights(files, listed.get(WEIGHTS_FILE), place);
   checkAgreement(manifest, program, entries, place);
   const hash = await sha256Hex(manifestBytes);
-  return { manifest, program, code, weights, readFile: readListed, hash };
+  return {
+    ...{ manifest, program, code, weights, hash },
+    readFile: readListed,
+    has: (path) => listed.has(path),
+    openBelow(path) {
+      const at = (file: string) => `${path}/${file}`;
+      const below: BundleFiles = {
+        read: async (file) => (listed.has(at(file)) ? readListed(at(file)) : undefined),
+        readRange: (file, offset, length) => files.readRange(at(file), offset, length),
+        // Hashing gigabytes again would say what is known.
+        digest: async (file) => (extent === "all" ? listed.get(at(file)) : files.digest(at(file))),
+      };
+      return loadBundle(below, `${place}/${path}`, "used");
+    },
+  };
 }
 
 /** Lower-case hex SHA-256, through the Web Crypto that Node and browsers share. */

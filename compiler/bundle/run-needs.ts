@@ -1,15 +1,13 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
 
 const VAE_ENCODER = "vae_encoder/model.onnx";
 
-/** Remarks on what `tritc run` needs for a model besides a prompt. `pipeline`: what the bundle includes. */
+/** Remarks on what `tritc run` needs for a model besides a prompt; `lacksEncoder`: the bundle's pipeline cannot encode pictures. */
 export function runNeeds(
   { inputs, model }: Graph,
   { condition }: Sampling,
-  pipeline: string | undefined,
+  lacksEncoder: boolean,
 ): readonly string[] {
   const foreign = inputs.filter((id) => !Object.hasOwn(model?.roles ?? {}, id));
   if (foreign.length > 0) {
@@ -25,8 +23,7 @@ export function runNeeds(
     fill: "the model fills in a picture: `tritc run` takes it with --image, and where to fill with --mask",
     control: "the model follows a control picture: `tritc run` takes it with --control",
   }[condition];
-  const lacks = pipeline !== undefined && !existsSync(join(pipeline, VAE_ENCODER));
-  if (!lacks) return [needs];
+  if (!lacksEncoder) return [needs];
   const remedy = `\`tritc run\` cannot draw before it has one: export it, and compile again or run with --pipeline`;
   return [needs, `the pipeline has no ${VAE_ENCODER} to encode pictures with: ${remedy}`];
 }

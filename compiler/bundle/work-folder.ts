@@ -64,14 +64,15 @@ export class WorkFolder {
     return lockHolder(join(workPath(target), LOCK));
   }
 
-  /** Makes the folder ready to be filled. Of an earlier run, files named in `keep` stay in the bundle, and the journal. */
+  /**
+   * Makes the folder ready to be filled. Of an earlier run, files named in `keep`, by their paths in the bundle, stay there,
+   * and the journal.
+   */
   async begin(keep: readonly string[]): Promise<void> {
     this.hasBegun = true;
     if (keep.length === 0) await rm(this.journal, { recursive: true, force: true });
     await makeFolder(this.bundle);
-    for (const name of await readdir(this.bundle)) {
-      if (!keep.includes(name)) await rm(join(this.bundle, name), { recursive: true, force: true });
-    }
+    await keepOnly(this.bundle, keep);
   }
 
   /** Leaves it for a later run; what holds nothing goes. Once it is gone there is nothing to do. */
@@ -92,6 +93,17 @@ export class WorkFolder {
     for (const path of [this.bundle, this.journal, this.prepared])
       await rm(path, { recursive: true, force: true });
     await this.leave();
+  }
+}
+
+/** Removes all but these paths below a folder. */
+async function keepOnly(folder: string, keep: readonly string[]): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const { name } = entry;
+    const path = join(folder, name);
+    const below = keep.flatMap((kept) => (kept.startsWith(`${name}/`) ? [kept.slice(name.length + 1)] : []));
+    if (entry.isDirectory() && below.length > 0) await keepOnly(path, below);
+    else if (!keep.includes(name)) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -56,7 +56,7 @@ export function readTeacher({ input, textLength, ...request }: TeacherRequest, r
   const { model } = graph;
   if (drawing === null || model === undefined) throw new Error("a recognized model draws");
   const { sampling } = drawing;
-  const [need] = runNeeds(graph, sampling, undefined);
+  const [need] = runNeeds(graph, sampling, false);
   if (need !== undefined) throw needsMore(input, need);
   const batchAxes = batchAxesOf(imported, graph);
   const context = graph.inputs.find((id) => roleOf(model, id) === "context");

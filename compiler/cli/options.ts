@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
+import { RESIDENCIES } from "../../targets/memory/residency.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Group } from "../pass.js";
 import type { Resolution } from "../resolutions.js";
@@ -99,6 +100,14 @@ export function promptWeightsOption(byDefault: string): Option {
     "--prompt-weights <policy>",
     `weights that only a prompt reads: keep on the device, or stream for each prompt; ${byDefault}`,
   ).choices(["keep", "stream"]);
+}
+
+/** What stays on the device while a picture is drawn. */
+export function residencyOption(): Option {
+  return new Option(
+    "--residency <policy>",
+    "what stays on the device: all, the transformer and the network at work, or what is at work alone; default: what fits into the memory that the bundle was compiled for",
+  ).choices(RESIDENCIES);
 }
 
 /** Inputs that share a scale of ternary weights: `--group 128`. */

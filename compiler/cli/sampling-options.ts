@@ -1,5 +1,6 @@
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
+import type { Residency } from "../../targets/memory/residency.js";
 import type { Resolution } from "../resolutions.js";
 import type { CommonOptions, DeviceOptions } from "./options.js";
 
@@ -17,6 +18,7 @@ export interface SamplingOptions extends CommonOptions, DeviceOptions {
 /** What `run` takes. */
 export interface RunOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
+  readonly residency?: Residency;
   readonly prompt?: string;
   readonly negativePrompt?: string | undefined;
   readonly trueCfgScale?: number | undefined;

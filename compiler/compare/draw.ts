@@ -95,11 +95,11 @@ export async function draw(
 /** Text encoders and VAE take much memory: they are there only while they are used. */
 async function withPipeline<T>(
   { model }: ComparedModel,
-  { folder, check }: Pipeline,
+  { folder, bundle }: Pipeline,
   { threads }: CompareOptions,
   use: (models: PipelineModels) => Promise<T>,
 ): Promise<T> {
-  const models = await openPipelineModels(folder, { threads, check, model });
+  const models = await openPipelineModels(folder, { threads, bundle, model });
   try {
     return await use(models);
   } finally {

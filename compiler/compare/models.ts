@@ -6,7 +6,7 @@ import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { ModelDescription } from "../../ir/models/index.js";
 import type { Sampling } from "../../ir/sampling/sampling.js";
-import { openBundle } from "../../runtime/node/bundle.js";
+import { type OpenedBundle, openBundle } from "../../runtime/node/bundle.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import type { TextLength } from "../../runtime/node/pipeline-models.js";
 import { notASampler, requireSampler } from "../../runtime/sampler.js";
@@ -114,8 +114,8 @@ async function readBundle(path: string): Promise<ComparedModel> {
 /** Tokenizers, text encoders, VAE and scheduler. */
 export interface Pipeline {
   readonly folder: string;
-  /** Before its files go to ONNX Runtime. */
-  readonly check?: () => Promise<void>;
+  /** The bundle whose own pipeline it is. */
+  readonly bundle?: OpenedBundle;
 }
 
 /** The given pipeline, or that of the first of the models that has one. Throws TRITC_E_PIPELINE. */
@@ -125,7 +125,7 @@ export async function pipelineOf(paths: readonly string[], given: string | undef
     if (given === undefined && isBundle(path)) {
       if (!existsSync(own)) continue;
       const bundle = await openBundle(path);
-      return { folder: own, check: () => bundle.checkBelow("pipeline") };
+      return { folder: own, bundle };
     }
     const folder = findPipeline(path, given);
     if (folder !== undefined) return { folder };
@@ -134,8 +134,9 @@ export async function pipelineOf(paths: readonly string[], given: string | undef
     code: "TRITC_E_PIPELINE",
     message: "none of the models has a pipeline to draw with",
     place: paths.join(", "),
-    expected: "a folder of model_index.json, tokenizers, text encoders and VAE as ONNX",
-    remedy: "give the pipeline's folder with --pipeline",
+    expected: "a folder of model_index.json, tokenizers, text encoders and VAE as ONNX or compiled",
+    remedy:
+      "give with --pipeline the folder of an exported pipeline, or pipeline/ of a bundle that a whole Diffusers folder was compiled to",
     exitCode: 2,
   });
 }

@@ -106,6 +106,13 @@ export interface PipelineForm {
   readonly text: "states-and-summary" | "chat-states" | "kept-states";
 }
 
+/** The networks that make of a prompt what a model reads, by the folders of a pipeline that they lie in. */
+export const TEXT_NETWORKS = {
+  "states-and-summary": ["text_encoder", "text_encoder_2"],
+  "chat-states": ["text_encoder"],
+  "kept-states": ["text_encoder"],
+} as const satisfies Readonly<Record<PipelineForm["text"], readonly string[]>>;
+
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */
 export interface ModelFamily<D, R extends string> {
   /** Its name for people. */

@@ -8,7 +8,7 @@ import { flux1 } from "./flux1/index.js";
 import type { Flux2Description } from "./flux2/description.js";
 import { flux2 } from "./flux2/index.js";
 
-export type { LatentGeometry, LatentLayout, PipelineForm } from "./family.js";
+export { type LatentGeometry, type LatentLayout, type PipelineForm, TEXT_NETWORKS } from "./family.js";
 export type { FluxDescription } from "./flux/description.js";
 export type { PictureSize, ReferenceRules, TokenGrid } from "./references.js";
 export { requireLatents } from "./require-latents.js";

@@ -1,35 +1,22 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
-import type { Device, LoadedProgram } from "../device.js";
-import {
-  asPipelineSays,
-  type Drawer,
-  type DrawnPicture,
-  type DrawRequest,
-  draw,
-  notFiniteRemedy,
-  sizeOf,
-} from "../pipeline/draw.js";
+import type { Device } from "../device.js";
+import { type Drawer, type DrawnPicture, type DrawRequest, draw, sizeOf } from "../pipeline/draw.js";
 import { listOf } from "../pipeline/given-pictures.js";
+import { type DrawerHost, type DrawerOptions, openDrawer } from "../pipeline/open-drawer.js";
 import { checkRequest } from "../request.js";
-import { notASampler, requireSampler } from "../sampler.js";
 import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
 import { decodePictures, type GivenPicture, type GivenPictures } from "./decode-pictures.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
+import { folderFiles } from "./pipeline-folder.js";
 import { openPipelineModels } from "./pipeline-models.js";
 import { encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
 /** `threads` are also those of ONNX Runtime. */
-export interface GeneratorOptions extends OpenDeviceOptions {
+export interface GeneratorOptions extends OpenDeviceOptions, DrawerOptions {
   /** Folder with tokenizers, text encoders, VAE and scheduler; the bundle's own `pipeline/` if absent. */
   readonly pipeline?: string | undefined;
-  /**
-   * Whether weights that only a prompt reads stay on the device, or are read again for each prompt; what the bundle was
-   * compiled for if absent.
-   */
-  readonly promptWeights?: PromptWeightsPolicy | undefined;
 }
 
 export interface GenerateOptions extends Omit<DrawRequest, keyof GivenPictures>, GivenPictures {}
@@ -54,48 +41,29 @@ export interface Generator {
 /** Opens a bundle, verifies it, and loads it on the device of its target. */
 export async function openGenerator(folder: string, options: GeneratorOptions = {}): Promise<Generator> {
   const bundle = await openBundle(folder);
-  const model = requireSampler(bundle.program, folder);
-  const { sampling, resolutions } = bundle.manifest;
-  const [size] = resolutions;
-  if (sampling === null || size === undefined)
-    throw new Error("a manifest with a model says how it is sampled");
-  const { condition } = sampling;
-  if (condition === null) {
-    const { inChannels, outChannels } = bundle.program.model ?? {};
-    throw notASampler(
-      `${inChannels} channels of latents in, ${outChannels} out, as no known model has`,
-      folder,
-    );
-  }
+  const own = options.pipeline === undefined;
   const pipeline = options.pipeline ?? join(folder, "pipeline");
-  const models = await openPipelineModels(pipeline, {
-    threads: options.threads,
-    check: options.pipeline === undefined ? () => bundle.checkBelow("pipeline") : undefined,
-    pictures: condition === "control" || condition === "fill",
-    model,
-  });
+  const { target } = bundle.manifest;
+  let opening: Promise<Device> | undefined;
+  const device = () => {
+    opening ??= openDevice(target, options);
+    return opening;
+  };
+  const host: DrawerHost = {
+    ...{ place: folder, files: folderFiles(pipeline), own, device },
+    openModels: (wanted) =>
+      openPipelineModels(pipeline, {
+        ...options,
+        ...wanted,
+        ...(own ? { bundle } : {}),
+        host: { target, device },
+      }),
+  };
   try {
-    const device = await openDevice(bundle.program.target, options);
-    try {
-      const { promptWeights = bundle.manifest.memory.promptWeights } = options;
-      const loaded = await device.load(bundle.program, bundle.code, bundle.weights, { promptWeights });
-      const own = options.pipeline === undefined;
-      const said = { sampling, condition };
-      const drawer: Drawer = {
-        place: folder,
-        program: bundle.program,
-        ...{ models, model, size, own },
-        ...(own ? said : asPipelineSays({ ...said, model }, models)),
-        remedy: notFiniteRemedy(bundle.manifest.options.activations),
-        withProgram: (use) => use(loaded),
-      };
-      return new BundleGenerator({ bundle, device, loaded, drawer });
-    } catch (error) {
-      await device.close();
-      throw error;
-    }
+    const drawer = await openDrawer(bundle, host, options);
+    return new BundleGenerator({ bundle, device: await device(), drawer });
   } catch (error) {
-    await models.close();
+    await opening?.then((opened) => opened.close());
     throw error;
   }
 }
@@ -107,7 +75,6 @@ function sha256(bytes: Uint8Array | Float32Array): string {
 interface GeneratorParts {
   readonly bundle: OpenedBundle;
   readonly device: Device;
-  readonly loaded: LoadedProgram;
   readonly drawer: Drawer;
 }
 
@@ -166,11 +133,9 @@ class BundleGenerator implements Generator {
   }
 
   close(): Promise<void> {
-    const { loaded, drawer } = this.#parts;
     return this.#turns.close(async () => {
-      await loaded.close();
+      await this.#parts.drawer.close();
       await this.device.close();
-      await drawer.models.close();
     });
   }
 }

@@ -63,6 +63,8 @@ export interface Drawer {
   readonly remedy: string;
   /** The program on its device, for as long as it is used. */
   withProgram<T>(use: (loaded: LoadedProgram) => Promise<T>): Promise<T>;
+  /** Frees networks and program; the device stays open. */
+  close(): Promise<void>;
 }
 
 export interface DrawnPicture extends Picture {

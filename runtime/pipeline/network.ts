@@ -11,7 +11,7 @@ export interface HostTensor {
 
 export interface NetworkInput {
   readonly name: string;
-  /** ONNX element type, `float32`, `int64`, ... */
+  /** Its element type, as whatever runs the network calls it. */
   readonly type: string;
   /** A symbolic dimension is its name. */
   readonly shape: readonly (number | string)[];
@@ -34,7 +34,8 @@ export interface Network {
 }
 
 /** Networks of a pipeline, by the folders that they lie in. */
-export type NetworkName = "text_encoder" | "text_encoder_2" | "vae_decoder" | "vae_encoder";
+export const NETWORK_NAMES = ["text_encoder", "text_encoder_2", "vae_decoder", "vae_encoder"] as const;
+export type NetworkName = (typeof NETWORK_NAMES)[number];
 
 /**
  * The output of one of these names, or else the only one of that rank.

@@ -5,6 +5,7 @@ import {
   familyOf,
   type ModelDescription,
   type PipelineForm,
+  TEXT_NETWORKS,
 } from "../../ir/models/index.js";
 import { malformed } from "../../ir/sampling/pipeline-file.js";
 import { readSchedulerConfig, type SchedulerConfig } from "../../ir/sampling/scheduler-config.js";
@@ -73,7 +74,7 @@ export async function openPipeline(
   const { latents: layout, pipeline } = family ?? { latents: DEFAULT_LATENTS, pipeline: DEFAULT_PIPELINE };
   const { distilled, className } = await readModelIndex(files, pipeline);
   const encoders = TEXT_ENCODERS[pipeline.text];
-  const networks: NetworkName[] = [...encoders.networks, DECODER];
+  const networks: NetworkName[] = [...TEXT_NETWORKS[pipeline.text], DECODER];
   const found = (name: NetworkName): Network => {
     const network = host.network(name);
     if (network === undefined) throw missingFile(files.placeOf(`${name}/model.onnx`));

@@ -23,9 +23,8 @@ export interface TextLength {
   readonly preferably?: number | undefined;
 }
 
-/** A pipeline's text encoders, of which networks run under these names. */
+/** A pipeline's text encoders; `TEXT_NETWORKS` has the names of their networks. */
 export interface TextEncoders {
-  readonly networks: readonly TextNetwork[];
   /**
    * Opens the tokenizers.
    *
@@ -45,7 +44,6 @@ const TEXT_LENGTH = 512;
 
 /** CLIP's summary of a prompt, and T5's states. */
 const statesAndSummary: TextEncoders = {
-  networks: ["text_encoder", "text_encoder_2"],
   async open(openTokenizer, network) {
     const clipTokenizer = await openTokenizer("tokenizer", CLIP_LENGTH);
     const t5Tokenizer = await openTokenizer("tokenizer_2", TEXT_LENGTH);
@@ -65,7 +63,6 @@ const statesAndSummary: TextEncoders = {
 
 /** Some states of a chat model, side by side, of the prompt as what a user says and what the answer begins with. */
 const chatStates: TextEncoders = {
-  networks: ["text_encoder"],
   async open(openTokenizer, network) {
     const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {
@@ -79,7 +76,6 @@ const chatStates: TextEncoders = {
 
 /** T5's states of a prompt up to the first padding token; those behind it, which Chroma masks, are left out. */
 const keptStates: TextEncoders = {
-  networks: ["text_encoder"],
   async open(openTokenizer, network) {
     const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {

@@ -92,7 +92,7 @@ it("eval and compile with an adapter", async () => {
   expect(refused.stderr).toMatch(/cannot be merged into a bundle[\s\S]*compile the model again with --lora/);
 });
 
-it("leaves PyTorch's text encoders out of a bundle", async () => {
+it("leaves a pipeline that cannot be compiled out of a bundle, and says so", async () => {
   writeFileSync(join(model, "model_index.json"), '{"_class_name":"FluxPipeline"}');
   mkdirSync(join(model, "text_encoder"));
   writeFileSync(join(model, "text_encoder", "model.safetensors"), "weights");
@@ -100,8 +100,12 @@ it("leaves PyTorch's text encoders out of a bundle", async () => {
   const common = ["compile", model, "--target", "cpu", "-o", out];
   const refused = await cli([...common, "--pipeline", model]);
   expect(refused.code).toBe(2);
-  expect(refused.stderr).toMatch(/text encoder is not exported[\s\S]*text_encoder\/model\.onnx/);
-  expect(await cli([...common, "--quiet"])).toMatchObject({ code: 0, stderr: "" });
+  expect(refused.stderr).toMatch(/lacks text_encoder.*text_encoder_2.*vae_decoder/);
+  const { code, stderr } = await cli(common);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/the bundle is of the transformer alone.*lacks text_encoder/);
+  expect(existsSync(join(out, "pipeline"))).toBe(false);
+  expect(await cli([...common, "--quiet", "--no-pipeline"])).toMatchObject({ code: 0, stderr: "" });
   expect(existsSync(join(out, "pipeline"))).toBe(false);
 });
 

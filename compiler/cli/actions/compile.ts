@@ -3,6 +3,7 @@ import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
+import type { Residency } from "../../../targets/memory/residency.js";
 import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
@@ -29,7 +30,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
-  readonly pipeline?: string;
+  readonly pipeline?: string | false;
   readonly emit: Emit;
   readonly memory: number;
   readonly resume: boolean;
@@ -86,6 +87,7 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
+    ...describeNetworks(report),
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
@@ -123,16 +125,17 @@ const UNITS = {
 
 /** A progress bar for each of a compilation's phases, one after the other. */
 function phases(terminal: Terminal): { update(progress: CompileProgress): void; stop(): void } {
-  let phase: string | undefined;
+  let title: string | undefined;
   let bar: Progress | undefined;
   return {
-    update(progress) {
-      if (progress.phase !== phase) {
+    update({ phase, network, done, total }) {
+      const next = network === undefined ? phase : `${network} ${phase}`;
+      if (next !== title) {
         bar?.stop();
-        phase = progress.phase;
-        bar = terminal.progress(phase, UNITS[progress.phase]);
+        title = next;
+        bar = terminal.progress(title, UNITS[phase]);
       }
-      bar?.update(progress.done, progress.total);
+      bar?.update(done, total);
     },
     stop: () => bar?.stop(),
   };
@@ -172,6 +175,28 @@ function describeMemory({
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
+
+/** What a pipeline's networks take besides the transformer, and everything together. */
+function describeNetworks({
+  networks,
+  residency,
+  account: { limitBytes },
+}: CompileReport): readonly (readonly [string, string])[] {
+  if (residency === null) return [];
+  const rows = networks.map(({ name, weightBytes, memoryBytes }): readonly [string, string] => [
+    name,
+    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}`,
+  ]);
+  const { policy, peaks } = residency;
+  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
+  return [...rows, ["whole pipeline", `${formatBytes(peaks[policy])}${of} at most: ${STAYS[policy]}`]];
+}
+
+const STAYS: Readonly<Record<Residency, string>> = {
+  keep: "all stays on the device",
+  close: "beside the transformer one network at a time (--residency close)",
+  alone: "transformer and networks one at a time, each loaded when it is used (--residency alone)",
+};
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {
   const count = formatCount(kernels);

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { PromptWeightsPolicy } from "../../../ir/program/prompt-weights.js";
 import type { Generator } from "../../../runtime/node/generate.js";
+import type { Residency } from "../../../targets/memory/residency.js";
 import { writeFileAtomic } from "../../atomic-file.js";
 import { makeFolder } from "../../make-folder.js";
 import { promptFileName } from "../../prompt-sets/file-name.js";
@@ -18,6 +19,7 @@ import { Terminal } from "../terminal.js";
 
 export interface SampleOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
+  readonly residency?: Residency;
   readonly prompts: string;
   readonly imagesPerPrompt: number;
   readonly layout?: LayoutName;

@@ -59,6 +59,7 @@ export function addCompile(program: Command): void {
       "--pipeline <folder>",
       "tokenizers, encoders, VAE and scheduler to include; default: found beside the model",
     )
+    .option("--no-pipeline", "compile the transformer alone")
     .addOption(
       new Option("--emit <form>", "CUDA kernels: compiled by nvcc, or as sources only")
         .choices(["binary", "source"])

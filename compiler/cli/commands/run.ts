@@ -6,6 +6,7 @@ import { loaded } from "../loaded.js";
 import {
   finiteNumber,
   promptWeightsOption,
+  residencyOption,
   resolution,
   severalPaths,
   strengthNumber,
@@ -85,6 +86,7 @@ export function addRun(program: Command): void {
     .option("--latents <file>", "tensor `latents` [1, tokens, channels] instead of the seed's noise")
     .option("--latents-out <file>", "also write the last latents, as tensor `result` (.safetensors)")
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
+    .addOption(residencyOption())
     .action(async (bundle: string, options: RunOptions) =>
       (await loaded(import("../actions/run.js"), options)).runBundle(bundle, options),
     );

@@ -5,6 +5,7 @@ import type { SampleOptions } from "../actions/sample.js";
 import { loaded } from "../loaded.js";
 import {
   promptWeightsOption,
+  residencyOption,
   shardOption,
   wholeFromOne,
   withDeviceOptions,
@@ -28,6 +29,7 @@ export function addSample(program: Command): void {
     )
     .addOption(shardOption())
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
+    .addOption(residencyOption())
     .action(async (bundle: string, options: SampleOptions) =>
       (await loaded(import("../actions/sample.js"), options)).sampleSet(bundle, options),
     );

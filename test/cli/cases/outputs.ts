@@ -64,7 +64,7 @@ export const OUTPUT_CASES: readonly CliCase[] = [
     name: "compile with a pipeline that is none",
     exit: 2,
     code: "TRITC_E_PIPELINE",
-    message: /the folder holds no exported pipeline[\s\S]*model_index\.json/,
+    message: /the folder holds no pipeline[\s\S]*model_index\.json/,
     setup: (folder, { model }) => [
       ...["compile", model, "--target", "cpu", "-o", join(folder, "out"), "--pipeline", folder],
     ],

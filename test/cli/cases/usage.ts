@@ -121,6 +121,11 @@ export const USAGE_CASES: readonly CliCase[] = [
     /'swap' is invalid[\s\S]*expected: keep, stream/,
   ),
   usage(
+    "an unknown residency",
+    [...RUN, "--residency", "stay"],
+    /'stay' is invalid[\s\S]*expected: keep, close, alone/,
+  ),
+  usage(
     "no steps",
     [...RUN, "--steps", "0"],
     /--steps: '0' is invalid\n {2}expected: a whole number of 1 or more\n/,

@@ -1,0 +1,103 @@
+import type { ByteReader } from "../../ir/constant/constant.js";
+import type { Bindings } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
+import type { Target } from "../../targets/index.js";
+import { manifestMemory, planSize, type SizePlan } from "../account/size-plan.js";
+import type { NetworkContents } from "../bundle/write.js";
+import type { GenerateOptions } from "../codegen/generate-kernels.js";
+import { compileGraph, portTypesOf } from "../compile-graph.js";
+import type { Drawing } from "../drawing.js";
+import { printResolution } from "../resolutions.js";
+import { formatBytes } from "../units.js";
+import type { NetworkName, NetworkPart } from "./part.js";
+
+export interface NetworkStages {
+  readonly target: Target;
+  /** The pictures that the pipeline is planned for. */
+  readonly drawing: Drawing;
+  /** Bytes that a program may take on the device; null for any number. */
+  readonly limitBytes: number | null;
+  /** How kernels are made, of a network by name. */
+  readonly codegen: (name: NetworkName) => Omit<GenerateOptions, "target">;
+}
+
+/** A network's kernels, and what it takes at each planned picture. */
+export interface CompiledNetwork extends NetworkContents {
+  readonly plans: readonly SizePlan[];
+  /** The most that it takes, in bytes. */
+  readonly peakBytes: number;
+}
+
+/** Rows of networks are not made smaller: what they compute is what all steps begin from. */
+const OPTIONS = { ternarize: "none", activations: "f32", storage: "trits" } as const;
+
+/**
+ * Compiles a network of a pipeline for the pictures of a drawing; no weight is read. Throws the errors of its `build`, of the
+ * passes, TRITC_E_UNSUPPORTED_OP, TRITC_E_BUFFER_LIMIT and TRITC_E_DEVICE_MEMORY.
+ */
+export async function compileNetwork(
+  part: NetworkPart,
+  reader: ByteReader,
+  { target, drawing, limitBytes, codegen }: NetworkStages,
+): Promise<CompiledNetwork> {
+  const graph = part.build();
+  const { textLength } = drawing.sampling;
+  const sizes = drawing.resolutions.map((resolution) =>
+    part.sizes({ textTokens: textLength, ...resolution }),
+  );
+  let plans: readonly SizePlan[] = [];
+  const compiled = await compileGraph(graph, reader, {
+    target,
+    options: { ternarize: OPTIONS.ternarize, activations: OPTIONS.activations },
+    sizes: largest(sizes),
+    planned: sizes,
+    batchAxes: new Map(),
+    dtypes: portTypesOf(graph),
+    onPlan: ({ lowered: { program } }) => {
+      plans = drawing.resolutions.map((resolution, i) =>
+        planSize(program, target, resolution, sizes[i] ?? {}, null),
+      );
+      checkMemory(part.name, target, plans, limitBytes);
+    },
+    codegen: codegen(part.name),
+  });
+  return {
+    ...compiled,
+    name: part.name,
+    options: OPTIONS,
+    drawing: null,
+    memory: manifestMemory(plans, limitBytes, "keep"),
+    plans,
+    peakBytes: Math.max(0, ...plans.map(peakOf)),
+  };
+}
+
+/** Sizes that none exceeds. */
+function largest(sizes: readonly Bindings[]): Bindings {
+  const most: Record<string, number> = {};
+  for (const [name, size] of sizes.flatMap((at) => Object.entries(at)))
+    most[name] = Math.max(size, most[name] ?? size);
+  return most;
+}
+
+function peakOf({ memory }: SizePlan): number {
+  return memory.keep.peak;
+}
+
+function checkMemory(
+  name: string,
+  target: Target,
+  plans: readonly SizePlan[],
+  limitBytes: number | null,
+): void {
+  const [worst] = [...plans].sort((a, b) => peakOf(b) - peakOf(a));
+  if (worst?.resolution == null || limitBytes === null || peakOf(worst) <= limitBytes) return;
+  throw new TritcError({
+    code: "TRITC_E_DEVICE_MEMORY",
+    message: `the pipeline's ${name} takes more memory than the target ${target.name} has at ${printResolution(worst.resolution)}`,
+    expected: `at most ${formatBytes(limitBytes)}`,
+    found: `${formatBytes(peakOf(worst))}, ${formatBytes(worst.memory.keep.load.bytes)} of it while weights are loaded`,
+    remedy:
+      "compile for a smaller picture (--resolution), plan for a device with more memory (--memory-limit), or compile the transformer alone (--no-pipeline)",
+  });
+}

@@ -1,0 +1,70 @@
+import { RESIDENCIES, type Residency, residencyFor, residentPeak } from "../../targets/memory/residency.js";
+import type { WrittenWeights } from "../bundle/parts.js";
+import type { PackReport } from "../pack/write-weights.js";
+import type { CompiledNetwork } from "./compile.js";
+import type { NetworkName } from "./part.js";
+
+/** A network of the pipeline that was compiled. */
+export interface NetworkReport {
+  readonly name: NetworkName;
+  readonly kernels: number;
+  /** By phase. */
+  readonly launches: Readonly<Record<string, number>>;
+  /** Bytes of its weights.safetensors. */
+  readonly weightBytes: number;
+  /** The most device memory at any planned size, in bytes. */
+  readonly memoryBytes: number;
+  readonly packing: PackReport;
+}
+
+export interface PipelineReport {
+  /** Networks of the pipeline that are compiled too. */
+  readonly networks: readonly NetworkReport[];
+  /**
+   * What stays on the device while a picture is drawn, and the most bytes at one time with each policy; null where no
+   * network is compiled.
+   */
+  readonly residency: {
+    readonly policy: Residency;
+    readonly peaks: Readonly<Record<Residency, number>>;
+  } | null;
+}
+
+/** What became of the networks of a pipeline whose transformer takes so many bytes. */
+export function networkReports(
+  compiled: readonly CompiledNetwork[],
+  written: ReadonlyMap<NetworkName, WrittenWeights>,
+  transformer: number,
+  limitBytes: number | null,
+): PipelineReport {
+  const networks = compiled.flatMap(({ name, kernels, lowered, peakBytes }): readonly NetworkReport[] => {
+    const weights = written.get(name);
+    if (weights === undefined) return [];
+    const launches = lowered.program.phases.map((phase) => [phase.name, phase.launches.length]);
+    return [
+      {
+        name,
+        kernels: kernels.length,
+        launches: Object.fromEntries(launches) as Record<string, number>,
+        weightBytes: weights.weightBytes,
+        memoryBytes: peakBytes,
+        packing: weights.packing,
+      },
+    ];
+  });
+  return { networks, residency: residencyOf(transformer, compiled, limitBytes) };
+}
+
+/** What stays on a device where a transformer and networks take so many bytes. */
+export function residencyOf(
+  transformer: number,
+  compiled: readonly Pick<CompiledNetwork, "peakBytes">[],
+  limitBytes: number | null,
+): PipelineReport["residency"] {
+  if (compiled.length === 0) return null;
+  const stages = { transformer, networks: compiled.map(({ peakBytes }) => peakBytes) };
+  const peaks = Object.fromEntries(
+    RESIDENCIES.map((policy) => [policy, residentPeak(stages, policy)]),
+  ) as Record<Residency, number>;
+  return { policy: residencyFor(stages, limitBytes), peaks };
+}
