@@ -1,55 +1,68 @@
-/** Text encoders compiled for a device give what their original classes give. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
+/** Text encoders compiled for devices give what their original classes give. */
+import { afterAll, describe, expect, it } from "vitest";
+import { type Compiled, compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { textNetwork } from "../../compiler/networks/text/index.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
-import type { Device } from "../../runtime/device.js";
-import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
-import { cpu } from "../../targets/index.js";
+import { emulated } from "../support/emulated.js";
+import { cudaDevices, type KernelDevices, wasmDevices, wgslDevices } from "../support/kernel-devices.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
 import { casesOf, fixtureFolder } from "./fixture.js";
 
 const reader = fileReader();
-let device: Device;
-beforeAll(async () => {
-  device = await createNodeCpuDevice({ threads: 2 });
-});
-afterAll(async () => {
-  await device.close();
-  reader.close();
-});
+afterAll(() => reader.close());
 
 const PLANNED = { textTokens: 160, height: 64, width: 64 };
+/** Fixture, class of the pipeline, and whether it is run on every target, not on the cpu alone. */
+const NETWORKS = [
+  ["clip-old", "FluxPipeline", true],
+  ["clip-new", "FluxPipeline", false],
+  ["t5-gated", "FluxPipeline", false],
+  ["t5-relu", "FluxPipeline", true],
+  ["t5-gated", "ChromaPipeline", true],
+  ["qwen3-tied", "Flux2KleinPipeline", true],
+  ["qwen3-last", "Flux2KleinPipeline", false],
+] as const;
 
-describe.each([
-  ["clip-old", "FluxPipeline"],
-  ["clip-new", "FluxPipeline"],
-  ["t5-gated", "FluxPipeline"],
-  ["t5-relu", "FluxPipeline"],
-  ["t5-gated", "ChromaPipeline"],
-  ["qwen3-tied", "Flux2KleinPipeline"],
-  ["qwen3-last", "Flux2KleinPipeline"],
-])("%s of a %s on the cpu target", (name, className) => {
-  const network = textNetwork(fixtureFolder(name), className);
-  const built = network.build();
+const KINDS: readonly (readonly [string, KernelDevices, string])[] = [
+  ["cpu", wasmDevices(), "two"],
+  ["webgpu", wgslDevices(), "plain"],
+  ["cuda", cudaDevices("sm_86", ["forward"]), "forward"],
+];
 
-  it("gives the original's results", async () => {
-    const compiled = await compileGraph(built, reader, {
-      target: cpu,
-      options: { ternarize: "none", activations: "f32" },
-      sizes: network.sizes(PLANNED),
-      batchAxes: new Map(),
-      dtypes: portTypesOf(built),
-    });
-    for (const given of casesOf(name)) {
-      const inputs = new Map(built.inputs.map((id) => [id, given.get(id) as Tensor]));
-      const found = await runCompiled(compiled, reader, device, inputs);
-      for (const id of built.outputs) {
-        const wanted = given.get(className === "ChromaPipeline" ? "masked_hidden_state" : id);
-        expect(found.get(id)?.shape).toEqual(wanted?.shape);
-        expect(relativeError(found.get(id), wanted), id).toBeLessThan(1e-4);
+function compiled(built: Graph, { target }: KernelDevices, sizes: Readonly<Record<string, number>>) {
+  const stages = {
+    target,
+    options: { ternarize: "none", activations: "f32" },
+    sizes,
+    batchAxes: new Map(),
+    dtypes: portTypesOf(built),
+  } as const;
+  if (target.cuda === undefined) return compileGraph(built, reader, stages);
+  return compileGraph(built, reader, { ...stages, codegen: { emit: "source" } }).then(emulated);
+}
+
+describe.each(KINDS)("on the %s target", (target, kind, name) => {
+  const networks = NETWORKS.filter(([, , everywhere]) => everywhere || target === "cpu");
+  it.each(networks)(
+    "%s of a %s gives the original's results",
+    async (fixture, className) => {
+      const network = textNetwork(fixtureFolder(fixture), className);
+      const built = network.build();
+      const program: Compiled = await compiled(built, kind, network.sizes(PLANNED));
+      const device = kind.devices()[name];
+      if (device === undefined) throw new Error("no device");
+      for (const given of casesOf(fixture)) {
+        const inputs = new Map(built.inputs.map((id) => [id, given.get(id) as Tensor]));
+        const found = await runCompiled(program, reader, device, inputs);
+        for (const id of built.outputs) {
+          const wanted = given.get(className === "ChromaPipeline" ? "masked_hidden_state" : id);
+          expect(found.get(id)?.shape).toEqual(wanted?.shape);
+          expect(relativeError(found.get(id), wanted), id).toBeLessThan(1e-4);
+        }
       }
-    }
-  });
+    },
+    120_000,
+  );
 });
