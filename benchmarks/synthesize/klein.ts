@@ -5,10 +5,9 @@ import { flux2 } from "../../compiler/models/flux2/index.js";
 import { diffusersNames } from "../../compiler/models/flux2/modules.js";
 import { EPSILON, linearShape, ROPE_AXES, ROPE_THETA } from "../../compiler/models/flux2/sizes.js";
 import { encodeHeader } from "../../ir/format/safetensors.js";
-import { countOf } from "../../ir/tensor.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
 import { writeMlxWeights } from "./mlx.js";
-import { type PlacedTensor, type RandomTensor, writeSyntheticWeights, writeWhole } from "./weights.js";
+import { placedFrom, type RandomTensor, writeSyntheticWeights, writeWhole } from "./weights.js";
 
 /** The file that holds its weights. */
 export const KLEIN_WEIGHTS_NAME = "diffusion_pytorch_model.safetensors";
@@ -89,18 +88,6 @@ export async function writeKleinFolder(
   const [group] = tensors.flatMap((tensor) => tensor.group ?? []);
   if (form === "mlx") await write("quantization_config.json", { bits: 2, group_size: group, mode: "affine" });
   return (await stat(path)).size;
-}
-
-/** Tensors behind each other. */
-function placedFrom(start: number, tensors: readonly RandomTensor[]) {
-  let end = start;
-  const placed = tensors.map((tensor): PlacedTensor => {
-    const offset = end;
-    const bytes = 2 * countOf(tensor.shape);
-    end += bytes;
-    return { ...tensor, offset, bytes };
-  });
-  return { placed, end };
 }
 
 /** What `config.json` says of it. */

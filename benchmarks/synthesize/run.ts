@@ -4,6 +4,9 @@
  *
  * `npm run synthesize -- --model klein-4b --form mlx -o <folder>`: FLUX.2 klein 4B with ternary weights in groups of 128,
  * in Diffusers' layout, unpacked in f16 or as MLX quantizes them.
+ *
+ * `npm run synthesize -- --model t5-xxl -o <folder>`: a text encoder in bf16 as Transformers writes it (clip-l, t5-xxl,
+ * qwen3-4b).
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,9 +14,10 @@ import { Command, Option } from "commander";
 import { countOf } from "../../ir/tensor.js";
 import { fluxSize, synthesizeFlux, WEIGHTS_NAME } from "./flux.js";
 import { KLEIN_4B, kleinTensors, writeKleinFolder } from "./klein.js";
+import { TEXT_MODELS, type TextModelName, writeTextFolder } from "./text.js";
 import { type RandomTensor, writeSyntheticWeights, writeWhole } from "./weights.js";
 
-type Model = "dev" | "schnell" | "klein-4b";
+type Model = "dev" | "schnell" | "klein-4b" | TextModelName;
 
 interface Options {
   readonly model: Model;
@@ -33,9 +37,13 @@ const count = (text: string): number => {
 
 const program = new Command("synthesize")
   .description(
-    "write a transformer with random weights: FLUX.1 in bf16 as ONNX, FLUX.2 klein with ternary ones",
+    "write a network with random weights: FLUX.1 in bf16 as ONNX, FLUX.2 klein with ternary ones, a text encoder in bf16",
   )
-  .addOption(new Option("--model <name>", "which").choices(["dev", "schnell", "klein-4b"]).default("dev"))
+  .addOption(
+    new Option("--model <name>", "which")
+      .choices(["dev", "schnell", "klein-4b", ...Object.keys(TEXT_MODELS)])
+      .default("dev"),
+  )
   .addOption(
     new Option("--form <name>", "klein: how ternary weights are stored")
       .choices(["unpacked", "mlx"])
@@ -50,7 +58,7 @@ const program = new Command("synthesize")
 const options = program.opts<Options>();
 
 const started = performance.now();
-const { tensors, bytes } = options.model === "klein-4b" ? await writeKlein() : await writeFlux(options.model);
+const { tensors, bytes } = await write(options.model);
 const seconds = (performance.now() - started) / 1000;
 const parameters = tensors.reduce((sum, { shape }) => sum + countOf(shape), 0);
 process.stdout.write(
@@ -61,6 +69,21 @@ interface Written {
   readonly tensors: readonly RandomTensor[];
   /** Of the weight file. */
   readonly bytes: number;
+}
+
+async function write(model: Model): Promise<Written> {
+  if (model === "klein-4b") return writeKlein();
+  return model === "dev" || model === "schnell" ? writeFlux(model) : writeText(model);
+}
+
+async function writeText(name: TextModelName): Promise<Written> {
+  const model = TEXT_MODELS[name]();
+  const { out: folder, seed, sparse } = options;
+  const total = model.tensors.reduce((sum, { shape }) => sum + 2 * countOf(shape), 0);
+  return {
+    tensors: model.tensors,
+    bytes: await writeTextFolder(folder, model, { seed, sparse, onProgress: progress(total) }),
+  };
 }
 
 async function writeFlux(model: "dev" | "schnell"): Promise<Written> {

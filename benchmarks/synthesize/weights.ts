@@ -46,6 +46,18 @@ export async function writeWhole(path: string, write: (file: FileHandle) => Prom
   await rename(part, path);
 }
 
+/** Tensors behind each other. */
+export function placedFrom(start: number, tensors: readonly RandomTensor[]) {
+  let end = start;
+  const placed = tensors.map((tensor): PlacedTensor => {
+    const offset = end;
+    const bytes = 2 * countOf(tensor.shape);
+    end += bytes;
+    return { ...tensor, offset, bytes };
+  });
+  return { placed, end };
+}
+
 /** Writes random weights to their places. */
 export async function writeSyntheticWeights(
   file: FileHandle,

@@ -12,13 +12,16 @@ import {
   WEIGHTS_NAME,
 } from "../../benchmarks/synthesize/flux.js";
 import { KLEIN_4B, kleinTensors, writeKleinFolder } from "../../benchmarks/synthesize/klein.js";
+import { TEXT_MODELS, writeTextFolder } from "../../benchmarks/synthesize/text.js";
 import { type PlacedTensor, writeSyntheticWeights } from "../../benchmarks/synthesize/weights.js";
 import { losslessGroup } from "../../compiler/analysis/lossless-group.js";
 import { importAndRecognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
-import type { Constant } from "../../ir/constant/constant.js";
+import { textNetwork } from "../../compiler/networks/text/index.js";
+import { type Constant, type ConstantSource, operandsOf } from "../../ir/constant/constant.js";
 import { readConstant } from "../../ir/constant/read.js";
+import { verifyGraph } from "../../ir/graph/verify.js";
 import { countOf } from "../../ir/tensor.js";
 import { fluxInputs } from "../support/flux-builder.js";
 import { TINY, TORCHSCRIPT } from "../support/flux-style.js";
@@ -98,6 +101,28 @@ describe("FLUX.2 klein 4B", () => {
     reader.close();
   });
 });
+
+describe.each([
+  ["clip-l", 123_060_480, 123_060_480],
+  ["t5-xxl", 4_762_310_656, 4_762_310_656],
+  // Of 36 layers, and of those up to the last whose states are read, which lack the last norm too.
+  ["qwen3-4b", 4_022_468_096, 4_022_468_096 - 9 * 100_930_816 - 2560],
+] as const)("%s", (name, parameters, read) => {
+  it("has the parameters of the real one, which a text encoder is built of without reading a weight", async () => {
+    const model = TEXT_MODELS[name]();
+    expect(model.tensors.reduce((sum, { shape }) => sum + countOf(shape), 0)).toBe(parameters);
+    const folder = join(root, name);
+    await writeTextFolder(folder, model, { seed: 0, sparse: true, onProgress: () => undefined });
+    const graph = textNetwork(folder, name === "qwen3-4b" ? "Flux2KleinPipeline" : "FluxPipeline").build();
+    verifyGraph(graph);
+    const weights = [...graph.constants.values()].filter(({ source }) => isFromFile(source));
+    expect(weights.reduce((sum, { shape }) => sum + countOf(shape), 0)).toBe(read);
+  });
+});
+
+function isFromFile(source: ConstantSource): boolean {
+  return source.kind === "file" || operandsOf(source).some((of) => isFromFile(of.source));
+}
 
 describe("the weights", () => {
   const flux = synthesizeFlux("dev", SIZE);
