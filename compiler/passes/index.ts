@@ -11,6 +11,7 @@ import { fuseSharedInput } from "./fuse-shared-input.js";
 import { fuseSwiglu } from "./fuse-swiglu.js";
 import { quantizeActivations } from "./quantize-activations.js";
 import { splitJoint } from "./split-joint.js";
+import { splitTables } from "./split-tables.js";
 import { splitWeights } from "./split-weights.js";
 import { ternarize } from "./ternarize.js";
 
@@ -30,6 +31,7 @@ export const BACK_PASSES: readonly Pass[] = [
   quantizeActivations,
   fuseHeads,
   splitWeights,
+  splitTables,
 ];
 
 /** Every pass, in order. */
