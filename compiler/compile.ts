@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/models/index.js";
@@ -40,6 +40,7 @@ import { inspectGraph } from "./inspect.js";
 import type { LoraReport } from "./lora/merge-plan.js";
 import type { LoraRequest } from "./lora/read.js";
 import type { MemoryReport } from "./lower/index.js";
+import { modelName } from "./model-name.js";
 import { pipelineNetworks } from "./networks/index.js";
 import type { NetworkName, NetworkPart } from "./networks/part.js";
 import { networkReports, type PipelineReport } from "./networks/report.js";
@@ -189,7 +190,7 @@ async function compileInto(
   const toolkit = await toolkitFor({ target, emit: options.emit });
   const reader = fileReader();
   try {
-    const imported = { ...importModel(options.input), name: basename(options.input) };
+    const imported = { ...importModel(options.input), name: modelName(options.input) };
     const { pipeline: given } = options;
     const folder = given === false ? undefined : pipelineFolder(options.input, given);
     await pause(options.signal);

@@ -10,6 +10,15 @@ export {
 } from "./compile.js";
 export { importAndRecognize } from "./compile-graph.js";
 export { type FileReader, fileReader } from "./file-reader.js";
+export {
+  type HubModel,
+  type HubModelOptions,
+  type HubReference,
+  type HubSettings,
+  hubModel,
+  hubReference,
+  hubSettings,
+} from "./hub/index.js";
 export { importModel } from "./import-model.js";
 export { type Inspection, inspectGraph, type LinearGroup } from "./inspect.js";
 export type { LoraReport } from "./lora/merge-plan.js";

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { shapeOf } from "../../ir/graph/graph.js";
 import {
@@ -15,6 +14,7 @@ import { runNeeds } from "../bundle/run-needs.js";
 import { drawingOf } from "../drawing.js";
 import type { FileReader } from "../file-reader.js";
 import { importModel } from "../import-model.js";
+import { modelName } from "../model-name.js";
 import { type Ports, portsOfModel } from "../onnx-export/ports.js";
 import { batchAxesOf, type NeedsFlux, recognition, requireFlux } from "../recognize/recognition.js";
 import type { Resolution } from "../resolutions.js";
@@ -45,7 +45,7 @@ export interface TeacherRequest {
  * TRITC_E_PIPELINE, and the errors of `importModel` and `drawingOf`.
  */
 export function readTeacher({ input, textLength, ...request }: TeacherRequest, reader: FileReader): Teacher {
-  const imported = { ...importModel(input), name: basename(input) };
+  const imported = { ...importModel(input), name: modelName(input) };
   const found = recognition(imported, reader);
   requireFlux(found, NEEDS_FLUX);
   const { graph } = found;

@@ -4,7 +4,14 @@ import { fileURLToPath } from "node:url";
 import { TritcError } from "../../ir/errors.js";
 
 /** What only compiling needs, and Dawn, which a machine without a graphics stack cannot use. */
-const LEFT_OUT: ReadonlySet<string> = new Set(["handlebars", "tar", "ts-morph", "wabt", "webgpu"]);
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "@huggingface/hub",
+  "handlebars",
+  "tar",
+  "ts-morph",
+  "wabt",
+  "webgpu",
+]);
 
 /** What bundles need of the packages that tritc leaves to its users to install. */
 export interface RunnerNeeds {

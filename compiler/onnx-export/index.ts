@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { halfType } from "../../ir/constant/words.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
@@ -8,6 +8,7 @@ import type { ModelDescription } from "../../ir/models/index.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { calibratedModel, checkCalibrated } from "../gptq/calibrated.js";
 import { checkGroup, newGroups } from "../group.js";
+import { modelName } from "../model-name.js";
 import type { Group, Ternarize } from "../pass.js";
 import { packageVersion } from "../version.js";
 import { usage } from "./errors.js";
@@ -130,7 +131,7 @@ async function exportInto(
 
   function readSource({ ternarize, group }: ExportOptions): Promise<ExportSource> {
     if (!existsSync(join(input, MANIFEST_FILE))) {
-      return Promise.resolve(readModelSource(input, basename(input), ternarize ?? "exact", group));
+      return Promise.resolve(readModelSource(input, modelName(input), ternarize ?? "exact", group));
     }
     const given = ternarize === undefined ? (group === undefined ? undefined : "--group") : "--ternarize";
     if (given === undefined) return readBundleSource(input);

@@ -54,6 +54,6 @@ function notFound(
     message,
     ...findings,
     remedy:
-      "give the path of an .onnx file, of a folder with transformer/model.onnx, or of a Diffusers folder",
+      "give the path of an .onnx file, of a folder with transformer/model.onnx, or of a Diffusers folder, or a model of the hub: org/name",
   });
 }

@@ -1,7 +1,9 @@
 import type { CalibrateOptions, CalibrationReport } from "../../calibrate/calibrate.js";
 import { printResolution } from "../../resolutions.js";
 import { formatDuration, formatQuantity } from "../../units.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelWithPipeline } from "../model-path.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { readPrompts } from "../prompts.js";
@@ -11,18 +13,19 @@ import { usageError } from "../usage-error.js";
 /** What the command takes: that of the library, prompts and shards as paths. */
 export interface CalibrateCommandOptions
   extends CommonOptions,
+    HubOptions,
     Omit<CalibrateOptions, "input" | "prompts" | "onProgress" | "signal"> {
   readonly prompts?: readonly string[];
   readonly merge?: readonly string[];
 }
 
 export async function runCalibrate(
-  input: string | undefined,
+  given: string | undefined,
   options: CalibrateCommandOptions,
 ): Promise<void> {
   checkFolderPath(options.out);
-  if (options.merge !== undefined) return merge(options.merge, input, options);
-  if (input === undefined) {
+  if (options.merge !== undefined) return merge(options.merge, given, options);
+  if (given === undefined) {
     throw usageError({
       message: "missing required argument 'model'",
       place: "tritc calibrate",
@@ -42,15 +45,17 @@ export async function runCalibrate(
   const signal = options.io.interruptSignal();
   const prompts: string[] = [];
   for (const path of options.prompts) prompts.push(...(await readPrompts(path, options)));
+  const { revision: _revision, token: _token, offline: _offline, ...drawn } = options;
+  const found = await modelWithPipeline(given, options.pipeline, options);
   const { calibrate } = await loaded(import("../../calibrate/calibrate.js"), options);
   const phases = {
     weights: terminal.progress("preparing", "tensors"),
     samples: terminal.progress("sampling", "samples"),
   };
-  const { steps, guidance, varyGuidance, negativePrompt, ...others } = options;
+  const { steps, guidance, varyGuidance, negativePrompt, ...others } = drawn;
   const report = await calibrate({
     ...others,
-    input,
+    ...found,
     prompts,
     steps,
     guidance,

@@ -1,12 +1,14 @@
 import { meansOf } from "../../compare/comparison.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import { Output } from "../output.js";
 import { readPrompts } from "../prompts.js";
 import type { SamplingOptions } from "../sampling-options.js";
 import { type Progress, Terminal, table } from "../terminal.js";
 import { usageError } from "../usage-error.js";
 
-export interface CompareCommandOptions extends SamplingOptions {
+export interface CompareCommandOptions extends SamplingOptions, HubOptions {
   readonly prompts?: string;
   readonly count?: number;
   readonly calibration?: string;
@@ -35,7 +37,11 @@ export async function runCompare(
     if (options[name] !== undefined) throw pageOnly(`--${name}`);
   if (second !== undefined || bundle === undefined) throw pageOnly(second ?? "");
   const { drawGrid } = await loaded(import("./compare-grid.js"), options);
-  return drawGrid(reference, bundle, { ...options, out, prompts: prompts ?? "" });
+  return drawGrid(await modelPath(reference, "pipeline", options), bundle, {
+    ...options,
+    out,
+    prompts: prompts ?? "",
+  });
 }
 
 async function measure(
@@ -58,10 +64,14 @@ async function measure(
     Promise.all([import("../../compare/compare.js"), import("../../compare/report.js")]),
     options,
   );
+  const { token: _token, offline: _offline, ...asked } = rest;
+  const paths = [];
+  for (const path of [reference, ...others]) paths.push(await modelPath(path, "pipeline", options));
+  const [first = reference, ...compared] = paths;
   const terminal = new Terminal(options);
   let shown: { readonly label: string; readonly progress: Progress } | undefined;
   const comparison = await compareModels({
-    ...{ ...rest, reference, others, prompts },
+    ...{ ...asked, reference: first, others: compared, prompts },
     signal: io.interruptSignal(),
     onProgress({ phase, path, done, total }) {
       const label = phase === "steps" ? path : `${path}, ${phase}`;

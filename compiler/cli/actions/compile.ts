@@ -12,14 +12,16 @@ import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
+import type { HubOptions } from "../hub-options.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
+import { modelPath, modelWithPipeline } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { describePlans } from "../plan-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
 
-export interface CompileOptions extends CommonOptions, PlanOptions {
+export interface CompileOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly target: string;
   readonly out: string;
   readonly lora?: readonly LoraRequest[];
@@ -37,18 +39,22 @@ export interface CompileOptions extends CommonOptions, PlanOptions {
   readonly explain?: boolean;
 }
 
-export async function compileModelFile(input: string, options: CompileOptions): Promise<void> {
+export async function compileModelFile(given: string, options: CompileOptions): Promise<void> {
   const terminal = new Terminal(options);
   checkFolderPath(options.out);
-  refuseBundle(input, "compile");
+  refuseBundle(given, "compile");
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);
   const signal = options.io.interruptSignal();
+  const found =
+    options.pipeline === false
+      ? { input: await modelPath(given, "transformer", options), pipeline: options.pipeline }
+      : await modelWithPipeline(given, options.pipeline, options);
   const { compileModel } = await loaded(import("../../compile.js"), options);
   const progress = phases(terminal);
   const report = await compileModel({
-    input,
+    ...found,
     out: options.out,
     target: target.name,
     ternarize: options.ternarize,
@@ -64,7 +70,6 @@ export async function compileModelFile(input: string, options: CompileOptions): 
     references: options.references,
     memoryLimit: options.memoryLimit,
     promptWeights: options.promptWeights,
-    ...(options.pipeline === undefined ? {} : { pipeline: options.pipeline }),
     emit: options.emit,
     kernelCache: join(cacheDir(), "kernels"),
     memory: options.memory,

@@ -3,7 +3,9 @@ import type { DistillReport } from "../../train/distill.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
 import { checkEmitOptions } from "../check-emit-options.js";
 import type { EmitOptions } from "../emit-options.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelPath, modelWithPipeline } from "../model-path.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
@@ -13,6 +15,7 @@ import { mergeSegments, trainBlocks } from "./distill-blocks.js";
 /** What the command takes: that of the library's stages, and segments as paths. */
 export interface DistillCommandOptions
   extends CommonOptions,
+    HubOptions,
     EmitOptions,
     Omit<DistillBlocksOptions, "input" | "calibration" | "stage" | "onNotice" | "onProgress" | "signal"> {
   readonly calibration?: string;
@@ -22,14 +25,17 @@ export interface DistillCommandOptions
 
 export const STAGES = ["end-to-end", "blocks", "scales"] as const;
 
-export async function runDistill(input: string, given: DistillCommandOptions): Promise<void> {
-  checkEmitOptions(input, given);
-  const { calibration = "", stage, merge, ...others } = given;
-  const options = { ...others, calibration };
+export async function runDistill(model: string, given: DistillCommandOptions): Promise<void> {
+  checkEmitOptions(model, given);
+  if (given.emit === undefined) checkStage(given);
+  checkFolderPath(given.out);
+  const { calibration = "", stage, merge, ...all } = given;
+  const { revision: _revision, token: _token, offline: _offline, ...others } = all;
+  // Pods see other files than this machine.
+  const { input, ...found } = given.emit === "kubernetes" ? { input: model } : await pathsOf(model, given);
+  const options = { ...others, ...found, calibration };
   if (options.emit !== undefined)
     return (await loaded(import("./emit.js"), options)).emitJobs(input, { ...options, stage });
-  checkStage(given);
-  checkFolderPath(options.out);
   if (merge !== undefined) return mergeSegments(input, merge, options);
   if (stage === "blocks") return trainBlocks(input, options);
   const terminal = new Terminal(options);
@@ -45,6 +51,14 @@ export async function runDistill(input: string, given: DistillCommandOptions): P
     onProgress: ({ step, steps, loss }) => progress.update(step, steps, { loss }),
   }).finally(() => progress.stop());
   terminal.summary(report, table(rowsOf(report, stage)));
+}
+
+/** Where the models are: the one to learn from, its pipeline, and the one to start from. */
+async function pathsOf(model: string, given: DistillCommandOptions) {
+  const found = await modelWithPipeline(model, given.pipeline, given);
+  const { start } = given;
+  if (start === undefined || start === "exact" || start === "calibrated") return found;
+  return { ...found, start: await modelPath(start, "transformer", { ...given, revision: undefined }) };
 }
 
 /** Refuses what does not go together: TRITC_E_USAGE. */

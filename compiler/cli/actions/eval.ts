@@ -1,13 +1,15 @@
 import { serialize } from "../../../ir/format/safetensors.js";
 import type { LoraRequest } from "../../lora/read.js";
 import { describeLora } from "../describe-lora.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
 import { Output } from "../output.js";
 import { readTensors } from "../safetensors-file.js";
 import { table } from "../terminal.js";
 
-export interface EvalOptions extends CommonOptions, DeviceOptions {
+export interface EvalOptions extends CommonOptions, DeviceOptions, HubOptions {
   readonly inputs: string;
   readonly out: string;
   readonly precision: "f32" | "f64";
@@ -15,10 +17,11 @@ export interface EvalOptions extends CommonOptions, DeviceOptions {
   readonly lora?: readonly LoraRequest[];
 }
 
-export async function evaluate(model: string, options: EvalOptions): Promise<void> {
+export async function evaluate(given: string, options: EvalOptions): Promise<void> {
   const output = await Output.open(options, "safetensors");
   const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
   const inputs = await readTensors(options.inputs, options);
+  const model = await modelPath(given, "transformer", options);
   const { outputs, ranOn, lora } = await evaluateFile(model, inputs, options);
   await output.write([serialize(outputs)]);
   const tensors = [...outputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape }));

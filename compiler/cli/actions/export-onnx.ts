@@ -2,12 +2,14 @@ import type { WeightForm, WeightType } from "../../onnx-export/format.js";
 import type { ExportReport } from "../../onnx-export/index.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { Terminal, table } from "../terminal.js";
 
-export interface ExportOnnxOptions extends CommonOptions {
+export interface ExportOnnxOptions extends CommonOptions, HubOptions {
   readonly out: string;
   readonly weights: WeightForm;
   readonly ternarize?: Ternarize | "calibrated";
@@ -17,11 +19,12 @@ export interface ExportOnnxOptions extends CommonOptions {
   readonly opset?: number;
 }
 
-export async function exportModel(input: string, options: ExportOnnxOptions): Promise<void> {
+export async function exportModel(given: string, options: ExportOnnxOptions): Promise<void> {
   const terminal = new Terminal(options);
   checkFolderPath(options.out);
   const { io, out, weights, ternarize, group, calibration, type, opset } = options;
   const signal = io.interruptSignal();
+  const input = await modelPath(given, "transformer", options);
   const { exportOnnx } = await loaded(import("../../onnx-export/index.js"), options);
   const calibrating = terminal.progress("calibrating", "rows");
   const exporting = terminal.progress("exporting", "tensors");

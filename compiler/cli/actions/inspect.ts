@@ -7,13 +7,15 @@ import type { Inspection } from "../../inspect.js";
 import type { Group, Ternarize } from "../../pass.js";
 import type { StoredKind } from "../../stored-kinds.js";
 import { formatBytes, formatCount, formatFactor, formatQuantity, formatShare } from "../../units.js";
+import type { HubOptions } from "../hub-options.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { describeFit, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
 
-export interface InspectOptions extends CommonOptions, PlanOptions {
+export interface InspectOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly target?: string;
   readonly ternarize: Ternarize;
   readonly group?: Group;
@@ -23,9 +25,10 @@ export interface InspectOptions extends CommonOptions, PlanOptions {
   readonly storage: TernaryStorage;
 }
 
-export async function inspectModel(path: string, options: InspectOptions): Promise<void> {
-  refuseBundle(path, "inspect");
+export async function inspectModel(given: string, options: InspectOptions): Promise<void> {
+  refuseBundle(given, "inspect");
   const target = options.target === undefined ? undefined : targetByName(options.target);
+  const path = await modelPath(given, "transformer", options);
   const [{ inspectGraph }, { storedKinds }, { importModel }, { recognition }] = await loaded(
     Promise.all([
       import("../../inspect.js"),

@@ -5,27 +5,30 @@ import { type Target, targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Ternarize } from "../../pass.js";
 import { formatBytes } from "../../units.js";
+import type { HubOptions } from "../hub-options.js";
 import { isBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { Output } from "../output.js";
 import { Terminal } from "../terminal.js";
 
-export interface ReportCommandOptions extends CommonOptions, PlanOptions {
+export interface ReportCommandOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly out: string;
   readonly target?: string;
   readonly ternarize: Ternarize;
   readonly activations: Activations;
 }
 
-export async function writeReport(path: string, options: ReportCommandOptions): Promise<void> {
+export async function writeReport(given: string, options: ReportCommandOptions): Promise<void> {
   const output = await Output.open(options, "HTML");
-  const targets = targetsOf(path, options.target);
+  const targets = targetsOf(given, options.target);
+  const path = await modelPath(given, "transformer", options);
   const [{ renderReport }, { bundleSubject, modelSubjects }] = await loaded(
     Promise.all([import("../../report/report.js"), import("../../report/subjects.js")]),
     options,
   );
-  const name = basename(resolve(path));
+  const name = basename(resolve(given));
   let html: string;
   if (targets === null) {
     const { subject, options: compiled } = bundleSubject(path);

@@ -3,7 +3,9 @@ import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import type { Tensor } from "../../../ir/tensor.js";
 import { filesBelow } from "../../bundle/occupant.js";
 import { formatCount, formatDifference } from "../../units.js";
+import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
+import { modelPath } from "../model-path.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
 import { randomInputs } from "../random-inputs.js";
 import { relativeError } from "../relative-error.js";
@@ -11,7 +13,7 @@ import { readTensors } from "../safetensors-file.js";
 import { Terminal, table } from "../terminal.js";
 import { nudged, toleranceOf, tryInputs } from "../try-inputs.js";
 
-export interface VerifyOptions extends CommonOptions, DeviceOptions {
+export interface VerifyOptions extends CommonOptions, DeviceOptions, HubOptions {
   readonly against?: string;
   readonly inputs?: string;
 }
@@ -37,6 +39,8 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
   const { openBundle } = await import("../../../runtime/node/bundle.js");
   const bundle = await openBundle(path);
   await refuseStrangers(path, bundle.manifest);
+  const against =
+    options.against === undefined ? undefined : await modelPath(options.against, "transformer", options);
   const given = options.inputs === undefined ? undefined : await readTensors(options.inputs, options);
   const hasCodes = bundle.program.buffers.some(
     ({ dtype, storage }) => dtype === "i8" && storage.kind === "arena",
@@ -55,8 +59,7 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
       return { difference, tolerance, inputs, kernels };
     },
   );
-  const original =
-    options.against === undefined ? undefined : await evaluateFile(options.against, inputs, {});
+  const original = against === undefined ? undefined : await evaluateFile(against, inputs, {});
   const distance = original === undefined ? null : relativeError(kernels.outputs, original.outputs);
   if (!agrees) {
     throw new TritcError({

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { MAX_STEPS, MAX_THREADS } from "../../../ir/bounds.js";
 import type { CalibrateCommandOptions } from "../actions/calibrate.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import {
   finiteNumber,
@@ -16,7 +17,7 @@ import {
 const MOST_SAMPLES = 1e8;
 
 export function addCalibrate(program: Command): void {
-  withOutputOptions(program.command("calibrate"))
+  withHubOptions(withOutputOptions(program.command("calibrate")))
     .description("let a full-precision model draw from text, and keep what training needs of each sample")
     .argument("[model]", "as `tritc compile` takes it, with exported text encoders; none with --merge")
     .addOption(

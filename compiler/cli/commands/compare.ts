@@ -1,11 +1,12 @@
 import { type Command, Option } from "commander";
 import type { CompareCommandOptions } from "../actions/compare.js";
+import { withHubAccess } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import { wholeFromOne, withDeviceOptions, withOutputOptions } from "../options.js";
 import { MAX_PICTURES, withSamplingOptions } from "./run.js";
 
 export function addCompare(program: Command): void {
-  withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("compare"))))
+  withDeviceOptions(withSamplingOptions(withHubAccess(withOutputOptions(program.command("compare")))))
     .description(
       "draw the same prompts with the same seeds through a reference and other models: pictures and numbers",
     )

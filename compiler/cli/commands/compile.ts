@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { CompileOptions } from "../actions/compile.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import {
   byteCount,
@@ -13,11 +14,11 @@ import {
 } from "../options.js";
 
 export function addCompile(program: Command): void {
-  withPlanOptions(withOutputOptions(program.command("compile")))
+  withPlanOptions(withHubOptions(withOutputOptions(program.command("compile"))))
     .description("compile a FLUX export into a bundle: ternary weights, kernels, launch plan")
     .argument(
       "<model>",
-      "an .onnx file, an exported or Diffusers pipeline folder, or a FLUX.1 .safetensors checkpoint",
+      "an .onnx file, an exported or Diffusers pipeline folder, a checkpoint, or a model of the hub: org/name[@revision]",
     )
     .requiredOption("--target <name>", "what to compile for (see `tritc targets`)")
     .requiredOption("-o, --out <folder>", "the bundle to write")
@@ -57,7 +58,7 @@ export function addCompile(program: Command): void {
     )
     .option(
       "--pipeline <folder>",
-      "tokenizers, encoders, VAE and scheduler to include; default: found beside the model",
+      "tokenizers, encoders, VAE and scheduler to include, also of the hub: org/name[@revision]; default: found beside the model",
     )
     .option("--no-pipeline", "compile the transformer alone")
     .addOption(

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { MAX_THREADS } from "../../../ir/bounds.js";
 import type { DistillCommandOptions } from "../actions/distill.js";
 import { withEmitOptions } from "../emit-options.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import {
   severalPaths,
@@ -13,7 +14,7 @@ import {
 } from "../options.js";
 
 export function addDistill(program: Command): void {
-  const command = withOutputOptions(program.command("distill"))
+  const command = withHubOptions(withOutputOptions(program.command("distill")))
     .description(
       "train ternary weights that draw as a full-precision model does, from its own pictures alone",
     )

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { EvalOptions } from "../actions/eval.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import { loraOption, withDeviceOptions, withOutputOptions } from "../options.js";
 
 export function addEval(program: Command): void {
-  withDeviceOptions(withOutputOptions(program.command("eval")))
+  withDeviceOptions(withHubOptions(withOutputOptions(program.command("eval"))))
     .description("run one forward pass: a model in the reference interpreter, a bundle through its kernels")
     .argument("<model>", "an .onnx file, a model folder or checkpoint, or a bundle folder")
     .requiredOption(

@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { WEIGHT_FORMS, WEIGHT_TYPES } from "../../onnx-export/format.js";
 import type { ExportOnnxOptions } from "../actions/export-onnx.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import { groupOption, positiveInteger, withOutputOptions } from "../options.js";
 
 export function addExportOnnx(program: Command): void {
-  withOutputOptions(program.command("export-onnx"))
+  withHubOptions(withOutputOptions(program.command("export-onnx")))
     .description("write a model with ternary weights, or a bundle's, as ONNX for other runtimes")
     .argument("<model>", "an .onnx file, a model folder, or a bundle folder")
     .requiredOption(

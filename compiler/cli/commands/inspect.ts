@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import type { InspectOptions } from "../actions/inspect.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import { groupOption, residualRankOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addInspect(program: Command): void {
-  withPlanOptions(withOutputOptions(program.command("inspect")))
+  withPlanOptions(withHubOptions(withOutputOptions(program.command("inspect"))))
     .description(
       "say what a model is: blocks, linears by role, parameters, ternary share, what was not recognized; with --target, what it would take there",
     )
@@ -36,7 +37,7 @@ export function addInspect(program: Command): void {
     )
     .argument(
       "<model>",
-      "an .onnx file, a folder with one, a Diffusers folder, or a FLUX.1 .safetensors checkpoint",
+      "an .onnx file, a folder with one, a Diffusers folder, a checkpoint, or a model of the hub: org/name[@revision]",
     )
     .action(async (path: string, options: InspectOptions) =>
       (await loaded(import("../actions/inspect.js"), options)).inspectModel(path, options),

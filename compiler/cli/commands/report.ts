@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import type { ReportCommandOptions } from "../actions/report.js";
+import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import { withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addReport(program: Command): void {
-  withPlanOptions(withOutputOptions(program.command("report")))
+  withPlanOptions(withHubOptions(withOutputOptions(program.command("report"))))
     .description("draw storage, memory and work of a bundle, or of a model on targets, as one HTML page")
     .argument("<bundle|model>", "a folder that `tritc compile` wrote, or a model as `tritc inspect` takes it")
     .requiredOption("-o, --out <file>", "the HTML file to write; - for stdout")

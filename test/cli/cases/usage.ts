@@ -72,6 +72,19 @@ export const USAGE_CASES: readonly CliCase[] = [
     /a folder cannot/,
   ),
   usage("an export on standard output", ["export-onnx", "m.onnx", "-o", "-"], /a folder cannot/),
+  usage(
+    "two revisions",
+    ["inspect", "org/name@v1", "--revision", "v2"],
+    /two revisions[\s\S]*found: {4}--revision v2/,
+  ),
+  usage("a revision of a path", ["inspect", ".", "--revision", "v2"], /this is a path/),
+  usage("no revision", ["inspect", "org/name", "--revision", "../x"], /this is no revision/),
+  usage("no name of the hub", ["inspect", "hf:name"], /no model of the hub[\s\S]*hf:org\/name/),
+  usage(
+    "a token that none can be",
+    ["inspect", "org/name", "--offline", "--token", "hf_a b"],
+    /characters that no token has(?![\s\S]*hf_a)/,
+  ),
   usage("an empty argument", ["inspect", ""], /an argument is empty/),
   usage("an empty argument among others", ["compare", "a", "", "--prompts", "p", "-o", "g.png"], /is empty/),
   usage(
