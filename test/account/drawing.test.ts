@@ -130,6 +130,24 @@ describe("how a model is sampled by default", () => {
     expect(drawn(graph).sampling).toMatchObject({ condition: "fill", pixelsPerToken: 8 });
   });
 
+  it("is of Kontext where the pipeline says so, with a picture to draw after planned for", () => {
+    const kontext = { ...shapes, className: "FluxKontextPipeline" };
+    const tokens = (800 * 1328) / 16 ** 2;
+    const found = drawn(dynamic, { pipeline: kontext });
+    expect(found.sampling).toMatchObject({ steps: 28, guidance: 3.5, condition: "reference" });
+    expect(found.sampling.referenceTokens).toBe(tokens);
+    const beside = drawn(dynamic, { pipeline: kontext, references: 0 });
+    expect(largestSizes(found).img_tokens).toBe((largestSizes(beside).img_tokens ?? 0) + tokens);
+    expect(drawn(dynamic, { pipeline: shapes }).sampling).toMatchObject({
+      condition: "none",
+      referenceTokens: 0,
+    });
+    expect(() => drawingOf(dynamic, { pipeline: kontext, references: 2 })).toThrow(
+      /--references 2[\s\S]*plan for 1/,
+    );
+    expect(() => drawingOf(dynamic, { references: 1 })).toThrow(/leave --references out/);
+  });
+
   it("has the text length of the model, else of the request, the pipeline, FLUX", () => {
     expect(drawn(dynamic, { pipeline: shapes }).sampling.textLength).toBe(12);
     expect(drawn(dynamic, { pipeline: shapes, textLength: 9 }).sampling.textLength).toBe(9);

@@ -103,6 +103,11 @@ describe("a set of GenEval", () => {
     ["other seeds", ["--seed", "4"], /00000\/samples\/00000\.png: this is not of the set[\s\S]*and 1 more/],
     ["fewer pictures", ["--images-per-prompt", "1"], /00000\/samples\/00001\.png: this is not of the set/],
     ["other prompts", ["--prompts", at("set.tsv")], /not of the set/],
+    [
+      "other guidance",
+      ["--negative-prompt", "blue", "--true-cfg-scale", "2"],
+      /00000\/samples\/00000\.png: this is not of the set/,
+    ],
   ])("is refused where pictures of %s are, which stay", async (_, other, message) => {
     const before = files(at("geneval"));
     const { code, stderr } = await refusal(...set, ...other, "-o", at("geneval"));

@@ -20,6 +20,8 @@ import { Terminal } from "../terminal.js";
 export interface SampleOptions extends SamplingOptions {
   readonly promptWeights?: PromptWeightsPolicy;
   readonly residency?: Residency;
+  readonly negativePrompt?: string | undefined;
+  readonly trueCfgScale?: number | undefined;
   readonly prompts: string;
   readonly imagesPerPrompt: number;
   readonly layout?: LayoutName;

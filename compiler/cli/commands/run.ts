@@ -40,11 +40,9 @@ export function withSamplingOptions(command: Command): Command {
     .option("--pipeline <folder>", "tokenizers, encoders, VAE, scheduler; default: the bundle's own");
 }
 
-export function addRun(program: Command): void {
-  withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run"))))
-    .description("draw pictures with a bundle")
-    .argument("<bundle>", "a folder that `tritc compile` wrote")
-    .option("--prompt <text>", "what to draw; - for stdin")
+/** The options of guidance by a second pass, the same for `run` and `sample`. */
+export function withSecondPassOptions(command: Command): Command {
+  return command
     .option(
       "--negative-prompt <text>",
       "base models, and FLUX.1 with --true-cfg-scale: what to go away from; default: nothing",
@@ -54,7 +52,14 @@ export function addRun(program: Command): void {
         "--true-cfg-scale <g>",
         "FLUX.1: above 1, how far to go away from --negative-prompt, by a second pass a step",
       ).argParser(finiteNumber),
-    )
+    );
+}
+
+export function addRun(program: Command): void {
+  withSecondPassOptions(withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run")))))
+    .description("draw pictures with a bundle")
+    .argument("<bundle>", "a folder that `tritc compile` wrote")
+    .option("--prompt <text>", "what to draw; - for stdin")
     .option("--prompts <file>", "draw several: text, JSON lines or a table; - for stdin")
     .addOption(
       new Option("--count <n>", "pictures of each prompt, with the seeds from --seed on").argParser(

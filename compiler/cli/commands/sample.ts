@@ -11,10 +11,10 @@ import {
   withDeviceOptions,
   withOutputOptions,
 } from "../options.js";
-import { MAX_PICTURES, withSamplingOptions } from "./run.js";
+import { MAX_PICTURES, withSamplingOptions, withSecondPassOptions } from "./run.js";
 
 export function addSample(program: Command): void {
-  withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("sample"))))
+  withSecondPassOptions(withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("sample")))))
     .description("draw a set of pictures as GenEval's and T2I-CompBench's scorers read it")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .requiredOption("--prompts <file>", "what to draw: text, JSON lines or a table; - for stdin")
