@@ -11,6 +11,7 @@ import {
   PROGRAM_FILE,
   WEIGHTS_FILE,
 } from "../../ir/format/manifest.js";
+import type { VaeTiles } from "../../ir/format/vae-tiles.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { withoutBuffer } from "../../ir/program/graph-ports.js";
@@ -36,6 +37,8 @@ export interface ProgramContents {
   /** What it draws; null for a graph that draws no pictures. */
   readonly drawing: Drawing | null;
   readonly memory: Manifest["memory"];
+  /** Of a VAE that was planned for tiles. */
+  readonly tiles?: VaeTiles | undefined;
 }
 
 /** Where parts are written. */
@@ -115,7 +118,7 @@ async function resumeWeights(
 }
 
 function manifestOf(contents: ProgramContents, files: readonly ManifestFile[]): Manifest {
-  const { lowered, kernels, options, drawing, memory } = contents;
+  const { lowered, kernels, options, drawing, memory, tiles } = contents;
   return {
     format: BUNDLE_FORMAT,
     formatVersion: BUNDLE_FORMAT_VERSION,
@@ -123,6 +126,7 @@ function manifestOf(contents: ProgramContents, files: readonly ManifestFile[]): 
     target: lowered.program.target,
     options,
     resolutions: drawing?.resolutions ?? [],
+    ...(tiles === undefined ? {} : { tiles }),
     sampling: drawing?.sampling ?? null,
     model: lowered.program.model,
     inputs: lowered.program.inputs.map(withoutBuffer),

@@ -37,7 +37,11 @@ export async function carriedPipeline(
     const parts = request.parts(folder);
     if (!canRun(folder)) requireNetworks(folder, model, parts);
     const networks: CompiledNetwork[] = [];
-    for (const part of parts) networks.push(await compileNetwork(part, reader, request));
+    for (const part of parts) {
+      const network = await compileNetwork(part, reader, request);
+      networks.push(network);
+      if (network.tilePixels !== null) onNotice?.(tiledNotice(network, network.tilePixels));
+    }
     return { folder, networks };
   } catch (error) {
     // What a device has no room for, its owner decides about.
@@ -53,6 +57,11 @@ export async function carriedPipeline(
     );
     return undefined;
   }
+}
+
+function tiledNotice({ name }: CompiledNetwork, pixels: number): string {
+  const size = `${pixels}x${pixels}`;
+  return `${name} takes pictures above ${size} in overlapping tiles of ${size}, as the target has no room for whole ones: what is far apart in them, norms and attention do not see together, so that their colors differ a little from those of whole ones`;
 }
 
 /** Whether a bundle's pipeline makes latents of pictures. */

@@ -5,11 +5,12 @@ import type { Target } from "../../targets/index.js";
 import { manifestMemory, planSize, type SizePlan } from "../account/size-plan.js";
 import type { NetworkContents } from "../bundle/write.js";
 import type { GenerateOptions } from "../codegen/generate-kernels.js";
-import { compileGraph, portTypesOf } from "../compile-graph.js";
+import { compileGraph, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import type { Drawing } from "../drawing.js";
 import { printResolution } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import type { NetworkName, NetworkPart } from "./part.js";
+import { tilesFor } from "./tiles.js";
 
 export interface NetworkStages {
   readonly target: Target;
@@ -23,6 +24,8 @@ export interface NetworkStages {
 
 /** A network's kernels, and what it takes at each planned picture. */
 export interface CompiledNetwork extends NetworkContents {
+  /** Side of the tiles, in pixels, where it has no room for whole pictures. */
+  readonly tilePixels: number | null;
   readonly plans: readonly SizePlan[];
   /** The most that it takes, in bytes. */
   readonly peakBytes: number;
@@ -42,28 +45,40 @@ export async function compileNetwork(
 ): Promise<CompiledNetwork> {
   const graph = part.build();
   const { textLength } = drawing.sampling;
-  const sizes = drawing.resolutions.map((resolution) =>
+  const whole = drawing.resolutions.map((resolution) =>
     part.sizes({ textTokens: textLength, ...resolution }),
   );
-  let plans: readonly SizePlan[] = [];
-  const compiled = await compileGraph(graph, reader, {
+  const stagesOf = (sizes: readonly Bindings[]) => ({
     target,
     options: { ternarize: OPTIONS.ternarize, activations: OPTIONS.activations },
     sizes: largest(sizes),
     planned: sizes,
     batchAxes: new Map(),
     dtypes: portTypesOf(graph),
-    onPlan: ({ lowered: { program } }) => {
-      plans = drawing.resolutions.map((resolution, i) =>
-        planSize(program, target, resolution, sizes[i] ?? {}, null),
-      );
-      checkMemory(part.name, target, plans, limitBytes);
+  });
+  const check = ({ lowered: { program } }: Planned, sizes: readonly Bindings[]) => {
+    const plans = drawing.resolutions.map((resolution, i) =>
+      planSize(program, target, resolution, sizes[i] ?? {}, null),
+    );
+    checkMemory(part.name, target, plans, limitBytes);
+    return plans;
+  };
+  const { tiles, sizes } = tilesFor(part.tiling, whole, (tried) => {
+    check(planGraph(graph, reader, stagesOf(tried)), tried);
+  });
+  let plans: readonly SizePlan[] = [];
+  const compiled = await compileGraph(graph, reader, {
+    ...stagesOf(sizes),
+    onPlan: (planned) => {
+      plans = check(planned, sizes);
     },
     codegen: codegen(part.name),
   });
   return {
     ...compiled,
     name: part.name,
+    tiles,
+    tilePixels: tiles === undefined ? null : tiles.latents * (part.tiling?.pixels ?? 1),
     options: OPTIONS,
     drawing: null,
     memory: manifestMemory(plans, limitBytes, "keep"),

@@ -26,6 +26,15 @@ export interface NetworkPart {
   build(): Graph;
   /** The largest values of the graph's symbols. */
   sizes(planned: PlannedSizes): Bindings;
+  /** How the network goes over a picture in tiles; undefined where it takes its input as a whole. */
+  readonly tiling?: Tiling;
+}
+
+export interface Tiling {
+  /** Pixels along one side of a latent. */
+  readonly pixels: number;
+  /** The values of the symbols for a square of so many latents a side. */
+  sizes(latents: number): Bindings;
 }
 
 /** A pipeline in Diffusers' layout. */

@@ -14,6 +14,8 @@ export interface NetworkReport {
   readonly weightBytes: number;
   /** The most device memory at any planned size, in bytes. */
   readonly memoryBytes: number;
+  /** Side, in pixels, of the tiles that larger pictures are taken in; null where there is room for whole ones. */
+  readonly tilePixels: number | null;
   readonly packing: PackReport;
 }
 
@@ -37,21 +39,24 @@ export function networkReports(
   transformer: number,
   limitBytes: number | null,
 ): PipelineReport {
-  const networks = compiled.flatMap(({ name, kernels, lowered, peakBytes }): readonly NetworkReport[] => {
-    const weights = written.get(name);
-    if (weights === undefined) return [];
-    const launches = lowered.program.phases.map((phase) => [phase.name, phase.launches.length]);
-    return [
-      {
-        name,
-        kernels: kernels.length,
-        launches: Object.fromEntries(launches) as Record<string, number>,
-        weightBytes: weights.weightBytes,
-        memoryBytes: peakBytes,
-        packing: weights.packing,
-      },
-    ];
-  });
+  const networks = compiled.flatMap(
+    ({ name, kernels, lowered, peakBytes, tilePixels }): readonly NetworkReport[] => {
+      const weights = written.get(name);
+      if (weights === undefined) return [];
+      const launches = lowered.program.phases.map((phase) => [phase.name, phase.launches.length]);
+      return [
+        {
+          name,
+          kernels: kernels.length,
+          launches: Object.fromEntries(launches) as Record<string, number>,
+          weightBytes: weights.weightBytes,
+          memoryBytes: peakBytes,
+          tilePixels,
+          packing: weights.packing,
+        },
+      ];
+    },
+  );
   return { networks, residency: residencyOf(transformer, compiled, limitBytes) };
 }
 

@@ -139,6 +139,15 @@ export function triple<T>(decoder: Decoder<T>): Decoder<readonly [T, T, T]> {
   };
 }
 
+const optionals = new WeakSet<Decoder<never>>();
+
+/** A member that an object may lack. */
+export function optional<T>(decoder: Decoder<T>): Decoder<T | undefined> {
+  const own: Decoder<T | undefined> = (value, at) => decoder(value, at);
+  optionals.add(own as Decoder<never>);
+  return own;
+}
+
 /** An object with these members and no others. */
 export function object<T>(members: { readonly [K in keyof T]: Decoder<T[K]> }): Decoder<T> {
   const names = Object.keys(members) as (keyof T & string)[];
@@ -151,6 +160,7 @@ export function object<T>(members: { readonly [K in keyof T]: Decoder<T[K]> }): 
     for (const name of names) {
       const member = map.get(name);
       const inner = at === "" ? name : `${at}.${name}`;
+      if (member === undefined && optionals.has(members[name] as Decoder<never>)) continue;
       if (member === undefined) throw new Mismatch(inner, "a value", "nothing");
       out[name] = members[name](member, inner);
     }

@@ -5,8 +5,21 @@ import type { ProgramPort } from "../program/program.js";
 import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
 import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
 import type { TernaryStorage } from "../ternary/storage.js";
-import { type Decoder, decodeJson, dim, index, list, nullable, object, oneOf, string } from "./decode.js";
+import {
+  type Decoder,
+  decodeJson,
+  dim,
+  index,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  string,
+} from "./decode.js";
 import { JsonNumber, parseStrictJson } from "./strict-json.js";
+import { type VaeTiles, vaeTilesProblem } from "./vae-tiles.js";
 
 /** Marks a folder as a bundle, in the member `format` of `manifest.json`. */
 export const BUNDLE_FORMAT = "tritc-bundle";
@@ -29,6 +42,8 @@ export interface Manifest {
   readonly options: { readonly ternarize: string; readonly activations: string; readonly storage: string };
   /** Picture sizes the memory was planned for, the default first; empty for graphs that draw none. */
   readonly resolutions: readonly { readonly width: number; readonly height: number }[];
+  /** Of a VAE that the target has no room for with whole pictures: the tiles that it was planned for. */
+  readonly tiles?: VaeTiles | undefined;
   /** How it is sampled; null for graphs that draw no pictures. */
   readonly sampling: Sampling | null;
   readonly model: ModelDescription | null;
@@ -155,6 +170,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
   target: string,
   options: object({ ternarize: string, activations: string, storage: string }),
   resolutions: list(object({ width: index, height: index })),
+  tiles: optional(object<VaeTiles>({ latents: index, overlap: number })),
   sampling: nullable(sampling),
   model: nullable(modelDescription),
   inputs: list(port),
@@ -228,10 +244,12 @@ export function parseManifest(text: string, place: string = MANIFEST_FILE): Mani
 }
 
 /** What is wrong with a manifest whose members are all of the right kind, or undefined. */
-function manifestProblem({ files, kernels, model, sampling, resolutions }: Manifest): string | undefined {
+function manifestProblem(manifest: Manifest): string | undefined {
+  const { files, kernels, model, sampling, resolutions, tiles } = manifest;
   const draws = sampling !== null && resolutions.length > 0;
   if (draws !== (model !== null)) return "the manifest does not say how the model is sampled";
   if (sampling !== null && samplingProblem(sampling) !== undefined) return samplingProblem(sampling);
+  if (tiles !== undefined && vaeTilesProblem(tiles) !== undefined) return vaeTilesProblem(tiles);
   if (new Set(files.map((f) => f.path)).size < files.length) return "the manifest lists a file twice";
   if (new Set(kernels.map((k) => k.id)).size < kernels.length) return "the manifest lists a kernel twice";
   return undefined;

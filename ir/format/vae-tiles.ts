@@ -6,5 +6,13 @@ export interface VaeTiles {
   readonly overlap: number;
 }
 
+/** What is wrong with tiles that a bundle says, or undefined. */
+export function vaeTilesProblem({ latents, overlap }: VaeTiles): string | undefined {
+  const shared = latents * overlap;
+  return latents > 0 && shared > 0 && 2 * shared <= latents && Number.isInteger(shared)
+    ? undefined
+    : "a tile shares whole rows of its latents with the next one, at most half of them";
+}
+
 /** As in Diffusers' `enable_tiling`. */
 export const TILE_OVERLAP = 0.25;

@@ -10,6 +10,7 @@ export async function openBundleNetwork(bundle: Bundle, device: Device, place: s
   const { promptWeights } = manifest.memory;
   const loaded = await device.load(program, code, weights, { promptWeights });
   return {
+    tiles: manifest.tiles,
     inputs: program.inputs.map(({ name, dtype, shape }) => ({ name, type: dtype, shape })),
     async run(feeds) {
       const inputs = program.inputs.map(({ name }) => {

@@ -188,9 +188,11 @@ function describeNetworks({
   account: { limitBytes },
 }: CompileReport): readonly (readonly [string, string])[] {
   if (residency === null) return [];
-  const rows = networks.map(({ name, weightBytes, memoryBytes }): readonly [string, string] => [
+  const rows = networks.map(({ name, weightBytes, memoryBytes, tilePixels }): readonly [string, string] => [
     name,
-    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}`,
+    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}${
+      tilePixels === null ? "" : `, pictures in tiles of ${tilePixels}x${tilePixels}`
+    }`,
   ]);
   const { policy, peaks } = residency;
   const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;

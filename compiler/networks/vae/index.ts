@@ -43,6 +43,10 @@ export function vaeParts(folder: string): readonly NetworkPart[] {
       [LATENT_HEIGHT]: Math.ceil(height / pixels),
       [LATENT_WIDTH]: Math.ceil(width / pixels),
     }),
+    tiling: {
+      pixels,
+      sizes: (latents) => ({ [LATENT_HEIGHT]: latents, [LATENT_WIDTH]: latents }),
+    },
   }));
 }
 
