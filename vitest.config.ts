@@ -19,7 +19,7 @@ const SHARED = [
   "compare/*",
   "compile/*",
   "cuda/!(compile|emulator)",
-  "diffusers/*",
+  "diffusers/!(pipelines)",
   "fuzz/*",
   "gradient/*",
   "gptq/*",
