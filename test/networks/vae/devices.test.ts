@@ -1,56 +1,59 @@
-/** Kernels of decoders and encoders against the interpreter. */
+/** Decoders and encoders compiled for devices give what the interpreter and the original classes give. */
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileGraph, portTypesOf } from "../../../compiler/compile-graph.js";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Compiled, compileGraph, portTypesOf } from "../../../compiler/compile-graph.js";
 import { fileReader } from "../../../compiler/file-reader.js";
-import type { Device } from "../../../runtime/device.js";
-import { createNodeCpuDevice } from "../../../runtime/node/cpu.js";
-import { createNodeWebGpuDevice } from "../../../runtime/node/webgpu-device.js";
-import { cpu, type Target, webgpu } from "../../../targets/index.js";
+import type { Graph } from "../../../ir/graph/graph.js";
+import { emulated } from "../../support/emulated.js";
+import { cudaDevices, type KernelDevices, wasmDevices, wgslDevices } from "../../support/kernel-devices.js";
 import { runCompiled } from "../../support/run-compiled.js";
 import { difference, expectedOf, FIXTURES, type Half, interpretNetwork, partOf } from "./networks.js";
 
-const HALVES: readonly Half[] = ["vae_decoder", "vae_encoder"];
-/** With all there is, and at sizes that no tile divides. */
-const CASES = ["kl", "kl-quant-fp16-sharded", "flux2", "flux2-small-decoder-bf16"];
+const reader = fileReader();
+afterAll(() => reader.close());
 
-const DEVICES: readonly (readonly [Target, () => Promise<Device>])[] = [
-  [cpu, () => createNodeCpuDevice({ threads: 2 })],
-  [webgpu, () => createNodeWebGpuDevice({ software: "always" })],
+/** With all there is, and at sizes that no tile divides. */
+const NETWORKS: readonly (readonly [string, Half])[] = [
+  ["kl", "vae_decoder"],
+  ["kl", "vae_encoder"],
+  ["kl-quant-fp16-sharded", "vae_decoder"],
+  ["kl-quant-fp16-sharded", "vae_encoder"],
+  ["flux2", "vae_decoder"],
+  ["flux2", "vae_encoder"],
+  ["flux2-small-decoder-bf16", "vae_decoder"],
 ];
 
-describe.each(DEVICES)("on $name", (target, create) => {
-  let device: Device;
-  beforeAll(async () => {
-    device = await create();
-  });
-  afterAll(() => device.close());
+const KINDS: readonly (readonly [string, KernelDevices, string, typeof NETWORKS])[] = [
+  ["cpu", wasmDevices(), "two", NETWORKS],
+  // The kernels of the others differ in their sizes alone.
+  ["webgpu", wgslDevices(), "plain", NETWORKS.filter(([name]) => ["kl", "flux2"].includes(name))],
+  ["cuda", cudaDevices("sm_86", ["forward"]), "forward", [NETWORKS[0]!, NETWORKS[5]!]],
+];
 
-  it.each(CASES.flatMap((name) => HALVES.map((half) => [name, half] as const)))(
-    "%s: %s",
-    async (name, half) => {
-      const part = partOf(join(FIXTURES, name), half);
-      const { given, wanted } = expectedOf(join(FIXTURES, name))[half];
-      const graph = part.build();
-      const reader = fileReader();
-      try {
-        const sizes = { latent_height: 16, latent_width: 16 };
-        const compiled = await compileGraph(graph, reader, {
-          target,
-          options: { ternarize: "none", activations: "f32" },
-          sizes,
-          planned: [sizes],
-          batchAxes: new Map(),
-          dtypes: portTypesOf(graph),
-        });
-        const inputs = new Map([[graph.inputs[0] ?? "", given]]);
-        const found = (await runCompiled(compiled, reader, device, inputs)).get(graph.outputs[0] ?? "");
-        if (found === undefined) throw new Error("no result");
-        expect(difference(found, interpretNetwork(part, given))).toBeLessThan(1e-4);
-        expect(difference(found, wanted)).toBeLessThan(1e-4);
-      } finally {
-        reader.close();
-      }
-    },
-  );
+async function compiled(graph: Graph, { target }: KernelDevices): Promise<Compiled> {
+  const sizes = { latent_height: 16, latent_width: 16 };
+  const stages = {
+    target,
+    options: { ternarize: "none", activations: "f32" },
+    sizes,
+    planned: [sizes],
+    batchAxes: new Map(),
+    dtypes: portTypesOf(graph),
+  } as const;
+  if (target.cuda === undefined) return compileGraph(graph, reader, stages);
+  return emulated(await compileGraph(graph, reader, { ...stages, codegen: { emit: "source" } }));
+}
+
+describe.each(KINDS)("on %s", (_, kind, device, networks) => {
+  it.each(networks)("%s: %s", async (name, half) => {
+    const part = partOf(join(FIXTURES, name), half);
+    const { given, wanted } = expectedOf(join(FIXTURES, name))[half];
+    const graph = part.build();
+    const inputs = new Map([[graph.inputs[0] ?? "", given]]);
+    const found = await runCompiled(await compiled(graph, kind), reader, kind.devices()[device]!, inputs);
+    const output = found.get(graph.outputs[0] ?? "");
+    if (output === undefined) throw new Error("no result");
+    expect(difference(output, interpretNetwork(part, given))).toBeLessThan(1e-4);
+    expect(difference(output, wanted)).toBeLessThan(1e-4);
+  });
 });
