@@ -27,6 +27,8 @@ export interface Target {
   readonly attentionProducts: readonly AttentionProducts[];
   /** Whether the linear that computes q and k can also normalize and rotate them. */
   readonly fusesHeads: boolean;
+  /** Whether convolutions multiply transformed filters where they can (Winograd's method), which take four times the memory. */
+  readonly winograd: boolean;
   /** Bytes of a device's memory that programs do not get. */
   readonly reservedBytes: number;
   /** Device features kernels may use. A kernel that uses one names it and has a fallback without it. */

@@ -1,8 +1,8 @@
 import { present, rowArg, tableArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { flag, size, type ValuesOf } from "./contract/params.js";
+import { flag, optional, size, type ValuesOf } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
-import { denseLayout } from "./contract/weights.js";
+import { denseLayout, WINOGRAD, winogradLayout } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
 import { form, range, threads } from "./launch/form.js";
 import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
@@ -24,6 +24,8 @@ const params = {
   bias: flag,
   /** The residual argument is present. */
   residual: flag,
+  /** Filters are in the form of Winograd's method. */
+  winograd: optional(flag),
 };
 export type ImageConvParams = ValuesOf<typeof params>;
 
@@ -34,11 +36,56 @@ export function filterSize({ c, kernelY, kernelX }: ImageConvParams): number {
 
 const conv = form<ImageConvParams>();
 
+const plain = ({ winograd }: ImageConvParams) =>
+  winograd === true ? "filters are in the form of Winograd's method" : undefined;
+
+/** Whether there is a kernel that multiplies filters in the form of Winograd's method. */
+export function takesWinograd({
+  c,
+  kernelY,
+  kernelX,
+  stride,
+}: Pick<ImageConvParams, "c" | "kernelY" | "kernelX" | "stride">): boolean {
+  return kernelY === 3 && kernelX === 3 && stride === 1 && c % WINOGRAD.channels === 0 && c <= 1024;
+}
+
+/** Byte offsets in a thread's scratch memory; a tile is a square of 4 by 4 pixels of the result. */
+export function winogradScratch({ c, tiles }: { readonly c: number; readonly tiles: number }) {
+  const { columns, channels, products } = WINOGRAD;
+  // 64 bytes more than it holds, so that the matrices do not meet in the cache.
+  const inputPitch = tiles * channels * 4 + 64;
+  const sumPitch = tiles * columns * 4 + 64;
+  /** A pixel outside, and a residual of one. */
+  const zeroBytes = Math.max(4 * c, 4 * columns);
+  const addresses = zeroBytes;
+  const between = addresses + tiles * products * 4;
+  /** Results of pixels outside. */
+  const nowhere = between + 24 * columns * 4;
+  const inputs = nowhere + 4 * columns;
+  const sums = inputs + products * inputPitch;
+  const bytes = sums + products * sumPitch;
+  return { inputPitch, sumPitch, zeroBytes, addresses, between, nowhere, inputs, sums, bytes };
+}
+
 const wat = {
+  /** Products of transformed squares and filters, 36 for 16 pixels instead of 144. */
+  winograd: conv({
+    dimensions: { tileN: [WINOGRAD.columns], tileM: [256], unroll: [4] },
+    refuses({ c, kernelY, kernelX, stride, winograd }) {
+      if (winograd !== true) return "filters are as they are";
+      return takesWinograd({ c, kernelY, kernelX, stride })
+        ? undefined
+        : "it takes windows of 3 by 3 pixels of 32, 64, … 1024 channels, and a stride of 1";
+    },
+    launch: ({ c }, { tileN, tileM }) => ({
+      tile: [tileN, tileM, 1],
+      sharedBytes: winogradScratch({ c, tiles: tileM / 16 }).bytes,
+    }),
+  }),
   /** Pixels in groups of `rows` against panels of channels; a row of zeros stands for pixels outside. */
   direct: conv({
     dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4], unroll: [4] },
-    refuses: ({ c }) => (zeroBytes(c) <= 1 << 18 ? undefined : `a pixel of ${c} channels`),
+    refuses: plain,
     launch: ({ c }, { tileN, tileM }) => ({ tile: [tileN, tileM, 1], sharedBytes: zeroBytes(c) }),
   }),
 } as const;
@@ -55,7 +102,7 @@ const wgsl = {
   tiled: conv({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
-    refuses: (_, config) => panelFault(config),
+    refuses: (params, config) => plain(params) ?? panelFault(config),
     launch(_, config) {
       const shape = gemmTile(config);
       const [columns, rows] = shape.tile;
@@ -64,7 +111,7 @@ const wgsl = {
   }),
   direct: conv({
     dimensions: GEMM_DIMENSIONS,
-    refuses: (_, config) => panelFault(config),
+    refuses: (params, config) => plain(params) ?? panelFault(config),
     launch: (_, config) => gemmTile(config),
   }),
 } as const;
@@ -81,6 +128,7 @@ const cuda = {
       blocks: [3, 8],
     },
     needs: () => ["sm_70"],
+    refuses: plain,
     launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
       workgroup: threads(threadsX * threadsY),
       tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
@@ -100,7 +148,7 @@ export const imageConv = defineFamily({
   args: (p) =>
     present([
       tableArg("x", "f32", scalar(0, 1), p.c),
-      weightsArg("f32", denseLayout({ n: p.n, k: filterSize(p) })),
+      weightsArg("f32", (p.winograd === true ? winogradLayout : denseLayout)({ n: p.n, k: filterSize(p) })),
       p.bias && wholeArg("bias", "f32", p.n),
       p.residual && rowArg("residual", "f32", p.n),
       rowArg("out", "f32", p.n, "write"),

@@ -21,6 +21,7 @@ export const cpu: Target = {
   activationStorage: "f32",
   attentionProducts: [],
   fusesHeads: false,
+  winograd: true,
   reservedBytes: 0,
   features: ["relaxed-simd"],
 };

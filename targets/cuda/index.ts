@@ -9,6 +9,7 @@ const CUDA = {
   activationStorage: "bf16",
   attentionProducts: ["int8"],
   fusesHeads: true,
+  winograd: false,
   // The driver's context and the kernels' code: some 0.3 to 0.5 GB. An assumption, not a measurement.
   reservedBytes: 2 ** 29,
   features: [],

@@ -19,6 +19,7 @@ export const webgpu: Target = {
   activationStorage: "f32",
   attentionProducts: [],
   fusesHeads: false,
+  winograd: false,
   reservedBytes: 0,
   features: [],
 };

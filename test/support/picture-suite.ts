@@ -1,5 +1,5 @@
 import { describe, it } from "vitest";
-import { denseLayout } from "../../ir/families/contract/weights.js";
+import { denseLayout, winogradLayout } from "../../ir/families/contract/weights.js";
 import { filterSize, type ImageConvParams } from "../../ir/families/image-conv.js";
 import type { Device } from "../../runtime/device.js";
 import { defineKernel } from "../../templates/index.js";
@@ -54,6 +54,18 @@ const CONVS: readonly ConvCase[] = [
   { height: 5, width: 4, n: 20, c: 18, params: { kernelY: 1, kernelX: 1, top: 0, left: 0, residual: true } },
 ];
 
+/** 3 by 3 pixels of multiples of 32 channels at a stride of 1. */
+const WINOGRAD_CONVS: readonly ConvCase[] = [
+  { height: 8, width: 16, n: 64, c: 32, params: { bias: true, residual: true } },
+  { height: 1, width: 1, n: 5, c: 32 },
+  { height: 7, width: 9, n: 70, c: 64, params: { bias: true, residual: true }, padding: 3 },
+  { height: 5, width: 6, n: 33, c: 96, params: { upsample: 2, bias: true, residual: true } },
+  // Squares mostly outside: more groups of them than tiles of pixels.
+  { height: 2, width: 190, n: 3, c: 32, params: { bias: true } },
+  { height: 33, width: 17, n: 130, c: 64 },
+  { height: 3, width: 4, n: 9, c: 32, params: { top: 0, left: 2 }, bottom: 2, right: 0 },
+];
+
 const GROUPS = [
   { rows: 96, groups: 4, channels: 8, activation: "silu" },
   { rows: 1100, groups: 32, channels: 4, activation: "none" },
@@ -72,9 +84,26 @@ export function pictureSuite(kernelDevices: KernelDevices): void {
   const first = (): Device => Object.values(devices())[0]!;
 
   describe("image-conv", () => {
-    it.each(CONVS)("$height x $width x $c to $n: $params", async (conv) => {
+    const direct = CONVS.map((conv) => ({ conv, form: {}, name: "direct", layout: denseLayout }));
+    const form = { winograd: true };
+    const transformed = WINOGRAD_CONVS.map((conv) => ({
+      conv,
+      form,
+      name: "winograd",
+      layout: winogradLayout,
+    }));
+    const all = [...direct, ...(target.winograd ? transformed : [])];
+    it.each(all)("$name: $conv", async ({ conv, form, layout }) => {
       const { height, width, n, c, padding = 0 } = conv;
-      const params: ImageConvParams = { n, c, bias: false, residual: false, ...SAME, ...conv.params };
+      const params: ImageConvParams = {
+        n,
+        c,
+        bias: false,
+        residual: false,
+        ...SAME,
+        ...conv.params,
+        ...form,
+      };
       const k = filterSize(params);
       const size = (extent: number, before: number, after: number, kernel: number) =>
         Math.floor((extent * params.upsample + before + after - kernel) / params.stride) + 1;
@@ -86,12 +115,12 @@ export function pictureSuite(kernelDevices: KernelDevices): void {
       const w = randomFloats(1, n * k);
       const { weights } = await runLaunch(
         first(),
-        defineKernel("unpack-dense", { n, k, source: "f32" }, target),
+        defineKernel("unpack-dense", { n, k, source: "f32", ...form }, target),
         {
           rows: n,
           args: {
             source: matrix(new Uint8Array(w.buffer), n, 4 * k),
-            weights: output(1, denseLayout({ n, k }).words[target.language]),
+            weights: output(1, layout({ n, k }).words[target.language]),
           },
           grid: [n, 1, 1],
         },

@@ -95,12 +95,22 @@ const TERMS: FamilyParams["attention"] = {
   mask: "i32",
 };
 
+/** Filters in the form of Winograd's method. */
+const FILTERS: FamilyParams["image-conv"] = { ...EXAMPLES["image-conv"], n: 70, c: 64, winograd: true };
+const UNPACKED_FILTERS: FamilyParams["unpack-dense"] = { n: 70, k: 9 * 64, source: "f16", winograd: true };
+
 /** What goldens are called, and the kernels of a target that they are of. */
 function examples(target: Target): readonly (readonly [name: string, readonly KernelDefinition[]])[] {
   return [
     ...families.map((family) => [family, define(family, target)] as const),
     ["ternary-gemm-groups", variants(defineKernel("ternary-gemm", GROUPS, target))],
     ["attention-terms", variants(defineKernel("attention", TERMS, target))],
+    ...(target.winograd
+      ? ([
+          ["image-conv-winograd", variants(defineKernel("image-conv", FILTERS, target))],
+          ["unpack-dense-winograd", variants(defineKernel("unpack-dense", UNPACKED_FILTERS, target))],
+        ] as const)
+      : []),
   ];
 }
 

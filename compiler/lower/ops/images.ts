@@ -1,3 +1,4 @@
+import { takesWinograd } from "../../../ir/families/image-conv.js";
 import type { NodeOf } from "../../../ir/graph/graph.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { repeatedArg, rowsArg, rowsOf } from "../operand.js";
@@ -26,7 +27,9 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
   if (typeof id !== "string" || constant === undefined || !n || !kernelY || !kernelX)
     throw new UnsupportedOp("filters that are no constant");
   const c = fixed(channels);
-  const weights = denseMatrix(l, id, constant, n, kernelY * kernelX * c);
+  const isTransformed = l.draft.target.winograd && takesWinograd({ c, kernelY, kernelX, stride });
+  const form = isTransformed ? ({ winograd: true } as const) : {};
+  const weights = denseMatrix(l, id, constant, n, kernelY * kernelX * c, form);
   const rows = rowsOf(out.shape);
   const isPlain = kernelY * kernelX * stride * upsample === 1 && node.attrs.pads.every((pad) => pad === 0);
   if (isPlain && residual === null) {
@@ -42,6 +45,7 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
     family: "image-conv",
     params: {
       ...{ n, c, kernelY, kernelX, stride, top, left, upsample },
+      ...form,
       bias: bias !== null,
       residual: residual !== null,
     },

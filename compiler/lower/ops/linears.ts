@@ -119,12 +119,13 @@ export function denseMatrix(
   constant: Constant,
   n: number,
   k: number,
+  form: { readonly winograd?: true } = {},
 ): LaunchArg {
   const { name, dtype, shape } = lowering.weights.dense(id, constant);
   if (dtype !== "f32" && dtype !== "f16" && dtype !== "bf16")
     throw new UnsupportedOp(`weights of type ${dtype}`);
   const source = { name, shape, bytes: byteLength(dtype, countOf(shape)) };
-  return lowering.unpack("unpack-dense", { n, k, source: dtype }, source);
+  return lowering.unpack("unpack-dense", { n, k, source: dtype, ...form }, source);
 }
 
 /** An operand as ternary linears without quantized rows read it. */

@@ -42,6 +42,18 @@ export function ternaryLayout({ n, k, activations }: TernaryLayout): WeightLayou
 export const denseMatrix = { n: size, k: size };
 export type DenseLayout = ValuesOf<typeof denseMatrix>;
 
+/**
+ * Filters of 3 by 3 pixels in Winograd's form: f32 [column / 64][channel / 32][36][column % 64 / 8][channel % 32][column % 8],
+ * the columns padded to whole eights. WebAssembly alone has it.
+ */
+export const WINOGRAD = { columns: 64, channels: 32, products: 36, taps: 9 } as const;
+
+/** The layout that unpack-dense makes of filters [n, 3, 3, c] and image-conv reads. */
+export function winogradLayout({ n, k }: DenseLayout): WeightLayout {
+  const words = WINOGRAD.products * (k / WINOGRAD.taps) * roundUp(n, DENSE_PANEL.wat);
+  return { name: `winograd ${n} x ${k}`, words: { wat: words, wgsl: Number.NaN, cuda: Number.NaN } };
+}
+
 /** The layout that unpack-dense makes and dense-gemm reads. */
 export function denseLayout({ n, k }: DenseLayout): WeightLayout {
   const words = (panel: number) => k * roundUp(n, panel);
