@@ -10,6 +10,8 @@ export interface ErrorDetails {
   readonly found?: string;
   /** Further problems of the same work, each in a line. */
   readonly others?: readonly string[];
+  /** How many of them a terminal shows, where it is more than a few. */
+  readonly othersShown?: number;
   /** The next thing to try. */
   readonly remedy?: string;
   /** 1: the work failed (default). 2: the command line is wrong. */
@@ -54,7 +56,7 @@ function formatError(d: ErrorDetails): string {
   if (d.expected !== undefined) lines.push(`  expected: ${printable(d.expected)}`);
   if (d.found !== undefined) lines.push(`  found:    ${printable(d.found)}`);
   if (d.others !== undefined && d.others.length > 0) {
-    const shown = d.others.slice(0, MOST_OTHERS).map((other) => printable(other));
+    const shown = d.others.slice(0, d.othersShown ?? MOST_OTHERS).map((other) => printable(other));
     const rest = d.others.length - shown.length;
     lines.push(
       `  also:     ${[...shown, ...(rest > 0 ? [`and ${rest} more (--json has all)`] : [])].join("\n            ")}`,

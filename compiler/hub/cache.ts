@@ -8,7 +8,10 @@ import type { FileTree } from "./select.js";
 
 /** Settings and indices of weights; a tokenizer is no larger. */
 const MOST_TEXT_BYTES = 1 << 26;
-const COMMIT = /^[0-9a-f]{40}$/;
+
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
 
 /**
  * A repository in Hugging Face's cache, which all of its tools share: bytes in `blobs/`, named by their hash, a folder of
@@ -25,12 +28,17 @@ export class CachedRepository {
     this.locks = join(cache, ".locks", own);
   }
 
+  /** The file that says which commit a branch or tag is. */
+  reference(revision: string): string {
+    return join(this.folder, "refs", revision);
+  }
+
   /** The commit that a revision was when it was last looked up, if it was. */
   commitOf(revision: string): string | undefined {
-    if (COMMIT.test(revision)) return revision;
+    if (isCommit(revision)) return revision;
     try {
-      const commit = readFileSync(join(this.folder, "refs", revision), "utf8").trim();
-      return COMMIT.test(commit) ? commit : undefined;
+      const commit = readFileSync(this.reference(revision), "utf8").trim();
+      return isCommit(commit) ? commit : undefined;
     } catch {
       return undefined;
     }
@@ -38,7 +46,7 @@ export class CachedRepository {
 
   async noteCommit(revision: string, commit: string): Promise<void> {
     if (revision === commit || this.commitOf(revision) === commit) return;
-    const path = join(this.folder, "refs", revision);
+    const path = this.reference(revision);
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, (file) => file.writeFile(commit));
   }

@@ -38,6 +38,8 @@ export const RETRIES: Retries = { attempts: 5, firstWait: 1000 };
 const LONGEST_WAIT = 300_000;
 /** Milliseconds until a server begins to answer. */
 const PATIENCE = 60_000;
+/** Attempts to reach somebody who does not seem to be there. */
+const MOST_CALLS = 3;
 const MOST_HOPS = 10;
 /** A listing of a thousand files has some hundred kilobytes. */
 const MOST_JSON_BYTES = 1 << 26;
@@ -99,7 +101,8 @@ export function hubClient(options: ClientOptions): HubClient {
         failed = error;
       }
       const isTooLong = wait > LONGEST_WAIT;
-      if (attempt >= retries.attempts || isTooLong) {
+      const most = failed.isUnreachable ? Math.min(MOST_CALLS, retries.attempts) : retries.attempts;
+      if (attempt >= most || isTooLong) {
         throw networkError({
           message: isTooLong ? "the hub asks to wait longer than this" : "the hub gives no answer",
           place: page,
@@ -134,7 +137,12 @@ export function hubClient(options: ClientOptions): HubClient {
 }
 
 /** A request that got no answer, or one that may be better later. */
-class Failed extends Error {}
+class Failed extends Error {
+  /** Whether nobody is there: who waits for long waits for nothing. */
+  get isUnreachable(): boolean {
+    return /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH)\b/.test(this.message);
+  }
+}
 
 /** Waits; throws the signal's reason where that comes first. */
 export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

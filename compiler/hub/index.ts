@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { formatBytes, formatQuantity } from "../units.js";
-import { CachedRepository } from "./cache.js";
+import { CachedRepository, isCommit } from "./cache.js";
 import { checkKind } from "./check-kind.js";
 import { hubClient, type Retries } from "./client.js";
 import { type DownloadOptions, downloadBlob, partialSize } from "./download.js";
@@ -36,9 +36,21 @@ export interface HubModel {
 
 /** Files that are downloaded at the same time. */
 const CONNECTIONS = 4;
+/** A pipeline of which nothing is known but what all of them have. */
+const UNKNOWN: FileTree = {
+  names: (folder) => (folder === "" ? [MODEL_INDEX] : []),
+  text: async () =>
+    JSON.stringify(
+      Object.fromEntries(
+        ["scheduler", "text_encoder", "tokenizer", "transformer", "vae"].map((part) => [part, ["", ""]]),
+      ),
+    ),
+};
 /** What is read before anything large comes: settings, tokenizers, indices, by name and size. */
 const SMALL = /\.(?:json|txt|model|jinja)$/;
 const MOST_SMALL_BYTES = 1 << 26;
+/** Missing files that a terminal shows. */
+const MOST_SHOWN = 40;
 /** Bytes that are left free. */
 const MARGIN = 1 << 26;
 
@@ -63,7 +75,10 @@ export async function hubModel(
       return { path: join(repository.snapshot(commit), file ?? ""), commit, downloaded: 0 };
     }
   }
-  if (settings.offline) throw offlineError(reference, repository, commit, here?.missing);
+  if (settings.offline) throw await offlineError(reference, repository, scope, commit, here);
+  const { host } = new URL(settings.endpoint);
+  const lacks = here === undefined || here.files.length === 0 ? "is not in" : "is not whole in";
+  options.onNotice?.(`${name} ${lacks} ${settings.cache}: asking ${host}`);
   return download(repository, reference, settings, options);
 }
 
@@ -90,7 +105,6 @@ async function download(
   const { scope = "pipeline", signal: given, retries, onNotice = () => undefined, onProgress } = options;
   const { name, revision, file } = reference;
   const page = `${endpoint}/${name}`;
-  onNotice(`${name} is not whole in ${cache}: asking ${new URL(endpoint).host}`);
   // What one file meets ends the others.
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(given === undefined ? [] : [given])]);
@@ -245,24 +259,30 @@ function lackingError(page: string, { files }: RemoteRepository, missing: readon
   });
 }
 
-function offlineError(
+/** What is missing, as paths; of a model that is not here at all, what a pipeline has. */
+async function offlineError(
   { name, revision, file }: HubReference,
   repository: CachedRepository,
+  scope: Scope,
   commit: string | undefined,
-  missing: readonly string[] | undefined,
-): TritcError {
-  const isPinned = /^[0-9a-f]{40}$/.test(revision);
-  const folder = repository.snapshot(commit ?? "<commit>");
-  const first = [file ?? MODEL_INDEX, ...(file === undefined ? ["and the folders that it names"] : [])];
-  const wanted =
-    missing ?? (commit === undefined && !isPinned ? [`../../refs/${revision}`, ...first] : first);
-  const [one = "", ...others] = wanted;
+  here: Selection | undefined,
+): Promise<TritcError> {
+  const isKnown = here !== undefined && here.files.length > 0;
+  const { missing } = isKnown ? here : await selectFiles(UNKNOWN, scope, file);
+  const snapshot = repository.snapshot(commit ?? (isCommit(revision) ? revision : "<commit>"));
+  const reference = commit === undefined && !isCommit(revision) ? [repository.reference(revision)] : [];
+  const index = isKnown || file !== undefined ? [] : [MODEL_INDEX];
+  const paths = [...reference, ...[...index, ...missing].map((path) => join(snapshot, path))];
+  const [expected = snapshot, ...others] = paths;
   return new TritcError({
     code: "TRITC_E_HUB_OFFLINE",
-    message: `${commit === undefined ? "the model is" : "files of the model are"} not here, and nothing is downloaded offline`,
+    message: isKnown
+      ? "files of the model are not here, and nothing is downloaded offline"
+      : "the model is not here, and nothing is downloaded offline",
     place: name,
-    expected: join(folder, one),
-    others: others.map((path) => join(folder, path)),
+    expected,
+    others,
+    othersShown: MOST_SHOWN,
     remedy: "run the command once without --offline and HF_HUB_OFFLINE, or copy the cache from where it is",
   });
 }

@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { isCommit } from "./cache.js";
 import type { HubClient } from "./client.js";
 import { protocolError } from "./errors.js";
 import { isSafePath } from "./reference.js";
@@ -17,7 +18,6 @@ export interface RemoteRepository {
   readonly files: ReadonlyMap<string, RemoteFile>;
 }
 
-const COMMIT = /^[0-9a-f]{40}$/;
 const [GIT, SHA256] = [/^[0-9a-f]{40}$/, /^[0-9a-f]{64}$/];
 const MOST_FILES = 100_000;
 
@@ -37,7 +37,7 @@ export async function remoteRepository(
   const { sha } = await understood(page, () =>
     modelInfo({ ...asked, name, revision, additionalFields: ["sha"] }),
   );
-  if (typeof sha !== "string" || !COMMIT.test(sha)) {
+  if (typeof sha !== "string" || !isCommit(sha)) {
     throw protocolError({
       message: "the hub names no commit",
       place: page,

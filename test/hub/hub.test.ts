@@ -23,6 +23,7 @@ function noise(length: number, seed: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, i) => (i * 7 + (i >> 8) * 13 + seed) & 255));
 }
 
+const PLAIN = "diffusion_pytorch_model.safetensors";
 const CONFIG = JSON.stringify({ _class_name: "FluxTransformer2DModel" });
 const PARTS = [
   "diffusion_pytorch_model-00001-of-00002.safetensors",
@@ -685,8 +686,21 @@ describe("offline", () => {
   it("says where the files would lie, and asks nobody", async () => {
     const error = await model("org/flux", offline).catch((error) => error);
     expect(error).toMatchObject({ code: "TRITC_E_HUB_OFFLINE" });
-    expect(error.details.expected).toBe(join(repository(), "refs/main"));
-    expect(error.details.others[0]).toBe(join(repository(), "snapshots/<commit>/model_index.json"));
+    const { expected, others } = error.details;
+    expect(expected).toBe(join(repository(), "refs/main"));
+    const wanted = ["model_index.json", "transformer/config.json", `transformer/${PLAIN}, or its parts`];
+    wanted.push(
+      "text_encoder/config.json",
+      "tokenizer/tokenizer.json, or",
+      "scheduler/scheduler_config.json",
+    );
+    expect(error.message).not.toContain("more (--json");
+    for (const path of wanted)
+      expect(others).toContainEqual(expect.stringContaining(join(repository(), "snapshots/<commit>", path)));
+    const commit = "c".repeat(40);
+    expect(await model("org/files/a.gguf", { ...offline, revision: commit }).catch((e) => e)).toMatchObject({
+      details: { expected: join(snapshot("org/files", commit), "a.gguf"), others: [] },
+    });
     expect(hub.taken()).toEqual([]);
   });
 

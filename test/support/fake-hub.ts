@@ -110,15 +110,15 @@ export class FakeHub {
   }
 
   #resolve(
-    { files }: FakeRepository,
+    { files, refs }: FakeRepository,
     rest: string,
     range: string | undefined,
     response: ServerResponse,
   ): void {
     const slash = rest.indexOf("/");
-    const [commit, path] = [rest.slice(0, slash), rest.slice(slash + 1)];
+    const [revision, path] = [rest.slice(0, slash), rest.slice(slash + 1)];
     const content = files[path];
-    response.setHeader("x-repo-commit", commit);
+    response.setHeader("x-repo-commit", { main: COMMIT, ...refs }[revision] ?? revision);
     if (content === undefined) {
       refuse(response, 404, "EntryNotFound", "Entry not found");
       return;
