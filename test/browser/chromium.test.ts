@@ -11,6 +11,7 @@ import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 import { evaluateFolder, openBundle } from "../../runtime/node/bundle.js";
+import { openGenerator } from "../../runtime/node/generate.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { initialLatents, makeNoise } from "../../runtime/noise.js";
 import { sample } from "../../runtime/sampler.js";
@@ -24,6 +25,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "tritc-browser-"));
 const ternary = join(folder, "ternary");
 const float = join(folder, "float");
+const whole = join(folder, "whole");
 /** What the sampler is asked for; the text sizes are those of the ternary model. */
 const SAMPLE = { size: 64, seed: 11, steps: 3, contextTokens: 5 };
 const servers: { isolated?: TestServer; plain?: TestServer; strict?: TestServer } = {};
@@ -51,6 +53,14 @@ beforeAll(async () => {
     activations: "f32",
     resolutions: [{ width: 64, height: 64 }],
   });
+  await compileModel({
+    input: join(models, "diffusers/flux1"),
+    out: whole,
+    target: "cpu",
+    ternarize: "exact",
+    activations: "int8",
+    resolutions: [{ width: 64, height: 48 }],
+  });
   ternaryInputs = await inputsOf(ternary);
   floatInputs = parseSafetensors(new Uint8Array(readFileSync(join(optimum, "inputs.safetensors"))));
   writeFileSync(join(folder, "ternary.safetensors"), serialize(ternaryInputs));
@@ -59,9 +69,17 @@ beforeAll(async () => {
     "/dist/": join(root, "dist"),
     "/data/": folder,
     "/test/": join(root, "test/browser"),
-    "/bundle/": ternary,
+    "/bundle/": whole,
   };
-  servers.isolated = await startServer({ folders, files: { "/": examplePage() }, isolated: true });
+  const tokenizers = readFileSync(
+    join(root, "node_modules/@huggingface/tokenizers/dist/tokenizers.mjs"),
+    "utf8",
+  );
+  servers.isolated = await startServer({
+    folders,
+    files: { "/": examplePage(), "/tokenizers.js": tokenizers },
+    isolated: true,
+  });
   servers.plain = await startServer({ folders });
   servers.strict = await startServer({ folders, isolated: true, policy: "worker-src 'self'" });
   if (process.env.TRITC_CHROMIUM === undefined) await prepareChromium();
@@ -74,17 +92,20 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The page of docs/browser.md, followed by a script that reports what it shows in the end. */
+/** The page of docs/browser.md, followed by a script that asks it to draw and reports what it shows in the end. */
 function examplePage(): string {
   return `${readFileSync(join(root, "docs/examples/browser.html"), "utf8")}<script type="module">
     const report = async () => {
       const { state } = document.body.dataset;
       if (state === undefined) return;
-      const canvas = document.querySelector("canvas");
-      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-      const colors = new Set(new Uint32Array(pixels.buffer)).size;
       const shown = document.querySelector("output").value;
-      await fetch("/report", { method: "POST", body: JSON.stringify({ state, shown, colors }) });
+      if (state === "ready") {
+        document.querySelector("form").requestSubmit();
+        return;
+      }
+      const { width, height } = document.querySelector("canvas");
+      const pixels = document.querySelector("canvas").getContext("2d").getImageData(0, 0, width, height).data;
+      await fetch("/report", { method: "POST", body: JSON.stringify({ state, shown, width, height, pixels: [...pixels] }) });
     };
     new MutationObserver(report).observe(document.body, { attributes: true });
     report();
@@ -110,6 +131,15 @@ async function inputsOf(bundleFolder: string): Promise<ReadonlyMap<string, Tenso
     tensors.set(name, { dtype: "f32", shape: sizes, data });
   }
   return tensors;
+}
+
+/** What the page shows in the end; pixels are RGBA. */
+interface PageReport {
+  readonly state: string;
+  readonly shown: string;
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: readonly number[];
 }
 
 interface ProbeReport {
@@ -227,14 +257,22 @@ describe("a bundle in Chromium", { timeout: 150_000 }, () => {
     const server = servers.isolated;
     if (server === undefined) throw new Error("no server");
     const body = await withPage(`${server.origin}/`, WITHOUT_GPU, server.nextPost());
-    const report: { state: string; shown: string; colors: number } = JSON.parse(
-      new TextDecoder().decode(body),
-    );
+    const report: PageReport = JSON.parse(new TextDecoder().decode(body));
     expect(report).toMatchObject({
       state: "done",
-      shown: expect.stringMatching(/^16x16 latents on WebAssembly/),
+      shown: expect.stringMatching(/^64x48, drawn on WebAssembly/),
+      ...{ width: 64, height: 48 },
     });
-    expect(report.colors).toBeGreaterThan(50);
+    const generator = await openGenerator(whole, { threads: 2 });
+    const wanted = await generator.generate({
+      ...{ prompt: "a photo of a red circle left of a blue square", seed: 7 },
+    });
+    await generator.close();
+    expect(new Set(wanted.rgb).size).toBeGreaterThan(50);
+    const rgb = report.pixels.filter((_, i) => i % 4 < 3);
+    expect(rgb.length).toBe(wanted.rgb.length);
+    const distances = rgb.map((value, i) => Math.abs(value - (wanted.rgb[i] ?? 0)));
+    expect(Math.max(...distances)).toBeLessThanOrEqual(1);
   });
 });
 
