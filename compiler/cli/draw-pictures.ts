@@ -91,9 +91,10 @@ export function remark(
 ): void {
   const { resolution, guidance, negativePrompt, trueCfgScale } = options;
   const planned = resolutions.map(printResolution);
-  if (resolution !== undefined && !planned.includes(printResolution(resolution))) {
+  const drawn = resolution ?? sizeOfFirst(sampling, model, images);
+  if (drawn !== undefined && !planned.includes(printResolution(drawn))) {
     terminal.note(
-      `${printResolution(resolution)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
+      `${printResolution(drawn)} is none of the sizes this bundle was planned for: ${planned.join(", ")}`,
     );
   }
   const tokens = referenceTokens(sampling, model, images, options.autoResize ?? true);
@@ -112,6 +113,17 @@ export function remark(
       model !== null && familyOf(model).sampling.trueGuidance ? " without --true-cfg-scale above 1" : "";
     terminal.note(`this model is not guided by two passes${remedy}: --negative-prompt changes nothing`);
   }
+}
+
+/** The size that is drawn because it is the first picture's; undefined where the model's own is. */
+function sizeOfFirst(
+  sampling: Manifest["sampling"],
+  model: Manifest["model"],
+  [first]: readonly PictureSize[],
+): PictureSize | undefined {
+  if (sampling?.condition !== "reference" || model === null || first === undefined) return undefined;
+  const rules = familyOf(model).sampling.references;
+  return rules?.firstSaysSize === true ? rules.fit(first, sampling.pixelsPerToken, true)?.cut : undefined;
 }
 
 /** Image tokens of pictures that are drawn after; those of a size that the model does not take are refused elsewhere. */

@@ -81,6 +81,7 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
   const { prompt, seed = 0, steps = sampling.steps } = request;
   const guidance = sampling.guidance === null ? null : (request.guidance ?? sampling.guidance);
   requireConditions(condition, request, drawer.place, rules.references?.most);
+  if (condition === "reference" && request.image !== undefined) requireFreeTokens(program, drawer.place);
   const away = secondPass(model, { ...request, guidance });
   const { width, height } = sizeOf(drawer, request);
   const { latentChannels, vaeScale } = models.vaeConfig;
@@ -152,6 +153,22 @@ export function asPipelineSays(
     sampling: distilled === null ? sampling : { ...sampling, ...said },
     condition: rules.condition(model, vaeConfig.vaeScale, className) ?? condition,
   };
+}
+
+/** Throws TRITC_E_CONDITION for a model whose image tokens are all of the picture's own. */
+function requireFreeTokens(program: Program, place: string): void {
+  const tokens = program.inputs.find(({ role }) => role === "latents")?.shape.at(-2);
+  if (typeof tokens !== "number") return;
+  throw new TritcError({
+    code: "TRITC_E_CONDITION",
+    message:
+      "the model was exported for one picture size alone, which leaves no tokens for pictures to draw after",
+    place,
+    expected: "a model that takes any number of image tokens",
+    found: `${tokens} image tokens`,
+    remedy: "leave --image out, or export the model with dynamic axes",
+    exitCode: 2,
+  });
 }
 
 /** The only number of text tokens that will do: the model's own where it was exported for one, else what was asked for. */

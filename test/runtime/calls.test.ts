@@ -203,6 +203,17 @@ describe("FLUX.2", () => {
     drawers = { ...drawers, flux2: drawer };
   });
 
+  it("draws after no picture where the export has tokens for its own alone", async () => {
+    const drawer = drawers.flux2;
+    const inputs = drawer.program.inputs.map((port) =>
+      port.role === "latents" ? { ...port, shape: [6, 8] } : port,
+    );
+    drawers = { ...drawers, flux2: { ...drawer, program: { ...drawer.program, inputs } } };
+    const fixed = drawn("unguided", "flux2", "Flux2KleinPipeline", { steps: 2, image: picture(64, 64, 5) });
+    await expect(fixed).rejects.toThrow(/found: {4}6 image tokens[\s\S]*leave --image out/);
+    drawers = { ...drawers, flux2: drawer };
+  });
+
   it("refuses a scale of true guidance, and pictures that are too small", async () => {
     const scale = drawn("unguided", "flux2", "Flux2KleinPipeline", { trueCfgScale: 3, negativePrompt: "b" });
     await expect(scale).rejects.toMatchObject({ code: "TRITC_E_GUIDANCE", exitCode: 2 });

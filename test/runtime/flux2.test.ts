@@ -1,5 +1,5 @@
 /** FLUX.2's pipeline: schedule, latents, positions, text, guidance by two passes. */
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { recognize } from "../../compiler/compile-graph.js";
@@ -10,6 +10,7 @@ import { familyOf, type ModelDescription, valuesOf } from "../../ir/models/index
 import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { type GenerateOptions, openGenerator } from "../../runtime/node/generate.js";
+import { decodePng, encodePng } from "../../runtime/node/png.js";
 import { makeSchedule, type Schedule } from "../../runtime/scheduler.js";
 import { importBytes, recognized } from "../recognize/models.js";
 import { cli } from "../support/cli.js";
@@ -243,6 +244,46 @@ describe("a picture of FLUX.2", () => {
     } finally {
       await generator.close();
     }
+  });
+
+  it("is drawn after PNG files, as large as the first; what was not planned for is said", async () => {
+    const { folder, bundle } = await bundleOf("pictures", true);
+    const png = (name: string, width: number, height: number) => {
+      const rgb = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i) % 251);
+      writeFileSync(join(files.root, name), encodePng({ rgb, width, height }));
+      return ["--image", join(files.root, name)];
+    };
+    const images = [...png("first.png", 64, 67), ...png("second.png", 70, 64)];
+    const out = join(files.root, "after.png");
+    const run = (...more: readonly string[]) =>
+      cli(["run", bundle, "--prompt", "red circle", "--steps", "1", "--threads", "2", "-o", out, ...more]);
+    const { code, stderr } = await run(...images);
+    expect(stderr).toMatch(/64x66 is none of the sizes this bundle was planned for: 8x6/);
+    // 32x33 and 35x32 tokens of 2x2 pixels.
+    expect(stderr).toMatch(
+      /--image takes 2176 image tokens, and this bundle was planned for 0: compile with --references/,
+    );
+    expect(code).toBe(0);
+    const hash = expect.stringMatching(/^[0-9a-f]{64}$/);
+    const { metadata, ...drawn } = decodePng(readFileSync(out));
+    expect(drawn).toMatchObject({ width: 64, height: 66 });
+    expect(metadata).toMatchObject({ size: "64x66", image: hash, image2: hash });
+    const alone = await run(...images.slice(0, 2));
+    expect(alone.code).toBe(0);
+    expect(decodePng(readFileSync(out)).rgb).not.toEqual(drawn.rgb);
+    const many = await run(...Array.from({ length: 11 }, () => images.slice(0, 2)).flat());
+    expect(many).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/at most 10 of --image[\s\S]*found: {4}11/),
+    });
+    rmSync(join(folder, "vae_encoder"), { recursive: true });
+    const lacking = await run(...images, "--pipeline", folder);
+    expect(lacking).toMatchObject({ code: 1, stderr: expect.stringMatching(/vae_encoder.model\.onnx/) });
+    const planned = join(files.root, "planned-bundle");
+    const settings = ["--target", "cpu", "--ternarize", "none", "--resolution", "8x6", "--references", "1"];
+    const compiled = await cli(["compile", folder, ...settings, "-o", planned]);
+    // A megapixel of 2x2 pixels a token.
+    expect(compiled.stdout).toMatch(/262,?144 tokens of references/);
   });
 
   it("needs a pipeline of its family", async () => {

@@ -75,6 +75,23 @@ function vaeDecoder(channels: number): Uint8Array {
   );
 }
 
+/** The way back, not to the same numbers: patches of 2x2 pixels, mixed. */
+function vaeEncoder(channels: number): Uint8Array {
+  const weights = Array.from({ length: 12 * channels }, (_, i) => Math.cos(i) / 4);
+  return model(
+    {
+      inputs: [value("sample", "f32", ["b", 3, "ph", "pw"])],
+      outputs: [value("latent_parameters", "f32", ["b", channels, "h", "w"])],
+      initializers: [tensor("weights", "f32", [channels, 12, 1, 1], weights)],
+      nodes: [
+        node("SpaceToDepth", ["sample"], ["patches"], { blocksize: { i: 2 } }),
+        node("Conv", ["patches", "weights"], ["latent_parameters"]),
+      ],
+    },
+    { opset: 17 },
+  );
+}
+
 /** An exported pipeline of FLUX.2 with stand-ins for its text encoder and VAE. */
 export function writeFlux2Pipeline(
   folder: string,
@@ -112,6 +129,7 @@ export function writeFlux2Pipeline(
   write("tokenizer/tokenizer_config.json", { model_max_length: TEXT_TOKENS, pad_token: SPECIAL[0] });
   write("text_encoder/model.onnx", textEncoder(size.contextDim));
   write("vae_decoder/model.onnx", vaeDecoder(size.outChannels));
+  write("vae_encoder/model.onnx", vaeEncoder(size.outChannels));
   write("vae_decoder/config.json", {
     ...{ block_out_channels: [4], latent_channels: 2, patch_size: [2, 2], batch_norm_eps: 1e-4 },
   });
