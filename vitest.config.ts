@@ -23,6 +23,7 @@ const SHARED = [
   "fuzz/*",
   "gradient/*",
   "gptq/*",
+  "hub/!(cli|faults)",
   "interpret/*",
   "ir/*",
   "kernels/*",
