@@ -1,15 +1,20 @@
 import type { Family } from "../ir/families/contract/family.js";
-import { launchOf, needsOf } from "../ir/families/launch/form.js";
+import { launchOf, needsOf, type Tile } from "../ir/families/launch/form.js";
 import type { KernelConfig, Language } from "../ir/program/program.js";
 import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
-import { type Choice, choose } from "./choice/choose.js";
+import { type Choice, choose, rejection } from "./choice/choose.js";
+import { everyConfig, keyOf } from "./choice/configs.js";
+import type { Problem } from "./choice/problem.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
 import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
 import type { TemplateValues } from "./template-values.js";
 import { type HeaderOptions, wgslHeader } from "./wgsl/header.js";
+
+/** The config that was measured best for a problem; undefined where nobody has measured. */
+export type Measured = (problem: Problem) => KernelConfig | undefined;
 
 /**
  * The kernels of a family with these parameters, one choice for each kind of device of the target: the definition of the most
@@ -22,12 +27,23 @@ export function define<P>(
   params: P,
   target: Target,
   rows: readonly number[],
+  measured?: Measured,
 ): KernelDefinition {
   const { language } = target;
   const signature = family.signature(params);
-  const choices = deviceKinds(target).map((device) =>
-    choose({ family: name, params, rows, device }, templates),
-  );
+  // Elsewhere than with CUDA a launch has one grid, and its kernels one tile: that of the most demanding one.
+  let tile: Tile | undefined;
+  const choices = deviceKinds(target).map((device) => {
+    const problem = { family: name, params, rows, device };
+    const config = measured?.(problem);
+    const choice = choose(problem, templates, {
+      measured: config,
+      tile: config === undefined ? undefined : tile,
+    });
+    if (language !== "cuda" && config !== undefined)
+      tile ??= launchOf(templates.forms, params, choice.config).tile;
+    return choice;
+  });
   const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
     const { config } = taken;
     const launch = launchOf(templates.forms, params, config);
@@ -61,6 +77,23 @@ export function define<P>(
   }, null);
   if (definition === null) throw new RangeError(`the target ${target.name} is of no devices`);
   return definition;
+}
+
+/** Every config that one of a target's kinds of devices takes. */
+export function fittingConfigs<P>(
+  family: string,
+  templates: KernelTemplates<P>,
+  params: P,
+  target: Target,
+  rows: readonly number[],
+): readonly KernelConfig[] {
+  const found = new Map<string, KernelConfig>();
+  for (const device of deviceKinds(target)) {
+    const problem = { family, params, rows, device };
+    for (const config of everyConfig(templates.forms, templates.configs(problem)))
+      if (rejection(problem, templates, config) === null) found.set(keyOf(config), config);
+  }
+  return [...found.values()];
 }
 
 /** What templates of a language are rendered with besides. */

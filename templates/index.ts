@@ -1,12 +1,13 @@
 import type { Dim } from "../ir/dim.js";
 import { FAMILIES, type FamilyName as Family, type FamilyParams } from "../ir/families/index.js";
-import type { GridAxis } from "../ir/program/program.js";
+import type { GridAxis, KernelConfig } from "../ir/program/program.js";
 import type { Target } from "../targets/target.js";
-import { define } from "./define.js";
+import { define, fittingConfigs, type Measured } from "./define.js";
 import { TEMPLATES } from "./families.js";
 import type { KernelDefinition } from "./kernel-definition.js";
 
 export type { FamilyName as Family, FamilyParams } from "../ir/families/index.js";
+export type { Measured } from "./define.js";
 export type { KernelDefinition } from "./kernel-definition.js";
 
 /**
@@ -18,11 +19,25 @@ export function defineKernel<F extends Family>(
   params: FamilyParams[F],
   target: Target,
   rows: readonly number[] = [],
+  measured?: Measured,
 ): KernelDefinition {
-  return define(family, FAMILIES[family], TEMPLATES[family][target.language], params, target, rows);
+  return define(family, FAMILIES[family], TEMPLATES[family][target.language], params, target, rows, measured);
 }
 
 /** The grid of a launch over these sizes: columns (or heads, or elements), rows, batch. */
 export function gridOf(definition: KernelDefinition, sizes: readonly [Dim, Dim, Dim]): readonly GridAxis[] {
   return sizes.map((size, axis) => ({ size, tile: definition.tile[axis] ?? 1 }));
+}
+
+/**
+ * Every config that one of a target's kinds of devices takes for a kernel of a family, those that the family prefers first;
+ * see `everyConfig`.
+ */
+export function configsFor<F extends Family>(
+  family: F,
+  params: FamilyParams[F],
+  target: Target,
+  rows: readonly number[],
+): readonly KernelConfig[] {
+  return fittingConfigs(family, TEMPLATES[family][target.language], params, target, rows);
 }

@@ -16,6 +16,7 @@ import { addRun } from "./commands/run.js";
 import { addSample } from "./commands/sample.js";
 import { addSampleModel } from "./commands/sample-model.js";
 import { addTargets } from "./commands/targets.js";
+import { addTune } from "./commands/tune.js";
 import { addVerify } from "./commands/verify.js";
 import type { CliIo } from "./io.js";
 import { packageRoot } from "./package-root.js";
@@ -30,6 +31,7 @@ const COMMANDS = [
   addCompare,
   addVerify,
   addReport,
+  addTune,
   addTargets,
   addDoctor,
   addPackRunner,

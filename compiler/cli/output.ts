@@ -12,6 +12,7 @@ const FORMATS = {
   PNG: [".png"],
   safetensors: [".safetensors", ".sft"],
   HTML: [".html", ".htm"],
+  "JSON lines": [".jsonl"],
   "tar.gz": [".tar.gz", ".tgz"],
 } as const;
 

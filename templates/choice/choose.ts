@@ -1,8 +1,9 @@
 import { TritcError } from "../../ir/errors.js";
-import { faultOf, type LaunchShape, launchOf, needsOf } from "../../ir/families/launch/form.js";
+import { faultOf, type LaunchShape, launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
+import { everyConfig, keyOf } from "./configs.js";
 import type { Problem } from "./problem.js";
 
 /** A config that was considered. */
@@ -23,14 +24,38 @@ export interface Choice {
   readonly candidates: readonly Candidate[];
 }
 
+/** What is known besides of the kernels of a problem. */
+export interface Wishes {
+  /** The config that was found best by measuring; taken where the device takes it. */
+  readonly measured?: KernelConfig | undefined;
+  /** What a tile has to be, where several kernels share a grid. */
+  readonly tile?: Tile | undefined;
+}
+
 /**
- * The cheapest candidate that the device takes; of those whose cost nobody knows, the one that the family lists first.
- * Throws `TRITC_E_KERNEL` where it takes none.
+ * The config that was measured best; else the cheapest candidate that the device takes, and of those whose cost nobody
+ * knows, the one that the family lists first. Throws `TRITC_E_KERNEL` where it takes none.
  */
-export function choose<P>(problem: Problem<P>, templates: KernelTemplates<P>): Choice {
-  const candidates = templates
-    .configs(problem)
-    .map((config): Candidate => ({ config, cost: null, rejected: rejection(problem, templates, config) }));
+export function choose<P>(
+  problem: Problem<P>,
+  templates: KernelTemplates<P>,
+  { measured, tile }: Wishes = {},
+): Choice {
+  const candidate = (config: KernelConfig): Candidate => ({
+    config,
+    cost: null,
+    rejected: rejection(problem, templates, config, tile),
+  });
+  const preferred = templates.configs(problem);
+  // Other configs than the preferred ones count where somebody asks for what those do not have.
+  const configs =
+    measured === undefined && tile === undefined ? preferred : everyConfig(templates.forms, preferred);
+  const candidates = configs.map(candidate);
+  const key = measured === undefined ? undefined : keyOf(measured);
+  const best = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
+  if (best !== undefined) {
+    return { problem, config: best.config, reason: "measured best", candidates: [best] };
+  }
   const fitting = candidates.filter(({ rejected }) => rejected === null);
   const known = fitting.filter(({ cost }) => cost !== null);
   const cheapest = known.sort((a, b) => (a.cost ?? 0) - (b.cost ?? 0))[0];
@@ -46,14 +71,22 @@ export function choose<P>(problem: Problem<P>, templates: KernelTemplates<P>): C
   return { problem, config: chosen.config, reason, candidates };
 }
 
-function rejection<P>(
-  { params, device }: Problem<P>,
-  { forms }: KernelTemplates<P>,
+/** Why a device takes no kernel with a config; null where it takes it. */
+export function rejection<P>(
+  { params, device }: Pick<Problem<P>, "params" | "device">,
+  { forms }: Pick<KernelTemplates<P>, "forms">,
   config: KernelConfig,
+  tile?: Tile,
 ): string | null {
   const lacking = needsOf(forms, config).filter((feature) => !hasFeature(device, feature));
   if (lacking.length > 0) return `needs ${lacking.join(" and ")}`;
-  return faultOf(forms, params, config) ?? excessOf(launchOf(forms, params, config), device);
+  const fault = faultOf(forms, params, config);
+  if (fault !== undefined) return fault;
+  const launch = launchOf(forms, params, config);
+  if (tile !== undefined && String(tile) !== String(launch.tile)) {
+    return `tiles of ${launch.tile.join(" x ")}, and the grid that it shares is of ${tile.join(" x ")}`;
+  }
+  return excessOf(launch, device);
 }
 
 /** What a launch takes more of than the device has. */

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { cacheDir } from "../../../runtime/node/cache-dir.js";
+import { keyOf } from "../../../templates/choice/configs.js";
+import type { TunedKernel, TuneReport } from "../../tune/tune.js";
+import { formatDuration, formatQuantity } from "../../units.js";
+import { loaded } from "../loaded.js";
+import type { CommonOptions, DeviceOptions } from "../options.js";
+import { Output } from "../output.js";
+import { type Progress, Terminal, table } from "../terminal.js";
+
+export interface TuneCommandOptions extends CommonOptions, DeviceOptions {
+  readonly budget: number;
+  readonly kernels?: readonly string[];
+  readonly rows?: readonly number[];
+  readonly import?: readonly string[];
+  readonly export?: string;
+  readonly again?: boolean;
+}
+
+const UNITS = { baseline: "kernels", candidates: "candidates" } as const;
+
+export async function tune(path: string, options: TuneCommandOptions): Promise<void> {
+  const terminal = new Terminal(options);
+  const output =
+    options.export === undefined
+      ? undefined
+      : await Output.open({ ...options, out: options.export }, "JSON lines");
+  const [{ tuneBundle }, { readRecords, printRecords }] = await loaded(
+    Promise.all([import("../../tune/tune.js"), import("../../tune/records.js")]),
+    options,
+  );
+  const known = (await Promise.all((options.import ?? []).map(readRecords))).flat();
+  let shown: { readonly phase: keyof typeof UNITS; readonly progress: Progress } | undefined;
+  const report = await tuneBundle({
+    bundle: path,
+    budget: options.budget,
+    kernels: options.kernels,
+    rows: options.rows,
+    known,
+    again: options.again === true,
+    threads: options.threads,
+    software: options.software,
+    stallSeconds: options.stallSeconds,
+    kernelCache: join(cacheDir(), "kernels"),
+    signal: options.io.interruptSignal(),
+    onNotice: (text) => terminal.note(text),
+    onProgress({ phase, done, total }) {
+      if (shown?.phase !== phase) {
+        shown?.progress.stop();
+        shown = { phase, progress: terminal.progress(phase, UNITS[phase]) };
+      }
+      shown.progress.update(done, total);
+    },
+  }).finally(() => shown?.progress.stop());
+  if (output !== undefined) await output.write([Buffer.from(printRecords(report.records))]);
+  const { records, ...summary } = report;
+  terminal.summary(summary, describe(report));
+}
+
+function describe({ kernels, device, changed, before, after, seconds, bundle }: TuneReport): string {
+  const rows = kernels.map(
+    (kernel) =>
+      [
+        kernel.kernel,
+        microseconds(kernel.before),
+        microseconds(kernel.after),
+        ratio(kernel),
+        said(kernel),
+      ] as const,
+  );
+  const measured = table([["kernel", "before, µs", "after, µs", "ratio", ""], ...rows]);
+  const sum = table([
+    ["bundle", bundle],
+    ["device", device],
+    ["changed", `${changed} of ${formatQuantity(kernels.length, "kernel")}`],
+    ["a step's", `${microseconds(before)} µs before, ${microseconds(after)} µs after`],
+    ["time", formatDuration(seconds)],
+  ]);
+  return [measured, sum].join("\n\n");
+}
+
+function microseconds(seconds: number): string {
+  return (seconds * 1e6).toFixed(seconds < 1e-4 ? 1 : 0);
+}
+
+function ratio({ before, after, spread }: TunedKernel): string {
+  return `${(after / before).toFixed(2)} ± ${spread.toFixed(2)}`;
+}
+
+function said({ from, config, isKnown, tried, candidates, faults }: TunedKernel): string {
+  const bad = Object.entries(faults).flatMap(([fault, count]) => (count > 0 ? [`${count} ${fault}`] : []));
+  return [
+    keyOf(from) === keyOf(config) ? "as it was" : keyOf(config),
+    isKnown ? "by the records" : `${tried} of ${candidates} tried`,
+    ...bad,
+  ].join(", ");
+}

@@ -1,0 +1,87 @@
+/**
+ * The process that runs candidates of kernels, each of which may crash or hang: whoever started it ends it then. Answers each
+ * call with a result or with what went wrong.
+ */
+import { createHash } from "node:crypto";
+import type { Device, LoadedProgram } from "../../runtime/device.js";
+import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
+import { CASE_PHASE, type CaseProgram } from "./case-program.js";
+import type { Answer, CaseCode, MeasuringCalls } from "./messages.js";
+import { operandBytes } from "./operands.js";
+
+let device: Device | undefined;
+const loaded = new Map<string, LoadedProgram>();
+/** Operands are the same for all candidates of a kernel: each is made once. */
+const operands = new Map<string, Uint8Array>();
+
+type Async<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+
+const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Name]> } = {
+  async open(target: string, options: OpenDeviceOptions) {
+    device = await openDevice(target, options);
+    return device.description;
+  },
+
+  async load(key: string, { program, fillings, results }: CaseProgram, { source, binary }: CaseCode) {
+    const wanted = new Map(fillings.map((filling) => [filling.tensor, filling]));
+    for (const name of operands.keys()) if (!wanted.has(name.split("\n")[0] ?? "")) operands.delete(name);
+    const code = { source: () => source, binary: () => new Uint8Array(binary ?? []) };
+    const weights = {
+      async bytes(tensor: string) {
+        const filling = wanted.get(tensor);
+        if (filling === undefined) throw new RangeError(`no operand ${tensor}`);
+        const name = `${tensor}\n${filling.dtype} ${filling.elements} ${filling.isTernary}`;
+        const made = operands.get(name) ?? operandBytes(filling);
+        operands.set(name, made);
+        return made;
+      },
+    };
+    const made = await opened().load(program, code, weights);
+    loaded.set(key, made);
+    await made.bind({});
+    await made.run([CASE_PHASE], 0);
+    const hash = createHash("sha256");
+    for (const id of results) {
+      const { buffer, byteOffset, byteLength } = await made.read(id);
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    return hash.digest("hex");
+  },
+
+  async time(key: string, runs: number) {
+    const program = loaded.get(key);
+    if (program === undefined) throw new RangeError(`no program ${key}`);
+    const seconds: number[] = [];
+    for (let i = 0; i < runs; i++) {
+      const begun = process.hrtime.bigint();
+      await program.run([CASE_PHASE], 0);
+      seconds.push(Number(process.hrtime.bigint() - begun) / 1e9);
+    }
+    return seconds;
+  },
+
+  async free(key: string) {
+    await loaded.get(key)?.close();
+    loaded.delete(key);
+    return null;
+  },
+};
+
+function opened(): Device {
+  if (device === undefined) throw new RangeError("no device was opened");
+  return device;
+}
+
+/** Whoever asked may be gone. */
+const answer = (message: Answer) => process.send?.(message, () => undefined);
+
+process.on("message", async ([name, ...values]: [keyof MeasuringCalls, ...unknown[]]) => {
+  try {
+    answer({ result: await (calls[name] as (...values: unknown[]) => Promise<unknown>)(...values) });
+  } catch (error) {
+    answer({ failure: error instanceof Error ? error.message : String(error) });
+  }
+});
+// Ctrl-C in a terminal reaches all processes: whoever started this one ends it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,23 @@
+import type { Program } from "../../ir/program/program.js";
+import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
+import type { CaseProgram } from "./case-program.js";
+
+/** Code of a kernel as devices take it: source for WebGPU, a module elsewhere. */
+export interface CaseCode {
+  readonly source: string;
+  readonly binary: Uint8Array | null;
+}
+
+/** What the process that measures is asked, one call after the other. */
+export interface MeasuringCalls {
+  /** Opens the device of a target; returns its description. */
+  open(target: Program["target"], options: OpenDeviceOptions): string;
+  /** Loads a program and runs it once; returns the SHA-256 of what it leaves in its results. */
+  load(key: string, made: CaseProgram, code: CaseCode): string;
+  /** Runs a loaded program so often and returns the seconds of each run. */
+  time(key: string, runs: number): readonly number[];
+  /** Frees a program. */
+  free(key: string): null;
+}
+
+export type Answer = { readonly result: unknown } | { readonly failure: string };

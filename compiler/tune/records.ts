@@ -1,0 +1,178 @@
+import { createHash } from "node:crypto";
+import {
+  boolean,
+  type Decoder,
+  decodeJson,
+  either,
+  index,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  record,
+  string,
+  tagged,
+} from "../../ir/format/decode.js";
+import type { Kernel, KernelConfig } from "../../ir/program/program.js";
+import { keyOf } from "../../templates/choice/configs.js";
+import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
+
+/** What became of a candidate: its time counts only if its results are those of the kernel that it would replace. */
+export const OUTCOMES = ["right", "wrong", "failed", "hung"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** A candidate that was tried on a device, at one number of rows. */
+export interface Measurement {
+  readonly kind: "measured";
+  readonly device: string;
+  /** Family and parameters; see `problemKey`. */
+  readonly kernel: string;
+  readonly rows: number;
+  readonly config: KernelConfig;
+  /** SHA-256 of the kernel's source, which another version may have made other. */
+  readonly code: string;
+  readonly outcome: Outcome;
+  /** Median of a launch; null where there is none. */
+  readonly seconds: number | null;
+  /** Half the distance of the quartiles over the median. */
+  readonly spread: number | null;
+}
+
+/** What a search came to. */
+export interface Finding {
+  readonly kind: "chosen";
+  readonly device: string;
+  readonly kernel: string;
+  /** Rows of the launches that it was chosen for, the most first. */
+  readonly rows: readonly number[];
+  /** SHA-256 of the chosen kernel's source, which another version may have made other. */
+  readonly code: string;
+  readonly config: KernelConfig;
+  /** Seconds of its launches in a step, with the config from before and with this one. */
+  readonly before: number;
+  readonly after: number;
+  readonly spread: number;
+  /** Candidates that were tried, and how many there are. */
+  readonly tried: number;
+  readonly candidates: number;
+}
+
+export type TuningRecord = Measurement | Finding;
+
+/** Name of a bundle's records. */
+export const TUNING_FILE = "tuning.jsonl";
+
+/** Kernels of one family with the same parameters are one, in whatever bundle. */
+export function problemKey({ family, params }: Pick<Kernel, "family" | "params">): string {
+  return `${family} ${canonical(params)}`;
+}
+
+export function hashOf(source: string): string {
+  return createHash("sha256").update(source).digest("hex");
+}
+
+/** One record to a line. */
+export function printRecords(records: readonly TuningRecord[]): string {
+  return records.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+}
+
+const config: Decoder<KernelConfig> = (value, at) => {
+  const { variant, ...numbers } = record(either(either(string, boolean), number))(value, at);
+  return { ...numbers, variant: string(typeof variant === "string" ? variant : null, `${at}.variant`) };
+};
+
+const decoder = tagged<TuningRecord>("kind", {
+  measured: object<Measurement>({
+    kind: oneOf("measured"),
+    device: string,
+    kernel: string,
+    rows: index,
+    config,
+    code: string,
+    outcome: oneOf(...OUTCOMES),
+    seconds: nullable(number),
+    spread: nullable(number),
+  }),
+  chosen: object<Finding>({
+    kind: oneOf("chosen"),
+    device: string,
+    kernel: string,
+    rows: list(index),
+    code: string,
+    config,
+    before: number,
+    after: number,
+    spread: number,
+    tried: index,
+    candidates: index,
+  }),
+});
+
+/** Reads records. A last line that is torn, as a process leaves that was killed, is left out. Throws TRITC_E_TUNING. */
+export function parseRecords(text: string, file: string): readonly TuningRecord[] {
+  const lines = text.split("\n");
+  // What is behind the last line's end is no whole line.
+  lines.pop();
+  return lines.map((line, i) =>
+    decodeJson(
+      line,
+      decoder,
+      `${file}:${i + 1}`,
+      "remove the line or the file; `tritc tune` measures anew",
+      "TRITC_E_TUNING",
+    ),
+  );
+}
+
+/** Records in a file. Throws TRITC_E_TUNING and what `readRegularText` throws. */
+export async function readRecords(file: string): Promise<readonly TuningRecord[]> {
+  return parseRecords(readRegularText(file, MOST_METADATA_BYTES), file);
+}
+
+/** Records by what they say something about; of several the last counts. */
+export class Records {
+  readonly #measured = new Map<string, Measurement>();
+  readonly #chosen = new Map<string, Finding>();
+
+  constructor(records: Iterable<TuningRecord> = []) {
+    for (const entry of records) this.add(entry);
+  }
+
+  add(entry: TuningRecord): void {
+    if (entry.kind === "chosen") this.#chosen.set(findingKey(entry), entry);
+    else this.#measured.set(measurementKey(entry), entry);
+  }
+
+  /** All of them, findings last. */
+  get all(): readonly TuningRecord[] {
+    return [...this.#measured.values(), ...this.#chosen.values()];
+  }
+
+  measurement(
+    of: Pick<Measurement, "device" | "kernel" | "rows" | "config" | "code">,
+  ): Measurement | undefined {
+    return this.#measured.get(measurementKey(of));
+  }
+
+  finding(of: Pick<Finding, "device" | "kernel" | "rows">): Finding | undefined {
+    return this.#chosen.get(findingKey(of));
+  }
+}
+
+function measurementKey(of: Pick<Measurement, "device" | "kernel" | "rows" | "config" | "code">): string {
+  return [of.device, of.kernel, of.rows, keyOf(of.config), of.code].join("\n");
+}
+
+function findingKey({ device, kernel, rows }: Pick<Finding, "device" | "kernel" | "rows">): string {
+  return [device, kernel, rows.join(",")].join("\n");
+}
+
+/** JSON with members in alphabetical order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) =>
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

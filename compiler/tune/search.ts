@@ -1,0 +1,284 @@
+import type { KernelConfig, Program } from "../../ir/program/program.js";
+import { bufferBytes } from "../../targets/memory/buffers.js";
+import { keyOf } from "../../templates/choice/configs.js";
+import { type Bench, TookTooLong } from "./bench.js";
+import { type Case, type CaseProgram, caseProgram } from "./case-program.js";
+import type { CaseCode } from "./messages.js";
+import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "./records.js";
+import { median, spreadOf } from "./statistics.js";
+import type { CountedCase, Subject } from "./subjects.js";
+
+/** A candidate's code, made; undefined where a device of the target takes no such kernel. */
+export interface Variant {
+  readonly config: KernelConfig;
+  /** The kernel as a program has it. */
+  readonly kernel: Case["kernel"];
+  readonly tile: readonly [number, number, number];
+  readonly code: CaseCode;
+}
+
+export interface SearchContext {
+  readonly program: Pick<Program, "buffers" | "target">;
+  readonly bench: Bench;
+  readonly device: string;
+  readonly records: Records;
+  /** Makes a candidate. */
+  variant(subject: Subject, config: KernelConfig): Promise<Variant | undefined>;
+  /** Takes note of a measurement at once. */
+  note(measured: Measurement): Promise<void>;
+  /** Called for each candidate that was tried or left out. */
+  onCandidate(): void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Found {
+  readonly config: KernelConfig;
+  /** Seconds of the kernel's launches in a step, before and after. */
+  readonly before: number;
+  readonly after: number;
+  readonly spread: number;
+  readonly tried: number;
+}
+
+/** Operands of so many bytes are in no cache when they are read again, without taking much of a device's memory. */
+const FLUSHING_BYTES = 32 * 2 ** 20;
+const MOST_SETS = 8;
+/** Seconds of a run: long beside what a submission takes. */
+const RUN_SECONDS = 0.01;
+const MOST_LAUNCHES = 64;
+/** Runs of a candidate before its time is looked at. */
+const FIRST_RUNS = 3;
+/** Candidates that are measured against each other in the end. */
+const FINALISTS = 3;
+const FINAL_ROUNDS = 9;
+/** A candidate that takes so much longer than the best is dropped. */
+const LOSER = 1.25;
+/** What a change must gain to be worth it, whatever the spread is. */
+const WORTHWHILE = 0.02;
+
+/** A case as it is measured. */
+export interface Setting {
+  readonly counted: CountedCase;
+  readonly launches: number;
+  readonly sets: number;
+  /** SHA-256 of what the kernel leaves that is there. */
+  results: string;
+  /** Seconds of a launch of it. */
+  seconds: number;
+}
+
+/** A kernel as it is measured. */
+export interface Prepared {
+  readonly subject: Subject;
+  readonly present: Variant;
+  readonly settings: readonly Setting[];
+  /** Seconds of its launches in a step. */
+  readonly seconds: number;
+}
+
+/** Measures the kernel that is there. */
+export async function prepare(subject: Subject, context: SearchContext): Promise<Prepared> {
+  const present = await context.variant(subject, subject.kernel.config);
+  if (present === undefined) throw new RangeError(`no kernel ${subject.kernel.id}`);
+  const settings: Setting[] = [];
+  for (const counted of subject.cases) settings.push(await settle(counted, present, subject, context));
+  const seconds = settings.reduce((sum, setting) => sum + setting.seconds * setting.counted.count, 0);
+  return { subject, present, settings, seconds };
+}
+
+/**
+ * Measures candidates for a kernel until `deadline` (of `performance.now()`), and the best of them in turns with the kernel that is
+ * there. All results have to be its results to the bit.
+ */
+export async function search(
+  { subject, present, settings, seconds: before }: Prepared,
+  deadline: number,
+  context: SearchContext,
+): Promise<Found> {
+  const ranked: { readonly variant: Variant; readonly seconds: number }[] = [];
+  let tried = 0;
+  for (const config of subject.candidates) {
+    context.signal?.throwIfAborted();
+    if (performance.now() > deadline) break;
+    tried++;
+    const variant = await context.variant(subject, config);
+    const best = Math.min(before, ...ranked.map((other) => other.seconds));
+    const seconds =
+      variant === undefined ? undefined : await tryOut(subject, variant, settings, best, context);
+    if (variant !== undefined && seconds !== undefined) ranked.push({ variant, seconds });
+    context.onCandidate();
+  }
+  const finalists = ranked
+    .filter(({ seconds }) => seconds < before * LOSER)
+    .sort((a, b) => a.seconds - b.seconds)
+    .slice(0, FINALISTS)
+    .map(({ variant }) => variant);
+  if (finalists.length === 0)
+    return { config: subject.kernel.config, before, after: before, spread: 0, tried };
+  return { ...(await compare([present, ...finalists], settings, subject, context)), tried };
+}
+
+/** How a case is measured: so many launches in a run that it takes a while, operands that no cache holds. */
+async function settle(
+  counted: CountedCase,
+  present: Variant,
+  subject: Subject,
+  context: SearchContext,
+): Promise<Setting> {
+  const one = programOf(present, { counted, launches: 1, sets: 1 }, context);
+  const bytes = one.program.buffers.reduce((sum, buffer) => sum + bufferBytes(buffer, {}), 0);
+  const sets = Math.max(1, Math.min(MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes)));
+  const { bench } = context;
+  await bench.load("first", one, present.code);
+  const once = Math.min(...(await bench.time("first", FIRST_RUNS, 1)));
+  await bench.free("first");
+  const launches = Math.max(sets, Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once)));
+  const setting: Setting = { counted, launches, sets, results: "", seconds: once };
+  const { results } = await bench.load("present", programOf(present, setting, context), present.code);
+  setting.results = results;
+  const runs = await bench.time("present", 2 * FIRST_RUNS, once * launches);
+  setting.seconds = Math.min(...runs) / launches;
+  await bench.free("present");
+  await note(subject, present, setting, "right", runs, context);
+  return setting;
+}
+
+/** Seconds of a candidate's launches in a step; undefined where it is no good, or plainly slower than the best. */
+async function tryOut(
+  subject: Subject,
+  variant: Variant,
+  settings: readonly Setting[],
+  best: number,
+  context: SearchContext,
+): Promise<number | undefined> {
+  let sum = 0;
+  for (const setting of settings) {
+    const seconds =
+      known(subject, variant, setting, context) ?? (await measure(subject, variant, setting, context));
+    if (seconds === null) return undefined;
+    sum += seconds * setting.counted.count;
+    if (sum > best * LOSER) return undefined;
+  }
+  return sum;
+}
+
+/** What the records have: null where the candidate was no good. */
+function known(
+  subject: Subject,
+  variant: Variant,
+  { counted }: Setting,
+  { records, device }: SearchContext,
+): number | null | undefined {
+  return records.measurement({
+    device,
+    kernel: problemKey(subject.kernel),
+    rows: counted.rows,
+    config: variant.config,
+    code: hashOf(variant.code.source),
+  })?.seconds;
+}
+
+async function measure(
+  subject: Subject,
+  variant: Variant,
+  setting: Setting,
+  context: SearchContext,
+): Promise<number | null> {
+  const { bench } = context;
+  let outcome: Outcome = "right";
+  let runs: readonly number[] = [];
+  try {
+    const { results } = await bench.load("candidate", programOf(variant, setting, context), variant.code);
+    if (results !== setting.results) outcome = "wrong";
+    else runs = await bench.time("candidate", FIRST_RUNS, setting.seconds * setting.launches);
+    await bench.free("candidate");
+  } catch (error) {
+    context.signal?.throwIfAborted();
+    outcome = error instanceof TookTooLong ? "hung" : "failed";
+    await bench.free("candidate").catch(() => bench.close());
+  }
+  await note(subject, variant, setting, outcome, runs, context);
+  return runs.length === 0 ? null : Math.min(...runs) / setting.launches;
+}
+
+/** Measures variants in turns, so that whatever else the machine does meets them all; the first is what is there. */
+async function compare(
+  variants: readonly Variant[],
+  settings: readonly Setting[],
+  subject: Subject,
+  context: SearchContext,
+): Promise<Omit<Found, "tried">> {
+  const { bench } = context;
+  const sums = variants.map(() => new Array<number>(FINAL_ROUNDS).fill(0));
+  const keys = variants.map(({ config }) => keyOf(config));
+  for (const setting of settings) {
+    for (const [i, variant] of variants.entries()) {
+      const { results } = await bench.load(keys[i] ?? "", programOf(variant, setting, context), variant.code);
+      // Records may come from elsewhere.
+      if (results !== setting.results) sums[i]?.fill(Number.POSITIVE_INFINITY);
+    }
+    const times = variants.map((): number[] => []);
+    for (let round = 0; round < FINAL_ROUNDS; round++) {
+      for (const [i, key] of keys.entries()) {
+        const [run = Number.POSITIVE_INFINITY] = await bench.time(key, 1, setting.seconds * setting.launches);
+        times[i]?.push(run);
+      }
+    }
+    for (const [i, variant] of variants.entries()) {
+      const own = times[i] ?? [];
+      await bench.free(keys[i] ?? "");
+      await note(subject, variant, setting, "right", own, context);
+      for (const [round, run] of own.entries())
+        (sums[i] ?? [])[round] = (sums[i]?.[round] ?? 0) + (run / setting.launches) * setting.counted.count;
+    }
+  }
+  const medians = sums.map(median);
+  const before = medians[0] ?? 0;
+  const winner = medians.indexOf(Math.min(...medians));
+  const spread = Math.max(spreadOf(sums[0] ?? []), spreadOf(sums[winner] ?? []));
+  const gains = (medians[winner] ?? before) < before * (1 - Math.max(WORTHWHILE, spread));
+  const chosen = gains ? winner : 0;
+  return {
+    config: variants[chosen]?.config ?? subject.kernel.config,
+    before,
+    after: medians[chosen] ?? before,
+    spread,
+  };
+}
+
+function programOf(
+  { kernel, tile }: Variant,
+  { counted, launches, sets }: Pick<Setting, "counted" | "launches" | "sets">,
+  { program }: SearchContext,
+): CaseProgram {
+  const { launch, bindings } = counted.case;
+  const grid = launch.grid.map(({ size }, axis) => ({ size, tile: tile[axis] ?? 1 }));
+  return caseProgram(
+    program,
+    { kernel, launch: { ...launch, kernel: kernel.id, grid }, bindings },
+    { launches, sets },
+  );
+}
+
+async function note(
+  subject: Subject,
+  { config, code }: Variant,
+  { counted, launches }: Setting,
+  outcome: Outcome,
+  runs: readonly number[],
+  { device, records, ...context }: SearchContext,
+): Promise<void> {
+  const measured: Measurement = {
+    kind: "measured",
+    device,
+    kernel: problemKey(subject.kernel),
+    rows: counted.rows,
+    config,
+    code: hashOf(code.source),
+    outcome,
+    seconds: runs.length === 0 ? null : median(runs) / launches,
+    spread: runs.length === 0 ? null : spreadOf(runs),
+  };
+  records.add(measured);
+  await context.note(measured);
+}

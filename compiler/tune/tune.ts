@@ -1,0 +1,321 @@
+import { appendFile, readFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { TritcError } from "../../ir/errors.js";
+import type { KernelConfig } from "../../ir/program/program.js";
+import { openBundle } from "../../runtime/node/bundle.js";
+import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
+import { type Target, targetByName } from "../../targets/index.js";
+import { keyOf } from "../../templates/choice/configs.js";
+import { writeFolder } from "../bundle/staging.js";
+import { rewriteBundle } from "./apply.js";
+import { Bench, TookTooLong } from "./bench.js";
+import {
+  type Finding,
+  hashOf,
+  parseRecords,
+  printRecords,
+  problemKey,
+  Records,
+  TUNING_FILE,
+  type TuningRecord,
+} from "./records.js";
+import { type Prepared, prepare, type SearchContext, search } from "./search.js";
+import { plannedBindings, type Subject, subjectsOf } from "./subjects.js";
+import { makeVariant, namedChain, withConfig } from "./variants.js";
+
+export interface TuneOptions extends OpenDeviceOptions {
+  readonly bundle: string;
+  /** Seconds to measure for, in all. */
+  readonly budget: number;
+  /** Kernels whose id contains one of these; all if absent. */
+  readonly kernels?: readonly string[] | undefined;
+  /** Only launches of so many rows; all if absent. */
+  readonly rows?: readonly number[] | undefined;
+  /** Records from elsewhere. */
+  readonly known?: readonly TuningRecord[];
+  /** Whether to measure again what the records have. */
+  readonly again?: boolean;
+  /** Folder that keeps compiled CUDA kernels; none are kept if absent. */
+  readonly kernelCache?: string | undefined;
+  readonly onNotice?: (text: string) => void;
+  readonly onProgress?: (progress: TuneProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** The module that measures, and how candidates are made; those of this package if absent. */
+  readonly child?: URL;
+  readonly variant?: SearchContext["variant"];
+}
+
+/** baseline: kernels as they are. candidates: of all kernels. */
+export interface TuneProgress {
+  readonly phase: "baseline" | "candidates";
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What became of a kernel. */
+export interface TunedKernel
+  extends Pick<Finding, "before" | "after" | "spread" | "tried" | "candidates" | "rows"> {
+  readonly kernel: string;
+  readonly family: string;
+  readonly from: KernelConfig;
+  readonly config: KernelConfig;
+  /** Candidates that were no good, by what was wrong with them. */
+  readonly faults: Readonly<Record<"wrong" | "failed" | "hung", number>>;
+  /** Whether records said it all and nothing was measured. */
+  readonly isKnown: boolean;
+}
+
+export interface TuneReport {
+  readonly bundle: string;
+  readonly device: string;
+  readonly kernels: readonly TunedKernel[];
+  /** Kernels with another config than before. */
+  readonly changed: number;
+  /** Seconds of all launches of the kernels in a step, by the same measurements. */
+  readonly before: number;
+  readonly after: number;
+  readonly seconds: number;
+  /** All that is known of the device's kernels now, and of others'. */
+  readonly records: readonly TuningRecord[];
+}
+
+/** Seconds that are left to a kernel, however small its share. */
+const LEAST_SECONDS = 0.5;
+
+/**
+ * Measures on the device what other configs of a bundle's kernels take, and leaves the bundle with the best of them and with the
+ * records of all. Killed in the middle, it goes on from its journal. Throws TRITC_E_TUNING, TRITC_E_OUT_BUSY, and the errors of `openBundle`
+ * and of the device.
+ */
+export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
+  const { bundle: folder, signal, onNotice } = options;
+  const keep = [TUNING_FILE];
+  return writeFolder(
+    folder,
+    { keep, signal, ...(onNotice === undefined ? {} : { onNotice }) },
+    async (work) => {
+      const begun = performance.now();
+      const bundle = await openBundle(folder);
+      const { manifest, program } = bundle;
+      const target = targetByName(program.target);
+      const records = new Records(options.known);
+      for (const entry of await recordsOf(bundle)) records.add(entry);
+      const journal = await readFile(work.journal, "utf8").catch(() => "");
+      for (const entry of parseRecords(journal, work.journal)) records.add(entry);
+      if (journal !== "") onNotice?.(`going on from the unfinished work in ${work.path}`);
+      await work.begin(keep);
+      const note = async (entry: TuningRecord) => {
+        await appendFile(work.journal, printRecords([entry]));
+        work.isWorthKeeping = true;
+      };
+      const subjects = chosenSubjects(subjectsOf(program, target, plannedBindings(manifest)), options);
+      const bench = new Bench({ ...options, target: target.name });
+      try {
+        const device = deviceKey(target, await bench.description());
+        const context = contextOf(options, { program, bench, device, records, target, note });
+        const tuned = await tuneAll(subjects, begun + options.budget * 1000, context, options);
+        for (const { finding } of tuned) if (finding !== undefined) await note(finding);
+        const chains = tuned
+          .filter(({ result }) => keyOf(result.config) !== keyOf(result.from))
+          .map(({ subject, result }) =>
+            namedChain(subject.kernel.id, withConfig(subject, result.config, target)),
+          );
+        const cache = options.kernelCache;
+        await rewriteBundle(work, { folder, manifest, program, chains, records, target, cache, signal });
+        const kernels = tuned.map(({ result }) => result);
+        return {
+          bundle: folder,
+          device,
+          kernels,
+          changed: chains.length,
+          before: kernels.reduce((sum, { before }) => sum + before, 0),
+          after: kernels.reduce((sum, { after }) => sum + after, 0),
+          seconds: (performance.now() - begun) / 1000,
+          records: records.all,
+        };
+      } finally {
+        bench.close();
+      }
+    },
+  );
+}
+
+/** The records that a bundle has. */
+async function recordsOf(bundle: Awaited<ReturnType<typeof openBundle>>): Promise<readonly TuningRecord[]> {
+  if (!bundle.manifest.files.some(({ path }) => path === TUNING_FILE)) return [];
+  const text = new TextDecoder().decode(await bundle.readFile(TUNING_FILE));
+  return parseRecords(text, `${bundle.folder}/${TUNING_FILE}`);
+}
+
+/** What records call a device: its driver's name of it, and of WebAssembly the processor too. */
+function deviceKey(target: Target, description: string): string {
+  return target.language === "wat"
+    ? `${description}, ${cpus()[0]?.model ?? "unknown processor"}`
+    : description;
+}
+
+function chosenSubjects(
+  subjects: readonly Subject[],
+  { kernels, rows }: Pick<TuneOptions, "kernels" | "rows">,
+): readonly Subject[] {
+  const chosen = subjects.flatMap((subject): readonly Subject[] => {
+    if (kernels !== undefined && !kernels.some((part) => subject.kernel.id.includes(part))) return [];
+    const cases = subject.cases.filter((counted) => rows === undefined || rows.includes(counted.rows));
+    return cases.length === 0 ? [] : [{ ...subject, cases }];
+  });
+  if (chosen.length > 0 || subjects.length === 0) return chosen;
+  throw new TritcError({
+    code: "TRITC_E_TUNING",
+    message: "no kernel is meant by that",
+    place: kernels === undefined ? `--rows ${rows?.join(",")}` : `--kernels ${kernels.join(",")}`,
+    expected: subjects
+      .map(({ kernel, cases }) => `${kernel.id} (rows ${cases.map((c) => c.rows).join(", ")})`)
+      .join("; "),
+    remedy: "name a part of one of these ids, or leave the option out",
+    exitCode: 2,
+  });
+}
+
+interface Made extends Pick<SearchContext, "program" | "bench" | "device" | "records" | "note"> {
+  readonly target: Target;
+}
+
+type Context = Omit<SearchContext, "onCandidate">;
+
+function contextOf(options: TuneOptions, { target, ...made }: Made): Context {
+  const variants = new Map<string, ReturnType<SearchContext["variant"]>>();
+  const variant =
+    options.variant ?? ((subject, config) => makeVariant(subject, config, target, options.kernelCache));
+  return {
+    ...made,
+    signal: options.signal,
+    variant(subject, config) {
+      const key = `${subject.kernel.id} ${keyOf(config)}`;
+      const known = variants.get(key) ?? variant(subject, config);
+      variants.set(key, known);
+      return known;
+    },
+  };
+}
+
+interface Tuned {
+  readonly subject: Subject;
+  readonly result: TunedKernel;
+  /** What is new. */
+  readonly finding?: Finding;
+}
+
+/** Each kernel in turn, those that take longest first, each with the share of the time that it has in a step. */
+async function tuneAll(
+  subjects: readonly Subject[],
+  deadline: number,
+  context: Context,
+  options: TuneOptions,
+): Promise<readonly Tuned[]> {
+  const tuned: Tuned[] = [];
+  const prepared: Prepared[] = [];
+  for (const [i, subject] of subjects.entries()) {
+    const known = options.again === true ? undefined : await knownOf(subject, context);
+    if (known !== undefined) tuned.push({ subject, result: known });
+    else prepared.push(await prepare(subject, { ...context, onCandidate: () => undefined }));
+    options.onProgress?.({ phase: "baseline", done: i + 1, total: subjects.length });
+  }
+  prepared.sort((a, b) => b.seconds - a.seconds);
+  const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
+  let left = prepared.reduce((sum, { seconds }) => sum + seconds, 0);
+  let done = 0;
+  for (const one of prepared) {
+    const now = performance.now();
+    const share = left === 0 ? 0 : ((deadline - now) * one.seconds) / left;
+    const until = now + Math.max(LEAST_SECONDS * 1000, share);
+    tuned.push(
+      await tuneOne(
+        one,
+        until,
+        { ...context, onCandidate: () => options.onProgress?.({ phase: "candidates", done: ++done, total }) },
+        options,
+      ),
+    );
+    left -= one.seconds;
+  }
+  return tuned;
+}
+
+/** What records say of a kernel that was tuned before and is as it was left. */
+async function knownOf(
+  subject: Subject,
+  { device, records, variant }: Context,
+): Promise<TunedKernel | undefined> {
+  const { kernel, cases, candidates } = subject;
+  const rows = cases.map((counted) => counted.rows);
+  const found = records.finding({ device, kernel: problemKey(kernel), rows });
+  if (found === undefined || found.candidates !== candidates.length) return undefined;
+  const chosen = await variant(subject, found.config);
+  if (chosen === undefined || hashOf(chosen.code.source) !== found.code) return undefined;
+  return {
+    ...resultOf(subject, found, records, device),
+    isKnown: true,
+  };
+}
+
+async function tuneOne(
+  prepared: Prepared,
+  until: number,
+  context: SearchContext,
+  { onNotice }: TuneOptions,
+): Promise<Tuned> {
+  const { subject, seconds } = prepared;
+  const { kernel, cases, candidates } = subject;
+  const found = await search(prepared, until, context).catch((error: unknown) => {
+    if (!(error instanceof TookTooLong)) throw error;
+    context.bench.close();
+    onNotice?.(`${kernel.id} stays as it is: ${error.message}`);
+    return { config: kernel.config, before: seconds, after: seconds, spread: 0, tried: 0 };
+  });
+  const chosen = await context.variant(subject, found.config);
+  const { device, records } = context;
+  const finding: Finding = {
+    kind: "chosen",
+    device,
+    kernel: problemKey(kernel),
+    rows: cases.map((counted) => counted.rows),
+    code: hashOf(chosen?.code.source ?? ""),
+    ...found,
+    candidates: candidates.length,
+  };
+  records.add(finding);
+  return { subject, result: { ...resultOf(subject, finding, records, device), isKnown: false }, finding };
+}
+
+function resultOf(
+  { kernel, family }: Subject,
+  { config, before, after, spread, tried, candidates, rows }: Finding,
+  records: Records,
+  device: string,
+): Omit<TunedKernel, "isKnown"> {
+  const key = problemKey(kernel);
+  const own = records.all.filter(
+    (entry) => entry.kind === "measured" && entry.device === device && entry.kernel === key,
+  );
+  const count = (outcome: string) =>
+    new Set(
+      own.flatMap((entry) =>
+        entry.kind === "measured" && entry.outcome === outcome ? [keyOf(entry.config)] : [],
+      ),
+    ).size;
+  return {
+    ...{
+      kernel: kernel.id,
+      family,
+      rows,
+      from: kernel.config,
+      config,
+      before,
+      after,
+      spread,
+      tried,
+      candidates,
+    },
+    faults: { wrong: count("wrong"), failed: count("failed"), hung: count("hung") },
+  };
+}

@@ -1,0 +1,48 @@
+import type { Dimensions, Forms } from "../../ir/families/launch/form.js";
+import type { KernelConfig } from "../../ir/program/program.js";
+
+/** Values of a dimension that are all tried. */
+const MOST_VALUES = 8;
+
+/**
+ * Every config that a family's forms have in one language, those that the family prefers first: the product of each form's
+ * dimensions. Of a dimension with many values those count that are powers of two, and those of the preferred configs.
+ */
+export function everyConfig<P>(forms: Forms<P>, preferred: readonly KernelConfig[]): readonly KernelConfig[] {
+  const all = new Map(preferred.map((config) => [keyOf(config), config]));
+  for (const [variant, { dimensions }] of Object.entries(forms)) {
+    const own = preferred.filter((config) => config.variant === variant);
+    // A variant that the family does not consider for these parameters has none of its configs either.
+    if (own.length === 0) continue;
+    for (const numbers of productOf(Object.entries(dimensions), own)) {
+      const config = { variant, ...numbers };
+      const key = keyOf(config);
+      if (!all.has(key)) all.set(key, config);
+    }
+  }
+  return [...all.values()];
+}
+
+/** A config as text: two are the same where their keys are. */
+export function keyOf({ variant, ...numbers }: KernelConfig): string {
+  const sorted = Object.entries(numbers).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [variant, ...sorted.map(([name, value]) => `${name}=${value}`)].join(" ");
+}
+
+function productOf(
+  dimensions: readonly (readonly [string, Dimensions[string]])[],
+  preferred: readonly KernelConfig[],
+): readonly Omit<KernelConfig, "variant">[] {
+  const [first, ...rest] = dimensions;
+  if (first === undefined) return [{}];
+  const [name, values] = first;
+  const tried = triedOf(values, new Set(preferred.map((config) => config[name])));
+  const others = productOf(rest, preferred);
+  return tried.flatMap((value) => others.map((other) => ({ [name]: value, ...other })));
+}
+
+function triedOf(values: Dimensions[string], preferred: ReadonlySet<unknown>): Dimensions[string] {
+  if (values.length <= MOST_VALUES) return values;
+  const isPower = (value: unknown) => typeof value === "number" && Number.isInteger(Math.log2(value));
+  return values.filter((value) => isPower(value) || preferred.has(value));
+}
