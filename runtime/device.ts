@@ -28,6 +28,8 @@ export interface Device {
   readonly kind: "cpu" | "webgpu" | "cuda";
   /** What a person would call it: adapter name, thread count. */
   readonly description: string;
+  /** Whether kernels that need this feature run on it; of CUDA an architecture, such as `sm_80`. */
+  has(feature: string): boolean;
   /** Compiles kernels, uploads weights and runs the `load` phase. */
   load(
     program: Program,

@@ -20,6 +20,7 @@ export function oneAtATime<P extends LoadedProgram, M extends object = object>(
   return {
     kind: device.kind,
     description: device.description,
+    has: (feature) => device.has(feature),
     load: (...args) =>
       turns.take(async () => {
         const program = await device.load(...args);

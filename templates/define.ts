@@ -1,11 +1,11 @@
 import type { Family } from "../ir/families/contract/family.js";
-import { launchOf, needsOf, type Tile } from "../ir/families/launch/form.js";
+import { launchOf, needsOf } from "../ir/families/launch/form.js";
 import type { KernelConfig, Language } from "../ir/program/program.js";
 import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
 import { type Choice, choose, rejection } from "./choice/choose.js";
-import { everyConfig, keyOf } from "./choice/configs.js";
+import { everyConfig } from "./choice/configs.js";
 import type { Problem } from "./choice/problem.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
 import type { KernelDefinition } from "./kernel-definition.js";
@@ -31,19 +31,12 @@ export function define<P>(
 ): KernelDefinition {
   const { language } = target;
   const signature = family.signature(params);
-  // Elsewhere than with CUDA a launch has one grid, and its kernels one tile: that of the most demanding one.
-  let tile: Tile | undefined;
-  const choices = deviceKinds(target).map((device) => {
-    const problem = { family: name, params, rows, device };
-    const config = measured?.(problem);
-    const choice = choose(problem, templates, {
-      measured: config,
-      tile: config === undefined ? undefined : tile,
-    });
-    if (language !== "cuda" && config !== undefined)
-      tile ??= launchOf(templates.forms, params, choice.config).tile;
-    return choice;
-  });
+  const problems = deviceKinds(target).map((device) => ({ family: name, params, rows, device }));
+  const best = problems.map((problem) => measured?.(problem));
+  // Elsewhere than with CUDA a launch has one grid, and all its kernels the tile of the one that was measured.
+  const leading = language === "cuda" ? undefined : best.find((config) => config !== undefined);
+  const tile = leading === undefined ? undefined : launchOf(templates.forms, params, leading).tile;
+  const choices = problems.map((problem, i) => choose(problem, templates, { measured: best[i], tile }));
   const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
     const { config } = taken;
     const launch = launchOf(templates.forms, params, config);
@@ -79,21 +72,14 @@ export function define<P>(
   return definition;
 }
 
-/** Every config that one of a target's kinds of devices takes. */
+/** Every config that a device takes, those that the family prefers first. */
 export function fittingConfigs<P>(
-  family: string,
+  problem: Problem<P>,
   templates: KernelTemplates<P>,
-  params: P,
-  target: Target,
-  rows: readonly number[],
 ): readonly KernelConfig[] {
-  const found = new Map<string, KernelConfig>();
-  for (const device of deviceKinds(target)) {
-    const problem = { family, params, rows, device };
-    for (const config of everyConfig(templates.forms, templates.configs(problem)))
-      if (rejection(problem, templates, config) === null) found.set(keyOf(config), config);
-  }
-  return [...found.values()];
+  return everyConfig(templates.forms, templates.configs(problem)).filter(
+    (config) => rejection(problem, templates, config) === null,
+  );
 }
 
 /** What templates of a language are rendered with besides. */

@@ -1,6 +1,7 @@
 import type { Dim } from "../ir/dim.js";
 import { FAMILIES, type FamilyName as Family, type FamilyParams } from "../ir/families/index.js";
 import type { GridAxis, KernelConfig } from "../ir/program/program.js";
+import type { DeviceKind } from "../targets/device-kind.js";
 import type { Target } from "../targets/target.js";
 import { define, fittingConfigs, type Measured } from "./define.js";
 import { TEMPLATES } from "./families.js";
@@ -29,15 +30,15 @@ export function gridOf(definition: KernelDefinition, sizes: readonly [Dim, Dim, 
   return sizes.map((size, axis) => ({ size, tile: definition.tile[axis] ?? 1 }));
 }
 
-/**
- * Every config that one of a target's kinds of devices takes for a kernel of a family, those that the family prefers first;
- * see `everyConfig`.
- */
+/** Every config that devices of a kind take for a kernel of a family, those that the family prefers first. */
 export function configsFor<F extends Family>(
   family: F,
   params: FamilyParams[F],
-  target: Target,
-  rows: readonly number[],
+  {
+    target,
+    device,
+    rows,
+  }: { readonly target: Target; readonly device: DeviceKind; readonly rows: readonly number[] },
 ): readonly KernelConfig[] {
-  return fittingConfigs(family, TEMPLATES[family][target.language], params, target, rows);
+  return fittingConfigs({ family, params, rows, device }, TEMPLATES[family][target.language]);
 }

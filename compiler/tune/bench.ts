@@ -1,7 +1,7 @@
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
 import type { CaseProgram } from "./case-program.js";
 import { MeasuringProcess, TookTooLong } from "./measuring-process.js";
-import type { CaseCode } from "./messages.js";
+import type { CaseCode, OpenedDevice } from "./messages.js";
 
 export interface BenchOptions extends OpenDeviceOptions {
   readonly target: string;
@@ -27,7 +27,7 @@ export interface Loaded {
 export class Bench {
   readonly #options: BenchOptions;
   #process: MeasuringProcess | undefined;
-  #description: string | undefined;
+  #device: OpenedDevice | undefined;
   /** The longest that a right program took. */
   #longest = 0;
 
@@ -35,10 +35,10 @@ export class Bench {
     this.#options = options;
   }
 
-  /** The device, as its driver names it. */
-  async description(): Promise<string> {
+  /** The device. */
+  async opened(): Promise<OpenedDevice> {
     await this.#opened();
-    return this.#description ?? "";
+    return this.#device ?? { description: "", kind: -1 };
   }
 
   /** Throws TookTooLong where it hangs. What was loaded before is gone after any error that ended the process; see `lives`. */
@@ -79,7 +79,7 @@ export class Bench {
     const started = new MeasuringProcess(child);
     this.#process = started;
     const options = { threads, stallSeconds, software, device };
-    this.#description = await started.call(OPENING, "open", target, options);
+    this.#device = await started.call(OPENING, "open", target, options);
     return started;
   }
 }

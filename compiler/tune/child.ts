@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
+import { deviceKinds } from "../../targets/device-kind.js";
+import { targetByName } from "../../targets/index.js";
 import { CASE_PHASE, type CaseProgram } from "./case-program.js";
 import type { Answer, CaseCode, MeasuringCalls } from "./messages.js";
 import { operandBytes } from "./operands.js";
@@ -18,8 +20,13 @@ type Async<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promis
 
 const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Name]> } = {
   async open(target: string, options: OpenDeviceOptions) {
-    device = await openDevice(target, options);
-    return device.description;
+    const opened = await openDevice(target, options);
+    device = opened;
+    // The most demanding kind that it has everything of.
+    const kind = deviceKinds(targetByName(target)).findIndex(({ name, features, cuda }) =>
+      (cuda === null ? features : [name]).every((feature) => opened.has(feature)),
+    );
+    return { description: opened.description, kind };
   },
 
   async load(key: string, { program, fillings, results }: CaseProgram, { source, binary }: CaseCode) {

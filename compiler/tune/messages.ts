@@ -8,10 +8,18 @@ export interface CaseCode {
   readonly binary: Uint8Array | null;
 }
 
+/** A device as tuning sees it. */
+export interface OpenedDevice {
+  /** What its driver calls it. */
+  readonly description: string;
+  /** Which of the target's kinds of devices it is; -1: none. */
+  readonly kind: number;
+}
+
 /** What the process that measures is asked, one call after the other. */
 export interface MeasuringCalls {
-  /** Opens the device of a target; returns its description. */
-  open(target: Program["target"], options: OpenDeviceOptions): string;
+  /** Opens the device of a target. */
+  open(target: Program["target"], options: OpenDeviceOptions): OpenedDevice;
   /** Loads a program and runs it once; returns the SHA-256 of what it leaves in its results. */
   load(key: string, made: CaseProgram, code: CaseCode): string;
   /** Runs a loaded program so often and returns the seconds of each run. */

@@ -26,6 +26,8 @@ export type Outcome = (typeof OUTCOMES)[number];
 export interface Measurement {
   readonly kind: "measured";
   readonly device: string;
+  /** Which of a target's kinds of devices it is. */
+  readonly deviceKind: string;
   /** Family and parameters; see `problemKey`. */
   readonly kernel: string;
   readonly rows: number;
@@ -43,6 +45,7 @@ export interface Measurement {
 export interface Finding {
   readonly kind: "chosen";
   readonly device: string;
+  readonly deviceKind: string;
   readonly kernel: string;
   /** Rows of the launches that it was chosen for, the most first. */
   readonly rows: readonly number[];
@@ -86,6 +89,7 @@ const decoder = tagged<TuningRecord>("kind", {
   measured: object<Measurement>({
     kind: oneOf("measured"),
     device: string,
+    deviceKind: string,
     kernel: string,
     rows: index,
     config,
@@ -97,6 +101,7 @@ const decoder = tagged<TuningRecord>("kind", {
   chosen: object<Finding>({
     kind: oneOf("chosen"),
     device: string,
+    deviceKind: string,
     kernel: string,
     rows: list(index),
     code: string,

@@ -50,7 +50,10 @@ const MOST_LAUNCHES = 64;
 const FIRST_RUNS = 3;
 /** Candidates that are measured against each other in the end. */
 const FINALISTS = 3;
-const FINAL_ROUNDS = 9;
+/** Rounds of them: the fewest, and the most where time is left. */
+const FINAL_ROUNDS = [5, 31] as const;
+/** The share of a kernel's time that is left for them. */
+const FINAL_SHARE = 0.3;
 /** A candidate that takes so much longer than the best is dropped. */
 const LOSER = 1.25;
 /** What a change must gain to be worth it, whatever the spread is. */
@@ -78,7 +81,7 @@ export interface Prepared {
 
 /** Measures the kernel that is there. */
 export async function prepare(subject: Subject, context: SearchContext): Promise<Prepared> {
-  const present = await context.variant(subject, subject.kernel.config);
+  const present = await context.variant(subject, subject.present);
   if (present === undefined) throw new RangeError(`no kernel ${subject.kernel.id}`);
   const settings: Setting[] = [];
   for (const counted of subject.cases) settings.push(await settle(counted, present, subject, context));
@@ -95,11 +98,13 @@ export async function search(
   deadline: number,
   context: SearchContext,
 ): Promise<Found> {
+  const begun = performance.now();
+  const lastTry = deadline - FINAL_SHARE * (deadline - begun);
   const ranked: { readonly variant: Variant; readonly seconds: number }[] = [];
   let tried = 0;
   for (const config of subject.candidates) {
     context.signal?.throwIfAborted();
-    if (performance.now() > deadline) break;
+    if (performance.now() > lastTry) break;
     tried++;
     const variant = await context.variant(subject, config);
     const best = Math.min(before, ...ranked.map((other) => other.seconds));
@@ -113,9 +118,8 @@ export async function search(
     .sort((a, b) => a.seconds - b.seconds)
     .slice(0, FINALISTS)
     .map(({ variant }) => variant);
-  if (finalists.length === 0)
-    return { config: subject.kernel.config, before, after: before, spread: 0, tried };
-  return { ...(await compare([present, ...finalists], settings, subject, context)), tried };
+  if (finalists.length === 0) return { config: subject.present, before, after: before, spread: 0, tried };
+  return { ...(await compare([present, ...finalists], settings, subject, deadline, context)), tried };
 }
 
 /** How a case is measured: so many launches in a run that it takes a while, operands that no cache holds. */
@@ -127,16 +131,16 @@ async function settle(
 ): Promise<Setting> {
   const one = programOf(present, { counted, launches: 1, sets: 1 }, context);
   const bytes = one.program.buffers.reduce((sum, buffer) => sum + bufferBytes(buffer, {}), 0);
-  const sets = Math.max(1, Math.min(MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes)));
   const { bench } = context;
   await bench.load("first", one, present.code);
   const once = Math.min(...(await bench.time("first", FIRST_RUNS, 1)));
   await bench.free("first");
-  const launches = Math.max(sets, Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once)));
+  const launches = Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once));
+  const sets = Math.min(launches, MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes));
   const setting: Setting = { counted, launches, sets, results: "", seconds: once };
   const { results } = await bench.load("present", programOf(present, setting, context), present.code);
   setting.results = results;
-  const runs = await bench.time("present", 2 * FIRST_RUNS, once * launches);
+  const runs = await bench.time("present", FIRST_RUNS, once * launches);
   setting.seconds = Math.min(...runs) / launches;
   await bench.free("present");
   await note(subject, present, setting, "right", runs, context);
@@ -206,44 +210,49 @@ async function compare(
   variants: readonly Variant[],
   settings: readonly Setting[],
   subject: Subject,
+  deadline: number,
   context: SearchContext,
 ): Promise<Omit<Found, "tried">> {
   const { bench } = context;
-  const sums = variants.map(() => new Array<number>(FINAL_ROUNDS).fill(0));
   const keys = variants.map(({ config }) => keyOf(config));
-  for (const setting of settings) {
+  const totals = variants.map(() => 0);
+  const spreads = variants.map(() => 0);
+  for (const [s, setting] of settings.entries()) {
+    const wrong = new Set<string>();
     for (const [i, variant] of variants.entries()) {
-      const { results } = await bench.load(keys[i] ?? "", programOf(variant, setting, context), variant.code);
+      const key = keys[i] ?? "";
+      const { results } = await bench.load(key, programOf(variant, setting, context), variant.code);
       // Records may come from elsewhere.
-      if (results !== setting.results) sums[i]?.fill(Number.POSITIVE_INFINITY);
+      if (results !== setting.results) wrong.add(key);
     }
     const times = variants.map((): number[] => []);
-    for (let round = 0; round < FINAL_ROUNDS; round++) {
+    const [fewest, most] = FINAL_ROUNDS;
+    // Each number of rows has its part of the time that is left.
+    const until = performance.now() + (deadline - performance.now()) / (settings.length - s);
+    for (let round = 0; round < fewest || (round < most && performance.now() < until); round++) {
+      context.signal?.throwIfAborted();
       for (const [i, key] of keys.entries()) {
-        const [run = Number.POSITIVE_INFINITY] = await bench.time(key, 1, setting.seconds * setting.launches);
-        times[i]?.push(run);
+        const [run = 0] = await bench.time(key, 1, setting.seconds * setting.launches);
+        times[i]?.push(wrong.has(key) ? Number.POSITIVE_INFINITY : run);
       }
     }
     for (const [i, variant] of variants.entries()) {
       const own = times[i] ?? [];
+      const isWrong = wrong.has(keys[i] ?? "");
       await bench.free(keys[i] ?? "");
-      await note(subject, variant, setting, "right", own, context);
-      for (const [round, run] of own.entries())
-        (sums[i] ?? [])[round] = (sums[i]?.[round] ?? 0) + (run / setting.launches) * setting.counted.count;
+      await note(subject, variant, setting, isWrong ? "wrong" : "right", isWrong ? [] : own, context);
+      totals[i] = (totals[i] ?? 0) + (median(own) / setting.launches) * setting.counted.count;
+      spreads[i] = Math.max(spreads[i] ?? 0, isWrong ? 0 : spreadOf(own));
     }
   }
-  const medians = sums.map(median);
-  const before = medians[0] ?? 0;
-  const winner = medians.indexOf(Math.min(...medians));
-  const spread = Math.max(spreadOf(sums[0] ?? []), spreadOf(sums[winner] ?? []));
-  const gains = (medians[winner] ?? before) < before * (1 - Math.max(WORTHWHILE, spread));
-  const chosen = gains ? winner : 0;
-  return {
-    config: variants[chosen]?.config ?? subject.kernel.config,
-    before,
-    after: medians[chosen] ?? before,
-    spread,
-  };
+  const [before = 0] = totals;
+  const winner = totals.indexOf(Math.min(...totals));
+  const after = totals[winner] ?? before;
+  const spread = Math.max(spreads[0] ?? 0, spreads[winner] ?? 0);
+  const gains = after < before * (1 - Math.max(WORTHWHILE, spread));
+  return gains
+    ? { config: variants[winner]?.config ?? subject.present, before, after, spread }
+    : { config: subject.present, before, after: before, spread };
 }
 
 function programOf(
@@ -271,6 +280,7 @@ async function note(
   const measured: Measurement = {
     kind: "measured",
     device,
+    deviceKind: subject.device.name,
     kernel: problemKey(subject.kernel),
     rows: counted.rows,
     config,

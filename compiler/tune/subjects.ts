@@ -3,6 +3,7 @@ import { FAMILIES, isFamily } from "../../ir/families/index.js";
 import type { Manifest } from "../../ir/format/manifest.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Kernel, KernelConfig, Launch, Program } from "../../ir/program/program.js";
+import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { Target } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { configsFor, type Family } from "../../templates/index.js";
@@ -10,7 +11,12 @@ import type { Case } from "./case-program.js";
 
 /** A kernel that there is something to choose for. */
 export interface Subject {
+  /** The first of a chain of fallbacks. */
   readonly kernel: Kernel;
+  /** The config of the one that the device runs. */
+  readonly present: KernelConfig;
+  /** The device's kind, whose config is chosen. */
+  readonly device: DeviceKind;
   readonly family: Family;
   /** Its launches of a step by their number of rows, the most first. */
   readonly cases: readonly CountedCase[];
@@ -39,25 +45,35 @@ export function plannedBindings({
   }));
 }
 
-/**
- * The kernels of a step with more than one config that a device of the target takes, at these sizes.
- */
-export function subjectsOf(program: Program, target: Target, sizes: readonly Bindings[]): readonly Subject[] {
+/** The kernels of a step that have more than one config on a kind of devices, at these sizes. */
+export function subjectsOf(
+  program: Program,
+  target: Target,
+  device: DeviceKind,
+  sizes: readonly Bindings[],
+): readonly Subject[] {
   const launches = launchesThatRun(program, "step");
   return program.kernels.flatMap((kernel): readonly Subject[] => {
+    const { family } = kernel;
     const own = launches.filter((launch) => launch.kernel === kernel.id);
-    if (own.length === 0 || !isFamily(kernel.family)) return [];
+    const present = configOn(device, kernel, program.kernels);
+    if (own.length === 0 || !isFamily(family) || present === undefined) return [];
     const cases = casesOf(kernel, own, sizes);
-    const params = FAMILIES[kernel.family].read(kernel);
-    const present = keyOf(kernel.config);
+    const params = FAMILIES[family].read(kernel);
     const rows = cases.map((counted) => counted.rows);
-    const candidates = configsFor(kernel.family, params as never, target, rows).filter(
-      (config) => keyOf(config) !== present,
+    const candidates = configsFor(family, params as never, { target, device, rows }).filter(
+      (config) => keyOf(config) !== keyOf(present),
     );
-    return cases.length === 0 || candidates.length === 0
-      ? []
-      : [{ kernel, family: kernel.family, cases, candidates }];
+    if (cases.length === 0 || candidates.length === 0) return [];
+    return [{ kernel, present, device, family, cases, candidates }];
   });
+}
+
+/** The config of the kernel of a chain that devices of a kind run. */
+function configOn(device: DeviceKind, kernel: Kernel, kernels: readonly Kernel[]): KernelConfig | undefined {
+  if (kernel.features.every((feature) => hasFeature(device, feature))) return kernel.config;
+  const next = kernels.find(({ id }) => id === kernel.fallback);
+  return next === undefined ? undefined : configOn(device, next, kernels);
 }
 
 function casesOf(

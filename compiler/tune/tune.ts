@@ -4,6 +4,7 @@ import { TritcError } from "../../ir/errors.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
+import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
@@ -108,10 +109,12 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
         await appendFile(work.journal, printRecords([entry]));
         work.isWorthKeeping = true;
       };
-      const subjects = chosenSubjects(subjectsOf(program, target, plannedBindings(manifest)), options);
       const bench = new Bench({ ...options, target: target.name });
       try {
-        const device = deviceKey(target, await bench.description());
+        const { description, kind } = await bench.opened();
+        const device = deviceKey(target, description);
+        const all = subjectsOf(program, target, kindOf(target, kind), plannedBindings(manifest));
+        const subjects = chosenSubjects(all, options);
         const context = contextOf(options, { program, bench, device, records, target, note });
         const tuned = await tuneAll(subjects, begun + options.budget * 1000, context, options);
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);
@@ -152,6 +155,20 @@ function deviceKey(target: Target, description: string): string {
   return target.language === "wat"
     ? `${description}, ${cpus()[0]?.model ?? "unknown processor"}`
     : description;
+}
+
+function kindOf(target: Target, index: number): DeviceKind {
+  const kind = deviceKinds(target)[index];
+  if (kind !== undefined) return kind;
+  throw new TritcError({
+    code: "TRITC_E_TUNING",
+    message: "no kernel of the bundle's target runs on this device",
+    place: target.name,
+    expected: deviceKinds(target)
+      .map(({ name }) => name)
+      .join(" or "),
+    remedy: "compile for this machine: `tritc doctor` says what it has",
+  });
 }
 
 function chosenSubjects(
@@ -270,13 +287,14 @@ async function tuneOne(
     if (!(error instanceof TookTooLong)) throw error;
     context.bench.close();
     onNotice?.(`${kernel.id} stays as it is: ${error.message}`);
-    return { config: kernel.config, before: seconds, after: seconds, spread: 0, tried: 0 };
+    return { config: subject.present, before: seconds, after: seconds, spread: 0, tried: 0 };
   });
   const chosen = await context.variant(subject, found.config);
   const { device, records } = context;
   const finding: Finding = {
     kind: "chosen",
     device,
+    deviceKind: subject.device.name,
     kernel: problemKey(kernel),
     rows: cases.map((counted) => counted.rows),
     code: hashOf(chosen?.code.source ?? ""),
@@ -288,7 +306,7 @@ async function tuneOne(
 }
 
 function resultOf(
-  { kernel, family }: Subject,
+  { kernel, family, present }: Subject,
   { config, before, after, spread, tried, candidates, rows }: Finding,
   records: Records,
   device: string,
@@ -308,7 +326,7 @@ function resultOf(
       kernel: kernel.id,
       family,
       rows,
-      from: kernel.config,
+      from: present,
       config,
       before,
       after,

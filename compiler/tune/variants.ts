@@ -10,13 +10,15 @@ import type { Subject } from "./subjects.js";
 
 /** A kernel of a program as it is with another config, with its fallbacks. Throws TRITC_E_KERNEL where a device takes none. */
 export function withConfig(
-  { kernel, family, cases }: Subject,
+  { kernel, family, cases, device }: Subject,
   config: KernelConfig,
   target: Target,
 ): KernelDefinition {
   const params = FAMILIES[family].read(kernel);
   const rows = cases.map((counted) => counted.rows);
-  return defineKernel(family, params as never, target, rows, () => config);
+  return defineKernel(family, params as never, target, rows, (problem) =>
+    problem.device.name === device.name ? config : undefined,
+  );
 }
 
 /** The kernels of a chain by their names in a program: that of the first, and `-fallback` behind it for each other. */

@@ -79,7 +79,7 @@ export function watAttentionScratch({ queries, keys }: { readonly queries: numbe
 const wat = {
   /** One head of some queries, keys in blocks. */
   attention: variant({
-    dimensions: { queries: [16], keys: [64] },
+    dimensions: { queries: [8, 16, 32, 64], keys: [64] },
     refuses: (params) => vectors(params, Number.POSITIVE_INFINITY),
     launch: ({ headDim }, config) => ({
       tile: [1, config.queries, 1],

@@ -23,7 +23,7 @@ const gemm = form<DenseGemmParams>();
 
 const wat = {
   float: gemm({
-    dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4], unroll: [4] },
+    dimensions: { tileN: range(8, 64, 8), tileM: [16, 32, 64, 128], rows: [2, 4, 6], unroll: [2, 4, 8] },
     launch: (_, { tileN, tileM }) => ({ tile: [tileN, tileM, 1] }),
   }),
 } as const;

@@ -69,22 +69,33 @@ const watTile = ({ tileN, tileM }: { readonly tileN: number; readonly tileM: num
 
 /** Columns of a tile are whole blocks of the weights' layout. */
 const WAT_COLUMNS = range(8, 64, 8);
+const WAT_ROWS = [16, 32, 64, 128] as const;
+
+/** Bytes of a thread's scratch memory for a panel of decoded codes, and the sums of a tile between panels. */
+function floatBytes(config: {
+  readonly panel: number;
+  readonly kBlock: number;
+  readonly tileM: number;
+  readonly tileN: number;
+}): number {
+  return 4 * (config.panel * config.kBlock + config.tileM * config.tileN);
+}
 
 const wat = {
   /** Bytes times codes in one instruction of relaxed SIMD. */
   "int8-relaxed": gemm({
-    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
+    dimensions: { tileN: WAT_COLUMNS, tileM: WAT_ROWS, rows: [2, 4, 6] },
     needs: () => [RELAXED_SIMD],
     refuses: (params) => multipliesRows(params, "i8"),
     launch: (_, config) => watTile(config),
   }),
   int8: gemm({
-    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
+    dimensions: { tileN: WAT_COLUMNS, tileM: WAT_ROWS, rows: [2, 3, 4] },
     refuses: (params) => multipliesRows(params, "i8"),
     launch: (_, config) => watTile(config),
   }),
   "int8-relaxed-groups": gemm({
-    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [4] },
+    dimensions: { tileN: WAT_COLUMNS, tileM: WAT_ROWS, rows: [2, 4, 6] },
     needs: () => [RELAXED_SIMD],
     refuses: (params) => multipliesGroups(params, "i8"),
     // For each row 8 sums, and that of the codes of each group.
@@ -94,7 +105,7 @@ const wat = {
     }),
   }),
   "int8-groups": gemm({
-    dimensions: { tileN: WAT_COLUMNS, tileM: [32], rows: [2] },
+    dimensions: { tileN: WAT_COLUMNS, tileM: WAT_ROWS, rows: [2, 3, 4] },
     refuses: (params) => multipliesGroups(params, "i8"),
     launch: (_, config) => watTile(config),
   }),
@@ -103,10 +114,10 @@ const wat = {
     dimensions: {
       relaxed: [true, false],
       tileN: WAT_COLUMNS,
-      tileM: [64],
+      tileM: WAT_ROWS,
       panel: [8],
       kBlock: range(16, 256, 16),
-      rows: [6],
+      rows: [4, 6, 8],
       panelRows: [4],
       unroll: [2],
     },
@@ -116,17 +127,17 @@ const wat = {
       if (wrong !== undefined || kBlock <= roundUp(params.k, 16)) return wrong;
       return `a block of ${kBlock} k is more than a row has`;
     },
-    launch: (_, config) => watTile(config),
+    launch: (_, config) => ({ ...watTile(config), sharedBytes: floatBytes(config) }),
   }),
   /** The same, a group of inputs in a panel. */
   "float-groups": gemm({
     dimensions: {
       relaxed: [true, false],
       tileN: WAT_COLUMNS,
-      tileM: [64],
+      tileM: WAT_ROWS,
       panel: [8],
       kBlock: GROUP_SIZES,
-      rows: [6],
+      rows: [4, 6, 8],
       panelRows: [4],
       unroll: [2],
     },
@@ -136,16 +147,15 @@ const wat = {
       if (wrong !== undefined || kBlock === params.group) return wrong;
       return `a panel of ${kBlock} inputs is no group of ${params.group}`;
     },
-    launch: (_, config) => watTile(config),
+    launch: (_, config) => ({ ...watTile(config), sharedBytes: floatBytes(config) }),
   }),
 } as const;
 
-/** With scales of groups half as many rows: an invocation keeps two sums for each output. */
-const TILE = { ...GEMM_DIMENSIONS, blockM: [8, 4] } as const;
+const TILE = GEMM_DIMENSIONS;
 
 const wgsl = {
   "int8-packed": gemm({
-    dimensions: { ...TILE, groups: [4] },
+    dimensions: { ...TILE, groups: [2, 4, 8] },
     needs: () => [HARDWARE, PACKED_DOT],
     refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
     launch(_, config) {

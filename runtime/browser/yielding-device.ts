@@ -5,6 +5,7 @@ export function yieldingDevice(device: Device): Device {
   return {
     kind: device.kind,
     description: device.description,
+    has: (feature) => device.has(feature),
     load: async (...args) => yielding(await device.load(...args)),
     close: () => device.close(),
   };

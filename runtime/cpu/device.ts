@@ -39,6 +39,7 @@ export async function createCpuDevice(options: CpuDeviceOptions = {}): Promise<D
   return oneAtATime({
     kind: "cpu",
     description: `WebAssembly, ${team.threads} thread${team.threads === 1 ? "" : "s"}${features.has("relaxed-simd") ? ", relaxed SIMD" : ""}`,
+    has: (feature) => features.has(feature),
     load: (program, code, weights, loadOptions) =>
       loadCpuProgram(program, code, weights, { team, features, memoryBytes }, loadOptions),
     close: async () => pool?.close(),

@@ -73,6 +73,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
   return oneAtATime({
     kind: "webgpu",
     description: description || "WebGPU",
+    has: (feature) => features.has(feature),
     async load(program, code, weights, options) {
       queue.throwIfStalled();
       if (lost !== undefined) throw lostError(lost);

@@ -20,7 +20,16 @@ export function everyConfig<P>(forms: Forms<P>, preferred: readonly KernelConfig
       if (!all.has(key)) all.set(key, config);
     }
   }
-  return [...all.values()];
+  // Stable: preferred ones, which differ from themselves in nothing, stay first.
+  return [...all.values()].sort((a, b) => distance(a, preferred) - distance(b, preferred));
+}
+
+/** In how many numbers a config differs from the nearest preferred one of its variant. */
+function distance(config: KernelConfig, preferred: readonly KernelConfig[]): number {
+  const own = preferred.filter(({ variant }) => variant === config.variant);
+  return Math.min(
+    ...own.map((other) => Object.entries(config).filter(([name, value]) => other[name] !== value).length),
+  );
 }
 
 /** A config as text: two are the same where their keys are. */

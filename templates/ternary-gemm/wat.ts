@@ -84,7 +84,7 @@ function float(
     tilesN: Math.ceil(params.n / tileN),
     blockN: panel,
     vectors: panel / 4,
-    rowGroups: [rows, 4, 2, 1],
+    rowGroups: [rows, 4, 2, 1].filter((group, i) => i === 0 || group < rows),
     panelRows,
     kBlock,
     panelBytes: 4 * panel * kBlock,

@@ -78,6 +78,7 @@ describe("turns", () => {
 class SlowDevice implements Device {
   readonly kind = "cpu";
   readonly description = "slow";
+  readonly has = () => false;
   active = 0;
   overlaps = 0;
   open = 0;

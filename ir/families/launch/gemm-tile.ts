@@ -8,7 +8,12 @@ export interface GemmTile {
   readonly blockN: number;
 }
 
-export const GEMM_DIMENSIONS = { threadsX: [8], threadsY: [8], blockM: [8], blockN: [8] } as const;
+export const GEMM_DIMENSIONS = {
+  threadsX: [4, 8, 16],
+  threadsY: [4, 8, 16],
+  blockM: [2, 4, 8],
+  blockN: [4, 8],
+} as const;
 
 export function gemmTile({ threadsX, threadsY, blockM, blockN }: GemmTile) {
   return {

@@ -1,4 +1,5 @@
 import { TritcError } from "../../../ir/errors.js";
+import { cudaRunsOn } from "../../../targets/cuda/abi.js";
 import type { Device, LoadedProgram } from "../../device.js";
 import { oneAtATime } from "../../one-at-a-time.js";
 import { CudaContext, listDevices } from "./context.js";
@@ -49,6 +50,7 @@ export async function createNodeCudaDevice(options: CudaDeviceOptions = {}): Pro
     {
       kind: "cuda",
       description: `${name} (compute capability ${major}.${minor}, ${Math.round(memoryBytes / 2 ** 30)} GiB)`,
+      has: (feature) => cudaRunsOn(feature, major, minor),
       load: (program, code, weights, { promptWeights } = {}) =>
         CudaProgram.load(context, program, code, weights, { ...options, promptWeights }),
       async close() {
