@@ -4,7 +4,7 @@
  * other programs run beside it.
  */
 import { parseArgs } from "node:util";
-import { randomInputs } from "../compiler/cli/random-inputs.js";
+import { randomInputs } from "../compiler/random-inputs.js";
 import { table } from "../compiler/cli/terminal.js";
 import { printResolution } from "../compiler/resolutions.js";
 import { formatBytes } from "../compiler/units.js";

@@ -12,6 +12,7 @@ import { verifyProgram } from "../ir/program/verify.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
 import { type AttentionProducts, activationStorage, type Target } from "../targets/index.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
+import type { Measured } from "../templates/index.js";
 import { choicesOf, printChoices } from "./choices.js";
 import { type GenerateOptions, generateKernels, type KernelArtifact } from "./codegen/generate-kernels.js";
 import { interruptible } from "./interruptible.js";
@@ -83,6 +84,8 @@ export interface CompileStages {
   /** See `LoweringOptions`. */
   readonly attention?: AttentionProducts;
   readonly codes?: TernaryStorage;
+  /** See `LoweringOptions`. */
+  readonly measured?: Measured | undefined;
   /** Looks at the program before kernels are made for it; may throw. */
   readonly onPlan?: (planned: Planned) => void;
   /** How kernels are made; binaries if absent. */
@@ -129,6 +132,7 @@ function plan(
     dtypes,
     attention,
     codes,
+    measured,
     storage,
   } = stages;
   const options: PassOptions = {
@@ -148,6 +152,7 @@ function plan(
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(attention === undefined ? {} : { attention }),
     ...(codes === undefined ? {} : { codes }),
+    measured,
     storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),
   });
   const { dump } = runner;

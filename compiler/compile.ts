@@ -50,6 +50,7 @@ import { ternarizedBy } from "./passes/ternarize.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
 import { checkResidualRank, residualModel } from "./residual/residual.js";
 import type { Resolution } from "./resolutions.js";
+import { measuredBy, type TuningRecord } from "./tune/records.js";
 
 export type { Resolution } from "./resolutions.js";
 
@@ -89,6 +90,8 @@ export interface CompileOptions {
   readonly pipeline?: string | false;
   /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
   readonly emit?: Emit;
+  /** What was measured of kernels on devices of the target: those configs are taken; none if absent. */
+  readonly tuning?: readonly TuningRecord[] | undefined;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
   readonly kernelCache?: string;
   /** What the process may take while it packs weights, in bytes; 2 GB if absent. */
@@ -254,6 +257,7 @@ async function compileInto(
       dtypes: portTypesOf(imported),
       attention: options.attention ?? "bf16",
       codes: options.storage ?? "trits",
+      measured: measuredBy(options.tuning ?? []),
       onPlan: ({ lowered: { program } }) => {
         const { memoryLimit, promptWeights } = options;
         const found = accountFor(recognized, reader, program, {

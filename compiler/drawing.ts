@@ -190,7 +190,7 @@ function nearlySquare(tokens: number, pixelsPerToken: number): Resolution {
 }
 
 /** Values of the symbols for a picture. */
-export function sizesOf({ sampling }: Drawing, resolution: Resolution): Bindings {
+export function sizesOf({ sampling }: Pick<Drawing, "sampling">, resolution: Resolution): Bindings {
   const { pixelsPerToken, textLength, steps, referenceTokens } = sampling;
   return {
     img_tokens: imageTokens(resolution, pixelsPerToken) + referenceTokens,

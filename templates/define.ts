@@ -36,7 +36,13 @@ export function define<P>(
   // Elsewhere than with CUDA a launch has one grid, and all its kernels the tile of the one that was measured.
   const leading = language === "cuda" ? undefined : best.find((config) => config !== undefined);
   const tile = leading === undefined ? undefined : launchOf(templates.forms, params, leading).tile;
-  const choices = problems.map((problem, i) => choose(problem, templates, { measured: best[i], tile }));
+  const needed = (config: KernelConfig) => needsOf(templates.forms, config).join();
+  const choices = problems.map((problem, i) => {
+    const choice = choose(problem, templates, { measured: best[i], tile });
+    // Of two kernels that need the same no device would run the second.
+    const isSame = leading !== undefined && needed(leading) === needed(choice.config);
+    return isSame ? choose(problem, templates, { measured: leading, tile }) : choice;
+  });
   const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
     const { config } = taken;
     const launch = launchOf(templates.forms, params, config);

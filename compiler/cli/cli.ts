@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { TritcError } from "../../ir/errors.js";
 import { CliCommand, describeCommanderError } from "./cli-command.js";
+import { addBench } from "./commands/bench.js";
 import { addCalibrate } from "./commands/calibrate.js";
 import { addCompare } from "./commands/compare.js";
 import { addCompile } from "./commands/compile.js";
@@ -31,6 +32,7 @@ const COMMANDS = [
   addCompare,
   addVerify,
   addReport,
+  addBench,
   addTune,
   addTargets,
   addDoctor,

@@ -144,6 +144,15 @@ export function severalPaths(flags: string, description: string): Option {
   });
 }
 
+/** An option of several names with commas between them. */
+export function namesOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text: string) => {
+    const names = text.split(",").filter((name) => name !== "");
+    if (names.length === 0) throw new InvalidArgumentError("Expected names with commas between them.");
+    return names;
+  });
+}
+
 /** What this process does of work that several share: `--shard 2/8` of eight, `auto` as a scheduler says. */
 export function shardOption(what = "draw the i-th of n shares of the prompts"): Option {
   return new Option(

@@ -8,6 +8,7 @@ import { allLaunches, phasesWith } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramPort } from "../../ir/program/program.js";
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import type { AttentionProducts, Target } from "../../targets/target.js";
+import type { Measured } from "../../templates/index.js";
 import { hoistStepInvariant } from "../analysis/step-invariant.js";
 import { checkLimits } from "./check-limits.js";
 import { checkStored } from "./check-stored.js";
@@ -42,6 +43,8 @@ export interface LoweringOptions {
   readonly attention?: AttentionProducts;
   /** How the weight file holds ternary codes; trits if absent. */
   readonly codes?: TernaryStorage;
+  /** Configs of kernels that are known to be the best, from records; none if absent. */
+  readonly measured?: Measured | undefined;
   /** Element types of inputs and outputs in the source graph, where they are not the graph's. */
   readonly dtypes?: ReadonlyMap<ValueId, DType>;
 }
@@ -63,7 +66,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
   const placements = hoistStepInvariant(graph);
   const scattered = scatteredRows(graph, placements, options);
   const windows = elideConcat(graph, placements, scattered);
-  const draft = new ProgramDraft(target, options.codes ?? "trits");
+  const draft = new ProgramDraft(target, options.codes ?? "trits", options.measured);
   const sample = sampleOf(graph);
   const lowering = new Lowering(
     draft,

@@ -8,6 +8,7 @@ import {
   type Family,
   type FamilyParams,
   type KernelDefinition,
+  type Measured,
 } from "../../templates/index.js";
 
 /** A kernel of the program with the definition its source is rendered from. */
@@ -30,12 +31,15 @@ interface WantedKernel {
  */
 export class KernelTable {
   readonly #target: Target;
+  readonly #measured: Measured | undefined;
   readonly #wanted = new Map<string, WantedKernel>();
   readonly #ids = new UniqueNames();
   readonly #all: SelectedKernel[] = [];
 
-  constructor(target: Target) {
+  /** @param measured configs that are known to be the best */
+  constructor(target: Target, measured?: Measured) {
     this.#target = target;
+    this.#measured = measured;
   }
 
   /** Wants a kernel for a launch of so many rows; the key that `choose` gives it by. */
@@ -44,7 +48,7 @@ export class KernelTable {
     const wanted = this.#wanted.get(key) ?? {
       family,
       launches: new Set(),
-      define: (rows) => defineKernel(family, params, this.#target, rows),
+      define: (rows) => defineKernel(family, params, this.#target, rows, this.#measured),
     };
     wanted.launches.add(rows);
     this.#wanted.set(key, wanted);

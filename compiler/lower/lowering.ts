@@ -9,6 +9,7 @@ import type { DeviceDType, Launch, LaunchArg } from "../../ir/program/program.js
 import type { TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
 import type { AttentionProducts, Target } from "../../targets/target.js";
+import type { Measured } from "../../templates/index.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable, type SelectedKernel } from "./kernel-table.js";
@@ -61,9 +62,10 @@ export class ProgramDraft {
     readonly target: Target,
     /** How the weight file holds ternary codes. */
     codes: TernaryStorage,
+    measured?: Measured,
   ) {
     this.weights = new WeightTable(codes);
-    this.kernels = new KernelTable(target);
+    this.kernels = new KernelTable(target, measured);
   }
 
   /** The launches, now that all are known, with kernels that are chosen for their rows at each of these sizes. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { FAMILIES, isFamily } from "../../ir/families/index.js";
 import {
   boolean,
   type Decoder,
@@ -16,6 +17,7 @@ import {
 } from "../../ir/format/decode.js";
 import type { Kernel, KernelConfig } from "../../ir/program/program.js";
 import { keyOf } from "../../templates/choice/configs.js";
+import type { Measured } from "../../templates/index.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 
 /** What became of a candidate: its time counts only if its results are those of the kernel that it would replace. */
@@ -163,6 +165,22 @@ export class Records {
   finding(of: Pick<Finding, "device" | "kernel" | "rows">): Finding | undefined {
     return this.#chosen.get(findingKey(of));
   }
+}
+
+/**
+ * The config that records found best for a kind of devices, with the problem's numbers of rows if there is such a finding, else
+ * for other numbers. Of several the last counts.
+ */
+export function measuredBy(records: readonly TuningRecord[]): Measured | undefined {
+  const findings = records.filter((entry): entry is Finding => entry.kind === "chosen");
+  if (findings.length === 0) return undefined;
+  return ({ family, params, rows, device }) => {
+    if (!isFamily(family)) return undefined;
+    const key = problemKey({ family, params: FAMILIES[family].record(params as never) });
+    const own = findings.filter((finding) => finding.kernel === key && finding.deviceKind === device.name);
+    const exact = own.filter((finding) => finding.rows.some((count) => rows.includes(count)));
+    return (exact.at(-1) ?? own.at(-1))?.config;
+  };
 }
 
 function measurementKey(of: Pick<Measurement, "device" | "kernel" | "rows" | "config" | "code">): string {

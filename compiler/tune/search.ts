@@ -1,8 +1,8 @@
 import type { KernelConfig, Program } from "../../ir/program/program.js";
 import { bufferBytes } from "../../targets/memory/buffers.js";
 import { keyOf } from "../../templates/choice/configs.js";
-import { type Bench, TookTooLong } from "./bench.js";
 import { type Case, type CaseProgram, caseProgram } from "./case-program.js";
+import { type DeviceProcess, TookTooLong } from "./device-process.js";
 import type { CaseCode } from "./messages.js";
 import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "./records.js";
 import { median, spreadOf } from "./statistics.js";
@@ -19,7 +19,7 @@ export interface Variant {
 
 export interface SearchContext {
   readonly program: Pick<Program, "buffers" | "target">;
-  readonly bench: Bench;
+  readonly process: DeviceProcess;
   readonly device: string;
   readonly records: Records;
   /** Makes a candidate. */
@@ -65,9 +65,9 @@ export interface Setting {
   readonly launches: number;
   readonly sets: number;
   /** SHA-256 of what the kernel leaves that is there. */
-  results: string;
+  readonly results: string;
   /** Seconds of a launch of it. */
-  seconds: number;
+  readonly seconds: number;
 }
 
 /** A kernel as it is measured. */
@@ -122,29 +122,44 @@ export async function search(
   return { ...(await compare([present, ...finalists], settings, subject, deadline, context)), tried };
 }
 
-/** How a case is measured: so many launches in a run that it takes a while, operands that no cache holds. */
+/** Measures a case with the kernel that is there, and so how candidates are measured. */
 async function settle(
   counted: CountedCase,
   present: Variant,
   subject: Subject,
   context: SearchContext,
 ): Promise<Setting> {
-  const one = programOf(present, { counted, launches: 1, sets: 1 }, context);
-  const bytes = one.program.buffers.reduce((sum, buffer) => sum + bufferBytes(buffer, {}), 0);
-  const { bench } = context;
-  await bench.load("first", one, present.code);
-  const once = Math.min(...(await bench.time("first", FIRST_RUNS, 1)));
-  await bench.free("first");
-  const launches = Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once));
-  const sets = Math.min(launches, MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes));
-  const setting: Setting = { counted, launches, sets, results: "", seconds: once };
-  const { results } = await bench.load("present", programOf(present, setting, context), present.code);
-  setting.results = results;
-  const runs = await bench.time("present", FIRST_RUNS, once * launches);
-  setting.seconds = Math.min(...runs) / launches;
-  await bench.free("present");
+  const { setting, runs } = await measureCase(counted, present, context);
   await note(subject, present, setting, "right", runs, context);
   return setting;
+}
+
+/**
+ * Measures a kernel at one number of rows: so many launches in a run that it takes a while, with operands that no cache holds from one
+ * to the next.
+ */
+export async function measureCase(
+  counted: CountedCase,
+  variant: Variant,
+  context: Pick<SearchContext, "program" | "process">,
+  rounds = FIRST_RUNS,
+): Promise<{ readonly setting: Setting; readonly runs: readonly number[] }> {
+  const one = programOf(variant, { counted, launches: 1, sets: 1 }, context);
+  const bytes = one.program.buffers.reduce((sum, buffer) => sum + bufferBytes(buffer, {}), 0);
+  const { process } = context;
+  await process.load("first", one, variant.code);
+  const once = Math.min(...(await process.time("first", FIRST_RUNS, 1)));
+  await process.free("first");
+  const launches = Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once));
+  const sets = Math.min(launches, MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes));
+  const { results } = await process.load(
+    "present",
+    programOf(variant, { counted, launches, sets }, context),
+    variant.code,
+  );
+  const runs = await process.time("present", rounds, once * launches);
+  await process.free("present");
+  return { setting: { counted, launches, sets, results, seconds: Math.min(...runs) / launches }, runs };
 }
 
 /** Seconds of a candidate's launches in a step; undefined where it is no good, or plainly slower than the best. */
@@ -188,18 +203,18 @@ async function measure(
   setting: Setting,
   context: SearchContext,
 ): Promise<number | null> {
-  const { bench } = context;
+  const { process } = context;
   let outcome: Outcome = "right";
   let runs: readonly number[] = [];
   try {
-    const { results } = await bench.load("candidate", programOf(variant, setting, context), variant.code);
+    const { results } = await process.load("candidate", programOf(variant, setting, context), variant.code);
     if (results !== setting.results) outcome = "wrong";
-    else runs = await bench.time("candidate", FIRST_RUNS, setting.seconds * setting.launches);
-    await bench.free("candidate");
+    else runs = await process.time("candidate", FIRST_RUNS, setting.seconds * setting.launches);
+    await process.free("candidate");
   } catch (error) {
     context.signal?.throwIfAborted();
     outcome = error instanceof TookTooLong ? "hung" : "failed";
-    await bench.free("candidate").catch(() => bench.close());
+    await process.free("candidate").catch(() => process.close());
   }
   await note(subject, variant, setting, outcome, runs, context);
   return runs.length === 0 ? null : Math.min(...runs) / setting.launches;
@@ -213,7 +228,7 @@ async function compare(
   deadline: number,
   context: SearchContext,
 ): Promise<Omit<Found, "tried">> {
-  const { bench } = context;
+  const { process } = context;
   const keys = variants.map(({ config }) => keyOf(config));
   const totals = variants.map(() => 0);
   const spreads = variants.map(() => 0);
@@ -221,7 +236,7 @@ async function compare(
     const wrong = new Set<string>();
     for (const [i, variant] of variants.entries()) {
       const key = keys[i] ?? "";
-      const { results } = await bench.load(key, programOf(variant, setting, context), variant.code);
+      const { results } = await process.load(key, programOf(variant, setting, context), variant.code);
       // Records may come from elsewhere.
       if (results !== setting.results) wrong.add(key);
     }
@@ -232,14 +247,14 @@ async function compare(
     for (let round = 0; round < fewest || (round < most && performance.now() < until); round++) {
       context.signal?.throwIfAborted();
       for (const [i, key] of keys.entries()) {
-        const [run = 0] = await bench.time(key, 1, setting.seconds * setting.launches);
+        const [run = 0] = await process.time(key, 1, setting.seconds * setting.launches);
         times[i]?.push(wrong.has(key) ? Number.POSITIVE_INFINITY : run);
       }
     }
     for (const [i, variant] of variants.entries()) {
       const own = times[i] ?? [];
       const isWrong = wrong.has(keys[i] ?? "");
-      await bench.free(keys[i] ?? "");
+      await process.free(keys[i] ?? "");
       await note(subject, variant, setting, isWrong ? "wrong" : "right", isWrong ? [] : own, context);
       totals[i] = (totals[i] ?? 0) + (median(own) / setting.launches) * setting.counted.count;
       spreads[i] = Math.max(spreads[i] ?? 0, isWrong ? 0 : spreadOf(own));
@@ -258,7 +273,7 @@ async function compare(
 function programOf(
   { kernel, tile }: Variant,
   { counted, launches, sets }: Pick<Setting, "counted" | "launches" | "sets">,
-  { program }: SearchContext,
+  { program }: Pick<SearchContext, "program">,
 ): CaseProgram {
   const { launch, bindings } = counted.case;
   const grid = launch.grid.map(({ size }, axis) => ({ size, tile: tile[axis] ?? 1 }));

@@ -2,11 +2,12 @@ import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
 import type { Manifest } from "../../ir/format/manifest.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
-import type { Kernel, KernelConfig, Launch, Program } from "../../ir/program/program.js";
+import type { Kernel, KernelConfig, Program } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { Target } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { configsFor, type Family } from "../../templates/index.js";
+import { sizesOf } from "../drawing.js";
 import type { Case } from "./case-program.js";
 
 /** A kernel that there is something to choose for. */
@@ -36,13 +37,25 @@ export function plannedBindings({
   resolutions,
   sampling,
 }: Pick<Manifest, "resolutions" | "sampling">): readonly Bindings[] {
-  if (sampling === null) return [{}];
-  const { pixelsPerToken, textLength, steps } = sampling;
-  return resolutions.map(({ width, height }) => ({
-    img_tokens: (width / pixelsPerToken) * (height / pixelsPerToken),
-    txt_tokens: textLength,
-    steps,
-  }));
+  return sampling === null ? [{}] : resolutions.map((resolution) => sizesOf({ sampling }, resolution));
+}
+
+/** A kernel's launches of a step at these sizes, by their number of rows, the most first. */
+export function casesOf(
+  program: Program,
+  kernel: Kernel,
+  sizes: readonly Bindings[],
+): readonly CountedCase[] {
+  const own = launchesThatRun(program, "step").filter((launch) => launch.kernel === kernel.id);
+  const byRows = new Map<number, CountedCase>();
+  for (const bindings of sizes) {
+    for (const launch of own) {
+      const rows = evaluateDim(launch.rows, bindings);
+      const { count = 0, case: first = { kernel, launch, bindings } } = byRows.get(rows) ?? {};
+      if (rows > 0) byRows.set(rows, { rows, count: count + 1, case: first });
+    }
+  }
+  return [...byRows.values()].sort((a, b) => b.rows - a.rows);
 }
 
 /** The kernels of a step that have more than one config on a kind of devices, at these sizes. */
@@ -52,42 +65,23 @@ export function subjectsOf(
   device: DeviceKind,
   sizes: readonly Bindings[],
 ): readonly Subject[] {
-  const launches = launchesThatRun(program, "step");
   return program.kernels.flatMap((kernel): readonly Subject[] => {
     const { family } = kernel;
-    const own = launches.filter((launch) => launch.kernel === kernel.id);
-    const present = configOn(device, kernel, program.kernels);
-    if (own.length === 0 || !isFamily(family) || present === undefined) return [];
-    const cases = casesOf(kernel, own, sizes);
+    const cases = casesOf(program, kernel, sizes);
+    const present = runOn(device, kernel, program.kernels)?.config;
+    if (cases.length === 0 || !isFamily(family) || present === undefined) return [];
     const params = FAMILIES[family].read(kernel);
     const rows = cases.map((counted) => counted.rows);
     const candidates = configsFor(family, params as never, { target, device, rows }).filter(
       (config) => keyOf(config) !== keyOf(present),
     );
-    if (cases.length === 0 || candidates.length === 0) return [];
-    return [{ kernel, present, device, family, cases, candidates }];
+    return candidates.length === 0 ? [] : [{ kernel, present, device, family, cases, candidates }];
   });
 }
 
-/** The config of the kernel of a chain that devices of a kind run. */
-function configOn(device: DeviceKind, kernel: Kernel, kernels: readonly Kernel[]): KernelConfig | undefined {
-  if (kernel.features.every((feature) => hasFeature(device, feature))) return kernel.config;
+/** The kernel of a chain of fallbacks that devices of a kind run. */
+export function runOn(device: DeviceKind, kernel: Kernel, kernels: readonly Kernel[]): Kernel | undefined {
+  if (kernel.features.every((feature) => hasFeature(device, feature))) return kernel;
   const next = kernels.find(({ id }) => id === kernel.fallback);
-  return next === undefined ? undefined : configOn(device, next, kernels);
-}
-
-function casesOf(
-  kernel: Kernel,
-  launches: readonly Launch[],
-  sizes: readonly Bindings[],
-): readonly CountedCase[] {
-  const byRows = new Map<number, CountedCase>();
-  for (const bindings of sizes) {
-    for (const launch of launches) {
-      const rows = evaluateDim(launch.rows, bindings);
-      const { count = 0, case: first = { kernel, launch, bindings } } = byRows.get(rows) ?? {};
-      if (rows > 0) byRows.set(rows, { rows, count: count + 1, case: first });
-    }
-  }
-  return [...byRows.values()].sort((a, b) => b.rows - a.rows);
+  return next === undefined ? undefined : runOn(device, next, kernels);
 }

@@ -9,7 +9,7 @@ import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
 import { rewriteBundle } from "./apply.js";
-import { Bench, TookTooLong } from "./bench.js";
+import { DeviceProcess, TookTooLong } from "./device-process.js";
 import {
   type Finding,
   hashOf,
@@ -109,13 +109,13 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
         await appendFile(work.journal, printRecords([entry]));
         work.isWorthKeeping = true;
       };
-      const bench = new Bench({ ...options, target: target.name });
+      const process = new DeviceProcess({ ...options, target: target.name });
       try {
-        const { description, kind } = await bench.opened();
+        const { description, kind } = await process.opened();
         const device = deviceKey(target, description);
         const all = subjectsOf(program, target, kindOf(target, kind), plannedBindings(manifest));
         const subjects = chosenSubjects(all, options);
-        const context = contextOf(options, { program, bench, device, records, target, note });
+        const context = contextOf(options, { program, process, device, records, target, note });
         const tuned = await tuneAll(subjects, begun + options.budget * 1000, context, options);
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);
         const chains = tuned
@@ -137,7 +137,7 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
           records: records.all,
         };
       } finally {
-        bench.close();
+        process.close();
       }
     },
   );
@@ -193,7 +193,7 @@ function chosenSubjects(
   });
 }
 
-interface Made extends Pick<SearchContext, "program" | "bench" | "device" | "records" | "note"> {
+interface Made extends Pick<SearchContext, "program" | "process" | "device" | "records" | "note"> {
   readonly target: Target;
 }
 
@@ -285,7 +285,7 @@ async function tuneOne(
   const { kernel, cases, candidates } = subject;
   const found = await search(prepared, until, context).catch((error: unknown) => {
     if (!(error instanceof TookTooLong)) throw error;
-    context.bench.close();
+    context.process.close();
     onNotice?.(`${kernel.id} stays as it is: ${error.message}`);
     return { config: subject.present, before: seconds, after: seconds, spread: 0, tried: 0 };
   });

@@ -1,6 +1,6 @@
 /** Inputs of a quick check are what they mean: positions on as many axes as the family has. */
 import { expect, it } from "vitest";
-import { randomInputs } from "../../compiler/cli/random-inputs.js";
+import { randomInputs } from "../../compiler/random-inputs.js";
 import { planGraph } from "../../compiler/compile-graph.js";
 import { cpu } from "../../targets/index.js";
 import { IN_MEMORY } from "../passes/support.js";

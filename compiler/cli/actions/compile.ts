@@ -10,6 +10,7 @@ import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
+import type { TuningRecord } from "../../tune/records.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
 import type { HubOptions } from "../hub-options.js";
@@ -32,6 +33,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly activations: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
+  readonly tuning?: readonly string[];
   readonly pipeline?: string | false;
   readonly emit: Emit;
   readonly memory: number;
@@ -53,6 +55,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
       : await modelWithPipeline(given, options.pipeline, options);
   const { compileModel } = await loaded(import("../../compile.js"), options);
   const progress = phases(terminal);
+  const tuning = await recordsIn(options.tuning ?? []);
   const report = await compileModel({
     ...found,
     out: options.out,
@@ -70,6 +73,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     references: options.references,
     memoryLimit: options.memoryLimit,
     promptWeights: options.promptWeights,
+    tuning,
     emit: options.emit,
     kernelCache: join(cacheDir(), "kernels"),
     memory: options.memory,
@@ -102,6 +106,12 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     options.explain === true ? report : summary,
     [table(rows), plans, explained].filter((text) => text !== "").join("\n\n"),
   );
+}
+
+async function recordsIn(files: readonly string[]): Promise<readonly TuningRecord[]> {
+  if (files.length === 0) return [];
+  const { readRecords } = await import("../../tune/records.js");
+  return (await Promise.all(files.map(readRecords))).flat();
 }
 
 function describeDrawing({ drawing, samplers }: CompileReport): readonly (readonly [string, string])[] {

@@ -9,6 +9,7 @@ import {
   groupOption,
   loraOption,
   residualRankOption,
+  severalPaths,
   withOutputOptions,
   withPlanOptions,
 } from "../options.js";
@@ -55,6 +56,12 @@ export function addCompile(program: Command): void {
       )
         .choices(["trits", "2bit"])
         .default("trits"),
+    )
+    .addOption(
+      severalPaths(
+        "--tuning <file>",
+        "records of `tritc tune --export`, whose configs kernels get; may be given several times",
+      ),
     )
     .option(
       "--pipeline <folder>",

@@ -2,7 +2,13 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import type { TuneCommandOptions } from "../actions/tune.js";
 import { loaded } from "../loaded.js";
-import { positiveInteger, severalPaths, withDeviceOptions, withOutputOptions } from "../options.js";
+import {
+  namesOption,
+  positiveInteger,
+  severalPaths,
+  withDeviceOptions,
+  withOutputOptions,
+} from "../options.js";
 
 const SECONDS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, min: 60, h: 3600 };
 
@@ -17,11 +23,7 @@ export function addTune(program: Command): void {
         .default(300, "5m")
         .argParser(duration),
     )
-    .addOption(
-      new Option("--kernels <part,...>", "only kernels whose name has one of these in it").argParser((text) =>
-        text.split(",").filter((part) => part !== ""),
-      ),
-    )
+    .addOption(namesOption("--kernels <part,...>", "only kernels whose name has one of these in it"))
     .addOption(
       new Option("--rows <n,...>", "only launches of so many rows").argParser((text) =>
         text.split(",").map(positiveInteger),

@@ -3,7 +3,7 @@ import type { CaseProgram } from "./case-program.js";
 import { MeasuringProcess, TookTooLong } from "./measuring-process.js";
 import type { CaseCode, OpenedDevice } from "./messages.js";
 
-export interface BenchOptions extends OpenDeviceOptions {
+export interface DeviceProcessOptions extends OpenDeviceOptions {
   readonly target: string;
   /** The module of the process that measures; that of this package if absent. */
   readonly child?: URL | undefined;
@@ -24,14 +24,14 @@ export interface Loaded {
 }
 
 /** A device in a process of its own, which is started again where a kernel has ended it. */
-export class Bench {
-  readonly #options: BenchOptions;
+export class DeviceProcess {
+  readonly #options: DeviceProcessOptions;
   #process: MeasuringProcess | undefined;
   #device: OpenedDevice | undefined;
   /** The longest that a right program took. */
   #longest = 0;
 
-  constructor(options: BenchOptions) {
+  constructor(options: DeviceProcessOptions) {
     this.#options = options;
   }
 
