@@ -16,7 +16,6 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { printGraph } from "../../ir/graph/print.js";
 import { withoutBuffer } from "../../ir/program/graph-ports.js";
 import { printProgram } from "../../ir/program/json.js";
-import { SOURCE_ENDINGS } from "../../targets/source-files.js";
 import type { KernelArtifact } from "../codegen/generate-kernels.js";
 import type { Drawing } from "../drawing.js";
 import { interruptible } from "../interruptible.js";
@@ -27,6 +26,7 @@ import { storedGraph } from "../pack/stored-graph.js";
 import { layoutWeights, type PackedLayout } from "../pack/weights-file.js";
 import { type PackOptions, type PackReport, writeWeights } from "../pack/write-weights.js";
 import { packageVersion } from "../version.js";
+import { kernelFiles } from "./kernel-files.js";
 import { digestFile } from "./listed-files.js";
 
 export interface ProgramContents {
@@ -82,8 +82,9 @@ export async function writeParts(
   await writePart(place.folder, GRAPH_FILE, `${stored}\n`);
   await mkdir(join(place.folder, "kernels"));
   for (const kernel of kernels) {
-    await writePart(place.folder, sourcePath(kernel), kernel.source);
-    if (kernel.binary !== null) await writePart(place.folder, binaryPath(kernel), kernel.binary);
+    const { source, binary } = kernelFiles(kernel);
+    await writePart(place.folder, source, kernel.source);
+    if (binary !== null && kernel.binary !== null) await writePart(place.folder, binary, kernel.binary);
   }
   return { weightBytes: layout.fileBytes, packing };
 }
@@ -133,22 +134,9 @@ function manifestOf(contents: ProgramContents, files: readonly ManifestFile[]): 
     outputs: lowered.program.outputs.map(withoutBuffer),
     memory,
     tensors: lowered.tensors.map(({ name, dtype, shape, encoding }) => ({ name, dtype, shape, encoding })),
-    kernels: kernels.map((kernel) => ({
-      id: kernel.id,
-      family: kernel.family,
-      source: sourcePath(kernel),
-      binary: kernel.binary === null ? null : binaryPath(kernel),
-    })),
+    kernels: kernels.map((kernel) => ({ id: kernel.id, family: kernel.family, ...kernelFiles(kernel) })),
     files,
   };
-}
-
-function sourcePath({ id, language }: KernelArtifact): string {
-  return `kernels/${id}.${SOURCE_ENDINGS[language]}`;
-}
-
-function binaryPath({ id, format }: KernelArtifact): string {
-  return `kernels/${id}.${format}`;
 }
 
 /** Every file below a folder, by path, with size and hash. */

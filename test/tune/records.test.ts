@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import {
+  type Finding,
+  type Measurement,
+  measuredBy,
+  parseRecords,
+  printRecords,
+  problemKey,
+  Records,
+} from "../../compiler/tune/records.js";
+import { median, spreadOf } from "../../compiler/tune/statistics.js";
+import { FAMILIES } from "../../ir/families/index.js";
+import { deviceKinds } from "../../targets/device-kind.js";
+import { cpu } from "../../targets/index.js";
+import { defineKernel } from "../../templates/index.js";
+
+const params = { n: 96, k: 64, bias: true, activation: "none", gated: false } as const;
+const kernel = problemKey({ family: "dense-gemm", params: FAMILIES["dense-gemm"].record(params) });
+const config = { variant: "float", tileN: 32, tileM: 64, rows: 2, unroll: 8 };
+const place = { device: "this", deviceKind: "relaxed-simd", kernel } as const;
+const measured: Measurement = {
+  kind: "measured",
+  ...place,
+  rows: 12,
+  config,
+  code: "c0",
+  outcome: "right",
+  seconds: 0.25,
+  spread: 0.01,
+};
+const finding: Finding = {
+  kind: "chosen",
+  ...place,
+  rows: [12],
+  code: "c0",
+  config,
+  before: 0.5,
+  after: 0.25,
+  spread: 0.01,
+  tried: 3,
+  candidates: 9,
+};
+
+describe("records", () => {
+  it("come back as they were written", () => {
+    expect(parseRecords(printRecords([measured, finding]), "f")).toEqual([measured, finding]);
+  });
+
+  it("do without a last line that is torn", () => {
+    const text = printRecords([measured, finding]);
+    expect(parseRecords(text.slice(0, -10), "f")).toEqual([measured]);
+  });
+
+  it.each([
+    ["no JSON", "{\n", /f:1/],
+    ["a line of somebody else", '{"kind":"other"}\n', /measured or chosen/],
+    ["an outcome that nobody has", `${JSON.stringify({ ...measured, outcome: "fine" })}\n`, /right or wrong/],
+    ["a member too many", `${JSON.stringify({ ...measured, more: 1 })}\n`, /more/],
+  ])("refuse %s, and say in which line", (_, text, message) => {
+    expect(() => parseRecords(text, "f")).toThrow(message);
+  });
+
+  it("count as the last that was said of the same", () => {
+    const records = new Records([measured, { ...measured, seconds: 0.125 }, finding]);
+    expect(records.all).toEqual([{ ...measured, seconds: 0.125 }, finding]);
+    expect(records.measurement(measured)?.seconds).toBe(0.125);
+    expect(records.measurement({ ...measured, code: "other" })).toBeUndefined();
+    expect(records.finding({ ...finding, rows: [13] })).toBeUndefined();
+  });
+});
+
+describe("measuredBy", () => {
+  it("gives a kernel the config that was found best, and others that share its grid the same tile", () => {
+    const { kernel: made } = defineKernel("dense-gemm", params, cpu, [12], measuredBy([finding]));
+    expect(made.config).toEqual(config);
+    const ternary = { ...params, activations: "i8" } as const;
+    const best = { variant: "int8-relaxed", tileN: 16, tileM: 64, rows: 6 };
+    const chosen = defineKernel("ternary-gemm", ternary, cpu, [12], (problem) =>
+      problem.device.name === deviceKinds(cpu)[0]?.name ? best : undefined,
+    );
+    expect(chosen.kernel.config).toEqual(best);
+    expect(chosen.fallback?.kernel.config.variant).toBe("int8");
+    expect(chosen.fallback?.tile).toEqual([16, 64, 1]);
+  });
+
+  it("prefers findings for the same number of rows, and takes none of another kind of device", () => {
+    const other: Finding = { ...finding, rows: [4], config: { ...config, rows: 6 } };
+    const problem = {
+      family: "dense-gemm",
+      params,
+      device: deviceKinds(cpu)[0] ?? expect.fail(),
+      rows: [12],
+    };
+    expect(measuredBy([finding, other])?.(problem)).toEqual(config);
+    expect(measuredBy([other])?.(problem)).toEqual(other.config);
+    expect(measuredBy([{ ...finding, deviceKind: "sm_80" }])?.(problem)).toBeUndefined();
+    expect(measuredBy([measured])).toBeUndefined();
+  });
+});
+
+describe("statistics", () => {
+  it("are those of the sorted values", () => {
+    expect(median([9, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 9])).toBe(3);
+    expect(spreadOf([1, 2, 3, 4, 5])).toBeCloseTo((4 - 2) / (2 * 3));
+    expect(spreadOf([7])).toBe(0);
+  });
+});

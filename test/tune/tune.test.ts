@@ -1,0 +1,140 @@
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
+import type { SearchContext } from "../../compiler/tune/search.js";
+import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
+import { makeVariant } from "../../compiler/tune/variants.js";
+import { openBundle } from "../../runtime/node/bundle.js";
+import { cpu } from "../../targets/index.js";
+import { keyOf } from "../../templates/choice/configs.js";
+import { builtCli } from "../support/built-cli.js";
+import { cli } from "../support/cli.js";
+import { buildFlux } from "../support/flux-builder.js";
+import { STYLES, TINY } from "../support/flux-style.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+let child: URL;
+let made: string;
+
+beforeAll(async () => {
+  const { torchscript = expect.fail() } = STYLES;
+  child = new URL("../tune/child.js", pathToFileURL(await builtCli()));
+  const model = join(scratch, "tiny.onnx");
+  writeFileSync(model, buildFlux(torchscript, TINY));
+  made = join(scratch, "bundle");
+  const { code, stderr } = await cli(["compile", model, "--target", "cpu", "-o", made]);
+  expect(code, stderr).toBe(0);
+});
+
+/** A copy of the bundle that may be tuned. */
+function bundle(name: string): string {
+  const copy = join(scratch, name);
+  cpSync(made, copy, { recursive: true });
+  return copy;
+}
+
+const tune = (options: Pick<TuneOptions, "bundle"> & Partial<TuneOptions>) =>
+  tuneBundle({ budget: 1, threads: 1, kernels: ["ternary-gemm"], child, ...options });
+
+const plain: SearchContext["variant"] = (subject, config) => makeVariant(subject, config, cpu, undefined);
+
+/** A kernel of the cpu target that never ends, or one that does nothing. */
+const module = (body: string) =>
+  assembleWat(
+    `(module (import "env" "memory" (memory 1 65536 shared)) (func (export "run") (param i32 i32 i32) ${body}))`,
+    "test",
+  );
+
+describe("tuneBundle", () => {
+  it("leaves a bundle that computes the same, with records that a second run believes", async () => {
+    const folder = bundle("twice");
+    const first = await tune({ bundle: folder });
+    expect(first.kernels.length).toBeGreaterThan(1);
+    expect(first.kernels.every(({ isKnown, tried }) => !isKnown && tried > 0)).toBe(true);
+    // Nothing that fits the limits of the cpu target gives other bits.
+    for (const { faults } of first.kernels) expect(faults).toEqual({ wrong: 0, failed: 0, hung: 0 });
+    const { program, manifest } = await openBundle(folder);
+    expect(manifest.files.map(({ path }) => path)).toContain("tuning.jsonl");
+    for (const { kernel, config } of first.kernels)
+      expect(program.kernels.find(({ id }) => id === kernel)?.config).toEqual(config);
+    const verified = await cli(["verify", folder, "--threads", "1"]);
+    expect(verified.stderr).toBe("");
+    expect(verified.code).toBe(0);
+    const second = await tune({ bundle: folder });
+    expect(second.kernels.every(({ isKnown }) => isKnown)).toBe(true);
+    expect(second.changed).toBe(0);
+    expect(second.after).toBeCloseTo(first.after);
+  });
+
+  it("survives candidates that hang and that compute something else, and says so", async () => {
+    const folder = bundle("hostile");
+    const hanging = await module("(loop $forever (br $forever))");
+    const idle = await module("");
+    const seen: string[] = [];
+    const variant: SearchContext["variant"] = async (subject, config) => {
+      const made = await plain(subject, config);
+      const isPresent = keyOf(config) === keyOf(subject.present);
+      if (made === undefined || isPresent) return made;
+      const hangs = seen.length === 0;
+      seen.push(keyOf(config));
+      return { ...made, code: { source: hangs ? "hangs" : "idle", binary: hangs ? hanging : idle } };
+    };
+    const { kernels, changed } = await tune({ bundle: folder, variant, budget: 8 });
+    expect(changed).toBe(0);
+    expect(kernels.reduce((sum, { faults }) => sum + faults.hung, 0)).toBe(1);
+    expect(kernels.reduce((sum, { faults }) => sum + faults.wrong, 0)).toBeGreaterThan(0);
+    expect((await cli(["verify", folder, "--threads", "1"])).code).toBe(0);
+  });
+
+  it("goes on from its journal where it was stopped, and changes nothing before its end", async () => {
+    const folder = bundle("stopped");
+    const before = readFileSync(join(folder, "manifest.json"), "utf8");
+    const stop = new AbortController();
+    const stopped = tune({
+      bundle: folder,
+      signal: stop.signal,
+      onProgress: ({ phase, done }) => phase === "candidates" && done > 2 && stop.abort(),
+    });
+    await expect(stopped).rejects.toThrow();
+    expect(readFileSync(join(folder, "manifest.json"), "utf8")).toBe(before);
+    const work = join(scratch, ".stopped.partial");
+    expect(existsSync(work)).toBe(true);
+    const notices: string[] = [];
+    await tune({ bundle: folder, onNotice: (text) => notices.push(text) });
+    expect(notices.join()).toMatch(/going on from the unfinished work/);
+    expect(existsSync(work)).toBe(false);
+    expect(readdirSync(folder)).toContain("tuning.jsonl");
+  });
+
+  it("gives records to a compilation, which takes their configs", async () => {
+    const folder = bundle("records");
+    const { records, kernels } = await tune({ bundle: folder });
+    const file = join(scratch, "records.jsonl");
+    const forced = records.map((entry) =>
+      entry.kind === "chosen" && entry.kernel.startsWith("ternary-gemm")
+        ? { ...entry, config: { ...entry.config, tileM: 128 } }
+        : entry,
+    );
+    writeFileSync(file, forced.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    const out = join(scratch, "with-records");
+    const model = join(scratch, "tiny.onnx");
+    const { code, stderr } = await cli(["compile", model, "--target", "cpu", "-o", out, "--tuning", file]);
+    expect(code, stderr).toBe(0);
+    const { program } = await openBundle(out);
+    const tuned = kernels.filter(({ family }) => family === "ternary-gemm").map(({ kernel }) => kernel);
+    expect(tuned.length).toBeGreaterThan(0);
+    for (const id of tuned)
+      expect(program.kernels.find((kernel) => kernel.id === id)?.config.tileM).toBe(128);
+    expect((await cli(["verify", out, "--threads", "1"])).code).toBe(0);
+  });
+
+  it("refuses names of no kernel", async () => {
+    await expect(tune({ bundle: bundle("none"), kernels: ["teleport"] })).rejects.toThrow(
+      /no kernel is meant/,
+    );
+  });
+});
