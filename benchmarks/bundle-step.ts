@@ -4,9 +4,9 @@
  * other programs run beside it.
  */
 import { parseArgs } from "node:util";
-import { randomInputs } from "../compiler/random-inputs.js";
 import { table } from "../compiler/cli/terminal.js";
 import { printResolution } from "../compiler/resolutions.js";
+import { randomInputs } from "../compiler/tune/random-inputs.js";
 import { formatBytes } from "../compiler/units.js";
 import { openBundle } from "../runtime/node/bundle.js";
 import { openDevice } from "../runtime/node/open-device.js";

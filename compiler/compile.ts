@@ -50,7 +50,7 @@ import { ternarizedBy } from "./passes/ternarize.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
 import { checkResidualRank, residualModel } from "./residual/residual.js";
 import type { Resolution } from "./resolutions.js";
-import { measuredBy, type TuningRecord } from "./tune/records.js";
+import { measuredBy, type TuningRecord } from "./tuning/records.js";
 
 export type { Resolution } from "./resolutions.js";
 

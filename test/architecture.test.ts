@@ -15,7 +15,7 @@ interface Area {
 }
 
 /** Folders of the compiler that compute with models. */
-const COMPUTING = ["compiler/calibrate", "compiler/compare", "compiler/train"] as const;
+const COMPUTING = ["compiler/calibrate", "compiler/compare", "compiler/train", "compiler/tune"] as const;
 
 const AREAS: readonly Area[] = [
   { folder: "ir", mayImport: ["ir"], packages: false, builtins: false },

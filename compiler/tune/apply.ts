@@ -10,7 +10,7 @@ import { digestFile } from "../bundle/listed-files.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { generateKernels, type KernelArtifact } from "../codegen/generate-kernels.js";
 import type { SelectedKernel } from "../lower/index.js";
-import { printRecords, type Records, TUNING_FILE } from "./records.js";
+import { printRecords, type Records, TUNING_FILE } from "../tuning/records.js";
 
 /** A program with other chains of kernels in the place of those of the same names, and grids of their tiles. */
 export function withChains(program: Program, chains: readonly (readonly SelectedKernel[])[]): Program {

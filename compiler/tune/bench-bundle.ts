@@ -7,8 +7,8 @@ import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-devi
 import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { ratesOf } from "../../targets/rates.js";
-import { randomInputs } from "../random-inputs.js";
 import { DeviceProcess } from "./device-process.js";
+import { randomInputs } from "./random-inputs.js";
 import { measureCase, type Variant } from "./search.js";
 import { median, spreadOf } from "./statistics.js";
 import { casesOf, plannedBindings, runOn } from "./subjects.js";

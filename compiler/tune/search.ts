@@ -1,10 +1,10 @@
 import type { KernelConfig, Program } from "../../ir/program/program.js";
 import { bufferBytes } from "../../targets/memory/buffers.js";
 import { keyOf } from "../../templates/choice/configs.js";
+import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "../tuning/records.js";
 import { type Case, type CaseProgram, caseProgram } from "./case-program.js";
 import { type DeviceProcess, TookTooLong } from "./device-process.js";
 import type { CaseCode } from "./messages.js";
-import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "./records.js";
 import { median, spreadOf } from "./statistics.js";
 import type { CountedCase, Subject } from "./subjects.js";
 

@@ -8,8 +8,6 @@ import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
-import { rewriteBundle } from "./apply.js";
-import { DeviceProcess, TookTooLong } from "./device-process.js";
 import {
   type Finding,
   hashOf,
@@ -19,7 +17,9 @@ import {
   Records,
   TUNING_FILE,
   type TuningRecord,
-} from "./records.js";
+} from "../tuning/records.js";
+import { rewriteBundle } from "./apply.js";
+import { DeviceProcess, TookTooLong } from "./device-process.js";
 import { type Prepared, prepare, type SearchContext, search } from "./search.js";
 import { plannedBindings, type Subject, subjectsOf } from "./subjects.js";
 import { makeVariant, namedChain, withConfig } from "./variants.js";

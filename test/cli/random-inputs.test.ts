@@ -1,7 +1,7 @@
 /** Inputs of a quick check are what they mean: positions on as many axes as the family has. */
 import { expect, it } from "vitest";
-import { randomInputs } from "../../compiler/random-inputs.js";
 import { planGraph } from "../../compiler/compile-graph.js";
+import { randomInputs } from "../../compiler/tune/random-inputs.js";
 import { cpu } from "../../targets/index.js";
 import { IN_MEMORY } from "../passes/support.js";
 import { importBytes, recognized } from "../recognize/models.js";

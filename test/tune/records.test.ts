@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { median, spreadOf } from "../../compiler/tune/statistics.js";
 import {
   type Finding,
   type Measurement,
@@ -7,8 +8,7 @@ import {
   printRecords,
   problemKey,
   Records,
-} from "../../compiler/tune/records.js";
-import { median, spreadOf } from "../../compiler/tune/statistics.js";
+} from "../../compiler/tuning/records.js";
 import { FAMILIES } from "../../ir/families/index.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { cpu } from "../../targets/index.js";

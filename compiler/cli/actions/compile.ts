@@ -10,7 +10,7 @@ import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
-import type { TuningRecord } from "../../tune/records.js";
+import type { TuningRecord } from "../../tuning/records.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
 import type { HubOptions } from "../hub-options.js";
@@ -110,7 +110,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
 
 async function recordsIn(files: readonly string[]): Promise<readonly TuningRecord[]> {
   if (files.length === 0) return [];
-  const { readRecords } = await import("../../tune/records.js");
+  const { readRecords } = await import("../../tuning/records.js");
   return (await Promise.all(files.map(readRecords))).flat();
 }
 

@@ -26,7 +26,7 @@ export async function tune(path: string, options: TuneCommandOptions): Promise<v
       ? undefined
       : await Output.open({ ...options, out: options.export }, "JSON lines");
   const [{ tuneBundle }, { readRecords, printRecords }] = await loaded(
-    Promise.all([import("../../tune/tune.js"), import("../../tune/records.js")]),
+    Promise.all([import("../../tune/tune.js"), import("../../tuning/records.js")]),
     options,
   );
   const known = (await Promise.all((options.import ?? []).map(readRecords))).flat();

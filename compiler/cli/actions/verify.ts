@@ -2,7 +2,7 @@ import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import type { Tensor } from "../../../ir/tensor.js";
 import { filesBelow } from "../../bundle/occupant.js";
-import { randomInputs } from "../../random-inputs.js";
+import { randomInputs } from "../../tune/random-inputs.js";
 import { formatCount, formatDifference } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";

@@ -1,7 +1,7 @@
-import { evaluateDim, symbolsOf } from "../ir/dim.js";
-import type { Program, ProgramPort } from "../ir/program/program.js";
-import { countOf, type Tensor } from "../ir/tensor.js";
-import { makeNoise } from "../runtime/noise.js";
+import { evaluateDim, symbolsOf } from "../../ir/dim.js";
+import type { Program, ProgramPort } from "../../ir/program/program.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
+import { makeNoise } from "../../runtime/noise.js";
 
 /** Sizes of symbols for a quick check: no two alike, so that mixed-up axes show. */
 const SIZES: Readonly<Record<string, number>> = { img_tokens: 24, txt_tokens: 13, steps: 1 };
