@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import { RESIDENCIES } from "../../ir/program/residency.js";
 import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
-import { RESIDENCIES } from "../../targets/memory/residency.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { Group } from "../pass.js";
 import type { Resolution } from "../resolutions.js";

@@ -1,6 +1,6 @@
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import type { Residency } from "../../ir/program/residency.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
-import type { Residency } from "../../targets/memory/residency.js";
 import type { Resolution } from "../resolutions.js";
 import type { CommonOptions, DeviceOptions } from "./options.js";
 

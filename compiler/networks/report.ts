@@ -1,4 +1,4 @@
-import { RESIDENCIES, type Residency, residencyFor, residentPeak } from "../../targets/memory/residency.js";
+import { RESIDENCIES, type Residency, residencyFor, residentPeak } from "../../ir/program/residency.js";
 import type { WrittenWeights } from "../bundle/parts.js";
 import type { PackReport } from "../pack/write-weights.js";
 import type { CompiledNetwork } from "./compile.js";

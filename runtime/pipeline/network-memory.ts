@@ -1,5 +1,5 @@
 import { MANIFEST_FILE, type Manifest, parseManifest } from "../../ir/format/manifest.js";
-import type { StageBytes } from "../../targets/memory/residency.js";
+import type { StageBytes } from "../../ir/program/residency.js";
 import { type PipelineFiles, readPipelineFile } from "./files.js";
 import { NETWORK_NAMES } from "./network.js";
 

@@ -1,5 +1,5 @@
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
-import { type Residency, residencyFor } from "../../targets/memory/residency.js";
+import { type Residency, residencyFor } from "../../ir/program/residency.js";
 import type { Bundle } from "../bundle.js";
 import type { Device, LoadedProgram } from "../device.js";
 import { notASampler, requireSampler } from "../sampler.js";

@@ -49,7 +49,18 @@ async function loadedBy(argv: readonly string[]): Promise<Loaded> {
 
 const COMMANDS = [
   ...["inspect", "compile", "eval", "run", "sample", "compare", "verify"],
-  ...["report", "targets", "doctor", "pack-runner", "export-onnx", "sample-model", "calibrate", "distill"],
+  ...[
+    "report",
+    "targets",
+    "doctor",
+    "pack-runner",
+    "export-onnx",
+    "sample-model",
+    "calibrate",
+    "distill",
+    "tune",
+    "bench",
+  ],
 ];
 
 it.each([

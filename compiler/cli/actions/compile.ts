@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import type { Residency } from "../../../ir/program/residency.js";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
-import type { Residency } from "../../../targets/memory/residency.js";
 import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";

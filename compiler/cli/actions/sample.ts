@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { PromptWeightsPolicy } from "../../../ir/program/prompt-weights.js";
+import type { Residency } from "../../../ir/program/residency.js";
 import type { Generator } from "../../../runtime/node/generate.js";
-import type { Residency } from "../../../targets/memory/residency.js";
 import { writeFileAtomic } from "../../atomic-file.js";
 import { makeFolder } from "../../make-folder.js";
 import { promptFileName } from "../../prompt-sets/file-name.js";
