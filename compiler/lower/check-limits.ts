@@ -2,6 +2,7 @@ import { type Bindings, type Dim, evaluateDim, symbolsOf } from "../../ir/dim.js
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { type Division, divisionOf, isWindowed } from "../../ir/families/contract/division.js";
+import type { Contract } from "../../ir/families/contract/family.js";
 import { contractOf } from "../../ir/families/index.js";
 import type { Kernel, Launch } from "../../ir/program/program.js";
 import { sizeOf } from "../analysis/sizes.js";
@@ -64,9 +65,11 @@ function boundAsWhole(
     const kernel = byId.get(launch.kernel);
     const [, y] = launch.grid;
     const cuttable = y !== undefined && sizeOf(y.size, sizes) === sizeOf(launch.rows, sizes);
-    const division = kernel === undefined ? undefined : divided(kernel, launch, sizes);
+    const contract = kernel && contractOf(kernel);
+    const division = contract && divided(contract, launch, sizes);
     for (const [i, { buffer, rowStride, stepStride }] of launch.args.entries()) {
-      const byRow = kernel?.args[i]?.byRow === true && rowStride !== 0 && stepStride === 0;
+      const inRows = kernel?.args[i]?.byRow === true || contract?.args[i]?.window !== undefined;
+      const byRow = inRows && rowStride !== 0 && stepStride === 0;
       const own = division?.args[i];
       const windowed =
         own !== undefined && isWindowed(own, stepStride, elementBytes.get(buffer) ?? Number.NaN, most);
@@ -76,10 +79,9 @@ function boundAsWhole(
   return whole;
 }
 
-function divided(kernel: Kernel, { rows, scalars }: Launch, sizes: Bindings): Division | undefined {
-  const contract = contractOf(kernel);
+function divided(contract: Contract, { rows, scalars }: Launch, sizes: Bindings): Division | undefined {
   const numbers = { rows: sizeOf(rows, sizes), scalars: scalars.map((dim) => sizeOf(dim, sizes)) };
-  return contract && divisionOf(contract, numbers);
+  return divisionOf(contract, numbers);
 }
 
 function printSizes(dim: Dim, sizes: Bindings): string {

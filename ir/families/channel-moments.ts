@@ -55,7 +55,17 @@ export const channelMoments = defineFamily({
       }),
     },
   },
-  args: ({ c }) => [tableArg("x", "f32", scalar(0), c), rowArg("out", "f32", 2 * c, "write")],
+  args: ({ c, parts }) => [
+    {
+      ...tableArg("x", "f32", scalar(0), c),
+      window({ first, rows }, { scalars: [all = 0] }) {
+        const size = Math.ceil(all / parts);
+        const begin = Math.min(first * size, all);
+        return { first: begin, rows: Math.min((first + rows) * size, all) - begin };
+      },
+    },
+    rowArg("out", "f32", 2 * c, "write"),
+  ],
   scalars: () => ["u32", "row"],
   rows: ({ parts }) => parts,
   grid: ({ c }) => [c, "rows", 1],

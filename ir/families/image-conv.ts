@@ -1,4 +1,4 @@
-import { present, rowArg, tableArg, weightsArg, wholeArg } from "./contract/arguments.js";
+import { present, type RowRange, rowArg, tableArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, optional, size, type ValuesOf } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
@@ -32,6 +32,18 @@ export type ImageConvParams = ValuesOf<typeof params>;
 /** Weights of a filter, in the order in which they lie: kernel rows, kernel columns, channels. */
 export function filterSize({ c, kernelY, kernelX }: ImageConvParams): number {
   return kernelY * kernelX * c;
+}
+
+/** The rows of the picture's pixels that the windows of these pixels of the result reach. */
+function seenRows(
+  { kernelY, stride, top, upsample }: ImageConvParams,
+  { first, rows }: RowRange,
+  [height = 1, width = 1, , outWidth = 1]: readonly number[],
+): RowRange {
+  const inside = (y: number) => Math.min(Math.max(Math.floor(y / upsample), 0), height - 1);
+  const begin = inside(Math.floor(first / outWidth) * stride - top);
+  const end = inside(Math.floor((first + rows - 1) / outWidth) * stride - top + kernelY - 1);
+  return { first: begin * width, rows: (end - begin + 1) * width };
 }
 
 const conv = form<ImageConvParams>();
@@ -147,7 +159,7 @@ export const imageConv = defineFamily({
   forms: { wat, wgsl, cuda },
   args: (p) =>
     present([
-      tableArg("x", "f32", scalar(0, 1), p.c),
+      { ...tableArg("x", "f32", scalar(0, 1), p.c), window: (of, { scalars }) => seenRows(p, of, scalars) },
       weightsArg("f32", (p.winograd === true ? winogradLayout : denseLayout)({ n: p.n, k: filterSize(p) })),
       p.bias && wholeArg("bias", "f32", p.n),
       p.residual && rowArg("residual", "f32", p.n),

@@ -1,12 +1,22 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { byteLength } from "../../ir/dtype.js";
+import type { RowRange } from "../../ir/families/contract/arguments.js";
 import { WINDOW_ALIGNMENT } from "../../ir/families/contract/division.js";
+import type { LaunchSizes } from "../../ir/families/contract/sizes.js";
+import { contractOf } from "../../ir/families/index.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { bufferBytes } from "../memory/buffers.js";
 import type { PlanLimits } from "../target.js";
 import { uniformArgs } from "./abi.js";
 import { limitError } from "./limit-error.js";
-import { dividedPieces, type Piece, type PieceArg, type PlannedArg, rowPiece } from "./pieces.js";
+import {
+  dividedPieces,
+  fittingRows,
+  type Piece,
+  type PieceArg,
+  type PlannedArg,
+  rowPiece,
+} from "./pieces.js";
 
 /** Bytes [offset, offset + size) of a program buffer, as one binding sees them. */
 export interface PlannedBinding {
@@ -49,8 +59,8 @@ export class LaunchPlanner {
   plan(launch: Launch, kernel: Kernel): readonly PlannedDispatch[] {
     const rows = this.value(launch.rows);
     const place = `launch ${launch.label} (kernel ${kernel.id})`;
-    const args = this.argumentsOf(launch, kernel);
     const scalars = launch.scalars.map((scalar) => this.value(scalar));
+    const args = this.argumentsOf(launch, kernel, { rows, scalars });
     const grid = [0, 1, 2].map((axis) => {
       const entry = launch.grid[axis];
       return entry === undefined ? 1 : Math.ceil(this.value(entry.size) / entry.tile);
@@ -82,14 +92,16 @@ export class LaunchPlanner {
     return value;
   }
 
-  private argumentsOf(launch: Launch, kernel: Kernel): readonly PlannedArg[] {
+  private argumentsOf(launch: Launch, kernel: Kernel, sizes: LaunchSizes<number>): readonly PlannedArg[] {
     const uniform = uniformArgs(kernel.args);
+    const contract = contractOf(kernel);
     return kernel.args.map((arg, i) => {
       const given = launch.args[i];
       const buffer = given === undefined ? undefined : this.buffers.get(given.buffer);
       if (given === undefined || buffer === undefined) {
         throw new RangeError(`launch ${launch.label}: argument ${arg.name} of ${kernel.id} has no buffer`);
       }
+      const window = contract?.args[i]?.window;
       return {
         buffer: buffer.id,
         bytes: bufferBytes(buffer, this.bindings),
@@ -100,6 +112,7 @@ export class LaunchPlanner {
         offset: this.value(given.offset),
         stride: this.value(given.rowStride),
         stepStride: this.value(given.stepStride),
+        window: window === undefined ? null : (of: RowRange) => window(of, sizes),
       };
     });
   }
@@ -118,7 +131,7 @@ export class LaunchPlanner {
     for (const arg of args) {
       if (arg.bytes <= maxBindingBytes) continue;
       const rowBytes = arg.stride * arg.elementBytes;
-      if (!rowAxis || !arg.byRow || rowBytes === 0 || arg.stepStride !== 0) {
+      if (!rowAxis || !(arg.byRow || arg.window !== null) || rowBytes === 0 || arg.stepStride !== 0) {
         throw limitError(
           `${place}, buffer ${arg.buffer}`,
           "a binding (in bytes)",
@@ -126,9 +139,13 @@ export class LaunchPlanner {
           maxBindingBytes,
         );
       }
+      if (arg.window !== null) continue;
       // A window starts up to one alignment early.
       most = Math.min(most, Math.floor((maxBindingBytes - WINDOW_ALIGNMENT) / rowBytes));
     }
+    for (const arg of args)
+      if (arg.bytes > maxBindingBytes)
+        most = fittingRows(arg, rows, { most, tile: tileRows }, maxBindingBytes);
     if (most === rows) return rows;
     const undivided = args.find((arg) => arg.writes && !arg.byRow);
     if (undivided !== undefined)
@@ -169,6 +186,7 @@ export class LaunchPlanner {
     const bindings = args.map((arg, i): PlannedBinding => {
       const own = piece.args[i] ?? { start: arg.offset, elements: null };
       const binding = this.bind(arg, own, args);
+      // Where the window begins behind row 0 this is negative: kernels count in 32 bits, and come back to it.
       words[1 + 2 * i] = own.start - binding.offset / arg.elementBytes;
       words[2 + 2 * i] = arg.stride;
       if (arg.stepStride !== 0) steps.push({ word: 1 + 2 * i, stride: arg.stepStride });
@@ -176,7 +194,7 @@ export class LaunchPlanner {
     });
     kernel.scalars.forEach((type, j) => {
       const at = 1 + 2 * args.length + j;
-      (type === "f32" ? floats : words)[at] = piece.scalars[j] ?? 0;
+      (type === "f32" ? floats : words)[at] = type === "row" ? piece.first : (piece.scalars[j] ?? 0);
     });
     return {
       kernel: kernel.id,
@@ -188,7 +206,8 @@ export class LaunchPlanner {
     };
   }
 
-  private bind(arg: PlannedArg, { start, elements }: PieceArg, args: readonly PlannedArg[]): PlannedBinding {
+  private bind(arg: PlannedArg, piece: PieceArg, args: readonly PlannedArg[]): PlannedBinding {
+    const { start, elements } = piece;
     const copy = !arg.writes && args.some((other) => other.writes && this.sameMemory(arg, other));
     // A uniform array has a fixed length, so it starts where its elements do.
     if (arg.uniform && start !== 0) {
@@ -198,7 +217,7 @@ export class LaunchPlanner {
     if (elements === null || (!copy && arg.bytes <= this.limits.maxBindingBytes)) {
       return { buffer: arg.buffer, offset: 0, size: arg.bytes, uniform: arg.uniform, copy };
     }
-    const begin = start * arg.elementBytes;
+    const begin = (piece.begin ?? start) * arg.elementBytes;
     const offset = begin - (begin % WINDOW_ALIGNMENT);
     const end = Math.min(arg.bytes, begin + elements * arg.elementBytes);
     const size = Math.ceil((end - offset) / 16) * 16;

@@ -1,3 +1,4 @@
+import type { RowRange } from "../../ir/families/contract/arguments.js";
 import { divisionOf, isWindowed, WINDOW_ALIGNMENT } from "../../ir/families/contract/division.js";
 import type { LaunchSizes } from "../../ir/families/contract/sizes.js";
 import { contractOf } from "../../ir/families/index.js";
@@ -15,10 +16,14 @@ export interface PlannedArg {
   readonly offset: number;
   readonly stride: number;
   readonly stepStride: number;
+  /** The rows of it that some rows of the launch touch; null: the same ones, or all. */
+  readonly window: ((of: RowRange) => RowRange) | null;
 }
 
 /** What one dispatch does of a launch. */
 export interface Piece {
+  /** Its first row, as scalars of the type `row` say it. */
+  readonly first: number;
   readonly rows: number;
   readonly grid: readonly [number, number, number];
   readonly args: readonly PieceArg[];
@@ -29,8 +34,10 @@ export interface Piece {
 /** The elements of an argument that a piece begins at. */
 export interface PieceArg {
   readonly start: number;
-  /** How many elements from there a window holds all of; null: only the whole buffer does. */
+  /** How many elements from there, or from `begin` on, a window holds all of; null: only the whole buffer does. */
   readonly elements: number | null;
+  /** Where the window begins, if not at the start, which may then lie before it. */
+  readonly begin?: number;
 }
 
 /** Rows [first, first + rows) of a launch. */
@@ -42,14 +49,43 @@ export function rowPiece(
   grid: Piece["grid"],
 ): Piece {
   return {
+    first,
     rows,
     grid,
     scalars,
-    args: args.map(({ byRow, offset, stride, stepStride }) => ({
-      start: offset + (byRow ? first * stride : 0),
-      elements: byRow && stride > 0 && stepStride === 0 ? rows * stride : null,
-    })),
+    args: args.map(({ byRow, offset, stride, stepStride, window }) => {
+      const moves = stride > 0 && stepStride === 0;
+      if (window !== null && moves) {
+        const touched = window({ first, rows });
+        const begin = offset + touched.first * stride;
+        return { start: offset, begin, elements: touched.rows * stride };
+      }
+      return {
+        start: offset + (byRow ? first * stride : 0),
+        elements: byRow && moves ? rows * stride : null,
+      };
+    }),
   };
+}
+
+/** How many rows, of whole tiles and at most `most`, pieces may have so that what they touch of the argument fits a binding. */
+export function fittingRows(
+  { window, stride, elementBytes }: PlannedArg,
+  rows: number,
+  { most, tile }: { readonly most: number; readonly tile: number },
+  bytes: number,
+): number {
+  if (window === null) return most;
+  const largest = (count: number) => {
+    let touched = 0;
+    for (let first = 0; first < rows; first += count)
+      touched = Math.max(touched, window({ first, rows: Math.min(count, rows - first) }).rows);
+    return touched * stride * elementBytes;
+  };
+  const whole = (count: number) => Math.floor(count / tile) * tile;
+  let count = whole(most);
+  while (count > 0 && largest(count) > bytes - WINDOW_ALIGNMENT) count = whole(count / 2);
+  return count;
 }
 
 /**
@@ -81,6 +117,7 @@ export function dividedPieces(
     const count = Math.min(most, division.count - first);
     const rows = (launch.rows / division.count) * count;
     return {
+      first: 0,
       rows,
       grid: [Math.ceil(rows / tile), 1, 1],
       scalars: launch.scalars.with(division.scalar, count),

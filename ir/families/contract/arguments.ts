@@ -1,5 +1,5 @@
 import type { DeviceDType, KernelArg, Language } from "../../program/program.js";
-import type { Size } from "./sizes.js";
+import type { LaunchSizes, Size } from "./sizes.js";
 
 /** An argument of a family's kernels, and which elements of it a launch touches. */
 export interface FamilyArg extends KernelArg {
@@ -7,9 +7,20 @@ export interface FamilyArg extends KernelArg {
   readonly axes: readonly Axis[];
   /** One row may serve all rows of a launch: a row stride of 0. */
   readonly repeats?: true;
+  /** Which of its rows some rows of a launch touch, where that is not all of them. */
+  readonly window?: Window;
   /** The device layout that its elements are in. */
   readonly layout?: WeightLayout;
 }
+
+/** Rows [first, first + rows) of something. */
+export interface RowRange {
+  readonly first: number;
+  readonly rows: number;
+}
+
+/** The rows of an argument that rows of a launch touch, all of which lie in its buffer. */
+export type Window = (of: RowRange, launch: LaunchSizes<number>) => RowRange;
 
 /** One axis of the index space of an argument, with its stride in elements. */
 export interface Axis {
