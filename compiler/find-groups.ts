@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { ByteReader, Constant } from "../ir/constant/constant.js";
 import type { Graph } from "../ir/graph/graph.js";
 import { countOf } from "../ir/tensor.js";
-import type { LosslessGroup } from "./analysis/lossless-group.js";
+import type { LosslessGroup } from "./analysis/found-group.js";
 import { interruptible } from "./interruptible.js";
 import type { FoundGroups, Group } from "./pass.js";
 import { blockLinears, groupOf } from "./passes/ternarize.js";

@@ -3,7 +3,7 @@ import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
 import type { GroupSize } from "../ir/ternary/groups.js";
 import type { Activations } from "../targets/target.js";
-import type { LosslessGroup } from "./analysis/lossless-group.js";
+import type { LosslessGroup } from "./analysis/found-group.js";
 
 /** One graph rewrite. Pure: the same graph and options give the same result. */
 export interface Pass {

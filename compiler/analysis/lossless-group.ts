@@ -4,14 +4,8 @@ import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
 import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
 import { type RowTile, rowTiles } from "../pack/row-tiles.js";
-
-/** The form that holds a weight without loss: the largest groups of inputs that each hold {-s, 0, s} alone. */
-export interface LosslessGroup {
-  /** Null: whole rows. */
-  readonly group: GroupSize | null;
-  /** The narrowest float type that holds every scale as it is. */
-  readonly scales: "f16" | "bf16" | "f32";
-}
+import { codedGroup } from "./coded-group.js";
+import type { LosslessGroup } from "./found-group.js";
 
 /**
  * Looks for the first of `sizes`, from rows (null) down, whose groups of a weight are all ternary already; undefined where
@@ -26,6 +20,13 @@ export function losslessGroup(
 ): LosslessGroup | undefined {
   const [, width = 0] = weight.shape;
   const rows = Math.min(weight.shape[0] ?? 0, mostRows);
+  const byCodes = codedGroup(
+    weight,
+    reader,
+    sizes.filter((size) => size === null || size < width),
+    rows,
+  );
+  if (byCodes !== null) return byCodes;
   const turned = storedByInputs(weight);
   if (turned !== undefined && !beginsTernary(turned, reader)) return undefined;
   const left = sizes.filter((size) => size === null || size < width);

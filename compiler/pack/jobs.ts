@@ -3,8 +3,9 @@ import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
+import { factorBytes, floatsFrom } from "./coded-matrix.js";
 import { KERNEL_BYTES, type RowType } from "./kernel.js";
-import type { JobPlaces, RowJob } from "./row-packer.js";
+import type { JobCodes, JobPlaces, RowJob } from "./row-packer.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
 import { storedBytesOf } from "./stored-matrix.js";
 import type { PackedTensor } from "./weights-file.js";
@@ -92,8 +93,10 @@ export function planPacking(tensors: readonly PackedTensor[], options: PlanOptio
 }
 
 /** Bytes of buffers that a job takes: the packer's memory, and results on their way, one written, one made. */
-export function bufferBytes({ places, rows, groups }: RowJob): number {
-  return places.end + 2 * rows * (places.outRowBytes + 4 * groups);
+export function bufferBytes({ places, rows, groups, coded, count, runBytes }: RowJob): number {
+  return (
+    places.end + (coded === null ? 0 : 2 * count * runBytes) + 2 * rows * (places.outRowBytes + 4 * groups)
+  );
 }
 
 function* jobsOf(
@@ -151,6 +154,7 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     stride: (transposed ? columnStride : rowStride) * element,
     count: transposed ? width : rows,
     type,
+    coded: codesOf(segment, first, rows),
     widened: matrix.narrow === null ? null : widenings(matrix.narrow),
     rows,
     width,
@@ -161,6 +165,18 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     twoBit: encoding === "2bit",
     places: placesOf(segment, rows, transposed),
   };
+}
+
+function codesOf({ matrix, start }: Segment, first: number, rows: number): JobCodes | null {
+  if (matrix.coded === null) return null;
+  const { form, scales, biases, width } = matrix.coded.matrix;
+  const row = matrix.coded.start + start + first;
+  const rowBytes = factorBytes({ form, width });
+  const factors = [scales, ...(biases === null ? [] : [biases])].map((floats) => {
+    const own = floatsFrom(floats, row, rows, rowBytes);
+    return "bytes" in own ? { stored: own.bytes } : { ...own, bytes: rows * rowBytes };
+  });
+  return { form, factors };
 }
 
 /** The 16-bit floats of all 8-bit ones. */

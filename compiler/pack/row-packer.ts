@@ -1,5 +1,6 @@
 import type * as Crypto from "node:crypto";
 import type * as Fs from "node:fs";
+import type { CodedForm, CodedReader } from "./coded-rows.js";
 import type { RowKernel, RowType } from "./kernel.js";
 
 /** What a packer is made with. */
@@ -19,6 +20,8 @@ export interface RowJob {
   readonly type: RowType;
   /** Of 8-bit floats: the 16-bit ones of `type` that they become as soon as they are read, by their bits. */
   readonly widened: Uint16Array | null;
+  /** Of rows of codes: what they become as soon as they are read. */
+  readonly coded: JobCodes | null;
   readonly rows: number;
   readonly width: number;
   /** Whether a row is a column of the block rather than a run of it. */
@@ -31,6 +34,15 @@ export interface RowJob {
   readonly twoBit: boolean;
   /** Addresses in the packer's memory, and its end. */
   readonly places: JobPlaces;
+}
+
+export interface JobCodes {
+  readonly form: CodedForm;
+  /** Scales and biases of the job's rows: where a file has them, or themselves. */
+  readonly factors: readonly (
+    | { readonly file: string; readonly offset: number; readonly bytes: number }
+    | { readonly stored: Uint8Array }
+  )[];
 }
 
 export interface JobPlaces {
@@ -68,6 +80,7 @@ export function createRowPacker(
   fs: Pick<typeof Fs, "openSync" | "readSync">,
   crypto: Pick<typeof Crypto, "createHash">,
   start: PackerStart,
+  coding: CodedReader,
 ): (job: RowJob) => RowResult {
   const PAGE = 65536;
   /** Bytes of one read: large enough for the disk, small enough for the system not to pin much. */
@@ -98,12 +111,38 @@ export function createRowPacker(
     return -1;
   }
 
-  function readBlock(job: RowJob, view: Uint8Array): number {
-    let fd = files.get(job.file);
-    if (fd === undefined) {
-      fd = fs.openSync(job.file, "r");
-      files.set(job.file, fd);
+  function opened(file: string): number {
+    const fd = files.get(file) ?? fs.openSync(file, "r");
+    files.set(file, fd);
+    return fd;
+  }
+
+  /** Reads rows of codes, and what they stand for into their places. */
+  function readCodes(job: RowJob, { form, factors }: JobCodes): number {
+    const codes = new Uint8Array(job.count * job.runBytes);
+    const short = readInto(opened(job.file), codes, 0, codes.length, job.offset);
+    if (short >= 0) return short;
+    const read: Uint8Array[] = [];
+    for (const factor of factors) {
+      const bytes = "stored" in factor ? factor.stored : new Uint8Array(factor.bytes);
+      const end =
+        "stored" in factor ? -1 : readInto(opened(factor.file), bytes, 0, bytes.length, factor.offset);
+      if (end >= 0) return end;
+      read.push(bytes);
     }
+    const { rows, width, places } = job;
+    const room = job.type === "f32" ? Float32Array : Uint16Array;
+    const [scales = codes, biases = null] = read;
+    coding.decode(
+      { form, rows, width, codes, scales, biases },
+      new room(memory.buffer, places.input, rows * width),
+    );
+    return -1;
+  }
+
+  function readBlock(job: RowJob, view: Uint8Array): number {
+    if (job.coded !== null) return readCodes(job, job.coded);
+    const fd = opened(job.file);
     const { count, runBytes, stride, offset, widened } = job;
     const bytes = count * runBytes;
     // 8-bit floats go into the second half of their room: a word is then written over bytes that have been read.
@@ -124,8 +163,13 @@ export function createRowPacker(
     return -1;
   }
 
+  function factorBytes(coded: JobCodes | null): number {
+    return (coded?.factors ?? []).reduce((sum, factor) => sum + ("bytes" in factor ? factor.bytes : 0), 0);
+  }
+
   /** Bytes from one run to the next in memory. */
-  function runStride({ runBytes, widened }: RowJob): number {
+  function runStride({ runBytes, widened, coded, type, width }: RowJob): number {
+    if (coded !== null) return width * (type === "f32" ? 4 : 2);
     return widened === null ? runBytes : 2 * runBytes;
   }
 
@@ -188,7 +232,7 @@ export function createRowPacker(
       bytes,
       scales: new Float32Array(found.buffer),
       hash: crypto.createHash("sha256").update(bytes).digest("hex"),
-      bytesRead: job.count * job.runBytes,
+      bytesRead: job.count * job.runBytes + factorBytes(job.coded),
     };
   }
 

@@ -1,6 +1,7 @@
 import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import { startThread } from "../worker-thread.js";
+import { createCodedReader } from "./coded-rows.js";
 import { assembleRowKernel, KERNEL_BYTES, type RowType } from "./kernel.js";
 import { createRowPacker, type PackerStart, type RowJob, type RowResult } from "./row-packer.js";
 
@@ -16,7 +17,7 @@ export async function openRowPool(types: ReadonlySet<RowType>, threads: number):
   for (const type of types) modules[type] = await WebAssembly.compile(await assembleRowKernel(type));
   const start: PackerStart = { modules, base: KERNEL_BYTES };
   if (threads === 0) {
-    const pack = createRowPacker(fs, crypto, start);
+    const pack = createRowPacker(fs, crypto, start, createCodedReader());
     return { run: async (_, job) => pack(job), close: async () => undefined };
   }
   const workers = Array.from({ length: threads }, () =>
@@ -36,7 +37,8 @@ export async function openRowPool(types: ReadonlySet<RowType>, threads: number):
 
 const THREAD = `
 const { parentPort, workerData } = require("node:worker_threads");
-const pack = (${createRowPacker.toString()})(require("node:fs"), require("node:crypto"), workerData);
+const pack = (${createRowPacker.toString()})(
+  require("node:fs"), require("node:crypto"), workerData, (${createCodedReader.toString()})());
 parentPort.on("message", (job) => {
   const result = pack(job);
   const buffers = result.kind === "packed" ? [result.bytes.buffer, result.scales.buffer] : [];

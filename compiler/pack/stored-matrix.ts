@@ -2,6 +2,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { isNarrowFloat, type NarrowFloat } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
+import { type CodedMatrix, codeBytes, codedMatrix } from "./coded-matrix.js";
 import type { RowType } from "./kernel.js";
 
 /**
@@ -17,6 +18,8 @@ export interface StoredMatrix {
   readonly type: RowType;
   /** The 8-bit floats that are stored, which become `type` once they are read; null where those are stored. */
   readonly narrow: NarrowFloat | null;
+  /** The codes that are stored in the place of values, and the first of their rows that is one of the matrix; its rows are rows. */
+  readonly coded: { readonly matrix: CodedMatrix; readonly start: number } | null;
   readonly rows: number;
   readonly width: number;
   readonly rowStride: number;
@@ -24,7 +27,8 @@ export interface StoredMatrix {
 }
 
 /** Bytes that `count` elements of a matrix take in the file. */
-export function storedBytesOf({ type, narrow }: StoredMatrix, count: number): number {
+export function storedBytesOf({ type, narrow, coded }: StoredMatrix, count: number): number {
+  if (coded !== null) return (count * codeBytes(coded.matrix)) / coded.matrix.width;
   return byteLength(narrow ?? type, count);
 }
 
@@ -40,7 +44,25 @@ export function storedMatrix(constant: Constant): StoredMatrix | undefined {
       if (type !== "bf16" && type !== "f16" && type !== "f32") return undefined;
       if (source.length < byteLength(dtype, rows * width)) return undefined;
       const { file, offset } = source;
-      return { file, offset, type, narrow, rows, width, rowStride: width, columnStride: 1 };
+      return { file, offset, type, narrow, coded: null, rows, width, rowStride: width, columnStride: 1 };
+    }
+    case "affine":
+    case "dequantize": {
+      const matrix = codedMatrix(constant);
+      if (matrix === undefined) return undefined;
+      const { file, offset, form } = matrix;
+      const coded = { matrix, start: 0 };
+      return {
+        file,
+        offset,
+        type: form.type,
+        narrow: null,
+        coded,
+        rows,
+        width,
+        rowStride: width,
+        columnStride: 1,
+      };
     }
     case "cast": {
       const of = storedMatrix(source.of);
@@ -48,18 +70,24 @@ export function storedMatrix(constant: Constant): StoredMatrix | undefined {
     }
     case "reshape": {
       const of = storedMatrix(source.of);
-      if (of === undefined || of.rowStride !== of.width || of.columnStride !== 1) return undefined;
+      if (of === undefined || of.coded !== null || of.rowStride !== of.width || of.columnStride !== 1)
+        return undefined;
       return { ...of, rows, width, rowStride: width };
     }
     case "transpose": {
       const of = source.of.shape.length === 2 ? storedMatrix(source.of) : undefined;
-      if (of === undefined) return undefined;
+      if (of === undefined || of.coded !== null) return undefined;
       return { ...of, rows, width, rowStride: of.columnStride, columnStride: of.rowStride };
     }
     case "rows": {
       const of = storedMatrix(source.of);
       if (of === undefined) return undefined;
-      return { ...of, rows, offset: of.offset + storedBytesOf(of, source.start * of.rowStride) };
+      const { coded } = of;
+      return {
+        ...of,
+        ...{ rows, offset: of.offset + storedBytesOf(of, source.start * of.rowStride) },
+        coded: coded && { ...coded, start: coded.start + source.start },
+      };
     }
     default:
       return undefined;

@@ -1,7 +1,8 @@
 import type { ByteReader, Constant, TernaryMethod } from "../../ir/constant/constant.js";
 import type { Graph, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import { GROUP_SIZES, scalesShape } from "../../ir/ternary/groups.js";
-import { type LosslessGroup, losslessGroup } from "../analysis/lossless-group.js";
+import type { LosslessGroup } from "../analysis/found-group.js";
+import { losslessGroup } from "../analysis/lossless-group.js";
 import { isBlockRole } from "../models/index.js";
 import type { FoundGroups, Group, Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
