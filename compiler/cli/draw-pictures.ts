@@ -17,6 +17,8 @@ export interface DrawnPicture extends WantedPicture {
   readonly width?: number;
   readonly height?: number;
   readonly steps?: number;
+  /** Side, in pixels, of the tiles that it was decoded in, if it was. */
+  readonly tilePixels?: number;
   /** It was there before. */
   readonly kept: boolean;
 }
@@ -50,8 +52,9 @@ export async function drawPictures<Wanted extends WantedPicture>(
         progress.update(i * steps + step, pictures.length * steps);
       const picture = await generator.generate({ ...options, onStep });
       await write(wanted, picture);
-      const { width, height, steps } = picture;
-      drawn.push({ out, prompt, seed, width, height, steps, kept: false });
+      const { width, height, steps, tilePixels } = picture;
+      const tiled = tilePixels === undefined ? {} : { tilePixels };
+      drawn.push({ out, prompt, seed, width, height, steps, ...tiled, kept: false });
     }
   } finally {
     progress.stop();

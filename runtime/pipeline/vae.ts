@@ -37,14 +37,15 @@ export async function decodeLatents(
   const input = onlyInput(place, session, "latent_sample");
   const decode = async (tile: HostTensor) =>
     pickOutput(place, await session.run({ [input]: tile }), ["sample"], 4);
-  const image = await whollyOrTiled(session, { data: sample, shape }, decode, (tiles) =>
-    decodedSizes(tiles, height / geometry.latentHeight),
-  );
+  const x = { data: sample, shape };
+  const tiling = tilingOf(session, x, (tiles) => decodedSizes(tiles, height / geometry.latentHeight));
+  const image = await whollyOrTiled(x, decode, tiling);
   const [, channels, rows, columns] = image.shape;
   if (channels !== 3 || rows !== height || columns !== width) {
     throw modelError(place, "the decoded picture has another size", `[1,3,${height},${width}]`, show(image));
   }
-  return { rgb: toRgb(image.data, width * height), width, height };
+  const rgb = toRgb(image.data, width * height);
+  return { rgb, width, height, ...(tiling === undefined ? {} : { tilePixels: tiling.sizes.output }) };
 }
 
 /**
@@ -68,9 +69,8 @@ export async function encodePlanes(
     pickOutput(place, await session.run({ [input]: tile }), ["latent_parameters", "latent_sample"], 4);
   const pixels = height / geometry.latentHeight;
   const picture = { data: planes, shape: [1, 3, height, width] };
-  const found = await whollyOrTiled(session, picture, encode, (tiles) =>
-    encodedSizes(tiles, pixels, pixels / config.vaeScale),
-  );
+  const tiling = tilingOf(session, picture, (tiles) => encodedSizes(tiles, pixels, pixels / config.vaeScale));
+  const found = await whollyOrTiled(picture, encode, tiling);
   const [, channels, rows, columns] = found.shape;
   const { channels: mean, latentHeight, latentWidth } = geometry;
   // The mean comes first, then the logarithm of the variance, if the graph has not sampled from them already.
@@ -84,16 +84,28 @@ export async function encodePlanes(
   return layout.pack(latents, geometry);
 }
 
-/** In tiles where the network was compiled for tiles that are smaller than the input. */
-function whollyOrTiled(
+interface Tiling {
+  readonly tiles: VaeTiles;
+  readonly sizes: TiledSizes;
+}
+
+/** The tiles that a network was compiled for, where an input is larger than one. */
+function tilingOf(
   { tiles }: OpenNetwork,
   x: HostTensor,
-  run: (x: HostTensor) => Promise<HostTensor>,
   sizesOf: (tiles: VaeTiles) => TiledSizes,
+): Tiling | undefined {
+  if (tiles === undefined) return undefined;
+  const sizes = sizesOf(tiles);
+  return needsTiles(x, sizes) ? { tiles, sizes } : undefined;
+}
+
+function whollyOrTiled(
+  x: HostTensor,
+  run: (x: HostTensor) => Promise<HostTensor>,
+  tiling: Tiling | undefined,
 ): Promise<HostTensor> {
-  const sizes = tiles === undefined ? undefined : sizesOf(tiles);
-  const isTiled = tiles !== undefined && sizes !== undefined && needsTiles(x, sizes);
-  return isTiled ? runTiles(x, tiles, sizes, run) : run(x);
+  return tiling === undefined ? run(x) : runTiles(x, tiling.tiles, tiling.sizes, run);
 }
 
 /** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */

@@ -52,16 +52,18 @@ function report(
   const took = `in ${formatDuration(run.seconds.generate)} on ${run.device}`;
   const [first] = pictures;
   if (!batch && first !== undefined) {
-    const { out, width, height, steps = 0 } = first;
-    const text = `${out}: ${width}x${height}, ${formatQuantity(steps, "step")} ${took}`;
-    output?.summary({ out, width, height, steps, ...run }, text);
+    const { out, width, height, steps = 0, tilePixels: side } = first;
+    const tiled = side === undefined ? {} : { tilePixels: side };
+    const tiles = side === undefined ? "" : `, decoded in tiles of ${side}x${side}`;
+    const text = `${out}: ${width}x${height}, ${formatQuantity(steps, "step")} ${took}${tiles}`;
+    output?.summary({ out, width, height, steps, ...tiled, ...run }, text);
     return;
   }
-  const rows = pictures.map(({ out, prompt, seed, kept }) => [
+  const rows = pictures.map(({ out, prompt, seed, kept, tilePixels }) => [
     out,
     `seed ${seed}`,
     prompt,
-    kept ? "was there" : "",
+    kept ? "was there" : tilePixels === undefined ? "" : `decoded in tiles of ${tilePixels}x${tilePixels}`,
   ]);
   output?.summary(
     { pictures, ...run },

@@ -127,6 +127,7 @@ describe.each([
           height,
           width,
         });
+        expect(picture.tilePixels).toBe(tiled.tilePixels);
         const shape = [1, geometry.channels, geometry.latentHeight, geometry.latentWidth];
         const x = { data: latents.map((z) => z / config.scalingFactor), shape };
         const { data } = await interpreted(half, x, tiles, decodedSizes(tiles, pixels));
