@@ -20,6 +20,8 @@ import { type ExportSource, readBundleSource, readModelSource } from "./source.j
 
 export type { WeightForm, WeightType } from "./format.js";
 
+export type ExportPhase = "groups" | "calibrating" | "exporting";
+
 export interface ExportOptions {
   /** A model as `compileModel` takes it, or a bundle. */
   readonly input: string;
@@ -41,10 +43,8 @@ export interface ExportOptions {
   readonly threads?: number | undefined;
   /** Remarks for people. */
   readonly onNotice?: (text: string) => void;
-  /** Rows of weights that are calibrated, then tensors that are written. */
-  readonly onProgress?:
-    | ((phase: "calibrating" | "exporting", done: number, total: number) => void)
-    | undefined;
+  /** Weights that are looked through for groups, or rows of weights that are calibrated, then tensors that are written. */
+  readonly onProgress?: ((phase: ExportPhase, done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -131,7 +131,10 @@ async function exportInto(
 
   function readSource({ ternarize, group }: ExportOptions): Promise<ExportSource> {
     if (!existsSync(join(input, MANIFEST_FILE))) {
-      return Promise.resolve(readModelSource(input, modelName(input), ternarize ?? "exact", group));
+      return readModelSource(input, modelName(input), ternarize ?? "exact", group, (done, total) => {
+        signal?.throwIfAborted();
+        options.onProgress?.("groups", done, total);
+      });
     }
     const given = ternarize === undefined ? (group === undefined ? undefined : "--group") : "--ternarize";
     if (given === undefined) return readBundleSource(input);

@@ -5,6 +5,7 @@ import { parseProgram } from "../../ir/program/json.js";
 import { ListedFiles } from "../bundle/listed-files.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { type FileReader, fileReader } from "../file-reader.js";
+import { findGroups } from "../find-groups.js";
 import { importModel } from "../import-model.js";
 import { type Group, type Ternarize, UNLIMITED } from "../pass.js";
 import { runPasses } from "../passes/run-passes.js";
@@ -19,22 +20,27 @@ export interface ExportSource {
   readonly ports: Ports;
 }
 
-/** A model's graph, recognized and with ternary block weights, before anything is fused; `calibrated`: with those still to be made. */
-export function readModelSource(
+/**
+ * A model's graph, recognized and with ternary block weights, before anything is fused; `calibrated`: with those still to be
+ * made. `onGroups` counts the weights that are looked through for groups, and may throw.
+ */
+export async function readModelSource(
   input: string,
   name: string,
   method: Ternarize | "calibrated",
   group: Group = "auto",
-): ExportSource {
+  onGroups?: (done: number, total: number) => void,
+): Promise<ExportSource> {
   const reader = fileReader();
   try {
     const imported = { ...importModel(input), name };
     const found = recognition(imported, reader);
     const recognized = found.graph;
     if (method !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
+    const isFitted = method === "exact" || method === "absmean";
     const options = {
       ternarize: method === "calibrated" ? "none" : method,
-      group,
+      group: isFitted ? await findGroups(recognized, reader, group, onGroups) : group,
       activations: "f32",
       bindings: {},
       sizes: {},

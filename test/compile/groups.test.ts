@@ -201,7 +201,9 @@ it("looking for groups shows how far it is, and passes read nothing afterwards",
   expect(await events("inspect", model, "--target", "cpu")).not.toEqual([]);
   const out = join(root, "shown");
   const of = await events("compile", model, "--target", "cpu", "-o", out);
-  expect(JSON.parse(of.at(-1) ?? "")).toMatchObject({ unit: "weights", done: all, total: all });
+  const exported = await events("export-onnx", model, "-o", join(root, "shown-onnx"));
+  for (const shown of [of, exported])
+    expect(JSON.parse(shown.at(-1) ?? "")).toMatchObject({ unit: "weights", done: all, total: all });
 });
 
 it.each([

@@ -51,8 +51,8 @@ function exported(name: string, weights: WeightForm, type?: WeightType): ReturnT
 }
 
 /** A ternarized model and its only result in the reference interpreter. */
-function reference(path: string, given: ReadonlyMap<string, Tensor>, group?: Group) {
-  const source = readModelSource(path, "model", "exact", group);
+async function reference(path: string, given: ReadonlyMap<string, Tensor>, group?: Group) {
+  const source = await readModelSource(path, "model", "exact", group);
   try {
     const inputs = checkInputs(source.graph, given);
     const [output] = interpret(source.graph, inputs, { reader: source.reader }).values();
@@ -86,9 +86,10 @@ const FORMS = [
 
 describe.each(cases)("$name", ({ name, inputs: from, large }) => {
   const given = givenTensors(`${from}/inputs.safetensors`);
-  const wanted = reference(modelPath(name), given);
+  let wanted: Awaited<ReturnType<typeof reference>>;
   let kernels: Tensor | undefined;
   beforeAll(async () => {
+    wanted = await reference(modelPath(name), given);
     const options = { ternarize: "exact", activations: "f32" } as const;
     const compiled = await compileGiven(name, reader, { target: cpu, options });
     [kernels] = (await runCompiled(compiled, reader, device, given)).values();
@@ -106,7 +107,7 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
       expect(relativeError(found, wanted.output)).toBeLessThan(toReference);
       expect(relativeError(found, kernels)).toBeLessThan(toKernels);
 
-      const again = reference(file?.path ?? "", given);
+      const again = await reference(file?.path ?? "", given);
       expect(blocks(again.graph.model)).toEqual(blocks(wanted.graph.model));
       expect(again.graph.nodes.map(({ op }) => op).sort()).toEqual(
         wanted.graph.nodes.map(({ op }) => op).sort(),
@@ -118,7 +119,7 @@ describe.each(cases)("$name", ({ name, inputs: from, large }) => {
 });
 
 /** Shapes of the scales of a graph's ternary weights. */
-function scaleShapes({ graph }: ReturnType<typeof reference>): string[] {
+function scaleShapes({ graph }: Awaited<ReturnType<typeof reference>>): string[] {
   return graph.nodes.flatMap(({ op, inputs }) =>
     op === "ternary-linear" ? `${graph.constants.get(inputs[2] ?? "")?.shape.join(" x ")}` : [],
   );
@@ -129,7 +130,7 @@ describe("scales for groups of 32 inputs", () => {
   const given = givenTensors(`${name}/inputs.safetensors`);
 
   it.each(FORMS.slice(0, 3))("$weights", async ({ weights, type, toReference }) => {
-    const wanted = reference(modelPath(name), given, 32);
+    const wanted = await reference(modelPath(name), given, 32);
     expect(scaleShapes(wanted).filter((shape) => shape.includes("x")).length).toBeGreaterThan(10);
     const out = mkdtempSync(join(root, "out-"));
     const options = type === undefined ? {} : { type };
@@ -138,7 +139,7 @@ describe("scales for groups of 32 inputs", () => {
     const [found] = (await runOnnx(path, wanted.inputs)).values();
     expect(relativeError(found, wanted.output)).toBeLessThan(toReference);
     // What is read back has these groups.
-    const again = reference(path, given);
+    const again = await reference(path, given);
     expect(scaleShapes(again)).toEqual(scaleShapes(wanted));
     expect(relativeError(again.output, wanted.output)).toBeLessThan(toReference);
   });

@@ -72,7 +72,7 @@ async function check(c: OperatorCase): Promise<void> {
   const folder = mkdtempSync(join(root, "m-"));
   const file = join(folder, "source.onnx");
   writeFileSync(file, build(c));
-  const source = readModelSource(file, c.op, "none");
+  const source = await readModelSource(file, c.op, "none");
   try {
     const wanted = interpret(source.graph, inputsOf(c), { reader: source.reader });
     const out = join(folder, "out.onnx");

@@ -58,9 +58,9 @@ describe.each(styles)("%s", (name, style) => {
   const folder = mkdtempSync(join(root, "m-"));
   const file = join(folder, "flux.onnx");
   let source: ExportSource;
-  beforeAll(() => {
+  beforeAll(async () => {
     writeFileSync(file, buildFlux(style, TINY));
-    source = readModelSource(file, "flux", "exact");
+    source = await readModelSource(file, "flux", "exact");
   });
   afterAll(() => source.reader.close());
 

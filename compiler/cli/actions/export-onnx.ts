@@ -1,5 +1,5 @@
 import type { WeightForm, WeightType } from "../../onnx-export/format.js";
-import type { ExportReport } from "../../onnx-export/index.js";
+import type { ExportPhase, ExportReport } from "../../onnx-export/index.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
@@ -7,7 +7,7 @@ import { loaded } from "../loaded.js";
 import { modelPath } from "../model-path.js";
 import type { CommonOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
-import { Terminal, table } from "../terminal.js";
+import { type Progress, Terminal, table } from "../terminal.js";
 
 export interface ExportOnnxOptions extends CommonOptions, HubOptions {
   readonly out: string;
@@ -26,8 +26,11 @@ export async function exportModel(given: string, options: ExportOnnxOptions): Pr
   const signal = io.interruptSignal();
   const input = await modelPath(given, "transformer", options);
   const { exportOnnx } = await loaded(import("../../onnx-export/index.js"), options);
-  const calibrating = terminal.progress("calibrating", "rows");
-  const exporting = terminal.progress("exporting", "tensors");
+  const bars: Readonly<Record<ExportPhase, Progress>> = {
+    groups: terminal.progress("groups", "weights"),
+    calibrating: terminal.progress("calibrating", "rows"),
+    exporting: terminal.progress("exporting", "tensors"),
+  };
   const report = await exportOnnx({
     input,
     out,
@@ -38,12 +41,10 @@ export async function exportModel(given: string, options: ExportOnnxOptions): Pr
     ...(type === undefined ? {} : { type }),
     ...(opset === undefined ? {} : { opset }),
     onNotice: (text) => terminal.note(text),
-    onProgress: (phase, done, total) =>
-      (phase === "calibrating" ? calibrating : exporting).update(done, total),
+    onProgress: (phase, done, total) => bars[phase].update(done, total),
     signal,
   }).finally(() => {
-    calibrating.stop();
-    exporting.stop();
+    for (const bar of Object.values(bars)) bar.stop();
   });
   terminal.summary(report, table(rowsOf(report)));
 }
