@@ -61,6 +61,9 @@ import { timestepEmbeddingWgsl } from "./timestep-embedding/wgsl.js";
 import { unpackDenseCuda } from "./unpack-dense/cuda.js";
 import { unpackDenseWat } from "./unpack-dense/wat.js";
 import { unpackDenseWgsl } from "./unpack-dense/wgsl.js";
+import { unpackNarrowCuda } from "./unpack-narrow/cuda.js";
+import { unpackNarrowWat } from "./unpack-narrow/wat.js";
+import { unpackNarrowWgsl } from "./unpack-narrow/wgsl.js";
 import { unpackTritsCuda } from "./unpack-trits/cuda.js";
 import { unpackTritsWat } from "./unpack-trits/wat.js";
 import { unpackTritsWgsl } from "./unpack-trits/wgsl.js";
@@ -94,4 +97,5 @@ export const TEMPLATES: {
   "group-norm": { wat: groupNormWat, wgsl: groupNormWgsl, cuda: groupNormCuda },
   "unpack-trits": { wat: unpackTritsWat, wgsl: unpackTritsWgsl, cuda: unpackTritsCuda },
   "unpack-dense": { wat: unpackDenseWat, wgsl: unpackDenseWgsl, cuda: unpackDenseCuda },
+  "unpack-narrow": { wat: unpackNarrowWat, wgsl: unpackNarrowWgsl, cuda: unpackNarrowCuda },
 };

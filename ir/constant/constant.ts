@@ -1,6 +1,7 @@
 import type { Dim } from "../dim.js";
 import type { DType } from "../dtype.js";
 import type { GroupSize } from "../ternary/groups.js";
+import type { RoundedFormat } from "./blocks/encode.js";
 import type { BlockFormat } from "./blocks/formats.js";
 
 /**
@@ -46,6 +47,8 @@ export type ConstantSource =
     }
   /** Rows of quantized blocks, u8 [..., bytes of a row], as GGUF files have them; see `blocks/index.ts`. */
   | { readonly kind: "blocks"; readonly of: Constant; readonly format: BlockFormat }
+  /** The nearest blocks of rows of floats, u8 [..., bytes of a row]: what `blocks` reads back. */
+  | { readonly kind: "to-blocks"; readonly of: Constant; readonly format: RoundedFormat }
   /** scale·code + bias by groups of a row's inputs, in the type of the scales, as MLX has quantized matrices. */
   | {
       readonly kind: "affine";

@@ -12,7 +12,8 @@ import {
   sumElements,
 } from "./adapted.js";
 import { affineElements } from "./affine.js";
-import { blockElements } from "./blocks/index.js";
+import { encodeBlocks } from "./blocks/encode.js";
+import { BLOCK_LAYOUTS, blockElements } from "./blocks/index.js";
 import { storedBytes } from "./bytes.js";
 import type { ByteReader, Constant, TernaryFitting } from "./constant.js";
 import { convertData, decodeBytes, isBig, type NumberData } from "./convert.js";
@@ -128,6 +129,8 @@ class Evaluation {
         return this.dequantized(constant, from, to);
       case "blocks":
         return blockElements(source.format, from, to, (first, last) => this.bytes(source.of, first, last));
+      case "to-blocks":
+        return this.encoded(constant, from, to);
       case "affine":
         return affineElements(constant, source, from, to, this.numbers);
       case "low-rank":
@@ -220,6 +223,17 @@ class Evaluation {
     const out = new Float32Array(to - from);
     dequantize(codes, from, scale, zeros, { shape, axis: source.axis, blockSize: source.blockSize }, out);
     return rounded(dtype, out);
+  }
+
+  /** Bytes of the blocks that hold them. */
+  private encoded(constant: Constant, from: number, to: number): Uint8Array {
+    const { source } = constant;
+    if (source.kind !== "to-blocks") throw new Error("not an encoded constant");
+    const { elements, bytes } = BLOCK_LAYOUTS[source.format];
+    const first = Math.floor(from / bytes);
+    const values = this.numbers(source.of, first * elements, Math.ceil(to / bytes) * elements);
+    const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+    return encodeBlocks(source.format, floats).subarray(from - first * bytes, to - first * bytes);
   }
 
   private allOf(constant: Constant): NumberData {

@@ -1,8 +1,10 @@
+import { HELD } from "../ops/held.js";
 import { ACTIVATIONS } from "../ops/linears.js";
-import { present, rowArg, vectorArg, weightsArg, wholeArg } from "./contract/arguments.js";
+import { present, roundUp, rowArg, vectorArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
+import { narrowLayout, SCALED } from "./contract/narrow.js";
 import { flag, floats, optional, type ValuesOf, word } from "./contract/params.js";
-import { denseLayout, denseMatrix } from "./contract/weights.js";
+import { DENSE_PANEL, denseLayout, denseMatrix } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
 import { form, range, threads } from "./launch/form.js";
 import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
@@ -16,15 +18,36 @@ const params = {
   /** What `x` and `out` are stored in; f32 if absent. */
   x: optional(floats),
   out: optional(floats),
+  /** What weights are held in; f32 if absent. */
+  held: optional(word(...HELD)),
 };
 export type DenseGemmParams = ValuesOf<typeof params>;
 
 const gemm = form<DenseGemmParams>();
 
+/** Rows of codes are whole groups. */
+function broken({ held, k }: DenseGemmParams): string | undefined {
+  return held === undefined || held === "bf16" || k % SCALED === 0
+    ? undefined
+    : `rows of ${k} elements, which are no whole groups of ${SCALED}`;
+}
+
+/** Bytes of a panel as floats: whole words of elements become floats. */
+function watPanelBytes(k: number): number {
+  return roundUp(k, 2) * DENSE_PANEL.wat * 4;
+}
+
 const wat = {
   float: gemm({
     dimensions: { tileN: range(8, 64, 8), tileM: [16, 32, 64, 128], rows: [2, 4, 6], unroll: [2, 4, 8] },
+    refuses: ({ held }) => (held === undefined ? undefined : `weights are held in ${held}`),
     launch: (_, { tileN, tileM }) => ({ tile: [tileN, tileM, 1] }),
+  }),
+  /** Each panel becomes floats in the scratch memory of a thread, for all rows of a tile. */
+  narrow: gemm({
+    dimensions: { tileN: range(8, 64, 8), tileM: [64, 128, 256], rows: [4], unroll: [4] },
+    refuses: (params) => (params.held === undefined ? "weights are held in f32" : broken(params)),
+    launch: ({ k }, { tileN, tileM }) => ({ tile: [tileN, tileM, 1], sharedBytes: watPanelBytes(k) }),
   }),
 } as const;
 
@@ -35,7 +58,7 @@ const wgsl = {
   tiled: gemm({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
-    refuses: (_, config) => panelFault(config),
+    refuses: (params, config) => panelFault(config) ?? broken(params),
     launch(_, config) {
       const shape = gemmTile(config);
       const [columns, rows] = shape.tile;
@@ -44,7 +67,7 @@ const wgsl = {
   }),
   direct: gemm({
     dimensions: GEMM_DIMENSIONS,
-    refuses: (_, config) => panelFault(config),
+    refuses: (params, config) => panelFault(config) ?? broken(params),
     launch: (_, config) => gemmTile(config),
   }),
 } as const;
@@ -61,6 +84,7 @@ const cuda = {
       blocks: [3, 8],
     },
     needs: () => ["sm_70"],
+    refuses: broken,
     launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
       workgroup: threads(threadsX * threadsY),
       tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
@@ -72,10 +96,12 @@ const cuda = {
 export const denseGemm = defineFamily({
   params,
   forms: { wat, wgsl, cuda },
-  args: ({ n, k, bias, gated, x = "f32", out = "f32" }) =>
+  args: ({ n, k, bias, gated, x = "f32", out = "f32", held }) =>
     present([
       rowArg("x", x, k),
-      weightsArg("f32", denseLayout({ n, k })),
+      held === undefined
+        ? weightsArg("f32", denseLayout({ n, k }))
+        : weightsArg("u32", narrowLayout({ n, k, held })),
       bias && wholeArg("bias", "f32", n),
       gated && vectorArg("gate", n),
       gated && rowArg("residual", "f32", n),

@@ -21,6 +21,7 @@ import { softmax } from "./softmax.js";
 import { ternaryGemm } from "./ternary-gemm.js";
 import { timestepEmbedding } from "./timestep-embedding.js";
 import { unpackDense } from "./unpack-dense.js";
+import { unpackNarrow } from "./unpack-narrow.js";
 import { unpackTrits } from "./unpack-trits.js";
 
 const families = {
@@ -45,6 +46,7 @@ const families = {
   "group-norm": groupNorm,
   "unpack-trits": unpackTrits,
   "unpack-dense": unpackDense,
+  "unpack-narrow": unpackNarrow,
 };
 
 export type FamilyName = keyof typeof families;

@@ -1,3 +1,4 @@
+import { ROUNDED_FORMATS } from "../constant/blocks/encode.js";
 import { BLOCK_FORMATS } from "../constant/blocks/formats.js";
 import type { Constant, ConstantSource, TernaryMethod } from "../constant/constant.js";
 import { canonicalDim, type Dim } from "../dim.js";
@@ -190,6 +191,15 @@ function readSourceBody(r: TextReader, kind: string): ConstantSource {
       const name = r.match(/\w+/y, "a form of blocks");
       const format = BLOCK_FORMATS.find((known) => known === name);
       return format === undefined ? r.fail(`there are no blocks ${name}`) : { kind, of, format };
+    }
+    case "to-blocks": {
+      const of = readConstant(r);
+      comma();
+      const name = r.match(/\w+/y, "a form of blocks");
+      const format = ROUNDED_FORMATS.find((known) => known === name);
+      return format === undefined
+        ? r.fail(`values are rounded to blocks ${ROUNDED_FORMATS.join(" or ")}, not ${name}`)
+        : { kind, of, format };
     }
     case "affine": {
       const codes = readConstant(r);

@@ -103,7 +103,8 @@ function printSource(source: ConstantSource, dtype: DType): string {
       return `dequantize(${nested(source.codes)}, ${nested(source.scale)}, ${zero}, ${source.axis}, ${source.blockSize})`;
     }
     case "blocks":
-      return `blocks(${nested(source.of)}, ${source.format})`;
+    case "to-blocks":
+      return `${source.kind}(${nested(source.of)}, ${source.format})`;
     case "affine":
       return `affine(${nested(source.codes)}, ${source.bits}, ${nested(source.scales)}, ${nested(source.biases)})`;
     case "low-rank":

@@ -38,6 +38,10 @@ function wantedShapes({ shape, source }: Constant): readonly (readonly number[])
       const { elements, bytes } = BLOCK_LAYOUTS[source.format];
       return [[...shape.slice(0, -1), ((shape.at(-1) ?? 0) / elements) * bytes]];
     }
+    case "to-blocks": {
+      const { elements, bytes } = BLOCK_LAYOUTS[source.format];
+      return [[...shape.slice(0, -1), ((shape.at(-1) ?? 0) / bytes) * elements]];
+    }
     case "affine": {
       const [, groups = 1] = source.scales.shape;
       return [

@@ -1,4 +1,5 @@
 import { oneOf, op, orNull } from "./definition.js";
+import { held } from "./held.js";
 import { sameAsFirst, tensor } from "./results.js";
 import { MOVES, PLAIN } from "./traits.js";
 
@@ -9,7 +10,7 @@ export type ScatterReduction = (typeof REDUCTIONS.oneOf)[number];
 export const gather = {
   gather: op({
     operands: 2,
-    attrs: { axis: "axis" },
+    attrs: { axis: "axis", held },
     infer: (o, { axis }) => {
       const [data, indices] = [o.shape(0), o.shape(1)];
       if (data === null || indices === null) return tensor(o.dtype(0), null);

@@ -1,6 +1,7 @@
 import type { Shape } from "../dim.js";
 import { GROUP_SIZES, groupSizeOf } from "../ternary/groups.js";
 import { type AttrsOf, oneOf, op, orNull } from "./definition.js";
+import { held } from "./held.js";
 import type { Operands } from "./operands.js";
 import { tensor } from "./results.js";
 import { MODEL_ROWS, type StepRows, type Traits } from "./traits.js";
@@ -15,6 +16,8 @@ const LINEAR = {
   /** Whether the last two operands are gate and residual. */
   gated: "bool",
 } as const;
+/** Of float weights. */
+const FLOAT_LINEAR = { ...LINEAR, held } as const;
 export type LinearAttrs = AttrsOf<typeof LINEAR>;
 
 /** x[..., in] and weight[out, in] → [..., out] */
@@ -54,7 +57,7 @@ export const linears = {
    *  activation; with a gate: (…, gate[..., 1|–, out], residual) → residual + gate·(x·Wᵀ + b). */
   linear: op({
     operands: [2, 5],
-    attrs: LINEAR,
+    attrs: FLOAT_LINEAR,
     infer: (o) => tensor(o.dtype(0), projected(o, 1)),
     traits: { ...LINEAR_TRAITS, work: "contraction" },
   }),

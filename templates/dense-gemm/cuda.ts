@@ -1,3 +1,4 @@
+import { PER_WORD } from "../../ir/families/contract/narrow.js";
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
 import { denseGemm } from "../../ir/families/dense-gemm.js";
 import { cudaType } from "../cuda/header.js";
@@ -12,7 +13,7 @@ const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
   values: {
-    tiled: ({ n, k, activation, bias, gated, x, out }, { threadsX, groupsM, groupsN, blocks }) => ({
+    tiled: ({ n, k, activation, bias, gated, x, out, held }, { threadsX, groupsM, groupsN, blocks }) => ({
       threadsX,
       groupsM,
       groupsN,
@@ -24,6 +25,8 @@ export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
       activation: `activate_${activation.replaceAll("-", "_")}`,
       bias,
       gated,
+      held: held ?? "f32",
+      perWord: PER_WORD[held ?? "bf16"],
     }),
   },
 });

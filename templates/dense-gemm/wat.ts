@@ -1,28 +1,56 @@
 import { roundUp } from "../../ir/families/contract/arguments.js";
+import type { KernelSignature } from "../../ir/families/contract/family.js";
+import { narrowRow, PER_WORD } from "../../ir/families/contract/narrow.js";
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
-import { denseGemm } from "../../ir/families/dense-gemm.js";
+import { type DenseGemmParams, denseGemm } from "../../ir/families/dense-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import type { TemplateValues } from "../template-values.js";
 import { gemmValues } from "../wat/epilogue.js";
 
 const PANEL = DENSE_PANEL.wat;
 
 export const denseGemmWat = kernelTemplates(denseGemm.forms.wat, {
-  configs: ({ params: { n } }) => [
-    { variant: "float", tileN: Math.min(roundUp(n, PANEL), 64), tileM: 32, rows: 4, unroll: 4 },
-  ],
+  configs({ params: { n } }) {
+    const tile = { tileN: Math.min(roundUp(n, PANEL), 64), rows: 4, unroll: 4 } as const;
+    return [
+      { variant: "float", ...tile, tileM: 32 },
+      { variant: "narrow", ...tile, tileM: 64 },
+    ];
+  },
   values: {
-    float: (params, { tileN, tileM, rows, unroll }, { signature }) => ({
-      ...gemmValues(signature, params),
-      k: params.k,
-      kWhole: params.k - (params.k % unroll),
-      unroll,
-      relaxed: false,
-      tileN,
-      tileM,
-      tilesN: Math.ceil(params.n / tileN),
-      blockN: PANEL,
-      vectors: PANEL / 4,
-      rowGroups: [rows, 1],
-    }),
+    float: (params, config, { signature }) => values(params, config, signature),
+    narrow: (params, config, { signature }) => {
+      const held = params.held ?? "bf16";
+      const { words } = narrowRow({ k: params.k, held });
+      const columns = roundUp(params.n, PANEL);
+      return { ...values(params, config, signature), held, perWord: PER_WORD[held], words, columns };
+    },
   },
 });
+
+interface Tile {
+  readonly tileN: number;
+  readonly tileM: number;
+  readonly rows: number;
+  readonly unroll: number;
+}
+
+function values(
+  params: DenseGemmParams,
+  { tileN, tileM, rows, unroll }: Tile,
+  signature: KernelSignature,
+): TemplateValues {
+  return {
+    ...gemmValues(signature, params),
+    k: params.k,
+    kWhole: params.k - (params.k % unroll),
+    unroll,
+    relaxed: false,
+    tileN,
+    tileM,
+    tilesN: Math.ceil(params.n / tileN),
+    blockN: PANEL,
+    vectors: PANEL / 4,
+    rowGroups: [rows, 1],
+  };
+}

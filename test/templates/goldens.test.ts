@@ -57,6 +57,7 @@ const EXAMPLES: { readonly [F in Family]: FamilyParams[F] } = {
   "group-norm": { c: 40, activation: "silu" },
   "unpack-trits": { n: 96, k: 80, activations: "i8" },
   "unpack-dense": { n: 96, k: 80, source: "bf16" },
+  "unpack-narrow": { n: 96, k: 96, held: "int4" },
 };
 
 interface Golden {
@@ -111,6 +112,7 @@ function examples(target: Target): readonly (readonly [name: string, readonly Ke
           ["unpack-dense-winograd", variants(defineKernel("unpack-dense", UNPACKED_FILTERS, target))],
         ] as const)
       : []),
+    ["dense-gemm-int8", variants(defineKernel("dense-gemm", { ...gemm, k: 96, held: "int8" }, target))],
   ];
 }
 

@@ -1,0 +1,4 @@
+import { wasmDevices } from "../support/kernel-devices.js";
+import { narrowSuite } from "../support/narrow-suite.js";
+
+narrowSuite(wasmDevices());
