@@ -71,7 +71,7 @@ export interface Compiled extends Planned {
 
 export interface CompileStages {
   readonly target: Target;
-  readonly options: Pick<PassOptions, "ternarize" | "group" | "activations" | "branches">;
+  readonly options: Pick<PassOptions, "ternarize" | "group" | "activations" | "branches" | "weights">;
   /** Largest sizes of the symbols. */
   readonly sizes: Bindings;
   /** See `LoweringOptions`. */

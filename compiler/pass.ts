@@ -1,6 +1,7 @@
 import type { ByteReader, Constant, TernaryMethod } from "../ir/constant/constant.js";
 import type { Bindings, Dim } from "../ir/dim.js";
 import type { Graph } from "../ir/graph/graph.js";
+import type { Held } from "../ir/ops/held.js";
 import type { GroupSize } from "../ir/ternary/groups.js";
 import type { Activations } from "../targets/target.js";
 import type { LosslessGroup } from "./analysis/found-group.js";
@@ -36,6 +37,8 @@ export interface PassOptions {
   /** Row if absent: then no weights are read. */
   readonly group?: Group | FoundGroups;
   readonly activations: Activations;
+  /** What the device holds dense weights in, and tables that rows are looked up in; f32 if absent. */
+  readonly weights?: Held | "f32" | undefined;
   /** Values for symbols of the source graph, such as 1 for its batch axes. */
   readonly bindings: Readonly<Record<string, Dim>>;
   /** The largest sizes the program must serve, for decisions about memory; unnamed symbols count as 1. */

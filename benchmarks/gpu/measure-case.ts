@@ -1,5 +1,6 @@
 import type { Constant } from "../../ir/constant/constant.js";
 import { evaluateDim } from "../../ir/dim.js";
+import { isTernary } from "../../ir/format/encoding.js";
 import { type Graph, shapeOf } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { Program } from "../../ir/program/program.js";
@@ -119,7 +120,7 @@ function expectedRows(
 
 function inMemory(tensor: PlannedTensor, { dtype, shape }: Constant): Constant {
   const stored = tensorBytes(tensor);
-  if (tensor.encoding === "plain") return { dtype, shape, source: { kind: "inline", bytes: stored } };
+  if (!isTernary(tensor.encoding)) return { dtype, shape, source: { kind: "inline", bytes: stored } };
   const [n = 0, k = 0] = shape;
   const codes = new Int8Array(n * k);
   const rowBytes = codeRowBytes(tensor.encoding, k);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { byteLength } from "../../ir/dtype.js";
-import type { TernaryStorage } from "../../ir/ternary/storage.js";
+import type { Encoding } from "../../ir/format/encoding.js";
 import type { WeightSource } from "../../runtime/device.js";
 
 /** A tensor of a plan: what its weight file would hold. */
@@ -10,7 +10,7 @@ export interface PlannedTensor {
   readonly id: string;
   readonly dtype: "f32" | "f16" | "bf16" | "i32" | "u32" | "u8";
   readonly shape: readonly number[];
-  readonly encoding: TernaryStorage | "plain";
+  readonly encoding: Encoding;
 }
 
 /** Random weights in place of a file: the same for the same name. Codes are uniform, floats small. */

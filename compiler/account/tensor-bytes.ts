@@ -1,4 +1,5 @@
 import { byteLength, type DType } from "../../ir/dtype.js";
+import { type Encoding, isTernary } from "../../ir/format/encoding.js";
 
 /** What a stored tensor is for. */
 export type StorageKind = "ternary codes" | "scales" | "dense weights" | "vectors";
@@ -8,7 +9,7 @@ export interface StoredTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly encoding: string;
+  readonly encoding: Encoding;
 }
 
 export interface TensorStorage {
@@ -38,8 +39,8 @@ export function storageOf(tensors: readonly StoredTensor[]): StorageAccount {
   return { bytes: found.reduce((sum, { bytes }) => sum + bytes, 0), byKind, tensors: found };
 }
 
-function kindOf(name: string, shape: readonly number[], encoding: string): StorageKind {
-  if (encoding !== "plain") return "ternary codes";
+function kindOf(name: string, shape: readonly number[], encoding: Encoding): StorageKind {
+  if (isTernary(encoding)) return "ternary codes";
   if (/\.scales$/.test(name)) return "scales";
   return shape.length === 2 ? "dense weights" : "vectors";
 }

@@ -14,7 +14,7 @@ import type { Placement } from "../analysis/step-invariant.js";
 import type { Window } from "./elide-concat.js";
 import { KernelTable, type SelectedKernel } from "./kernel-table.js";
 import { columnsOf, deviceDType, type Operand, rowsOf } from "./operand.js";
-import { WeightTable } from "./weights.js";
+import { WeightTable, type WeightTensor } from "./weights.js";
 
 /** Why an op has no kernels, found while lowering a node; the caller collects all of them. */
 export class UnsupportedOp extends Error {}
@@ -57,6 +57,8 @@ export class ProgramDraft {
   readonly names = new UniqueNames();
   /** Buffers that weights are unpacked into, by what is unpacked and how. */
   readonly unpacked = new Map<string, string>();
+  /** Buffers of tables that are held as they are stored, by their tensors. */
+  readonly tables = new Map<string, string>();
 
   constructor(
     readonly target: Target,
@@ -232,6 +234,16 @@ export class Lowering {
     return { buffer, dtype, shape, offset: 0, rowStride, stepStride: 0 };
   }
 
+  /** A constant as a device holds its tensor, without a copy in another layout. */
+  tableOf(id: ValueId, tensor: WeightTensor, dtype: DeviceDType): Operand {
+    const shape = tensor.shape;
+    const storage = { kind: "weight", tensor: tensor.name } as const;
+    const known = this.draft.tables.get(tensor.name);
+    const buffer = known ?? this.#buffer(`w.${tensor.name}`, dtype, elementCount(shape), id, storage);
+    this.draft.tables.set(tensor.name, buffer);
+    return contiguous(buffer, dtype, shape);
+  }
+
   /** Memory for an intermediate that is no value of the graph. */
   temporary(dtype: DeviceDType, shape: Shape): Operand {
     return this.#allocate(`${this.#label}.temporary`, dtype, shape, shape, "arena");
@@ -255,7 +267,7 @@ export class Lowering {
   }
 
   /** Unpacks a weight into the layout of its gemm during `load`, once, and gives the buffer. */
-  unpack<F extends "unpack-trits" | "unpack-dense">(
+  unpack<F extends "unpack-trits" | "unpack-dense" | "unpack-narrow">(
     family: F,
     params: FamilyParams[F] & { readonly n: number },
     tensor: { readonly name: string; readonly shape: readonly number[]; readonly bytes: number },

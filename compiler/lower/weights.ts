@@ -1,5 +1,7 @@
+import type { RoundedFormat } from "../../ir/constant/blocks/encode.js";
 import type { Constant } from "../../ir/constant/constant.js";
 import { isNarrowFloat } from "../../ir/constant/float8.js";
+import type { Encoding } from "../../ir/format/encoding.js";
 import type { ValueId } from "../../ir/graph/graph.js";
 import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { UniqueNames } from "../../ir/unique-names.js";
@@ -13,7 +15,7 @@ export interface WeightTensor {
   readonly dtype: StoredDType;
   /** Shape in the file: [n, `codeRowBytes`] bytes for codes. */
   readonly shape: readonly number[];
-  readonly encoding: TernaryStorage | "plain";
+  readonly encoding: Encoding;
   readonly constant: Constant;
   /** Whether it is the matrix of a linear, whose entries must be finite. */
   readonly weight: boolean;
@@ -57,6 +59,19 @@ export class WeightTable {
     return this.#add(id, { dtype, shape: constant.shape, encoding: "plain", constant, weight: true });
   }
 
+  /** A matrix as rows of the blocks that its values are in; undefined where they are in none of this form. */
+  blocks(id: ValueId, constant: Constant, format: RoundedFormat): WeightTensor | undefined {
+    const rows = blockRows(constant, format);
+    if (rows === undefined) return undefined;
+    return this.#add(id, {
+      dtype: "u8",
+      shape: rows.shape,
+      encoding: format,
+      constant: rows,
+      weight: true,
+    });
+  }
+
   /** Any other constant in the type that kernels compute in. */
   plain(id: ValueId, constant: Constant): WeightTensor {
     const dtype = deviceDType(constant.dtype);
@@ -72,6 +87,31 @@ export class WeightTable {
     const added = { ...tensor, name, id };
     this.#byForm.set(form, added);
     return added;
+  }
+}
+
+/** The bytes that rows of blocks are, behind changes of layout that keep rows. */
+function blockRows(constant: Constant, format: RoundedFormat): Constant | undefined {
+  const { source, shape } = constant;
+  const [rows = 0] = shape;
+  switch (source.kind) {
+    case "blocks":
+      return source.format === format ? source.of : undefined;
+    case "cast":
+      return constant.dtype === "f32" ? blockRows(source.of, format) : undefined;
+    case "rows": {
+      const of = blockRows(source.of, format);
+      return of && { ...of, shape: [rows, ...of.shape.slice(1)], source: { ...source, of } };
+    }
+    case "concat": {
+      const of = source.of.map((part) => blockRows(part, format));
+      const whole = of.filter((part) => part !== undefined);
+      const [first] = whole;
+      if (first === undefined || whole.length !== of.length) return undefined;
+      return { ...first, shape: [rows, ...first.shape.slice(1)], source: { kind: "concat", of: whole } };
+    }
+    default:
+      return undefined;
   }
 }
 

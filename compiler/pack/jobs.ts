@@ -1,6 +1,7 @@
 import { type NarrowFloat, widenNarrow } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
+import { isTernary } from "../../ir/format/encoding.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
 import { factorBytes, floatsFrom } from "./coded-matrix.js";
@@ -194,7 +195,7 @@ function placesOf(
 ): JobPlaces {
   const { type, width } = matrix;
   const element = byteLength(type, 1);
-  const outRowBytes = encoding === "plain" ? width * element : codeRowBytes(encoding, width);
+  const outRowBytes = isTernary(encoding) ? codeRowBytes(encoding, width) : width * element;
   const group = transposed ? Math.min(GROUP, rows) : 0;
   const turnedBytes = align(width * element) + PADDING;
   const input = align(KERNEL_BYTES);

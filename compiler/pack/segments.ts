@@ -1,4 +1,5 @@
 import type { Constant, TernaryMethod } from "../../ir/constant/constant.js";
+import { isTernary } from "../../ir/format/encoding.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
 import type { WeightTensor } from "../lower/index.js";
 import { type StoredMatrix, storedBytesOf, storedMatrix } from "./stored-matrix.js";
@@ -31,8 +32,8 @@ export function segmentsOf(tensor: WeightTensor): readonly Segment[] | undefined
   const { constant, encoding, weight } = tensor;
   const rows = constant.shape[0] ?? 1;
   if (constant.shape.includes(0)) return undefined;
-  if (encoding !== "plain") return collect(constant, 0, rows, 0)?.map((part) => ({ ...part, encoding }));
-  if (!weight || constant.shape.length < 2) return undefined;
+  if (isTernary(encoding)) return collect(constant, 0, rows, 0)?.map((part) => ({ ...part, encoding }));
+  if (encoding !== "plain" || !weight || constant.shape.length < 2) return undefined;
   const found = collectWords(constant, 0, rows, 0);
   if (found?.every(({ matrix }) => matrix.type === tensor.dtype) !== true) return undefined;
   return found.map((part) => ({ ...part, encoding }));

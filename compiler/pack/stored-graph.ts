@@ -1,3 +1,5 @@
+import type { RoundedFormat } from "../../ir/constant/blocks/encode.js";
+import { BLOCK_LAYOUTS } from "../../ir/constant/blocks/index.js";
 import type { ByteReader, Constant } from "../../ir/constant/constant.js";
 import { convertData, encodeBytes } from "../../ir/constant/convert.js";
 import { readConstant } from "../../ir/constant/read.js";
@@ -35,7 +37,15 @@ function inFile(constant: Constant, { tensor, offset, bytes }: PackedTensor): Co
   const { dtype, shape } = constant;
   if (tensor.encoding === "trits") return { dtype, shape, source: { kind: "trits", of: file } };
   if (tensor.encoding === "2bit") return { dtype, shape, source: { kind: "two-bit", of: file } };
+  if (tensor.encoding !== "plain") return inBlocks(constant, file, tensor.encoding);
   return tensor.dtype === dtype ? file : { dtype, shape, source: { kind: "cast", of: file } };
+}
+
+/** Rows of blocks as what they are values of. */
+function inBlocks({ dtype, shape }: Constant, of: Constant, format: RoundedFormat): Constant {
+  const { dtype: decoded } = BLOCK_LAYOUTS[format];
+  const blocks: Constant = { dtype: decoded, shape, source: { kind: "blocks", of, format } };
+  return dtype === decoded ? blocks : { dtype, shape, source: { kind: "cast", of: blocks } };
 }
 
 /** Constants that no tensor holds: shapes, axes, and scalars that are part of a kernel. */

@@ -1,7 +1,9 @@
+import { encodeBlocks } from "../../ir/constant/blocks/encode.js";
 import type { ByteReader, Constant, TernaryFitting } from "../../ir/constant/constant.js";
 import { convertData, encodeBytes, isBig } from "../../ir/constant/convert.js";
 import { readRows } from "../../ir/constant/read.js";
 import { wordType } from "../../ir/constant/words.js";
+import { isTernary } from "../../ir/format/encoding.js";
 import { countOf } from "../../ir/tensor.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
@@ -9,7 +11,7 @@ import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
 import type { StoredDType, WeightTensor } from "../lower/index.js";
 import { requireFinite } from "./finite.js";
 import type { PackFloats } from "./float-rows.js";
-import { rowTiles } from "./row-tiles.js";
+import { type RowTile, rowTiles } from "./row-tiles.js";
 
 /** Elements that are held at a time: bounds the packer's memory, whatever the size of the model. */
 const CHUNK_ELEMENTS = 1 << 22;
@@ -28,7 +30,8 @@ export function* packRows(
   const rows = constant.shape[0] ?? 1;
   const { name, weight, encoding } = tensor;
   const source: RowSource = { reader, scales, tensor: name, firstRow: 0, weight };
-  if (encoding !== "plain") yield* packCodes(constant, 0, rows, { ...source, storage: encoding, packFloats });
+  if (isTernary(encoding)) yield* packCodes(constant, 0, rows, { ...source, storage: encoding, packFloats });
+  else if (encoding !== "plain") yield* packBlocks(constant, 0, rows, source);
   else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
   else {
     for (const [start, end] of chunks(constant, 0, rows)) {
@@ -150,6 +153,55 @@ function packMatrix(codes: Int8Array, width: number, storage: TernaryStorage): U
     );
   }
   return out;
+}
+
+/** Rows [start, end) of blocks: of floats, which must be finite, or of bytes that are blocks already. */
+function* packBlocks(
+  constant: Constant,
+  start: number,
+  end: number,
+  source: RowSource,
+): Generator<Uint8Array, void> {
+  const recipe = constant.source;
+  switch (recipe.kind) {
+    case "concat": {
+      let first = 0;
+      for (const of of recipe.of) {
+        const last = first + (of.shape[0] ?? 0);
+        const [from, to] = [Math.max(start, first), Math.min(end, last)];
+        const shifted = { ...source, firstRow: source.firstRow + first };
+        if (from < to) yield* packBlocks(of, from - first, to - first, shifted);
+        first = last;
+      }
+      return;
+    }
+    case "rows": {
+      const shifted = { ...source, firstRow: source.firstRow - recipe.start };
+      yield* packBlocks(recipe.of, recipe.start + start, recipe.start + end, shifted);
+      return;
+    }
+    case "to-blocks": {
+      const width = countOf(recipe.of.shape.slice(1));
+      for (const tile of rowTiles(recipe.of, start, end, source.reader)) {
+        const values = tile.values ?? decodedWords(tile, width);
+        requireFinite(values, width, source, tile.start);
+        yield encodeBlocks(recipe.format, values);
+      }
+      return;
+    }
+    default:
+      for (const [first, last] of chunks(constant, start, end)) {
+        const { data } = readRows(constant, first, last, source.reader);
+        if (isBig(data)) throw new Error(`${source.tensor} is no rows of bytes`);
+        yield Uint8Array.from(data);
+      }
+  }
+}
+
+function decodedWords(tile: RowTile, width: number): Float32Array {
+  const values = new Float32Array((tile.end - tile.start) * width);
+  for (let row = tile.start; row < tile.end; row++) values.set(tile.row(row), (row - tile.start) * width);
+  return values;
 }
 
 /** A matrix that is stored as the file has it. */

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { readRows } from "../../ir/constant/read.js";
 import { TritcError } from "../../ir/errors.js";
+import { isTernary } from "../../ir/format/encoding.js";
 import { describeSystemError } from "../system-errors.js";
 import { Checkpoints } from "./checkpoints.js";
 import { earlierWork, rememberScales } from "./earlier-work.js";
@@ -242,9 +243,9 @@ class Packing {
     };
     // Codes first, because finding them gives the scales.
     const order = [...others].sort(
-      (a, b) => Number(b.tensor.encoding !== "plain") - Number(a.tensor.encoding !== "plain"),
+      (a, b) => Number(isTernary(b.tensor.encoding)) - Number(isTernary(a.tensor.encoding)),
     );
-    const codes = others.filter(({ tensor }) => tensor.encoding !== "plain");
+    const codes = others.filter(({ tensor }) => isTernary(tensor.encoding));
     const packFloats =
       codes.reduce((sum, { bytes }) => sum + bytes, 0) < SMALL_CODES ? undefined : await openFloatPacker();
     for (const { tensor, offset, bytes } of order) {

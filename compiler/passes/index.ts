@@ -9,6 +9,7 @@ import { fuseHeads } from "./fuse-heads.js";
 import { fuseQkNormRope } from "./fuse-qk-norm-rope.js";
 import { fuseSharedInput } from "./fuse-shared-input.js";
 import { fuseSwiglu } from "./fuse-swiglu.js";
+import { narrowWeights } from "./narrow-weights.js";
 import { quantizeActivations } from "./quantize-activations.js";
 import { splitJoint } from "./split-joint.js";
 import { splitTables } from "./split-tables.js";
@@ -30,6 +31,7 @@ export const BACK_PASSES: readonly Pass[] = [
   addBranches,
   quantizeActivations,
   fuseHeads,
+  narrowWeights,
   splitWeights,
   splitTables,
 ];

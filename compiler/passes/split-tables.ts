@@ -1,5 +1,7 @@
+import { storedRowBytes } from "../../ir/families/contract/narrow.js";
 import type { NodeOf, ValueId } from "../../ir/graph/graph.js";
 import type { BinaryFn } from "../../ir/ops/elementwise.js";
+import type { Held } from "../../ir/ops/held.js";
 import type { MemoryLimits, Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
 import { intsConstant } from "../rewrite/values.js";
@@ -25,7 +27,7 @@ export const splitTables: Pass = {
       const constant = graph.constants.get(table ?? "");
       const [rows = 0, columns = 0] = constant?.shape ?? [];
       if (constant?.shape.length !== 2 || table == null || ids == null) continue;
-      const step = rowsThatFit(rows, columns, limits);
+      const step = rowsThatFit(rows, rowBytes(columns, node.attrs.held), limits);
       if (step === undefined) continue;
       edit.at(node);
       const starts = Array.from({ length: Math.ceil(rows / step) }, (_, i) => i * step);
@@ -36,10 +38,15 @@ export const splitTables: Pass = {
   },
 };
 
-/** Rows of each part, or undefined where the table fits. On the device it is f32. */
-function rowsThatFit(rows: number, columns: number, limits: MemoryLimits): number | undefined {
+/** Bytes of a row of a table on the device. */
+function rowBytes(columns: number, held: Held | undefined): number {
+  return (held === undefined ? undefined : storedRowBytes(held, columns)) ?? columns * 4;
+}
+
+/** Rows of each part, or undefined where the table fits. */
+function rowsThatFit(rows: number, bytes: number, limits: MemoryLimits): number | undefined {
   const most = Math.min(limits.maxBindingBytes, limits.maxBufferBytes);
-  return rows * columns * 4 <= most ? undefined : Math.max(1, Math.floor(most / (columns * 4)));
+  return rows * bytes <= most ? undefined : Math.max(1, Math.floor(most / bytes));
 }
 
 interface Parts {

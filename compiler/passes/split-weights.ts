@@ -1,5 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
+import { narrowRow } from "../../ir/families/contract/narrow.js";
 import { dtypeOf, type Graph, type Node, shapeOf, type ValueId } from "../../ir/graph/graph.js";
+import type { Held } from "../../ir/ops/held.js";
 import { isLinear, type Linear } from "../analysis/linears.js";
 import type { Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
@@ -38,10 +40,17 @@ function rowsThatFit(graph: Graph, node: Linear, maxBytes: number): number | und
   const id = node.inputs[weightIndex(node)];
   const weight = typeof id === "string" ? graph.constants.get(id) : undefined;
   const [rows = 0, inner = 0] = weight?.shape ?? [];
-  // On the device a trit takes 2 bits and rows are padded to 16; dense weights are f32.
-  const rowBytes = node.op === "linear" ? inner * 4 : Math.ceil(inner / 16) * 4;
+  // On the device a trit takes 2 bits and rows are padded to 16.
+  const rowBytes = node.op === "linear" ? denseRowBytes(inner, node.attrs.held) : Math.ceil(inner / 16) * 4;
   if (rows * rowBytes <= maxBytes) return undefined;
   return Math.max(COLUMN_STEP, Math.floor(maxBytes / rowBytes / COLUMN_STEP) * COLUMN_STEP);
+}
+
+/** Bytes on the device of a row of a dense matrix. */
+function denseRowBytes(k: number, held: Held | undefined): number {
+  if (held === undefined) return k * 4;
+  const { words, scales } = narrowRow({ k, held });
+  return (words + scales) * 4;
 }
 
 function putPieces(graph: Graph, edit: GraphEditor, node: Linear, step: number): void {

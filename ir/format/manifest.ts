@@ -4,7 +4,6 @@ import { INPUT_ROLES, type ModelDescription, modelDescription } from "../models/
 import type { ProgramPort } from "../program/program.js";
 import type { PromptWeightsPolicy } from "../program/prompt-weights.js";
 import { type Sampling, sampling, samplingProblem } from "../sampling/sampling.js";
-import type { TernaryStorage } from "../ternary/storage.js";
 import {
   type Decoder,
   decodeJson,
@@ -18,6 +17,7 @@ import {
   optional,
   string,
 } from "./decode.js";
+import { ENCODINGS, type Encoding } from "./encoding.js";
 import { JsonNumber, parseStrictJson } from "./strict-json.js";
 import { type VaeTiles, vaeTilesProblem } from "./vae-tiles.js";
 
@@ -104,11 +104,7 @@ export interface ManifestTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /**
-   * trits: rows of ceil(k/5) bytes, five codes a byte. 2bit: rows of ceil(k/4) bytes, four codes a byte. plain: elements
-   * of the dtype.
-   */
-  readonly encoding: TernaryStorage | "plain";
+  readonly encoding: Encoding;
 }
 
 export interface ManifestKernel {
@@ -181,7 +177,7 @@ const manifest: Decoder<Manifest> = object<Manifest>({
       name: string,
       dtype: oneOf(...DTYPES),
       shape: list(index),
-      encoding: oneOf("trits", "2bit", "plain"),
+      encoding: oneOf(...ENCODINGS),
     }),
   ),
   kernels: list(

@@ -6,5 +6,7 @@ export const gatherCuda = kernelTemplates(gather.forms.cuda, {
   configs: ({ params }) => [
     { variant: "rows", threads: 256, blocks: 4, tileRows: tileRowsOf(params.c, 256) },
   ],
-  values: { rows: ({ c }, { tileRows, blocks }) => ({ c, tileRows, blocks }) },
+  values: {
+    rows: ({ c, held = "f32" }, { tileRows, blocks }) => ({ c, tileRows, blocks, held }),
+  },
 });

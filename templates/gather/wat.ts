@@ -6,13 +6,15 @@ import { scalarOffset, watArgs } from "../wat/values.js";
 export const gatherWat = kernelTemplates(gather.forms.wat, {
   configs: ({ params }) => [{ variant: "gather", rows: rowTile(params.c) }],
   values: {
-    gather: ({ c }, { rows }, { signature }) => ({
+    gather: ({ c, held = "f32" }, { rows }, { signature }) => ({
       args: watArgs(signature),
       c,
       count: scalarOffset(signature),
       // The table is argument 0: words are rows, its address, its row stride, …
       stride: 8,
       tileM: rows,
+      held,
+      shift: held === "f32" ? 2 : held === "bf16" ? 1 : 0,
     }),
   },
 });

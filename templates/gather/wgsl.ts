@@ -1,7 +1,15 @@
 import { gather } from "../../ir/families/gather.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { blockFunctions } from "../wgsl/blocks.js";
 
 export const gatherWgsl = kernelTemplates(gather.forms.wgsl, {
   configs: () => [{ variant: "rows", threads: 64 }],
-  values: { rows: ({ c }, { threads }) => ({ c, threads }) },
+  values: {
+    rows: ({ c, held }, { threads }) => ({
+      c,
+      threads,
+      held: held ?? "f32",
+      functions: held === undefined ? "" : blockFunctions("table", held),
+    }),
+  },
 });

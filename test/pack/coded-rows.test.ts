@@ -15,7 +15,7 @@ import { encodeBytes } from "../../ir/constant/convert.js";
 import { readConstant } from "../../ir/constant/read.js";
 import type { DType } from "../../ir/dtype.js";
 import { GROUP_SIZES, type GroupSize, scalesShape } from "../../ir/ternary/groups.js";
-import { codeRowBytes } from "../../ir/ternary/storage.js";
+import { codeRowBytes, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { randomFloats, randomInts } from "../support/random.js";
 
 const folder = mkdtempSync(join(tmpdir(), "tritc-coded-rows-"));
@@ -116,7 +116,7 @@ const scalesOf = (of: Constant, group?: GroupSize) =>
     method: "exact",
     ...(group && { group }),
   });
-function tensor(name: string, of: Constant, encoding: WeightTensor["encoding"]): WeightTensor {
+function tensor(name: string, of: Constant, encoding: TernaryStorage | "plain"): WeightTensor {
   const shape =
     encoding === "plain" ? of.shape : [of.shape[0] ?? 0, codeRowBytes(encoding, of.shape[1] ?? 0)];
   const dtype = encoding !== "plain" ? "u8" : of.dtype === "f16" || of.dtype === "bf16" ? of.dtype : "f32";

@@ -95,6 +95,31 @@ export function narrowSuite(kernelDevices: KernelDevices): void {
       );
     });
 
+    it.each([32, 96, ...(held === "bf16" ? [7, 44] : [])])("rows of %i by index", async (c) => {
+      const rows = 9;
+      const { bytes, values } = storedNarrow(held, randomFloats(16, rows * c, 3));
+      const rowBytes = bytes.length / rows;
+      const indices = Int32Array.of(3, 0, 8, -1, 3, -9, 5, 8, 1, 2, 2);
+      const expected = Array.from(indices, (i) => [
+        ...values.subarray(((i + rows) % rows) * c).subarray(0, c),
+      ]);
+      const params = { c, held };
+      const perElement = held === "bf16" ? 2 : 1;
+      for (const device of Object.values(devices())) {
+        const { out } = await runLaunch(device, defineKernel("gather", params, target), {
+          rows: indices.length,
+          args: {
+            table: matrix(bytes, rows, rowBytes / perElement, { offset: 8 }),
+            indices: matrix(indices, indices.length, 1),
+            out: output(indices.length, c, { rowStride: c + 1 }),
+          },
+          scalars: [rows],
+          grid: [1, indices.length, 1],
+        });
+        expect([...out!]).toEqual(expected.flat());
+      }
+    });
+
     it("widens every element exactly", async () => {
       const [n, k] = [37, 64];
       // Rows of very different sizes, down to scales that are subnormal as halves, and a row of zeros.

@@ -112,6 +112,7 @@ function examples(target: Target): readonly (readonly [name: string, readonly Ke
           ["unpack-dense-winograd", variants(defineKernel("unpack-dense", UNPACKED_FILTERS, target))],
         ] as const)
       : []),
+    ["gather-int8", variants(defineKernel("gather", { c: 96, held: "int8" }, target))],
     ["dense-gemm-int8", variants(defineKernel("dense-gemm", { ...gemm, k: 96, held: "int8" }, target))],
   ];
 }

@@ -1,7 +1,10 @@
 import { elementCount } from "../../../ir/dim.js";
+import type { NodeOf } from "../../../ir/graph/graph.js";
+import type { Held } from "../../../ir/ops/held.js";
 import { intoPacked, packed, reinterpret } from "../alias.js";
 import { copy, transposed } from "../elementwise.js";
-import { UnsupportedOp } from "../lowering.js";
+import { heldTensor } from "../held.js";
+import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, type Operand, rowsArg } from "../operand.js";
 import { fixed } from "../rows.js";
 import type { Section } from "../rules.js";
@@ -9,6 +12,7 @@ import type { Section } from "../rules.js";
 /** Lookups by index. */
 export const gather: Section<"gather"> = {
   gather(l, node) {
+    if (node.attrs.held !== undefined) return gatherHeld(l, node, node.attrs.held);
     const table = l.input(node, 0);
     const indices = packed(l, l.input(node, 1));
     const rank = table.shape.length;
@@ -43,3 +47,31 @@ export const gather: Section<"gather"> = {
     copy(l, transposed(l, gathered, order), out);
   },
 };
+
+/** Rows of a table that is held in less than f32, which is how it is stored. */
+function gatherHeld(l: Lowering, node: NodeOf<"gather">, held: Held): void {
+  const [id] = node.inputs;
+  const constant = typeof id === "string" ? l.graph.constants.get(id) : undefined;
+  const indices = packed(l, l.input(node, 1));
+  const [rows, c, ...more] = constant?.shape ?? [];
+  if (
+    typeof id !== "string" ||
+    constant === undefined ||
+    rows === undefined ||
+    c === undefined ||
+    more.length > 0
+  )
+    throw new UnsupportedOp("a held table that is no constant matrix");
+  if (node.attrs.axis !== 0 || indices.dtype !== "i32")
+    throw new UnsupportedOp(`a held table along axis ${node.attrs.axis}, by indices of ${indices.dtype}`);
+  const table = l.tableOf(id, heldTensor(l, id, constant, held), held === "bf16" ? "bf16" : "u8");
+  intoPacked(l, l.output(node), (target) =>
+    l.launch({
+      family: "gather",
+      params: { c, held },
+      rows: elementCount(indices.shape),
+      args: [rowsArg(table), columnArg(indices), { ...rowsArg(target), rowStride: c }],
+      scalars: [rows],
+    }),
+  );
+}

@@ -1,11 +1,13 @@
 import type { Constant } from "../../../ir/constant/constant.js";
 import { byteLength } from "../../../ir/dtype.js";
+import type { NarrowLayout } from "../../../ir/families/contract/narrow.js";
 import type { TernaryGemmParams } from "../../../ir/families/ternary-gemm.js";
 import { type Node, type NodeOf, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { LaunchArg } from "../../../ir/program/program.js";
 import { countOf } from "../../../ir/tensor.js";
 import { groupSizeOf, groupsOf } from "../../../ir/ternary/groups.js";
 import { copy } from "../elementwise.js";
+import { heldTensor } from "../held.js";
 import { type Lowering, UnsupportedOp } from "../lowering.js";
 import { columnArg, columnsOf, type Operand, repeatedArg, rowsArg, rowsOf, stored } from "../operand.js";
 import { perRowOrOnce } from "../rows.js";
@@ -23,11 +25,23 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
   nameOperands(lowering, node.attrs.role, { weight: id, bias });
   const x = lowering.input(node, 0);
   const out = lowering.output(node);
-  const weights = denseMatrix(lowering, id, constant, n, k);
-  const { activation, gated } = node.attrs;
+  const { activation, gated, held } = node.attrs;
+  const weights =
+    held === undefined
+      ? denseMatrix(lowering, id, constant, n, k)
+      : narrowMatrix(lowering, id, constant, { n, k, held });
   lowering.launch({
     family: "dense-gemm",
-    params: { n, k, activation, bias: bias !== null, gated, ...stored("x", x), ...stored("out", out) },
+    params: {
+      n,
+      k,
+      activation,
+      bias: bias !== null,
+      gated,
+      ...stored("x", x),
+      ...stored("out", out),
+      ...(held === undefined ? {} : { held }),
+    },
     rows: rowsOf(out.shape),
     args: [
       rowsArg(x),
@@ -126,6 +140,13 @@ export function denseMatrix(
     throw new UnsupportedOp(`weights of type ${dtype}`);
   const source = { name, shape, bytes: byteLength(dtype, countOf(shape)) };
   return lowering.unpack("unpack-dense", { n, k, source: dtype, ...form }, source);
+}
+
+/** A float matrix in the device layout of what it is held in. */
+function narrowMatrix(lowering: Lowering, id: ValueId, constant: Constant, matrix: NarrowLayout): LaunchArg {
+  const { name, dtype, shape } = heldTensor(lowering, id, constant, matrix.held);
+  const source = { name, shape, bytes: byteLength(dtype, countOf(shape)) };
+  return lowering.unpack("unpack-narrow", matrix, source);
 }
 
 /** An operand as ternary linears without quantized rows read it. */

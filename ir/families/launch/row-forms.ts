@@ -70,10 +70,11 @@ export const cudaSharedRows = <P>() =>
   });
 
 /** CUDA: tiles of rows whose elements are spread over all threads. */
-export const cudaTileRows = <P>() =>
+export const cudaTileRows = <P>(refuses: (params: P) => string | undefined = () => undefined) =>
   form<P>()({
     dimensions: { threads: BLOCK_THREADS, blocks: range(1, 32), tileRows: range(1, 256) },
     needs: () => ["sm_70"],
+    refuses,
     launch: (_, config) => cudaLoop(config.threads, config.tileRows),
   });
 

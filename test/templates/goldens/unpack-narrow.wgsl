@@ -35,10 +35,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   let part = group.y;
   if (column >= 128u || part >= 3u) { return; }
   let inside = column < 96u;
-  let from = words[0].y + column * 54u + part * 18u;
+  let begin = words[0].y + column * 54u + part * 18u;
   let scaleAt = weightsRow(0u) + 1536u + part * 128u + column;
   var scale = 0.0;
-  if (inside) { scale = half(halfAt(from)); }
+  if (inside) { scale = half(halfAt(begin)); }
   weights[scaleAt] = bitcast<u32>(scale);
   for (var j = 0u; j < PART_WORDS; j++) {
     let at = part * PART_WORDS + j;
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     var word = 0u;
     if (inside) {
       // Elements i and i + 16 are the halves of byte i.
-      let bytes = from + 2u + 8u * (j & 1u);
+      let bytes = begin + 2u + 8u * (j & 1u);
       let shift = 4u * (j >> 1u);
       word = nibbles(wordAt(bytes) >> shift) | (nibbles(wordAt(bytes + 4u) >> shift) << 16u);
     }

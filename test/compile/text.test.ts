@@ -1,10 +1,15 @@
-/** Attention as text encoders have it, from a graph to programs of every target, against the interpreter. */
+/**
+ * Attention as text encoders have it, and weights and tables that devices hold in less than f32, from a graph to programs of every
+ * target, against the interpreter.
+ */
 import { describe, expect, it } from "vitest";
 import { compileGraph } from "../../compiler/compile-graph.js";
+import { byteLength } from "../../ir/dtype.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { interpret } from "../../ir/interpret/index.js";
-import type { Tensor } from "../../ir/tensor.js";
+import { HELD } from "../../ir/ops/held.js";
+import { countOf, type Tensor } from "../../ir/tensor.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
 import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
 import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
@@ -14,6 +19,7 @@ import { emulatedDriver } from "../support/cuda-emulator.js";
 import { emulated } from "../support/emulated.js";
 import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
+import { TEXT_GRAPH, textInputs, VOCABULARY } from "../support/text-graph.js";
 
 const WIDTH = 24;
 const QWEN = graphOf('{"heads": 4, "scale": 0.35, "causal": true, "keyValueHeads": 2}', "_, %mask");
@@ -62,6 +68,34 @@ describe.each([
       }),
   ],
 ] as const)("attention of text on %s", (_, target, open) => {
+  it.each(HELD)("and lookups and linears, weights in %s, are the interpreter's", async (weights) => {
+    const made = await compileGraph(TEXT_GRAPH, READER, {
+      target,
+      options: { ternarize: "none", activations: "f32", weights },
+      sizes: { tokens: 40 },
+      batchAxes: new Map(),
+      ...(target.language === "cuda" ? { codegen: { emit: "source" } } : {}),
+    });
+    const { tensors } = made.lowered;
+    const bytes = (name: string) =>
+      tensors
+        .filter((tensor) => tensor.name.startsWith(name))
+        .reduce((sum, { dtype, shape }) => sum + byteLength(dtype, countOf(shape)), 0);
+    expect(bytes("table")).toBe((VOCABULARY * 64 * { bf16: 16, int8: 8.5, int4: 4.5 }[weights]) / 8);
+    const compiled = target.language === "cuda" ? await emulated(made) : made;
+    const device = await open();
+    try {
+      for (const tokens of [3, 37]) {
+        const inputs = textInputs(tokens);
+        const wanted = interpret(made.graph, inputs, { reader: READER, precision: "f64" }).get("y");
+        const found = (await runCompiled(compiled, READER, device, inputs)).get("y");
+        expect(relativeError(found, wanted)).toBeLessThan(3e-6);
+      }
+    } finally {
+      await device.close();
+    }
+  });
+
   it.each([
     ["Qwen3", QWEN],
     ["T5", T5],
