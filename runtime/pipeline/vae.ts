@@ -39,7 +39,7 @@ export async function decodeLatents(
     pickOutput(place, await session.run({ [input]: tile }), ["sample"], 4);
   const x = { data: sample, shape };
   const tiling = tilingOf(session, x, (tiles) => decodedSizes(tiles, height / geometry.latentHeight));
-  const image = await whollyOrTiled(x, decode, tiling);
+  const image = await whollyOrTiled(place, x, decode, tiling);
   const [, channels, rows, columns] = image.shape;
   if (channels !== 3 || rows !== height || columns !== width) {
     throw modelError(place, "the decoded picture has another size", `[1,3,${height},${width}]`, show(image));
@@ -70,7 +70,7 @@ export async function encodePlanes(
   const pixels = height / geometry.latentHeight;
   const picture = { data: planes, shape: [1, 3, height, width] };
   const tiling = tilingOf(session, picture, (tiles) => encodedSizes(tiles, pixels, pixels / config.vaeScale));
-  const found = await whollyOrTiled(picture, encode, tiling);
+  const found = await whollyOrTiled(place, picture, encode, tiling);
   const [, channels, rows, columns] = found.shape;
   const { channels: mean, latentHeight, latentWidth } = geometry;
   // The mean comes first, then the logarithm of the variance, if the graph has not sampled from them already.
@@ -101,11 +101,24 @@ function tilingOf(
 }
 
 function whollyOrTiled(
+  place: string,
   x: HostTensor,
   run: (x: HostTensor) => Promise<HostTensor>,
   tiling: Tiling | undefined,
 ): Promise<HostTensor> {
-  return tiling === undefined ? run(x) : runTiles(x, tiling.tiles, tiling.sizes, run);
+  if (tiling === undefined) return run(x);
+  const { tiles, sizes } = tiling;
+  return runTiles(x, tiles, sizes, async (tile) => {
+    const found = await run(tile);
+    const [height = 0, width = 0] = tile.shape.slice(2).map((side) => (side / sizes.input) * sizes.output);
+    if (found.shape[2] === height && found.shape[3] === width) return found;
+    throw modelError(
+      place,
+      "the result for a tile has another size",
+      `[1,…,${height},${width}]`,
+      show(found),
+    );
+  });
 }
 
 /** Planar [3, pixels] in [-1, 1] to interleaved 8-bit, clamped and rounded. */

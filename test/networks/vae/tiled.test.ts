@@ -154,6 +154,28 @@ describe.each([
   });
 });
 
+it("refuses tiles of another size than the network was compiled for", async () => {
+  const network: Network = {
+    place: "vae_decoder",
+    open: async () => ({
+      inputs: [{ name: "latent_sample", type: "f32", shape: [1, 3, "h", "w"] }],
+      tiles: { latents: 8, overlap: 0.25 },
+      run: async () => new Map([["sample", { data: new Float32Array(3 * 16), shape: [1, 3, 4, 4] }]]),
+      close: async () => {},
+    }),
+  };
+  const config = { latentChannels: 3, scalingFactor: 1, shiftFactor: 0, vaeScale: 4, sampleSize: null };
+  const latents = new Float32Array(3 * 10 * 12);
+  await expect(
+    decodeLatents(network, config, flux1Latents, latents, { height: 40, width: 48 }),
+  ).rejects.toThrow(
+    expect.objectContaining({
+      code: "TRITC_E_PIPELINE_MODEL",
+      details: expect.objectContaining({ expected: "[1,…,32,32]", found: "[1,3,4,4]" }),
+    }),
+  );
+});
+
 describe("limits", () => {
   it("of buffers lead to tiles as memory does", async () => {
     // The largest result has 8 channels at the picture's size: 4·8·80·80 bytes of a tile of 20 latents.
