@@ -23,10 +23,12 @@ const ENCODERS = ["text_encoder/model.onnx", `text_encoder/${MANIFEST_FILE}`] as
 
 /**
  * The pipeline folder that a model belongs to: the path itself, or the folder above `transformer/`; undefined where there is
- * none. Throws TRITC_E_PIPELINE for a given folder that is none.
+ * none. A bundle stands for the one that it carries. Throws TRITC_E_PIPELINE for a given folder that is none.
  */
 export function pipelineFolder(input: string, given: string | undefined): string | undefined {
   if (given === undefined) return pipelineNear(input);
+  const carried = join(given, "pipeline");
+  if (existsSync(join(given, MANIFEST_FILE)) && existsSync(join(carried, INDEX))) return carried;
   if (existsSync(join(given, INDEX))) return given;
   throw new TritcError({
     code: "TRITC_E_PIPELINE",
@@ -53,7 +55,7 @@ export function findPipeline(input: string, given: string | undefined): string |
     place: given,
     expected: ENCODERS.join(" or "),
     found: "a text_encoder folder without it",
-    remedy: `compile the whole folder, tritc compile ${given} --target cpu -o <bundle>, and give <bundle>/pipeline; or export it with optimum-cli`,
+    remedy: `compile the whole folder, tritc compile ${given} --target cpu -o <bundle>, and give the bundle; or export it with optimum-cli`,
     exitCode: 2,
   });
 }

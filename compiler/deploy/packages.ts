@@ -15,8 +15,8 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 
 /** What bundles need of the packages that tritc leaves to its users to install. */
 export interface RunnerNeeds {
-  /** Text encoders and the VAE: ONNX Runtime, which is large and left out otherwise. */
-  readonly pipeline: boolean;
+  /** Text encoders or a VAE that are ONNX: ONNX Runtime, which is large and left out otherwise. */
+  readonly onnx: boolean;
   /** The CUDA driver: koffi. */
   readonly cuda: boolean;
 }
@@ -39,11 +39,11 @@ export function packageRoot(): string {
  * that are not installed and not needed are left out. Throws `TRITC_E_RUNNER` for a missing one.
  */
 export function runnerPackages(root: string, needs: RunnerNeeds): readonly RunnerPackage[] {
-  const needed = new Set([...(needs.pipeline ? ["onnxruntime-node"] : []), ...(needs.cuda ? ["koffi"] : [])]);
+  const needed = new Set([...(needs.onnx ? ["onnxruntime-node"] : []), ...(needs.cuda ? ["koffi"] : [])]);
   const peers = peersOf(root);
   const found = new Map<string, RunnerPackage>();
   const add = (name: string, from: string, optional: boolean): void => {
-    if (found.has(name) || LEFT_OUT.has(name) || (name === "onnxruntime-node" && !needs.pipeline)) return;
+    if (found.has(name) || LEFT_OUT.has(name) || (name === "onnxruntime-node" && !needs.onnx)) return;
     const folder = installed(name, from);
     if (folder === undefined) {
       if (optional && !needed.has(name)) return;

@@ -8,6 +8,7 @@ import { printable, TritcError } from "../../ir/errors.js";
 import { MANIFEST_FILE } from "../../ir/format/manifest.js";
 import { targetByName } from "../../targets/index.js";
 import { ListedFiles } from "../bundle/listed-files.js";
+import { NETWORK_NAMES } from "../networks/part.js";
 import { SAMPLE_MODEL } from "../sample-model.js";
 import { removeOnExit } from "../temporary.js";
 import { packageRoot, runnerPackages } from "./packages.js";
@@ -24,6 +25,11 @@ export interface RunnerOptions {
 export interface RunnerReport {
   readonly packages: readonly string[];
   readonly folders: readonly string[];
+}
+
+/** Whether a bundle's pipeline has networks that ONNX Runtime runs. */
+function holdsOnnx(folder: string): boolean {
+  return NETWORK_NAMES.some((name) => existsSync(join(folder, "pipeline", name, "model.onnx")));
 }
 
 /** Node, this package, what it needs and some bundles in one archive: a machine needs nothing else to run it. */
@@ -52,7 +58,7 @@ export async function packRunner(options: RunnerOptions): Promise<RunnerReport> 
     .map((folder) => new ListedFiles(folder));
   for (const bundle of bundles) await bundle.check();
   const packages = runnerPackages(root, {
-    pipeline: folders.some((folder) => existsSync(join(folder, "pipeline"))),
+    onnx: folders.some(holdsOnnx),
     cuda: bundles.some(({ manifest }) => targetByName(manifest.target).cuda !== undefined),
   });
   const stage = await mkdtemp(join(tmpdir(), "tritc-runner-"));

@@ -4,7 +4,10 @@ import { countOf, type Tensor } from "../../ir/tensor.js";
 import { makeNoise } from "../../runtime/noise.js";
 
 /** Sizes of symbols for a quick check: no two alike, so that mixed-up axes show. */
-const SIZES: Readonly<Record<string, number>> = { img_tokens: 24, txt_tokens: 13, steps: 1 };
+const SIZES: Readonly<Record<string, number>> = {
+  ...{ img_tokens: 24, txt_tokens: 13, steps: 1 },
+  ...{ tokens: 11, latent_height: 4, latent_width: 6 },
+};
 
 /**
  * Seeded random inputs for every port that a forward pass reads: noise, of another stream each time, and for roles what they
@@ -24,9 +27,9 @@ export function randomInputs(program: Program, stream = 0, sizes = SIZES): Reado
     const count = countOf(shape);
     const dtype = dtypes.get(port.buffer);
     const isWhole = port.role === null && (dtype === "i32" || dtype === "u32");
-    // Whole numbers of no known meaning may be indices: zero and one are the likeliest to exist.
+    // Whole numbers of no known meaning may be indices: one and zero are the likeliest to exist. In a mask the first takes part.
     const data = isWhole
-      ? Float32Array.from({ length: count }, (_, i) => i % 2)
+      ? Float32Array.from({ length: count }, (_, i) => 1 - (i % 2))
       : values(port, count, index, stream);
     inputs.set(port.name, { dtype: "f32", shape, data });
   }

@@ -9,13 +9,13 @@ import { Turns } from "../turns.js";
 import { type OpenedBundle, openBundle } from "./bundle.js";
 import { decodePictures, type GivenPicture, type GivenPictures } from "./decode-pictures.js";
 import { type OpenDeviceOptions, openDevice } from "./open-device.js";
-import { folderFiles } from "./pipeline-folder.js";
+import { folderFiles, pipelineAt } from "./pipeline-folder.js";
 import { openPipelineModels } from "./pipeline-models.js";
 import { encodePng, generationMetadata, type PngMetadata } from "./png.js";
 
 /** `threads` are also those of ONNX Runtime. */
 export interface GeneratorOptions extends OpenDeviceOptions, DrawerOptions {
-  /** Folder with tokenizers, text encoders, VAE and scheduler; the bundle's own `pipeline/` if absent. */
+  /** Folder with tokenizers, text encoders, VAE and scheduler, or a bundle that carries them; the bundle's own if absent. */
   readonly pipeline?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface Generator {
 export async function openGenerator(folder: string, options: GeneratorOptions = {}): Promise<Generator> {
   const bundle = await openBundle(folder);
   const own = options.pipeline === undefined;
-  const pipeline = options.pipeline ?? join(folder, "pipeline");
+  const pipeline = own ? join(folder, "pipeline") : pipelineAt(options.pipeline);
   const { target } = bundle.manifest;
   let opening: Promise<Device> | undefined;
   const device = () => {

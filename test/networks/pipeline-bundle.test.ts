@@ -108,8 +108,9 @@ describe("a folder whose text encoders are compiled", () => {
 
   it("draws what ONNX Runtime's text encoders draw, whatever stays on the device", async () => {
     const wanted = await draw({ pipeline: SHAPES });
-    for (const residency of ["keep", "close", "alone"] as const) {
-      const found = await draw({ residency });
+    const kept = (["keep", "close", "alone"] as const).map((residency) => ({ residency }));
+    for (const options of [...kept, { pipeline: bundle }]) {
+      const found = await draw(options);
       expect(relativeError(found.latents, wanted.latents)).toBeLessThan(1e-5);
       const distances = found.rgb.map((value, i) => Math.abs(value - (wanted.rgb[i] ?? 0)));
       expect(Math.max(...distances)).toBeLessThanOrEqual(1);

@@ -18,8 +18,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-const names = (pipeline: boolean, cuda: boolean) =>
-  runnerPackages(root, { pipeline, cuda }).map(({ name }) => name);
+const names = (onnx: boolean, cuda: boolean) => runnerPackages(root, { onnx, cuda }).map(({ name }) => name);
 
 it("refuses to pack what bundles need and nobody installed, with the command that installs it", () => {
   expect(names(false, false)).toEqual(["a", "b"]);

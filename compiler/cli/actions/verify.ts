@@ -1,7 +1,10 @@
+import { join } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import type { Tensor } from "../../../ir/tensor.js";
+import type { OpenedBundle } from "../../../runtime/node/bundle.js";
 import { filesBelow } from "../../bundle/occupant.js";
+import { NETWORK_NAMES } from "../../networks/part.js";
 import { randomInputs } from "../../tune/random-inputs.js";
 import { formatCount, formatDifference } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
@@ -34,6 +37,37 @@ async function refuseStrangers(bundle: string, { files }: Manifest): Promise<voi
 /** Random inputs of a bundle with int8 rows. */
 const MOST_INPUTS = 4;
 
+/** What the kernels of a bundle differ by from its graph in the interpreter. Throws TRITC_E_VERIFY where that is too much. */
+async function compareKernels(
+  { folder, program }: OpenedBundle,
+  options: VerifyOptions,
+  given?: ReadonlyMap<string, Tensor>,
+) {
+  const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
+  const hasCodes = program.buffers.some(({ dtype, storage }) => dtype === "i8" && storage.kind === "arena");
+  const interpreted = async (inputs: ReadonlyMap<string, Tensor>) =>
+    (await evaluateFile(folder, inputs, { interpret: true })).outputs;
+  const found = await tryInputs(given === undefined && hasCodes ? MOST_INPUTS : 1, async (i) => {
+    const inputs = given ?? randomInputs(program, i);
+    const kernels = await evaluateFile(folder, inputs, options);
+    const reference = await interpreted(inputs);
+    const difference = relativeError(kernels.outputs, reference);
+    const moves = async () => relativeError(await interpreted(nudged(inputs)), reference);
+    const tolerance = await toleranceOf(difference, hasCodes ? moves : null);
+    return { difference, tolerance, inputs, kernels };
+  });
+  const { difference, tolerance, tried, agrees } = found;
+  if (agrees) return found;
+  throw new TritcError({
+    code: "TRITC_E_VERIFY",
+    message: "the kernels do not compute the bundle's graph",
+    place: folder,
+    expected: `a relative L2 difference of at most ${formatDifference(tolerance)}`,
+    found: `${formatDifference(difference)}${tried > 1 ? `; and with ${tried - 1} other inputs too` : ""}`,
+    remedy: "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json",
+  });
+}
+
 export async function verifyBundle(path: string, options: VerifyOptions): Promise<void> {
   const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
   const { openBundle } = await import("../../../runtime/node/bundle.js");
@@ -42,41 +76,25 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
   const against =
     options.against === undefined ? undefined : await modelPath(options.against, "transformer", options);
   const given = options.inputs === undefined ? undefined : await readTensors(options.inputs, options);
-  const hasCodes = bundle.program.buffers.some(
-    ({ dtype, storage }) => dtype === "i8" && storage.kind === "arena",
-  );
-  const interpreted = async (inputs: ReadonlyMap<string, Tensor>) =>
-    (await evaluateFile(path, inputs, { interpret: true })).outputs;
-  const { difference, tolerance, inputs, kernels, tried, agrees } = await tryInputs(
-    given === undefined && hasCodes ? MOST_INPUTS : 1,
-    async (i) => {
-      const inputs = given ?? randomInputs(bundle.program, i);
-      const kernels = await evaluateFile(path, inputs, options);
-      const reference = await interpreted(inputs);
-      const difference = relativeError(kernels.outputs, reference);
-      const moves = async () => relativeError(await interpreted(nudged(inputs)), reference);
-      const tolerance = await toleranceOf(difference, hasCodes ? moves : null);
-      return { difference, tolerance, inputs, kernels };
-    },
-  );
+  const { difference, tolerance, inputs, kernels, tried } = await compareKernels(bundle, options, given);
+  const networks: { readonly name: string; readonly difference: number; readonly tolerance: number }[] = [];
+  // Of the pipeline's networks, those that are bundles of their own.
+  for (const name of NETWORK_NAMES.filter((one) => bundle.has(`pipeline/${one}/${MANIFEST_FILE}`))) {
+    const found = await compareKernels(await openBundle(join(path, "pipeline", name)), options);
+    networks.push({ name, difference: found.difference, tolerance: found.tolerance });
+  }
   const original = against === undefined ? undefined : await evaluateFile(against, inputs, {});
   const distance = original === undefined ? null : relativeError(kernels.outputs, original.outputs);
-  if (!agrees) {
-    throw new TritcError({
-      code: "TRITC_E_VERIFY",
-      message: "the kernels do not compute the bundle's graph",
-      place: path,
-      expected: `a relative L2 difference of at most ${formatDifference(tolerance)}`,
-      found: `${formatDifference(difference)}${tried > 1 ? `; and with ${tried - 1} other inputs too` : ""}`,
-      remedy: "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json",
-    });
-  }
   const rows: [string, string][] = [
     ["files", `${formatCount(bundle.manifest.files.length)} intact`],
     [
       "kernels",
       `differ from the interpreter by ${formatDifference(difference)} (relative L2), on ${kernels.ranOn}`,
     ],
+    ...networks.map((network): [string, string] => [
+      network.name,
+      `differs from the interpreter by ${formatDifference(network.difference)}`,
+    ]),
   ];
   if (distance !== null) {
     rows.push(["model", `differs from ${options.against} by ${formatDifference(distance)} (relative L2)`]);
@@ -85,6 +103,7 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
     {
       files: bundle.manifest.files.length,
       kernels: { difference, tolerance, device: kernels.ranOn, tried },
+      networks,
       model: distance === null ? null : { path: options.against, difference: distance },
     },
     table(rows),
