@@ -82,7 +82,7 @@ export function winogradScratch({ c, tiles }: { readonly c: number; readonly til
 const wat = {
   /** Products of transformed squares and filters, 36 for 16 pixels instead of 144. */
   winograd: conv({
-    dimensions: { tileN: [WINOGRAD.columns], tileM: [256], unroll: [4] },
+    dimensions: { tileN: [WINOGRAD.columns], tileM: [256] },
     refuses({ c, kernelY, kernelX, stride, winograd }) {
       if (winograd !== true) return "filters are as they are";
       return takesWinograd({ c, kernelY, kernelX, stride })
@@ -96,7 +96,7 @@ const wat = {
   }),
   /** Pixels in groups of `rows` against panels of channels; a row of zeros stands for pixels outside. */
   direct: conv({
-    dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4], unroll: [4] },
+    dimensions: { tileN: range(8, 64, 8), tileM: [32], rows: [4] },
     refuses: plain,
     launch: ({ c }, { tileN, tileM }) => ({ tile: [tileN, tileM, 1], sharedBytes: zeroBytes(c) }),
   }),

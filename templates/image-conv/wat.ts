@@ -9,11 +9,11 @@ const STORED: ReadonlySet<string> = new Set(["bias", "residual", "out"]);
 
 export const imageConvWat = kernelTemplates(imageConv.forms.wat, {
   configs: ({ params: { n } }) => [
-    { variant: "winograd", tileN: WINOGRAD.columns, tileM: 256, unroll: 4 },
-    { variant: "direct", tileN: Math.min(roundUp(n, PANEL), 64), tileM: 32, rows: 4, unroll: 4 },
+    { variant: "winograd", tileN: WINOGRAD.columns, tileM: 256 },
+    { variant: "direct", tileN: Math.min(roundUp(n, PANEL), 64), tileM: 32, rows: 4 },
   ],
   values: {
-    winograd({ n, c, top, left, upsample, bias, residual }, { tileN, tileM, unroll }, { signature }) {
+    winograd({ n, c, top, left, upsample, bias, residual }, { tileN, tileM }, { signature }) {
       const squares = tileM / 16;
       const { bytes: _, ...scratch } = winogradScratch({ c, tiles: squares });
       /** Byte offset of an argument's address among the launch words; its row stride follows. */
@@ -26,7 +26,7 @@ export const imageConvWat = kernelTemplates(imageConv.forms.wat, {
         outAddress: words("out"),
         outStride: words("out") + 4,
         sizes: scalarOffset(signature),
-        ...{ n, c, top, left, upsample, bias, residual, tileN, tileM, unroll, squares },
+        ...{ n, c, top, left, upsample, bias, residual, tileN, tileM, squares },
         tilesN: Math.ceil(n / tileN),
         panel: PANEL,
         panels: Math.ceil(n / PANEL),
@@ -36,7 +36,7 @@ export const imageConvWat = kernelTemplates(imageConv.forms.wat, {
         ...scratch,
       };
     },
-    direct: (params, { tileN, tileM, rows, unroll }, { signature, launch }) => ({
+    direct: (params, { tileN, tileM, rows }, { signature, launch }) => ({
       args: watArgs(signature, (name) => !STORED.has(name)),
       storeArgs: watArgs(signature, (name) => STORED.has(name)),
       sizes: scalarOffset(signature),
@@ -47,8 +47,6 @@ export const imageConvWat = kernelTemplates(imageConv.forms.wat, {
       blockN: PANEL,
       vectors: PANEL / 4,
       rowGroups: [rows, 1],
-      unroll,
-      cWhole: params.c - (params.c % unroll),
       relaxed: false,
       zeroBytes: launch.sharedBytes,
     }),
