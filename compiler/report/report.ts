@@ -21,6 +21,7 @@ import {
 import { type Bar, barChart, timelineChart } from "./charts.js";
 import { layersOf } from "./layers.js";
 import { type Fill, renderChart, renderPage, renderTable, type Section } from "./markup.js";
+import { pipelineSection, type Stage } from "./pipeline-section.js";
 
 /** A program on a target, planned. */
 export interface ReportSubject {
@@ -37,6 +38,8 @@ export interface ReportOptions {
   readonly name: string;
   readonly activations: string;
   readonly ternarize: string;
+  /** The programs of a bundle with its pipeline; the transformer alone if absent. */
+  readonly stages?: readonly Stage[];
 }
 
 /**
@@ -50,6 +53,7 @@ export function renderReport(
   const [first] = subjects;
   const plan = first.plans.at(0);
   const sections: Section[] = [storageSection(first), memorySection(subjects), peakTable(subjects)];
+  sections.push(...pipelineSection(options.stages ?? []));
   if (plan !== undefined)
     sections.push(timelineSection(first, plan), holderSection(first, plan), workSection(first, plan));
   sections.push(layerSection(first));

@@ -11,12 +11,14 @@ import { findGroups } from "../find-groups.js";
 import { importModel } from "../import-model.js";
 import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
 import { imageTokens } from "../resolutions.js";
+import { type Stage, stagesOfBundle } from "./pipeline-section.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 
 /** A bundle as it was planned when it was compiled. Its metadata are read and checked, not its weights. */
 export function bundleSubject(folder: string): {
   readonly subject: ReportSubject;
   readonly options: Omit<ReportOptions, "name">;
+  readonly stages: readonly Stage[];
 } {
   const listed = new ListedFiles(folder);
   const { manifest } = listed;
@@ -36,7 +38,7 @@ export function bundleSubject(folder: string): {
   });
   const { limitBytes, promptWeights } = manifest.memory;
   const subject = { target, program, tensors: manifest.tensors, plans, limitBytes, promptWeights };
-  return { subject, options: manifest.options };
+  return { subject, options: manifest.options, stages: stagesOfBundle(folder, listed) };
 }
 
 /** A model as it would be compiled for targets; of its weights groups that they hold are read alone. */

@@ -21,6 +21,7 @@ import { openBundle } from "../../runtime/node/bundle.js";
 import { type GeneratedPicture, type GeneratorOptions, openGenerator } from "../../runtime/node/generate.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
 import { relativeError } from "../support/attention.js";
+import { cli } from "../support/cli.js";
 import { snapshot } from "../support/tree.js";
 
 const SHAPES = "test/models/shapes";
@@ -104,6 +105,17 @@ describe("a folder whose text encoders are compiled", () => {
         alone: memoryBytes,
       },
     });
+  });
+
+  it("is reported with its pipeline", async () => {
+    const out = join(root, "report.html");
+    expect(await cli(["report", bundle, "-o", out])).toMatchObject({ code: 0, stderr: "" });
+    const html = readFileSync(out, "utf8");
+    const counted = (bytes: number) => `>${bytes.toLocaleString("en")}<`;
+    const { keep = 0, close = 0, alone = 0 } = report.residency?.peaks ?? {};
+    for (const bytes of [keep, close, alone, ...report.networks.map(({ memoryBytes }) => memoryBytes)])
+      expect(html).toContain(counted(bytes));
+    expect(html.match(/>chosen, fits</g)).toHaveLength(1);
   });
 
   it("draws what ONNX Runtime's text encoders draw, whatever stays on the device", async () => {

@@ -31,8 +31,8 @@ export async function writeReport(given: string, options: ReportCommandOptions):
   const name = basename(resolve(given));
   let html: string;
   if (targets === null) {
-    const { subject, options: compiled } = bundleSubject(path);
-    html = renderReport([subject], { name, ...compiled });
+    const { subject, options: compiled, stages } = bundleSubject(path);
+    html = renderReport([subject], { name, stages, ...compiled });
   } else {
     const { ternarize, activations, resolution: resolutions, textLength, references } = options;
     const { memoryLimit, promptWeights } = options;
