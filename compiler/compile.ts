@@ -44,6 +44,7 @@ import { modelName } from "./model-name.js";
 import { pipelineNetworks } from "./networks/index.js";
 import type { NetworkName, NetworkPart } from "./networks/part.js";
 import { networkReports, type PipelineReport } from "./networks/report.js";
+import type { TextWeights } from "./networks/text-weights.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { Group, Ternarize } from "./pass.js";
 import { ternarizedBy } from "./passes/ternarize.js";
@@ -74,6 +75,8 @@ export interface CompileOptions {
   readonly attention?: AttentionProducts;
   /** How the weight file holds ternary codes: five trits a byte, or four 2-bit codes; trits if absent. */
   readonly storage?: TernaryStorage;
+  /** What the device holds the weights of a pipeline's text encoders in; see `asStored` for what they are if absent. */
+  readonly textWeights?: TextWeights | undefined;
   /** Adapters to merge into the weights before anything is ternarized. */
   readonly lora?: readonly LoraRequest[];
   /** Pictures to plan for; the pipeline's size or a static export's own if absent. The first is what is drawn by default. */
@@ -279,6 +282,7 @@ async function compileInto(
         ? undefined
         : await carriedPipeline(folder, {
             ...{ target, drawing, model, reader, codegen, parts, onNotice: options.onNotice },
+            textWeights: options.textWeights,
             limitBytes: account.limitBytes,
             given: given !== undefined,
           });

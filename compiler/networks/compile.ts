@@ -10,6 +10,7 @@ import type { Drawing } from "../drawing.js";
 import { printResolution } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import type { NetworkName, NetworkPart } from "./part.js";
+import { asStored, type TextWeights } from "./text-weights.js";
 import { tilesFor } from "./tiles.js";
 
 export interface NetworkStages {
@@ -18,12 +19,16 @@ export interface NetworkStages {
   readonly drawing: Drawing;
   /** Bytes that a program may take on the device; null for any number. */
   readonly limitBytes: number | null;
+  /** What text encoders' weights are held in; see `asStored` for what they are if absent. */
+  readonly textWeights?: TextWeights | undefined;
   /** How kernels are made, of a network by name. */
   readonly codegen: (name: NetworkName) => Omit<GenerateOptions, "target">;
 }
 
 /** A network's kernels, and what it takes at each planned picture. */
 export interface CompiledNetwork extends NetworkContents {
+  /** What the device holds the weights of its linears in. */
+  readonly held: TextWeights;
   /** Side of the tiles, in pixels, where it has no room for whole pictures. */
   readonly tilePixels: number | null;
   readonly plans: readonly SizePlan[];
@@ -41,16 +46,18 @@ const OPTIONS = { ternarize: "none", activations: "f32", storage: "trits" } as c
 export async function compileNetwork(
   part: NetworkPart,
   reader: ByteReader,
-  { target, drawing, limitBytes, codegen }: NetworkStages,
+  { target, drawing, limitBytes, textWeights, codegen }: NetworkStages,
 ): Promise<CompiledNetwork> {
   const graph = part.build();
+  const isText = part.name === "text_encoder" || part.name === "text_encoder_2";
+  const held = isText ? (textWeights ?? asStored(graph)) : "f32";
   const { textLength } = drawing.sampling;
   const whole = drawing.resolutions.map((resolution) =>
     part.sizes({ textTokens: textLength, ...resolution }),
   );
   const stagesOf = (sizes: readonly Bindings[]) => ({
     target,
-    options: { ternarize: OPTIONS.ternarize, activations: OPTIONS.activations },
+    options: { ternarize: OPTIONS.ternarize, activations: OPTIONS.activations, weights: held },
     sizes: largest(sizes),
     planned: sizes,
     batchAxes: new Map(),
@@ -77,6 +84,7 @@ export async function compileNetwork(
   return {
     ...compiled,
     name: part.name,
+    held,
     tiles,
     tilePixels: tiles === undefined ? null : tiles.latents * (part.tiling?.pixels ?? 1),
     options: OPTIONS,

@@ -3,11 +3,14 @@ import type { WrittenWeights } from "../bundle/parts.js";
 import type { PackReport } from "../pack/write-weights.js";
 import type { CompiledNetwork } from "./compile.js";
 import type { NetworkName } from "./part.js";
+import type { TextWeights } from "./text-weights.js";
 
 /** A network of the pipeline that was compiled. */
 export interface NetworkReport {
   readonly name: NetworkName;
   readonly kernels: number;
+  /** What the device holds its linears' weights in. */
+  readonly held: TextWeights;
   /** By phase. */
   readonly launches: Readonly<Record<string, number>>;
   /** Bytes of its weights.safetensors. */
@@ -40,7 +43,7 @@ export function networkReports(
   limitBytes: number | null,
 ): PipelineReport {
   const networks = compiled.flatMap(
-    ({ name, kernels, lowered, peakBytes, tilePixels }): readonly NetworkReport[] => {
+    ({ name, kernels, held, lowered, peakBytes, tilePixels }): readonly NetworkReport[] => {
       const weights = written.get(name);
       if (weights === undefined) return [];
       const launches = lowered.program.phases.map((phase) => [phase.name, phase.launches.length]);
@@ -48,6 +51,7 @@ export function networkReports(
         {
           name,
           kernels: kernels.length,
+          held,
           launches: Object.fromEntries(launches) as Record<string, number>,
           weightBytes: weights.weightBytes,
           memoryBytes: peakBytes,

@@ -3,6 +3,7 @@ import type { Constant } from "../../ir/constant/constant.js";
 import { SCALED } from "../../ir/families/contract/narrow.js";
 import type { Graph, Node, NodeOf, ValueId } from "../../ir/graph/graph.js";
 import { HELD_BLOCKS, type Held } from "../../ir/ops/held.js";
+import { countOf } from "../../ir/tensor.js";
 import { storedFloat } from "../lower/weights.js";
 import type { Pass } from "../pass.js";
 import { GraphEditor } from "../rewrite/graph-editor.js";
@@ -26,6 +27,9 @@ export const narrowWeights: Pass = {
     return narrowing.finish();
   },
 };
+
+/** Elements of tables that stay as they are: they take nothing, and T5's biases by distance, which all scores have, lose much. */
+const MOST_SMALL = 1 << 14;
 
 class Narrowing {
   readonly #edit: GraphEditor;
@@ -51,6 +55,7 @@ class Narrowing {
     const constant = typeof id === "string" ? this.graph.constants.get(id) : undefined;
     if (typeof id !== "string" || constant === undefined) return;
     if (constant.shape.length !== 2 || !isFloatMatrix(constant)) return;
+    if (node.op === "gather" && countOf(constant.shape) <= MOST_SMALL) return;
     const [, k = 0] = constant.shape;
     // What is looked up keeps its type, and codes are values of f32.
     const codes = k % SCALED === 0 && (node.op === "linear" || constant.dtype === "f32");

@@ -5,7 +5,7 @@
  * `run(words, begin, end)`: tiles [begin, end) of the launch's grid in linear order (x fastest); `words` is the address of
  * the launch's words, with byte addresses for offsets. Modules that are more than that are refused.
  */
-export const WASM_SCRATCH_BYTES = 1 << 18;
+export const WASM_SCRATCH_BYTES = 1 << 19;
 
 /** Pages (64 KiB) that the memory import declares: all of a 32-bit address space. */
 export const WASM_MAX_PAGES = 65_536;

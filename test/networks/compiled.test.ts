@@ -1,8 +1,10 @@
 /** Text encoders compiled for devices give what their original classes give. */
 import { afterAll, describe, expect, it } from "vitest";
 import { type Compiled, compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
+import { evaluateModel } from "../../compiler/evaluate.js";
 import { fileReader } from "../../compiler/file-reader.js";
 import { textNetwork } from "../../compiler/networks/text/index.js";
+import type { TextWeights } from "../../compiler/networks/text-weights.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { emulated } from "../support/emulated.js";
@@ -31,10 +33,15 @@ const KINDS: readonly (readonly [string, KernelDevices, string])[] = [
   ["cuda", cudaDevices("sm_86", ["forward"]), "forward"],
 ];
 
-function compiled(built: Graph, { target }: KernelDevices, sizes: Readonly<Record<string, number>>) {
+function compiled(
+  built: Graph,
+  { target }: KernelDevices,
+  sizes: Readonly<Record<string, number>>,
+  weights: TextWeights = "f32",
+) {
   const stages = {
     target,
-    options: { ternarize: "none", activations: "f32" },
+    options: { ternarize: "none", activations: "f32", weights },
     sizes,
     batchAxes: new Map(),
     dtypes: portTypesOf(built),
@@ -57,6 +64,34 @@ it("with its table of words in parts, as a device with small bindings needs it",
     const found = await runCompiled(program, reader, device, inputs);
     expect(relativeError(found.get("pooler_output"), given.get("pooler_output"))).toBeLessThan(1e-4);
   }
+});
+
+describe.each([
+  ["bf16", 0, 1e-5],
+  ["int8", 1e-4, 0.05],
+  ["int4", 0.01, 0.5],
+] as const)("with weights held in %s", (weights, least, most) => {
+  const built = textNetwork(fixtureFolder("t5-wide"), "FluxPipeline").build();
+  const [given] = casesOf("t5-wide");
+  if (given === undefined) throw new Error("no case");
+  const inputs = new Map([["input_ids", given.get("input_ids") as Tensor]]);
+
+  // The file has bf16. T5 does not scale its scores, so that random weights lose more than trained ones.
+  it.each(KINDS)(
+    `the %s target loses what ${weights} loses`,
+    async (_, kind, name) => {
+      const device = kind.devices()[name];
+      if (device === undefined) throw new Error("no device");
+      const program = await compiled(built, kind, { tokens: 32 }, weights);
+      const found = (await runCompiled(program, reader, device, inputs)).get("last_hidden_state");
+      const lost = relativeError(found, given.get("last_hidden_state"));
+      expect(lost).toBeGreaterThanOrEqual(least);
+      expect(lost).toBeLessThan(most);
+      const narrow = evaluateModel(program.graph, inputs, { reader }).get("last_hidden_state");
+      expect(relativeError(found, narrow)).toBeLessThan(1e-5);
+    },
+    120_000,
+  );
 });
 
 describe.each(KINDS)("on the %s target", (target, kind, name) => {

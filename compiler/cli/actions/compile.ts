@@ -8,6 +8,7 @@ import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
 import type { LoraRequest } from "../../lora/read.js";
+import type { TextWeights } from "../../networks/text-weights.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
 import type { TuningRecord } from "../../tuning/records.js";
@@ -34,6 +35,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
   readonly tuning?: readonly string[];
+  readonly textWeights?: TextWeights;
   readonly pipeline?: string | false;
   readonly emit: Emit;
   readonly memory: number;
@@ -67,6 +69,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     activations: options.activations,
     attention: options.attention,
     storage: options.storage,
+    textWeights: options.textWeights,
     ...(options.lora === undefined ? {} : { lora: options.lora }),
     ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
     textLength: options.textLength,
@@ -198,12 +201,14 @@ function describeNetworks({
   account: { limitBytes },
 }: CompileReport): readonly (readonly [string, string])[] {
   if (residency === null) return [];
-  const rows = networks.map(({ name, weightBytes, memoryBytes, tilePixels }): readonly [string, string] => [
-    name,
-    `weights ${formatBytes(weightBytes)}, device memory ${formatBytes(memoryBytes)}${
-      tilePixels === null ? "" : `, pictures in tiles of ${tilePixels}x${tilePixels}`
-    }`,
-  ]);
+  const rows = networks.map(
+    ({ name, held, weightBytes, memoryBytes, tilePixels }): readonly [string, string] => [
+      name,
+      `weights ${formatBytes(weightBytes)}, held in ${held}, device memory ${formatBytes(memoryBytes)}${
+        tilePixels === null ? "" : `, pictures in tiles of ${tilePixels}x${tilePixels}`
+      }`,
+    ],
+  );
   const { policy, peaks } = residency;
   const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
   return [...rows, ["whole pipeline", `${formatBytes(peaks[policy])}${of} at most: ${STAYS[policy]}`]];
