@@ -12,6 +12,7 @@ import { fuseSwiglu } from "./fuse-swiglu.js";
 import { narrowWeights } from "./narrow-weights.js";
 import { quantizeActivations } from "./quantize-activations.js";
 import { splitJoint } from "./split-joint.js";
+import { splitPictures } from "./split-pictures.js";
 import { splitTables } from "./split-tables.js";
 import { splitWeights } from "./split-weights.js";
 import { ternarize } from "./ternarize.js";
@@ -34,6 +35,7 @@ export const BACK_PASSES: readonly Pass[] = [
   narrowWeights,
   splitWeights,
   splitTables,
+  splitPictures,
 ];
 
 /** Every pass, in order. */

@@ -178,10 +178,10 @@ it("refuses tiles of another size than the network was compiled for", async () =
 
 describe("limits", () => {
   it("of buffers lead to tiles as memory does", async () => {
-    // The largest result has 8 channels at the picture's size: 4·8·80·80 bytes of a tile of 20 latents.
+    // The largest result has 8 channels at the picture's size, in two halves: 4·4·128·96 bytes of a tile of 32 latents.
     const limits = { ...cpu.limits, maxBufferBytes: 204_800, maxBindingBytes: 204_800 };
     const compiled = await compile("kl", "vae_decoder", [160, 96], { target: { ...cpu, limits } });
-    expect(compiled.tilePixels).toBe(80);
+    expect(compiled.tilePixels).toBe(128);
   });
 
   it("that leave no room for the smallest tile are those of whole pictures", async () => {
