@@ -86,10 +86,12 @@ const NEEDS_FLUX: NeedsFlux = {
 function noPipeline(input: string): TritcError {
   return new TritcError({
     code: "TRITC_E_PIPELINE",
-    message: "the model has no pipeline with exported text encoders beside it",
+    message: "the model has no pipeline beside it whose text encoders can run",
     place: input,
-    expected: "a folder of model_index.json, tokenizers, and text encoders as ONNX",
-    remedy: "export the pipeline with optimum-cli, and give its folder with --pipeline",
+    expected:
+      "a folder of model_index.json, tokenizers, and text encoders that were compiled or exported as ONNX",
+    remedy:
+      "compile the whole Diffusers folder and give that bundle with --pipeline, or the folder of an exported pipeline",
     exitCode: 2,
   });
 }

@@ -1,4 +1,5 @@
 /** The parts of a FLUX pipeline around the transformer: tokenizers, text encoders, VAE. */
+import { TritcError } from "../../ir/errors.js";
 import {
   DEFAULT_LATENTS,
   DEFAULT_PIPELINE,
@@ -77,8 +78,8 @@ export async function openPipeline(
   const networks: NetworkName[] = [...TEXT_NETWORKS[pipeline.text], DECODER];
   const found = (name: NetworkName): Network => {
     const network = host.network(name);
-    if (network === undefined) throw missingFile(files.placeOf(`${name}/model.onnx`));
-    return network;
+    if (network !== undefined) return network;
+    throw notCompiled(files, name) ?? missingFile(files.placeOf(`${name}/model.onnx`));
   };
   for (const name of options.pictures === true ? [...networks, ENCODER] : networks) found(name);
   const scheduler = "scheduler/scheduler_config.json";
@@ -150,6 +151,26 @@ async function readModelIndex(
     `_class_name of the model's pipeline, such as ${example}`,
     JSON.stringify(name) ?? "none",
   );
+}
+
+/** The error of a network that is there as Diffusers or Transformers keep it; undefined where it is not. */
+function notCompiled(files: PipelineFiles, name: NetworkName): TritcError | undefined {
+  const folder = name.startsWith("vae") ? "vae" : name;
+  const weights = name.startsWith("vae") ? "diffusion_pytorch_model" : "model";
+  const found = [`${weights}.safetensors`, `${weights}.safetensors.index.json`]
+    .map((file) => `${folder}/${file}`)
+    .find((path) => files.has(path));
+  if (found === undefined) return undefined;
+  return new TritcError({
+    code: "TRITC_E_PIPELINE",
+    message: "the networks of this pipeline have to be compiled before they run",
+    place: files.placeOf(folder),
+    expected: "a pipeline that was compiled, or exported as ONNX",
+    found,
+    remedy:
+      "compile the whole folder (tritc compile <folder>), and draw with that bundle or give it with --pipeline",
+    exitCode: 2,
+  });
 }
 
 function vaeConfigPath(files: PipelineFiles): string {

@@ -49,6 +49,13 @@ describe.each(TINY_PIPELINES)("a folder of Diffusers: %s", (name) => {
     }
   });
 
+  it("says that it has to be compiled, where its networks are asked for as they are", async () => {
+    const { folder } = diffusersCase(name);
+    const opening = openGenerator(join(root, `${name}-cpu`), { pipeline: folder });
+    await expect(opening).rejects.toMatchObject({ code: "TRITC_E_PIPELINE" });
+    await expect(opening).rejects.toThrow(/text_encoder[\s\S]*try: .*tritc compile/);
+  });
+
   it("keeps of its folder what drawing takes, and no weights of Diffusers'", () => {
     const { files } = JSON.parse(readFileSync(join(root, `${name}-cpu`, "manifest.json"), "utf8")) as {
       readonly files: readonly { readonly path: string }[];

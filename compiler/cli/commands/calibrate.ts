@@ -19,7 +19,10 @@ const MOST_SAMPLES = 1e8;
 export function addCalibrate(program: Command): void {
   withHubOptions(withOutputOptions(program.command("calibrate")))
     .description("let a full-precision model draw from text, and keep what training needs of each sample")
-    .argument("[model]", "as `tritc compile` takes it, with exported text encoders; none with --merge")
+    .argument(
+      "[model]",
+      "as `tritc compile` takes it; its text encoders have to be compiled or exported: --pipeline; none with --merge",
+    )
     .addOption(
       severalPaths(
         "--prompts <file>",
@@ -69,7 +72,10 @@ export function addCalibrate(program: Command): void {
         wholeFromOne(MAX_THREADS),
       ),
     )
-    .option("--pipeline <folder>", "tokenizers and text encoders; default: found beside the model")
+    .option(
+      "--pipeline <folder>",
+      "tokenizers and text encoders: an exported pipeline, or a bundle with its own; default: found beside the model",
+    )
     .action(async (input: string | undefined, options: CalibrateCommandOptions) =>
       (await loaded(import("../actions/calibrate.js"), options)).runCalibrate(input, options),
     );
