@@ -8,6 +8,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   "ir/ops": [
     "definition",
     "frequencies",
+    "held",
     "index",
     "infer",
     "operands",
