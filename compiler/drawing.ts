@@ -11,6 +11,8 @@ export interface Drawing {
   /** Each once; the first is what is drawn by default. */
   readonly resolutions: readonly [Resolution, ...Resolution[]];
   readonly sampling: Sampling;
+  /** The largest picture to draw after that is planned for; none if absent. */
+  readonly reference?: Resolution | undefined;
 }
 
 export interface DrawingRequest {
@@ -46,7 +48,8 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
     scheduler: pipeline?.scheduler ?? null,
   };
   checkPipeline(model.outChannels, rules.packing ** 2, pipeline);
-  return { resolutions, sampling };
+  const reference = sampling.referenceTokens > 0 ? rules.references?.largest : undefined;
+  return { resolutions, sampling, ...(reference && { reference }) };
 }
 
 /** Tokens of so many pictures to draw after, each as large as they get. Throws TRITC_E_CONDITION. */
@@ -70,7 +73,7 @@ function referenceTokens(
     });
   }
   const planned = count ?? (rules?.firstSaysSize === false && most > 0 ? 1 : 0);
-  return planned === 0 ? 0 : planned * Math.floor((rules?.mostPixels ?? 0) / pixelsPerToken ** 2);
+  return planned === 0 || rules === undefined ? 0 : planned * imageTokens(rules.largest, pixelsPerToken);
 }
 
 /** Undefined where nothing says it. */

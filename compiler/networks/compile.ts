@@ -7,7 +7,7 @@ import type { NetworkContents } from "../bundle/write.js";
 import type { GenerateOptions } from "../codegen/generate-kernels.js";
 import { compileGraph, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import type { Drawing } from "../drawing.js";
-import { printResolution } from "../resolutions.js";
+import { printResolution, type Resolution } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import type { NetworkName, NetworkPart } from "./part.js";
 import { asStored, type TextWeights } from "./text-weights.js";
@@ -53,7 +53,7 @@ export async function compileNetwork(
   const held = isText ? (textWeights ?? asStored(graph)) : "f32";
   const { textLength } = drawing.sampling;
   const whole = drawing.resolutions.map((resolution) =>
-    part.sizes({ textTokens: textLength, ...resolution }),
+    part.sizes({ textTokens: textLength, ...pictureOf(part.name, drawing, resolution) }),
   );
   const stagesOf = (sizes: readonly Bindings[]) => ({
     target,
@@ -93,6 +93,12 @@ export async function compileNetwork(
     plans,
     peakBytes: Math.max(0, ...plans.map(peakOf)),
   };
+}
+
+/** The largest picture that a network is given: the encoder of a VAE encodes pictures to draw after, too. */
+function pictureOf(name: NetworkName, { reference }: Drawing, { width, height }: Resolution): Resolution {
+  if (name !== "vae_encoder" || reference === undefined) return { width, height };
+  return { width: Math.max(width, reference.width), height: Math.max(height, reference.height) };
 }
 
 /** Sizes that none exceeds. */

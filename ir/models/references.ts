@@ -24,8 +24,8 @@ export interface ReferenceRules {
   readonly firstSaysSize: boolean;
   /** Whether pictures are scaled to sizes that the model was trained at, unless a caller forbids it. */
   readonly scales: boolean;
-  /** Pixels of the largest that a picture is scaled to. */
-  readonly mostPixels: number;
+  /** What memory is planned for: the largest that a picture is scaled to. */
+  readonly largest: PictureSize;
   /** What stands on the first axis of the positions of picture `index`. */
   time(index: number): number;
   /**

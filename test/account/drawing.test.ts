@@ -136,7 +136,9 @@ describe("how a model is sampled by default", () => {
     const found = drawn(dynamic, { pipeline: kontext });
     expect(found.sampling).toMatchObject({ steps: 28, guidance: 3.5, condition: "reference" });
     expect(found.sampling.referenceTokens).toBe(tokens);
+    expect(found.reference).toEqual({ width: 800, height: 1328 });
     const beside = drawn(dynamic, { pipeline: kontext, references: 0 });
+    expect(beside.reference).toBeUndefined();
     expect(largestSizes(found).img_tokens).toBe((largestSizes(beside).img_tokens ?? 0) + tokens);
     expect(drawn(dynamic, { pipeline: shapes }).sampling).toMatchObject({
       condition: "none",

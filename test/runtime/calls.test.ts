@@ -241,7 +241,7 @@ describe("sizes of pictures that are drawn after", () => {
           : { scaled: { width: w, height: h }, cut: { width: cutWidth, height: cutHeight } },
       ]);
       expect((fit?.cut.width ?? 0) * (fit?.cut.height ?? 0)).toBeLessThanOrEqual(
-        resize ? (rules?.mostPixels ?? 0) : width * height,
+        resize ? (rules?.largest.width ?? 0) * (rules?.largest.height ?? 0) : width * height,
       );
     }
   });

@@ -28,7 +28,7 @@ export const kontextReferences: ReferenceRules = {
   most: 1,
   firstSaysSize: false,
   scales: true,
-  mostPixels: Math.max(...PREFERRED.map(({ width, height }) => width * height)),
+  largest: PREFERRED.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a)),
   time: () => 1,
   fit(picture, pixelsPerToken, resize) {
     const own = floorTo(pixelsPerToken, picture);

@@ -1,6 +1,7 @@
 import { floorTo, type ReferenceRules } from "../references.js";
 
-const MOST_PIXELS = 1024 * 1024;
+const SIDE = 1024;
+const MOST_PIXELS = SIDE * SIDE;
 const LEAST_SIDE = 64;
 const MOST_RATIO = 8;
 
@@ -9,7 +10,7 @@ export const flux2References: ReferenceRules = {
   most: 10,
   firstSaysSize: true,
   scales: false,
-  mostPixels: MOST_PIXELS,
+  largest: { width: SIDE, height: SIDE },
   time: (index) => 10 + 10 * index,
   fit(picture, pixelsPerToken) {
     const { width, height } = picture;

@@ -33,6 +33,7 @@ function drawingOf(width: number, height: number): Drawing {
 interface Room {
   readonly target?: Target;
   readonly limitBytes?: number | null;
+  readonly reference?: Drawing["reference"];
 }
 
 function compile(
@@ -43,7 +44,7 @@ function compile(
 ): Promise<CompiledNetwork> {
   return compileNetwork(partOf(join(FIXTURES, name), half), reader, {
     target: room.target ?? cpu,
-    drawing: drawingOf(...size),
+    drawing: { ...drawingOf(...size), reference: room.reference },
     limitBytes: room.limitBytes ?? null,
     codegen: () => ({}),
   });
@@ -152,6 +153,15 @@ describe.each([
       expect(difference(found, wanted)).toBeLessThan(1e-4);
     });
   });
+});
+
+it("is planned for pictures to draw after where they are encoded, not where pictures are decoded", async () => {
+  const reference = { width: 96, height: 32 };
+  const peak = async (half: Half, size: readonly [number, number], more = {}) =>
+    (await compile("kl", half, size, more)).peakBytes;
+  expect(await peak("vae_encoder", [32, 64], { reference })).toBe(await peak("vae_encoder", [96, 64]));
+  expect(await peak("vae_encoder", [96, 64])).toBeGreaterThan(await peak("vae_encoder", [32, 64]));
+  expect(await peak("vae_decoder", [32, 64], { reference })).toBe(await peak("vae_decoder", [32, 64]));
 });
 
 it("refuses tiles of another size than the network was compiled for", async () => {
