@@ -1,6 +1,6 @@
 /**
- * What files call the modules of a VAE, which are named as Diffusers names them now: besides that, as its versions before
- * 0.12 named the middle attention, and as the original files (`ae.safetensors`) name everything.
+ * What files call the modules of a VAE, which are named as Diffusers names them now: besides that, as its older
+ * versions named the middle attention, and as the original files (`ae.safetensors`) name everything.
  */
 export function moduleNames(module: string, levels: number): readonly [string, ...string[]] {
   return [module, olderName(module), originalName(module, levels)];
