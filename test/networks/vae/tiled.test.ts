@@ -6,6 +6,7 @@ import { fileReader } from "../../../compiler/file-reader.js";
 import { type CompiledNetwork, compileNetwork } from "../../../compiler/networks/compile.js";
 import { tilesFor } from "../../../compiler/networks/tiles.js";
 import { TritcError } from "../../../ir/errors.js";
+import { BUNDLE_FORMAT, BUNDLE_FORMAT_VERSION, parseManifest } from "../../../ir/format/manifest.js";
 import type { VaeTiles } from "../../../ir/format/vae-tiles.js";
 import { flux1Latents } from "../../../ir/models/flux1/latents.js";
 import { flux2Latents } from "../../../ir/models/flux2/latents.js";
@@ -184,6 +185,34 @@ it("refuses tiles of another size than the network was compiled for", async () =
       details: expect.objectContaining({ expected: "[1,…,32,32]", found: "[1,3,4,4]" }),
     }),
   );
+});
+
+describe("a manifest", () => {
+  const manifest = {
+    format: BUNDLE_FORMAT,
+    formatVersion: BUNDLE_FORMAT_VERSION,
+    ...{ tritc: "0", target: "cpu", options: { ternarize: "none", activations: "f32", storage: "trits" } },
+    ...{ resolutions: [], sampling: null, model: null, inputs: [], outputs: [] },
+    memory: { promptWeights: "keep", limitBytes: null, plans: [] },
+    ...{ tensors: [], kernels: [], files: [] },
+  };
+  const parse = (tiles: unknown) => parseManifest(JSON.stringify({ ...manifest, tiles }));
+
+  it("may say tiles", () => {
+    expect(parse(undefined).tiles).toBeUndefined();
+    expect(parse({ latents: 44, overlap: 0.25 }).tiles).toEqual({ latents: 44, overlap: 0.25 });
+  });
+
+  it.each<[string, unknown]>([
+    ["no latents", { latents: 0, overlap: 0.25 }],
+    ["a tile that does not move on", { latents: 4, overlap: 1 }],
+    ["no overlap", { latents: 4, overlap: 0 }],
+    ["half a latent", { latents: 6, overlap: 0.25 }],
+    ["another member", { latents: 4, overlap: 0.25, more: 1 }],
+    ["no object", null],
+  ])("with tiles of %s is refused", (_, tiles) => {
+    expect(() => parse(tiles)).toThrow(expect.objectContaining({ code: "TRITC_E_BUNDLE_FORMAT" }));
+  });
 });
 
 describe("limits", () => {
