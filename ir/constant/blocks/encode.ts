@@ -18,6 +18,9 @@ export function encodeBlocks(format: RoundedFormat, values: Float32Array): Uint8
   return out;
 }
 
+/** Adding and taking it away again leaves a whole number, the nearest: there is no room for bits below. */
+const WHOLE = 1.5 * 2 ** 52;
+
 /** Q8_0: the scale is the least that no code exceeds 127 with. */
 function encodeBytes(values: Float32Array, from: number, out: Uint8Array, to: number): void {
   let peak = 0;
@@ -28,51 +31,61 @@ function encodeBytes(values: Float32Array, from: number, out: Uint8Array, to: nu
   const scale = halfValue(bits);
   const inverse = scale === 0 ? 0 : 1 / scale;
   for (let i = 0; i < ELEMENTS; i++) {
-    const code = Math.round(values[from + i]! * inverse);
-    out[to + 2 + i] = Math.min(127, Math.max(-127, code));
+    const code = values[from + i]! * inverse + WHOLE - WHOLE;
+    out[to + 2 + i] = code > 127 ? 127 : code < -127 ? -127 : code;
   }
 }
 
+/** Codes of a block for one scale, and the sums that tell how well they fit. */
+class Nibbles {
+  readonly codes = new Int8Array(ELEMENTS);
+  scale = 0;
+  /** Σ x·q and Σ q². */
+  products = 0;
+  squares = 0;
+
+  /** The nearest codes, −8 to 7. */
+  fit(values: Float32Array, from: number, scale: number): void {
+    const inverse = scale === 0 ? 0 : 1 / scale;
+    let [products, squares] = [0, 0];
+    for (let i = 0; i < ELEMENTS; i++) {
+      const x = values[from + i]!;
+      const nearest = x * inverse + WHOLE - WHOLE;
+      const code = nearest > 7 ? 7 : nearest < -8 ? -8 : nearest;
+      this.codes[i] = code;
+      products += x * code;
+      squares += code * code;
+    }
+    this.scale = scale;
+    this.products = products;
+    this.squares = squares;
+  }
+
+  /** Σ (x − scale·q)² without Σ x², which is the same for all scales. */
+  get error(): number {
+    return this.scale * (this.scale * this.squares - 2 * this.products);
+  }
+}
+
+const [largest, refined] = [new Nibbles(), new Nibbles()];
+
 /**
- * Q4_0, codes −8 to 7: the value of the largest magnitude gets −8; then the scale that fits these codes best, if the squared
- * error is smaller with it.
+ * Q4_0, codes −8 to 7: the value of the largest magnitude gets −8; then the scale that fits these codes best, Σ x·q / Σ q², if
+ * the squared error is smaller with it.
  */
 function encodeNibbles(values: Float32Array, from: number, out: Uint8Array, to: number): void {
   let extreme = 0;
   for (let i = from; i < from + ELEMENTS; i++)
     if (Math.abs(values[i]!) > Math.abs(extreme)) extreme = values[i]!;
   const first = boundedHalf(extreme / -8);
-  const second = boundedHalf(fitted(values, from, halfValue(first)));
-  const better = errorOf(values, from, halfValue(second)) < errorOf(values, from, halfValue(first));
-  const bits = better ? second : first;
-  const scale = halfValue(bits);
-  putHalf(out, to, bits);
-  for (let i = 0; i < ELEMENTS / 2; i++) {
-    const low = nibble(values[from + i]!, scale) + 8;
-    const high = nibble(values[from + i + ELEMENTS / 2]!, scale) + 8;
-    out[to + 2 + i] = low | (high << 4);
-  }
-}
-
-function nibble(value: number, scale: number): number {
-  return scale === 0 ? 0 : Math.min(7, Math.max(-8, Math.round(value / scale)));
-}
-
-/** Least squares: Σ x·q / Σ q² for the codes q that a scale gives. */
-function fitted(values: Float32Array, from: number, scale: number): number {
-  let [products, squares] = [0, 0];
-  for (let i = from; i < from + ELEMENTS; i++) {
-    const code = nibble(values[i]!, scale);
-    products += values[i]! * code;
-    squares += code * code;
-  }
-  return squares === 0 ? scale : products / squares;
-}
-
-function errorOf(values: Float32Array, from: number, scale: number): number {
-  let sum = 0;
-  for (let i = from; i < from + ELEMENTS; i++) sum += (values[i]! - scale * nibble(values[i]!, scale)) ** 2;
-  return sum;
+  largest.fit(values, from, halfValue(first));
+  const second = largest.squares === 0 ? first : boundedHalf(largest.products / largest.squares);
+  if (second !== first) refined.fit(values, from, halfValue(second));
+  const better = second !== first && refined.error < largest.error;
+  const { codes } = better ? refined : largest;
+  putHalf(out, to, better ? second : first);
+  for (let i = 0; i < ELEMENTS / 2; i++)
+    out[to + 2 + i] = (codes[i]! + 8) | ((codes[i + ELEMENTS / 2]! + 8) << 4);
 }
 
 function boundedHalf(value: number): number {
