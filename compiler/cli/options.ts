@@ -110,6 +110,14 @@ export function residencyOption(): Option {
   ).choices(RESIDENCIES);
 }
 
+/** What a device holds the weights of text encoders in. */
+export function textWeightsOption(where = ""): Option {
+  return new Option(
+    "--text-weights <form>",
+    `${where}what the device holds the text encoders' weights in: default: bf16 where they are stored so, else f32`,
+  ).choices(["f32", "bf16", "int8", "int4"]);
+}
+
 /** Inputs that share a scale of ternary weights: `--group 128`. */
 export function groupOption(where = ""): Option {
   const choices = [...GROUP_SIZES.map(String), "row", "auto"];

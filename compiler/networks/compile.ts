@@ -1,19 +1,21 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
+import type { VaeTiles } from "../../ir/format/vae-tiles.js";
 import type { Target } from "../../targets/index.js";
 import { manifestMemory, planSize, type SizePlan } from "../account/size-plan.js";
 import type { NetworkContents } from "../bundle/write.js";
 import type { GenerateOptions } from "../codegen/generate-kernels.js";
 import { compileGraph, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import type { Drawing } from "../drawing.js";
+import { layoutWeights } from "../pack/weights-file.js";
 import { printResolution, type Resolution } from "../resolutions.js";
 import { formatBytes } from "../units.js";
 import type { NetworkName, NetworkPart } from "./part.js";
 import { asStored, type TextWeights } from "./text-weights.js";
 import { tilesFor } from "./tiles.js";
 
-export interface NetworkStages {
+export interface NetworkPlanning {
   readonly target: Target;
   /** The pictures that the pipeline is planned for. */
   readonly drawing: Drawing;
@@ -21,12 +23,16 @@ export interface NetworkStages {
   readonly limitBytes: number | null;
   /** What text encoders' weights are held in; see `asStored` for what they are if absent. */
   readonly textWeights?: TextWeights | undefined;
+}
+
+export interface NetworkStages extends NetworkPlanning {
   /** How kernels are made, of a network by name. */
   readonly codegen: (name: NetworkName) => Omit<GenerateOptions, "target">;
 }
 
-/** A network's kernels, and what it takes at each planned picture. */
-export interface CompiledNetwork extends NetworkContents {
+/** What a network takes at each planned picture. */
+export interface PlannedNetwork {
+  readonly name: NetworkName;
   /** What the device holds the weights of its linears in. */
   readonly held: TextWeights;
   /** Side of the tiles, in pixels, where it has no room for whole pictures. */
@@ -35,6 +41,9 @@ export interface CompiledNetwork extends NetworkContents {
   /** The most that it takes, in bytes. */
   readonly peakBytes: number;
 }
+
+/** A network's kernels, and what it takes. */
+export interface CompiledNetwork extends NetworkContents, PlannedNetwork {}
 
 /** Rows of networks are not made smaller: what they compute is what all steps begin from. */
 const OPTIONS = { ternarize: "none", activations: "f32", storage: "trits" } as const;
@@ -46,8 +55,45 @@ const OPTIONS = { ternarize: "none", activations: "f32", storage: "trits" } as c
 export async function compileNetwork(
   part: NetworkPart,
   reader: ByteReader,
-  { target, drawing, limitBytes, textWeights, codegen }: NetworkStages,
+  { codegen, ...planning }: NetworkStages,
 ): Promise<CompiledNetwork> {
+  const { target, limitBytes } = planning;
+  const { graph, stages, tiles, held } = stagesOf(part, reader, planning);
+  let plans: readonly SizePlan[] = [];
+  const compiled = await compileGraph(graph, reader, {
+    ...stages,
+    onPlan: (planned) => {
+      plans = plansOf(planned, planning, stages.planned);
+      checkMemory(part.name, target, plans, limitBytes);
+    },
+    codegen: codegen(part.name),
+  });
+  return {
+    ...compiled,
+    ...networkPlan(part, held, tiles, plans),
+    tiles,
+    options: OPTIONS,
+    drawing: null,
+    memory: manifestMemory(plans, limitBytes, "keep"),
+  };
+}
+
+/** What a network would take, whether or not a device has it; and the bytes of its weight file. Throws as `compileNetwork` but for memory. */
+export function planNetwork(
+  part: NetworkPart,
+  reader: ByteReader,
+  planning: NetworkPlanning,
+): PlannedNetwork & { readonly weightBytes: number } {
+  const { graph, stages, tiles, held } = stagesOf(part, reader, planning);
+  const planned = planGraph(graph, reader, stages);
+  const plans = plansOf(planned, planning, stages.planned);
+  const weightBytes = layoutWeights(planned.lowered.tensors).fileBytes;
+  return { ...networkPlan(part, held, tiles, plans), weightBytes };
+}
+
+/** How a network is compiled: with whole pictures, or in the largest tiles that there is room for. */
+function stagesOf(part: NetworkPart, reader: ByteReader, planning: NetworkPlanning) {
+  const { target, drawing, limitBytes, textWeights } = planning;
   const graph = part.build();
   const isText = part.name === "text_encoder" || part.name === "text_encoder_2";
   const held = isText ? (textWeights ?? asStored(graph)) : "f32";
@@ -55,7 +101,7 @@ export async function compileNetwork(
   const whole = drawing.resolutions.map((resolution) =>
     part.sizes({ textTokens: textLength, ...pictureOf(part.name, drawing, resolution) }),
   );
-  const stagesOf = (sizes: readonly Bindings[]) => ({
+  const at = (sizes: readonly Bindings[]) => ({
     target,
     options: { ternarize: OPTIONS.ternarize, activations: OPTIONS.activations, weights: held },
     sizes: largest(sizes),
@@ -63,34 +109,32 @@ export async function compileNetwork(
     batchAxes: new Map(),
     dtypes: portTypesOf(graph),
   });
-  const check = ({ lowered: { program } }: Planned, sizes: readonly Bindings[]) => {
-    const plans = drawing.resolutions.map((resolution, i) =>
-      planSize(program, target, resolution, sizes[i] ?? {}, null),
-    );
-    checkMemory(part.name, target, plans, limitBytes);
-    return plans;
-  };
   const { tiles, sizes } = tilesFor(part.tiling, whole, (tried) => {
-    check(planGraph(graph, reader, stagesOf(tried)), tried);
+    const plans = plansOf(planGraph(graph, reader, at(tried)), planning, tried);
+    checkMemory(part.name, target, plans, limitBytes);
   });
-  let plans: readonly SizePlan[] = [];
-  const compiled = await compileGraph(graph, reader, {
-    ...stagesOf(sizes),
-    onPlan: (planned) => {
-      plans = check(planned, sizes);
-    },
-    codegen: codegen(part.name),
-  });
+  return { graph, held, tiles, stages: at(sizes) };
+}
+
+function plansOf(
+  { lowered: { program } }: Planned,
+  { drawing, target }: NetworkPlanning,
+  sizes: readonly Bindings[],
+): readonly SizePlan[] {
+  return drawing.resolutions.map((resolution, i) =>
+    planSize(program, target, resolution, sizes[i] ?? {}, null),
+  );
+}
+
+function networkPlan(
+  { name, tiling }: NetworkPart,
+  held: TextWeights,
+  tiles: VaeTiles | undefined,
+  plans: readonly SizePlan[],
+): PlannedNetwork {
   return {
-    ...compiled,
-    name: part.name,
-    held,
-    tiles,
-    tilePixels: tiles === undefined ? null : tiles.latents * (part.tiling?.pixels ?? 1),
-    options: OPTIONS,
-    drawing: null,
-    memory: manifestMemory(plans, limitBytes, "keep"),
-    plans,
+    ...{ name, held, plans },
+    tilePixels: tiles === undefined ? null : tiles.latents * (tiling?.pixels ?? 1),
     peakBytes: Math.max(0, ...plans.map(peakOf)),
   };
 }

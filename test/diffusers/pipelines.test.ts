@@ -7,6 +7,7 @@ import { compileModel } from "../../compiler/compile.js";
 import { openGenerator } from "../../runtime/node/generate.js";
 import { decodePng } from "../../runtime/node/png.js";
 import { relativeError } from "../support/attention.js";
+import { cli } from "../support/cli.js";
 import { diffusersCase, TINY_PIPELINES } from "../support/diffusers-case.js";
 
 // No network is ONNX here: whoever asks for ONNX Runtime does so in vain.
@@ -35,6 +36,18 @@ describe.each(TINY_PIPELINES)("a folder of Diffusers: %s", (name) => {
       "vae_decoder",
       "vae_encoder",
     ]);
+    const inspected = await cli([
+      ...["inspect", folder, "--target", target, "--ternarize", "none", "--activations", "f32", "--json"],
+    ]);
+    const { pipeline } = (JSON.parse(inspected.stdout) as { readonly plan: { readonly pipeline: unknown } })
+      .plan;
+    expect(pipeline).toMatchObject({
+      networks: report.networks.map(({ name: network, held, weightBytes, memoryBytes, tilePixels }) => ({
+        ...{ name: network, held, weightBytes, memoryBytes, tilePixels },
+      })),
+      residency: report.residency,
+      lacks: null,
+    });
     const generator = await openGenerator(out, { threads: 2, software: true });
     try {
       const drawn = await generator.generate(request);

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { Residency } from "../../../ir/program/residency.js";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import type { Activations, AttentionProducts } from "../../../targets/index.js";
@@ -20,6 +19,7 @@ import { loaded } from "../loaded.js";
 import { modelPath, modelWithPipeline } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
+import { pipelineRows } from "../pipeline-text.js";
 import { describePlans } from "../plan-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
 
@@ -99,7 +99,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
-    ...describeNetworks(report),
+    ...pipelineRows(report.networks, report.residency, report.account.limitBytes),
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
@@ -193,32 +193,6 @@ function describeMemory({
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
 }
-
-/** What a pipeline's networks take besides the transformer, and everything together. */
-function describeNetworks({
-  networks,
-  residency,
-  account: { limitBytes },
-}: CompileReport): readonly (readonly [string, string])[] {
-  if (residency === null) return [];
-  const rows = networks.map(
-    ({ name, held, weightBytes, memoryBytes, tilePixels }): readonly [string, string] => [
-      name,
-      `weights ${formatBytes(weightBytes)}, held in ${held}, device memory ${formatBytes(memoryBytes)}${
-        tilePixels === null ? "" : `, pictures in tiles of ${tilePixels}x${tilePixels}`
-      }`,
-    ],
-  );
-  const { policy, peaks } = residency;
-  const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
-  return [...rows, ["whole pipeline", `${formatBytes(peaks[policy])}${of} at most: ${STAYS[policy]}`]];
-}
-
-const STAYS: Readonly<Record<Residency, string>> = {
-  keep: "all stays on the device",
-  close: "beside the transformer one network at a time (--residency close)",
-  alone: "transformer and networks one at a time, each loaded when it is used (--residency alone)",
-};
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {
   const count = formatCount(kernels);

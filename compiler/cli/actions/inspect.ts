@@ -4,6 +4,8 @@ import type { Activations, AttentionProducts } from "../../../targets/index.js";
 import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
+import type { PipelinePlan } from "../../networks/plan.js";
+import type { TextWeights } from "../../networks/text-weights.js";
 import type { Group, Ternarize } from "../../pass.js";
 import type { StoredKind } from "../../stored-kinds.js";
 import { formatBytes, formatCount, formatFactor, formatQuantity, formatShare } from "../../units.js";
@@ -12,6 +14,7 @@ import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
 import { modelPath } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
+import { pipelineRows } from "../pipeline-text.js";
 import { describeFit, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
 
@@ -23,6 +26,7 @@ export interface InspectOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly activations?: Activations;
   readonly attention: AttentionProducts;
   readonly storage: TernaryStorage;
+  readonly textWeights?: TextWeights;
 }
 
 export async function inspectModel(given: string, options: InspectOptions): Promise<void> {
@@ -48,24 +52,36 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
       new Terminal(options).result(inspection, describe(inspection));
       return;
     }
-    const [{ findGroups }, { planModel }, { manifestMemory }, { pipelineConfigOf }] = await loaded(
+    const [
+      { findGroups },
+      { planModel },
+      { manifestMemory },
+      { pipelineConfigOf, pipelineFolder },
+      { planPipeline },
+      { drawingOf },
+    ] = await loaded(
       Promise.all([
         import("../../find-groups.js"),
         import("../../account/plan-model.js"),
         import("../../account/size-plan.js"),
         import("../../bundle/pipeline-files.js"),
+        import("../../networks/plan.js"),
+        import("../../drawing.js"),
       ]),
       options,
     );
     const groups = new Terminal(options).progress("groups", "weights");
     const wanted = options.ternarize === "none" ? "row" : (options.group ?? "auto");
     const group = await findGroups(recognized, reader, wanted, groups.update).finally(groups.stop);
-    const { account } = planModel(imported, recognized, reader, {
-      target,
+    const pictures = {
       pipeline: recognized.model === undefined ? undefined : pipelineConfigOf(path),
       resolutions: options.resolution,
       textLength: options.textLength,
       references: options.references,
+    };
+    const { account } = planModel(imported, recognized, reader, {
+      ...pictures,
+      target,
       memoryLimit: options.memoryLimit,
       promptWeights: options.promptWeights,
       ternarize: options.ternarize,
@@ -77,15 +93,35 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
     });
     const { plans, limitBytes, fit } = account;
     const planned = manifestMemory(plans, limitBytes, fit.promptWeights ?? "stream");
+    const folder = pipelineFolder(path, undefined);
+    const drawing = drawingOf(recognized, pictures);
+    const taken = plans.map(({ memory }) => memory[planned.promptWeights].peak);
+    const pipeline =
+      folder === undefined || drawing === null
+        ? null
+        : planPipeline(folder, reader, Math.max(0, ...taken), {
+            ...{ target, drawing, limitBytes, textWeights: options.textWeights },
+          });
     const floors = plans.map(({ stepFloor }) => stepFloor);
-    const texts = [describe(inspection), describePlans(planned, floors), describeFit(fit, limitBytes)];
+    const texts = [
+      describe(inspection),
+      describePlans(planned, floors),
+      describeFit(fit, limitBytes),
+      describePipeline(pipeline, limitBytes),
+    ];
     new Terminal(options).result(
-      { ...inspection, plan: { target: target.name, ...planned, ...fit, stepFloors: floors } },
+      { ...inspection, plan: { target: target.name, ...planned, ...fit, stepFloors: floors, pipeline } },
       texts.filter((text) => text !== "").join("\n\n"),
     );
   } finally {
     reader.close();
   }
+}
+
+function describePipeline(pipeline: PipelinePlan | null, limitBytes: number | null): string {
+  if (pipeline === null) return "";
+  if (pipeline.lacks !== null) return `The pipeline cannot be compiled: ${pipeline.lacks}`;
+  return table(pipelineRows(pipeline.networks, pipeline.residency, limitBytes));
 }
 
 function describe(found: Inspection & { readonly kinds: readonly StoredKind[] }): string {

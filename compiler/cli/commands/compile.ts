@@ -10,6 +10,7 @@ import {
   loraOption,
   residualRankOption,
   severalPaths,
+  textWeightsOption,
   withOutputOptions,
   withPlanOptions,
 } from "../options.js";
@@ -63,12 +64,7 @@ export function addCompile(program: Command): void {
         "records of `tritc tune --export`, whose configs kernels get; may be given several times",
       ),
     )
-    .addOption(
-      new Option(
-        "--text-weights <form>",
-        "what the device holds the text encoders' weights in: default: bf16 where they are stored so, else f32",
-      ).choices(["f32", "bf16", "int8", "int4"]),
-    )
+    .addOption(textWeightsOption())
     .option(
       "--pipeline <folder>",
       "tokenizers, encoders, VAE and scheduler to include, also of the hub: org/name[@revision]; default: found beside the model",

@@ -2,7 +2,13 @@ import { type Command, Option } from "commander";
 import type { InspectOptions } from "../actions/inspect.js";
 import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
-import { groupOption, residualRankOption, withOutputOptions, withPlanOptions } from "../options.js";
+import {
+  groupOption,
+  residualRankOption,
+  textWeightsOption,
+  withOutputOptions,
+  withPlanOptions,
+} from "../options.js";
 
 export function addInspect(program: Command): void {
   withPlanOptions(withHubOptions(withOutputOptions(program.command("inspect"))))
@@ -35,6 +41,7 @@ export function addInspect(program: Command): void {
         .choices(["trits", "2bit"])
         .default("trits"),
     )
+    .addOption(textWeightsOption("with --target: "))
     .argument(
       "<model>",
       "an .onnx file, a folder with one, a Diffusers folder, a checkpoint, or a model of the hub: org/name[@revision]",
