@@ -15,6 +15,7 @@ import type { Graph } from "../../ir/graph/graph.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
 import { type Activations, type Architecture, cudaPortable, type Target } from "../../targets/index.js";
 import { FLUX_DEV_KERNELS, fluxGraph } from "../flux-graph.js";
+import { madeUpWeights, vaeDecoderGraph } from "../vae-graph.js";
 
 /** A kernel for one architecture. */
 export interface CheckedKernel {
@@ -39,6 +40,8 @@ export interface CheckOptions {
   readonly groups: readonly (GroupSize | "row")[];
   /** Folder with `shapes/transformer/model.onnx`. */
   readonly models: string;
+  /** Whether the kernels of FLUX.1's VAE count too. */
+  readonly vae?: boolean;
 }
 
 interface Model {
@@ -49,7 +52,7 @@ interface Model {
 }
 
 /**
- * Every kernel of the shapes model and of FLUX.1-dev, as a compilation for a GPU of each architecture selects them, each
+ * Every kernel of the shapes model and of FLUX.1-dev, and of its decoder of pictures if asked for, as a compilation for a GPU of each architecture selects them, each
  * once. FLUX.1-dev has no weights: what is read to tell groups that they hold counts up.
  */
 export async function cudaKernels(options: CheckOptions): Promise<readonly CheckedKernel[]> {
@@ -65,11 +68,17 @@ export async function cudaKernels(options: CheckOptions): Promise<readonly Check
         sizes: { img_tokens: 4096, txt_tokens: 512, steps: 50 },
       },
     ];
+    const decoder: Model = {
+      name: "FLUX.1 VAE",
+      graph: vaeDecoderGraph(),
+      reader: madeUpWeights,
+      sizes: { latent_height: 128, latent_width: 128 },
+    };
     const kernels: CheckedKernel[] = [];
     for (const architecture of options.architectures) {
       for (const activations of options.activations) {
         for (const group of options.groups) {
-          for (const model of models) {
+          for (const model of options.vae === true ? [...models, decoder] : models) {
             kernels.push(...(await kernelsOf(model, { architecture, activations, group })));
           }
         }

@@ -1,6 +1,6 @@
 /**
- * Compiles every kernel of the shapes model and of FLUX.1-dev with nvcc, for one architecture after the other, and prints
- * what each takes. Needs no GPU. Exits with 1 if a kernel is refused.
+ * Compiles every kernel of the shapes model, of FLUX.1-dev and of its VAE's decoder with nvcc, for one architecture after the
+ * other, and prints what each takes. Needs no GPU. Exits with 1 if a kernel is refused.
  *
  *   npm run check:cuda -- [--arch sm_80,sm_90a] [--activations int8,bf16,f32] [--group row,32,64,128,256] [--json]
  */
@@ -84,7 +84,13 @@ async function main(): Promise<void> {
   const results: CheckResult[] = [];
   for (const architecture of architectures) {
     const toolkit = await findToolkit([architecture], architecture);
-    const kernels = await cudaKernels({ architectures: [architecture], activations, groups, models });
+    const kernels = await cudaKernels({
+      architectures: [architecture],
+      activations,
+      groups,
+      models,
+      vae: true,
+    });
     const checked = await checkKernels(kernels, toolkit, { cache: join(cacheDir(), "kernels") });
     results.push(...checked);
     if (values.json !== true) print(architecture, checked);
