@@ -1,7 +1,7 @@
 /**
  * `node dist/benchmarks/text-layer.js <folder> [--pipeline Flux2KleinPipeline] [--layers 1] [--tokens 512] [--held bf16]
  * [--threads 2] [--times 3]`: the first layers of a text encoder (`npm run synthesize` writes some) on the cpu target: what they
- * take in memory, and the least time of a pass over random tokens, which looks words up too.
+ * take in memory, and the least time of a pass over random tokens, which looks words up too, and of all processors in it.
  */
 import { parseArgs } from "node:util";
 import { table } from "../compiler/cli/terminal.js";
@@ -74,18 +74,23 @@ const inputs = new Map<string, Tensor>(
   }),
 );
 let least = Number.POSITIVE_INFINITY;
+/** Of all processors together, which says more where other programs run beside it. */
+let leastWork = Number.POSITIVE_INFINITY;
 for (let i = 0; i < Number(values.times); i++) {
-  const started = performance.now();
+  const [started, before] = [performance.now(), process.cpuUsage()];
   const [result] = (await evaluateBundle(loaded, compiled.lowered.program, inputs)).values();
   least = Math.min(least, performance.now() - started);
+  const { user, system } = process.cpuUsage(before);
+  leastWork = Math.min(leastWork, (user + system) / 1000);
   if (result?.data.every((x) => Number.isFinite(Number(x))) !== true)
     throw new Error("the result is not finite");
 }
 const rows = [
   ["weights held in", held],
   ["memory", `${formatBytes(loaded.peakMemoryBytes())} at most`],
-  ["time", `${least.toFixed(1)} ms for ${layers} of its layers, ${tokens} tokens`],
-  ["linears", `${((2 * multiplications * tokens) / least / 1e6).toFixed(1)} GFLOP/s`],
+  ["time", `${least.toFixed(0)} ms for ${layers} of its layers, ${tokens} tokens`],
+  ["processor time", `${leastWork.toFixed(0)} ms`],
+  ["linears", `${((2 * multiplications * tokens) / leastWork / 1e6).toFixed(1)} GFLOP/s of a processor`],
 ] as const;
 process.stdout.write(`${table(rows)}\n`);
 await loaded.close();

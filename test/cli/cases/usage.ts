@@ -45,6 +45,7 @@ export const USAGE_CASES: readonly CliCase[] = [
   usage("help for an unknown command", ["help", "compil"], /unknown command 'compil'[\s\S]*tritc compile/),
   usage("an unknown command's help", ["teleport", "--help"], /unknown command 'teleport'/),
   usage("a flag as a value", ["run", "b", "--prompt", "--steps", "5"], /--prompt: .*missing[\s\S]*--steps/),
+  usage("text weights of no form", [...COMPILE, "--text-weights", "int2"], /int2[\s\S]*int8/),
   usage("a misspelled choice", [...COMPILE, "--ternarize", "absmeen"], /did you mean absmean\?/),
   usage(
     "a misspelled target",
