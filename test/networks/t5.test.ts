@@ -81,3 +81,45 @@ it.each([
   expect(() => textNetwork(folder, "FluxPipeline")).toThrow(expect.objectContaining({ code }));
   expect(() => textNetwork(folder, "FluxPipeline")).toThrow(message);
 });
+
+it("reads matrices as MLX quantizes them", () => {
+  const name = "encoder.block.0.layer.1.DenseReluDense.wo";
+  const [rows, width, group, bits] = [32, 64, 32, 4];
+  const codes = Uint8Array.from({ length: rows * width }, (_, i) => (7 * i) % 16);
+  const scales = Float32Array.from({ length: (rows * width) / group }, (_, i) => 0.01 + (i % 5) / 256);
+  const biases = scales.map((scale) => -8 * scale);
+  const words = new Uint32Array((rows * width * bits) / 32);
+  for (const [i, code] of codes.entries()) words[i >> 3] = (words[i >> 3] ?? 0) | (code << (bits * (i & 7)));
+  const values = Float32Array.from(codes, (code, i) => {
+    const at = Math.floor(i / group);
+    return (scales[at] ?? 0) * code + (biases[at] ?? 0);
+  });
+  const factors = [rows, width / group];
+  const quantized = changeFixture(
+    files.root,
+    "t5-wide",
+    "mlx",
+    (tensors) =>
+      new Map([
+        ...tensors,
+        [`${name}.weight`, { dtype: "u32", shape: [rows, (width * bits) / 32], data: words }],
+        [`${name}.scales`, { dtype: "f32", shape: factors, data: scales }],
+        [`${name}.biases`, { dtype: "f32", shape: factors, data: biases }],
+      ]),
+    { quantization: { group_size: group, bits } },
+  );
+  const plain = changeFixture(
+    files.root,
+    "t5-wide",
+    "plain",
+    (tensors) =>
+      new Map([...tensors, [`${name}.weight`, { dtype: "f32", shape: [rows, width], data: values }]]),
+  );
+  const [given] = casesOf("t5-wide");
+  if (given === undefined) throw new Error("no case");
+  const [found, wanted] = [quantized, plain].map((folder) =>
+    evaluateCase(textNetwork(folder, "FluxPipeline").build(), given).get("last_hidden_state"),
+  );
+  expectNear(found, wanted, 1e-5);
+  expect(found?.data).not.toEqual(given.get("last_hidden_state")?.data);
+});
