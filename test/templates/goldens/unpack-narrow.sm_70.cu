@@ -16,9 +16,9 @@ constexpr unsigned K = 96;
 constexpr unsigned THREADS = 64;
 constexpr unsigned PANEL = 64;
 constexpr unsigned PANELS = (N + PANEL - 1) / PANEL;
+constexpr unsigned GROUPS = K / 32;
 constexpr unsigned WORDS = 12;
 constexpr unsigned PART_WORDS = 32 / 8;
-constexpr unsigned GROUPS = K / 32;
 constexpr unsigned long long ROW_BYTES = 54;
 static_assert(THREADS == PANEL, "a thread for each column of a panel");
 
