@@ -26,7 +26,7 @@ import { makeVariant, namedChain, withConfig } from "./variants.js";
 
 export interface TuneOptions extends OpenDeviceOptions {
   readonly bundle: string;
-  /** Seconds to measure for, in all. */
+  /** Seconds to try candidates for, once all kernels are measured as they are. */
   readonly budget: number;
   /** Kernels whose id contains one of these; all if absent. */
   readonly kernels?: readonly string[] | undefined;
@@ -80,8 +80,8 @@ export interface TuneReport {
   readonly records: readonly TuningRecord[];
 }
 
-/** Seconds that are left to a kernel, however small its share. */
-const LEAST_SECONDS = 0.5;
+/** Seconds that a kernel gets, however small its share is. */
+const LEAST_SECONDS = 0.1;
 
 /**
  * Measures on the device what other configs of a bundle's kernels take, and leaves the bundle with the best of them and with the
@@ -100,7 +100,6 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       const { manifest, program } = bundle;
       const target = targetByName(program.target);
       const records = new Records(options.known);
-      for (const entry of await recordsOf(bundle)) records.add(entry);
       const journal = await readFile(work.journal, "utf8").catch(() => "");
       for (const entry of parseRecords(journal, work.journal)) records.add(entry);
       if (journal !== "") onNotice?.(`going on from the unfinished work in ${work.path}`);
@@ -113,10 +112,12 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       try {
         const { description, kind } = await process.opened();
         const device = deviceKey(target, description);
+        for (const entry of await recordsOf(bundle))
+          if (options.again !== true || entry.device !== device) records.add(entry);
         const all = subjectsOf(program, target, kindOf(target, kind), plannedBindings(manifest));
         const subjects = chosenSubjects(all, options);
         const context = contextOf(options, { program, process, device, records, target, note });
-        const tuned = await tuneAll(subjects, begun + options.budget * 1000, context, options);
+        const tuned = await tuneAll(subjects, context, options);
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);
         const chains = tuned
           .filter(({ result }) => keyOf(result.config) !== keyOf(result.from))
@@ -225,7 +226,6 @@ interface Tuned {
 /** Each kernel in turn, those that take longest first, each with the share of the time that it has in a step. */
 async function tuneAll(
   subjects: readonly Subject[],
-  deadline: number,
   context: Context,
   options: TuneOptions,
 ): Promise<readonly Tuned[]> {
@@ -237,6 +237,7 @@ async function tuneAll(
     else prepared.push(await prepare(subject, { ...context, onCandidate: () => undefined }));
     options.onProgress?.({ phase: "baseline", done: i + 1, total: subjects.length });
   }
+  const deadline = performance.now() + options.budget * 1000;
   prepared.sort((a, b) => b.seconds - a.seconds);
   const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
   let left = prepared.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -39,13 +39,19 @@ function watPanelBytes(k: number): number {
 
 const wat = {
   float: gemm({
-    dimensions: { tileN: range(8, 64, 8), tileM: [16, 32, 64, 128], rows: [2, 4, 6], unroll: [2, 4, 8] },
+    dimensions: {
+      tileN: range(8, 64, 8),
+      tileM: [16, 32, 64, 128],
+      rows: [2, 4, 6],
+      unroll: [1, 2, 4, 8],
+      columnsOutside: [false, true],
+    },
     refuses: ({ held }) => (held === undefined ? undefined : `weights are held in ${held}`),
     launch: (_, { tileN, tileM }) => ({ tile: [tileN, tileM, 1] }),
   }),
   /** Each panel becomes floats in the scratch memory of a thread, for all rows of a tile. */
   narrow: gemm({
-    dimensions: { tileN: range(8, 64, 8), tileM: [64, 128, 256], rows: [4], unroll: [4] },
+    dimensions: { tileN: range(8, 64, 8), tileM: [64, 128, 256], rows: [4], unroll: [1, 4] },
     refuses: (params) => (params.held === undefined ? "weights are held in f32" : broken(params)),
     launch: ({ k }, { tileN, tileM }) => ({ tile: [tileN, tileM, 1], sharedBytes: watPanelBytes(k) }),
   }),

@@ -8,17 +8,25 @@ import type { TemplateValues } from "../template-values.js";
 import { gemmValues } from "../wat/epilogue.js";
 
 const PANEL = DENSE_PANEL.wat;
+/** Results from which on there are 64 tiles of 128 rows and 64 columns. */
+const TALL_RESULTS = 64 * 128 * 64;
 
 export const denseGemmWat = kernelTemplates(denseGemm.forms.wat, {
-  configs({ params: { n } }) {
-    const tile = { tileN: Math.min(roundUp(n, PANEL), 64), rows: 4, unroll: 4 } as const;
+  configs({ params: { n }, rows }) {
+    // Unrolled further, V8 runs out of registers.
+    const tile = { tileN: Math.min(roundUp(n, PANEL), 64), rows: 4, unroll: 1 } as const;
+    // Many rows for a panel that is in a cache, and enough tiles for the threads.
+    const isTall = (rows[0] ?? 0) * n >= TALL_RESULTS;
     return [
-      { variant: "float", ...tile, tileM: 32 },
+      { variant: "float", ...tile, tileM: isTall ? 128 : 32, columnsOutside: isTall },
       { variant: "narrow", ...tile, tileM: 64 },
     ];
   },
   values: {
-    float: (params, config, { signature }) => values(params, config, signature),
+    float: (params, config, { signature }) => ({
+      ...values(params, config, signature),
+      columnsOutside: config.columnsOutside,
+    }),
     narrow: (params, config, { signature }) => {
       const held = params.held ?? "bf16";
       const { words } = narrowRow({ k: params.k, held });

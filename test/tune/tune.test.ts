@@ -38,7 +38,7 @@ function bundle(name: string): string {
 }
 
 const tune = (options: Pick<TuneOptions, "bundle"> & Partial<TuneOptions>) =>
-  tuneBundle({ budget: 1, threads: 1, kernels: ["ternary-gemm"], child, ...options });
+  tuneBundle({ budget: 2, threads: 1, kernels: ["ternary-gemm"], child, ...options });
 
 const plain: SearchContext["variant"] = (subject, config) => makeVariant(subject, config, cpu, undefined);
 
