@@ -85,6 +85,7 @@ describe("--json", () => {
       files: expect.any(Number),
       kernels: { difference: expect.any(Number), tolerance: 1e-3, device: expect.any(String), tried: 1 },
       model: null,
+      networks: [],
     });
     const against = await cli(["verify", fixture.generic, "--json", "--against", fixture.model]);
     expect(JSON.parse(against.stdout)).toMatchObject({
