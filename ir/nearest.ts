@@ -5,8 +5,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let least = Math.max(1, Math.floor(0.4 * given.length)) + 1;
   for (const candidate of candidates) {
     const name = bare(candidate);
-    // Part of a name (`cuda` of `cuda-portable`) is as good as one slip.
-    const isPart = given.length >= 3 && name.includes(given);
+    // Part of a name (`cuda` of `cuda-portable`) is as good as one slip, and the name itself better.
+    const isPart = given.length >= 3 && name !== given && name.includes(given);
     const cost = isPart ? 1 : distance(given, name);
     if (cost < least && cost < Math.max(given.length, name.length)) [best, least] = [candidate, cost];
   }

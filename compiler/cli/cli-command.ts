@@ -119,9 +119,7 @@ function unknownCommand(program: Command, name: string): TritcError {
 function unknownOption(command: Command, arg: string): TritcError {
   const [flag = arg] = arg.split("=", 1);
   const flags = (of: Command) => of.options.flatMap(({ long }) => long ?? []);
-  // A word with one dash means the one with two, before any that ends with it.
-  const word = /^-[^-]./.test(flag) ? `-${flag}` : flag;
-  const meant = nearest(word, [...flags(command), "--help"]);
+  const meant = nearest(flag, [...flags(command), "--help"]);
   const path = command.parent === null ? "tritc" : `tritc ${command.name()}`;
   let remedy = `${path} --help lists the options`;
   if (command.commands.some((child) => flags(child).includes(flag))) {
