@@ -172,8 +172,9 @@ async function tryOut(
 ): Promise<number | undefined> {
   let sum = 0;
   for (const setting of settings) {
-    const seconds =
-      known(subject, variant, setting, context) ?? (await measure(subject, variant, setting, context));
+    const before = known(subject, variant, setting, context);
+    // Null says that it was no good, which is not measured again.
+    const seconds = before === undefined ? await measure(subject, variant, setting, context) : before;
     if (seconds === null) return undefined;
     sum += seconds * setting.counted.count;
     if (sum > best * LOSER) return undefined;

@@ -83,11 +83,20 @@ describe("tuneBundle", () => {
       seen.push(keyOf(config));
       return { ...made, code: { source: hangs ? "hangs" : "idle", binary: hangs ? hanging : idle } };
     };
-    const { kernels, changed } = await tune({ bundle: folder, variant, budget: 8 });
+    const { kernels, changed, records } = await tune({ bundle: folder, variant, budget: 8 });
     expect(changed).toBe(0);
     expect(kernels.reduce((sum, { faults }) => sum + faults.hung, 0)).toBe(1);
     expect(kernels.reduce((sum, { faults }) => sum + faults.wrong, 0)).toBeGreaterThan(0);
     expect((await cli(["verify", folder, "--threads", "1"])).code).toBe(0);
+    // What is known to be no good is not run again: the same code would turn out right here.
+    seen.length = 0;
+    const again: SearchContext["variant"] = async (subject, config) => {
+      const [made, right] = [await variant(subject, config), await plain(subject, config)];
+      return made && right && { ...made, code: { ...made.code, binary: right.code.binary } };
+    };
+    const known = records.filter(({ kind }) => kind === "measured");
+    const second = await tune({ bundle: bundle("warned"), variant: again, known });
+    expect(second.kernels.reduce((sum, { faults }) => sum + faults.hung, 0)).toBe(1);
   });
 
   it("goes on from its journal where it was stopped, and changes nothing before its end", async () => {
