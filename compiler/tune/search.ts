@@ -5,7 +5,7 @@ import { hashOf, type Measurement, type Outcome, problemKey, type Records } from
 import { type Case, type CaseProgram, caseProgram } from "./case-program.js";
 import { type DeviceProcess, TookTooLong } from "./device-process.js";
 import type { CaseCode } from "./messages.js";
-import { median, spreadOf } from "./statistics.js";
+import { median, spreadOf, uncertaintyOf } from "./statistics.js";
 import type { CountedCase, Subject } from "./subjects.js";
 
 /** A candidate's code, made; undefined where a device of the target takes no such kernel. */
@@ -258,13 +258,13 @@ async function compare(
       await process.free(keys[i] ?? "");
       await note(subject, variant, setting, isWrong ? "wrong" : "right", isWrong ? [] : own, context);
       totals[i] = (totals[i] ?? 0) + (median(own) / setting.launches) * setting.counted.count;
-      spreads[i] = Math.max(spreads[i] ?? 0, isWrong ? 0 : spreadOf(own));
+      spreads[i] = Math.max(spreads[i] ?? 0, isWrong ? 0 : uncertaintyOf(own));
     }
   }
   const [before = 0] = totals;
   const winner = totals.indexOf(Math.min(...totals));
   const after = totals[winner] ?? before;
-  const spread = Math.max(spreads[0] ?? 0, spreads[winner] ?? 0);
+  const spread = Math.hypot(spreads[0] ?? 0, spreads[winner] ?? 0);
   const gains = after < before * (1 - Math.max(WORTHWHILE, spread));
   return gains
     ? { config: variants[winner]?.config ?? subject.present, before, after, spread }

@@ -57,6 +57,7 @@ export interface Finding {
   /** Seconds of its launches in a step, with the config from before and with this one. */
   readonly before: number;
   readonly after: number;
+  /** Standard error of their ratio. */
   readonly spread: number;
   /** Candidates that were tried, and how many there are. */
   readonly tried: number;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { median, spreadOf } from "../../compiler/tune/statistics.js";
+import { median, spreadOf, uncertaintyOf } from "../../compiler/tune/statistics.js";
 import {
   type Finding,
   type Measurement,
@@ -104,5 +104,6 @@ describe("statistics", () => {
     expect(median([4, 1, 2, 9])).toBe(3);
     expect(spreadOf([1, 2, 3, 4, 5])).toBeCloseTo((4 - 2) / (2 * 3));
     expect(spreadOf([7])).toBe(0);
+    expect(uncertaintyOf([1, 2, 3, 4, 5])).toBeCloseTo(((1.253 / 0.6745) * (1 / 3)) / Math.sqrt(5));
   });
 });
