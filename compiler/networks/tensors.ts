@@ -1,8 +1,7 @@
 import type { Constant } from "../../ir/constant/constant.js";
-import { isFloat } from "../../ir/dtype.js";
-import { unreadType } from "../../ir/format/safetensors.js";
 import { withoutAffine } from "../checkpoint/affine.js";
 import { checkpointError, someOf } from "../checkpoint/errors.js";
+import { floatTensor } from "../checkpoint/float-tensor.js";
 import { namesOf, type StoredTensors } from "../checkpoint/tensors.js";
 import { folderTensors, type WeightName } from "../checkpoint/weight-files.js";
 
@@ -40,40 +39,12 @@ export class NetworkTensors {
   /** A float tensor of this shape. Throws TRITC_E_CHECKPOINT. */
   tensor(name: string, shape: readonly number[]): Constant {
     this.#used.add(name);
-    const { constants, unread } = this.#tensors;
-    const tensor = constants.get(name);
-    const unreadAs = unread.get(name);
-    const place = `${this.place}: ${name}`;
-    if (unreadAs !== undefined) throw unreadType(place, unreadAs);
-    if (tensor === undefined) {
-      throw checkpointError({
-        place,
-        message: "a tensor of the network is missing",
-        expected: `[${shape.join(", ")}]`,
-        found: `${constants.size} tensors: ${someOf([...constants.keys()])}`,
-        remedy:
-          "download the folder's weights again, all of them, with the configuration that belongs to them",
-      });
-    }
-    if (tensor.shape.length !== shape.length || tensor.shape.some((d, i) => d !== shape[i])) {
-      throw checkpointError({
-        place,
-        message: "the tensor does not have the shape that the network's configuration asks for",
-        expected: `[${shape.join(", ")}]`,
-        found: `[${tensor.shape.join(", ")}]`,
-        remedy: "use the configuration that belongs to these weights",
-      });
-    }
-    if (!isFloat(tensor.dtype)) {
-      throw checkpointError({
-        place,
-        message: "the tensor holds no floating-point numbers",
-        expected: "bf16, f16 or f32",
-        found: tensor.dtype,
-        remedy: "give the unquantized network",
-      });
-    }
-    return tensor.dtype === "f32" ? tensor : { dtype: "f32", shape, source: { kind: "cast", of: tensor } };
+    return floatTensor(this.#tensors, name, shape, {
+      place: this.place,
+      noun: "network",
+      sizes: "network's configuration asks for",
+      remedy: "download the folder's weights again, all of them, with the configuration that belongs to them",
+    });
   }
 
   /**

@@ -30,14 +30,53 @@ export function* packRows(
   const rows = constant.shape[0] ?? 1;
   const { name, weight, encoding } = tensor;
   const source: RowSource = { reader, scales, tensor: name, firstRow: 0, weight };
-  if (isTernary(encoding)) yield* packCodes(constant, 0, rows, { ...source, storage: encoding, packFloats });
-  else if (encoding !== "plain") yield* packBlocks(constant, 0, rows, source);
-  else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
+  if (isTernary(encoding)) {
+    const codes = { ...source, storage: encoding, packFloats };
+    for (const leaf of leavesOf(constant, 0, rows)) yield* packCodes(leaf, from(codes, leaf));
+  } else if (encoding !== "plain") {
+    for (const leaf of leavesOf(constant, 0, rows)) yield* packBlocks(leaf, from(source, leaf));
+  } else if (tensor.weight && dtype === wordType(constant)) yield* packWords(constant, source);
   else {
     for (const [start, end] of chunks(constant, 0, rows)) {
       yield packPlain(constant, start, end, dtype, source);
     }
   }
+}
+
+/** Rows [start, end) of a constant that is no part and no join of others. */
+interface Leaf {
+  readonly constant: Constant;
+  readonly start: number;
+  readonly end: number;
+  /** Which row of the whole its first one is. */
+  readonly firstRow: number;
+}
+
+/** What rows [start, end) of a constant are rows of, in order. */
+function* leavesOf(constant: Constant, start: number, end: number, firstRow = 0): Generator<Leaf> {
+  const recipe = constant.source;
+  switch (recipe.kind) {
+    case "concat": {
+      let first = 0;
+      for (const of of recipe.of) {
+        const last = first + (of.shape[0] ?? 0);
+        const [begin, stop] = [Math.max(start, first), Math.min(end, last)];
+        if (begin < stop) yield* leavesOf(of, begin - first, stop - first, firstRow + first);
+        first = last;
+      }
+      return;
+    }
+    case "rows":
+      yield* leavesOf(recipe.of, recipe.start + start, recipe.start + end, firstRow - recipe.start);
+      return;
+    default:
+      yield { constant, start, end, firstRow };
+  }
+}
+
+/** A source with the place of a leaf's rows. */
+function from<S extends RowSource>(source: S, { firstRow }: Leaf): S {
+  return { ...source, firstRow: source.firstRow + firstRow };
 }
 
 /** Row ranges of at most CHUNK_ELEMENTS elements. */
@@ -63,42 +102,19 @@ interface CodeSource extends RowSource {
 }
 
 /**
- * Codes of rows [start, end), packed. A weight is ternarized here rather than read as codes, so that it is read
+ * Codes of a leaf's rows, packed. A weight is ternarized here rather than read as codes, so that it is read
  * once for its codes, its scales and the check that every entry is finite.
  */
-function* packCodes(
-  constant: Constant,
-  start: number,
-  end: number,
-  source: CodeSource,
-): Generator<Uint8Array, void> {
+function* packCodes({ constant, start, end }: Leaf, source: CodeSource): Generator<Uint8Array, void> {
   const recipe = constant.source;
-  switch (recipe.kind) {
-    case "concat": {
-      let first = 0;
-      for (const of of recipe.of) {
-        const last = first + (of.shape[0] ?? 0);
-        const [from, to] = [Math.max(start, first), Math.min(end, last)];
-        const shifted = { ...source, firstRow: source.firstRow + first };
-        if (from < to) yield* packCodes(of, from - first, to - first, shifted);
-        first = last;
-      }
-      return;
-    }
-    case "rows": {
-      const shifted = { ...source, firstRow: source.firstRow - recipe.start };
-      yield* packCodes(recipe.of, recipe.start + start, recipe.start + end, shifted);
-      return;
-    }
-    case "ternary-codes":
-      yield* ternarize(recipe.of, recipe, start, end, source);
-      return;
-    default:
-      for (const [first, last] of chunks(constant, start, end)) {
-        const { data } = readRows(constant, first, last, source.reader);
-        const codes = data instanceof Int8Array ? data : Int8Array.from(data, Number);
-        yield packMatrix(codes, countOf(constant.shape.slice(1)), source.storage);
-      }
+  if (recipe.kind === "ternary-codes") {
+    yield* ternarize(recipe.of, recipe, start, end, source);
+    return;
+  }
+  for (const [first, last] of chunks(constant, start, end)) {
+    const { data } = readRows(constant, first, last, source.reader);
+    const codes = data instanceof Int8Array ? data : Int8Array.from(data, Number);
+    yield packMatrix(codes, countOf(constant.shape.slice(1)), source.storage);
   }
 }
 
@@ -155,46 +171,22 @@ function packMatrix(codes: Int8Array, width: number, storage: TernaryStorage): U
   return out;
 }
 
-/** Rows [start, end) of blocks: of floats, which must be finite, or of bytes that are blocks already. */
-function* packBlocks(
-  constant: Constant,
-  start: number,
-  end: number,
-  source: RowSource,
-): Generator<Uint8Array, void> {
+/** A leaf's rows of blocks: of floats, which must be finite, or of bytes that are blocks already. */
+function* packBlocks({ constant, start, end }: Leaf, source: RowSource): Generator<Uint8Array, void> {
   const recipe = constant.source;
-  switch (recipe.kind) {
-    case "concat": {
-      let first = 0;
-      for (const of of recipe.of) {
-        const last = first + (of.shape[0] ?? 0);
-        const [from, to] = [Math.max(start, first), Math.min(end, last)];
-        const shifted = { ...source, firstRow: source.firstRow + first };
-        if (from < to) yield* packBlocks(of, from - first, to - first, shifted);
-        first = last;
-      }
-      return;
+  if (recipe.kind === "to-blocks") {
+    const width = countOf(recipe.of.shape.slice(1));
+    for (const tile of rowTiles(recipe.of, start, end, source.reader)) {
+      const values = tile.values ?? decodedWords(tile, width);
+      requireFinite(values, width, source, tile.start);
+      yield encodeBlocks(recipe.format, values);
     }
-    case "rows": {
-      const shifted = { ...source, firstRow: source.firstRow - recipe.start };
-      yield* packBlocks(recipe.of, recipe.start + start, recipe.start + end, shifted);
-      return;
-    }
-    case "to-blocks": {
-      const width = countOf(recipe.of.shape.slice(1));
-      for (const tile of rowTiles(recipe.of, start, end, source.reader)) {
-        const values = tile.values ?? decodedWords(tile, width);
-        requireFinite(values, width, source, tile.start);
-        yield encodeBlocks(recipe.format, values);
-      }
-      return;
-    }
-    default:
-      for (const [first, last] of chunks(constant, start, end)) {
-        const { data } = readRows(constant, first, last, source.reader);
-        if (isBig(data)) throw new Error(`${source.tensor} is no rows of bytes`);
-        yield Uint8Array.from(data);
-      }
+    return;
+  }
+  for (const [first, last] of chunks(constant, start, end)) {
+    const { data } = readRows(constant, first, last, source.reader);
+    if (isBig(data)) throw new Error(`${source.tensor} is no rows of bytes`);
+    yield Uint8Array.from(data);
   }
 }
 

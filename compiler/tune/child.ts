@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
+import type { Answer } from "../../runtime/node/child-calls.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { CASE_PHASE, type CaseProgram } from "./case-program.js";
-import type { Answer, CaseCode, MeasuringCalls } from "./messages.js";
+import type { CaseCode, MeasuringCalls } from "./messages.js";
 import { operandBytes } from "./operands.js";
 
 let device: Device | undefined;

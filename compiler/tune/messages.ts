@@ -27,5 +27,3 @@ export interface MeasuringCalls {
   /** Frees a program. */
   free(key: string): null;
 }
-
-export type Answer = { readonly result: unknown } | { readonly failure: string };

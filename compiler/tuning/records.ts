@@ -1,20 +1,18 @@
 import { createHash } from "node:crypto";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
+import { canonicalJson } from "../../ir/format/canonical.js";
 import {
-  boolean,
-  type Decoder,
   decodeJson,
-  either,
   index,
   list,
   nullable,
   number,
   object,
   oneOf,
-  record,
   string,
   tagged,
 } from "../../ir/format/decode.js";
+import { kernelConfig } from "../../ir/program/json.js";
 import type { Kernel, KernelConfig } from "../../ir/program/program.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import type { Measured } from "../../templates/index.js";
@@ -71,7 +69,7 @@ export const TUNING_FILE = "tuning.jsonl";
 
 /** Kernels of one family with the same parameters are one, in whatever bundle. */
 export function problemKey({ family, params }: Pick<Kernel, "family" | "params">): string {
-  return `${family} ${canonical(params)}`;
+  return `${family} ${canonicalJson(params)}`;
 }
 
 export function hashOf(source: string): string {
@@ -83,11 +81,6 @@ export function printRecords(records: readonly TuningRecord[]): string {
   return records.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 }
 
-const config: Decoder<KernelConfig> = (value, at) => {
-  const { variant, ...numbers } = record(either(either(string, boolean), number))(value, at);
-  return { ...numbers, variant: string(typeof variant === "string" ? variant : null, `${at}.variant`) };
-};
-
 const decoder = tagged<TuningRecord>("kind", {
   measured: object<Measurement>({
     kind: oneOf("measured"),
@@ -95,7 +88,7 @@ const decoder = tagged<TuningRecord>("kind", {
     deviceKind: string,
     kernel: string,
     rows: index,
-    config,
+    config: kernelConfig,
     code: string,
     outcome: oneOf(...OUTCOMES),
     seconds: nullable(number),
@@ -108,7 +101,7 @@ const decoder = tagged<TuningRecord>("kind", {
     kernel: string,
     rows: list(index),
     code: string,
-    config,
+    config: kernelConfig,
     before: number,
     after: number,
     spread: number,
@@ -190,13 +183,4 @@ function measurementKey(of: Pick<Measurement, "device" | "kernel" | "rows" | "co
 
 function findingKey({ device, kernel, rows }: Pick<Finding, "device" | "kernel" | "rows">): string {
   return [device, kernel, rows.join(",")].join("\n");
-}
-
-/** JSON with members in alphabetical order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
 }

@@ -6,8 +6,15 @@ import { narrowLayout, SCALED } from "./contract/narrow.js";
 import { flag, floats, optional, type ValuesOf, word } from "./contract/params.js";
 import { DENSE_PANEL, denseLayout, denseMatrix } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
-import { form, range, threads } from "./launch/form.js";
-import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+import { form, range } from "./launch/form.js";
+import {
+  CUDA_FLOAT_DIMENSIONS,
+  cudaFloatTile,
+  GEMM_DIMENSIONS,
+  gemmTile,
+  panelFault,
+  stagedTile,
+} from "./launch/gemm-tile.js";
 
 const params = {
   ...denseMatrix,
@@ -57,19 +64,12 @@ const wat = {
   }),
 } as const;
 
-/** Elements of k in workgroup memory at a time. */
-const STAGE = 16;
-
 const wgsl = {
   tiled: gemm({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
     refuses: (params, config) => panelFault(config) ?? broken(params),
-    launch(_, config) {
-      const shape = gemmTile(config);
-      const [columns, rows] = shape.tile;
-      return { ...shape, sharedBytes: rows * (STAGE / 4 + 1) * 16 + columns * STAGE * 4 };
-    },
+    launch: (_, config) => stagedTile(config),
   }),
   direct: gemm({
     dimensions: GEMM_DIMENSIONS,
@@ -79,22 +79,11 @@ const wgsl = {
 } as const;
 
 const cuda = {
-  /** threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
   tiled: gemm({
-    dimensions: {
-      threadsX: [16],
-      threadsY: [8],
-      groupsM: [1, 2],
-      groupsN: [1, 2],
-      /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
-      blocks: [3, 8],
-    },
+    dimensions: CUDA_FLOAT_DIMENSIONS,
     needs: () => ["sm_70"],
     refuses: broken,
-    launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
-      workgroup: threads(threadsX * threadsY),
-      tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
-    }),
+    launch: (_, config) => cudaFloatTile(config),
   }),
 } as const;
 

@@ -4,8 +4,15 @@ import { flag, optional, size, type ValuesOf } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
 import { denseLayout, WINOGRAD, winogradLayout } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
-import { form, range, threads } from "./launch/form.js";
-import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+import { form, range } from "./launch/form.js";
+import {
+  CUDA_FLOAT_DIMENSIONS,
+  cudaFloatTile,
+  GEMM_DIMENSIONS,
+  gemmTile,
+  panelFault,
+  stagedTile,
+} from "./launch/gemm-tile.js";
 
 const params = {
   /** Filters. */
@@ -107,19 +114,12 @@ function zeroBytes(c: number): number {
   return 16 * Math.ceil(c / 4);
 }
 
-/** Channels in workgroup memory at a time. */
-const STAGE = 16;
-
 const wgsl = {
   tiled: conv({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
     refuses: (params, config) => plain(params) ?? panelFault(config),
-    launch(_, config) {
-      const shape = gemmTile(config);
-      const [columns, rows] = shape.tile;
-      return { ...shape, sharedBytes: rows * (STAGE / 4 + 1) * 16 + columns * STAGE * 4 };
-    },
+    launch: (_, config) => stagedTile(config),
   }),
   direct: conv({
     dimensions: GEMM_DIMENSIONS,
@@ -129,22 +129,11 @@ const wgsl = {
 } as const;
 
 const cuda = {
-  /** threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
   tiled: conv({
-    dimensions: {
-      threadsX: [16],
-      threadsY: [8],
-      groupsM: [1, 2],
-      groupsN: [1, 2],
-      /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
-      blocks: [3, 8],
-    },
+    dimensions: CUDA_FLOAT_DIMENSIONS,
     needs: () => ["sm_70"],
     refuses: plain,
-    launch: (_, { threadsX, threadsY, groupsM, groupsN }) => ({
-      workgroup: threads(threadsX * threadsY),
-      tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
-    }),
+    launch: (_, config) => cudaFloatTile(config),
   }),
 } as const;
 

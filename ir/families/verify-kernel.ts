@@ -1,3 +1,4 @@
+import { canonicalJson } from "../format/canonical.js";
 import { programError } from "../program/error.js";
 import type { Kernel, Language } from "../program/program.js";
 import { signatureOf } from "./contract/family.js";
@@ -52,16 +53,7 @@ function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: stri
 }
 
 function expectSame(place: string, what: string, expected: unknown, found: unknown): void {
-  const [a, b] = [canonical(expected), canonical(found)];
+  const [a, b] = [canonicalJson(expected), canonicalJson(found)];
   if (a === b) return;
   throw programError(place, `its ${what} are not those of its family`, { expected: a, found: b });
-}
-
-/** JSON with members in alphabetical order. */
-function canonical(value: unknown): string {
-  const sorted = (_: string, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([x], [y]) => (x < y ? -1 : 1)))
-      : member;
-  return JSON.stringify(value, sorted) ?? "nothing";
 }

@@ -80,7 +80,7 @@ const kernel: Decoder<Kernel> = object<Kernel>({
   id: kernelId,
   family: string,
   params: record(paramValue),
-  config,
+  config: kernelConfig,
   args: list(kernelArg),
   scalars: list(oneOf(...SCALAR_TYPES)),
   workgroup: triple(index),
@@ -112,7 +112,7 @@ function paramValue(value: JsonValue, at: string): ParamValue {
 }
 
 /** A variant and numbers; whether they are those of its family, `verifyKernel` says. */
-function config(value: JsonValue, at: string): KernelConfig {
+export function kernelConfig(value: JsonValue, at: string): KernelConfig {
   const { variant, ...numbers } = record(either(either(string, boolean), number))(value, at);
   return { ...numbers, variant: string(typeof variant === "string" ? variant : null, `${at}.variant`) };
 }

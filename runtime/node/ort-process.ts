@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import { ChildCalls } from "./child-calls.js";
 
 /** A tensor in ONNX Runtime's own types. */
 export type OrtValue = readonly [name: string, type: string, data: unknown, shape: readonly number[]];
@@ -81,9 +82,7 @@ process.on("disconnect", () => process.exit());
  */
 export class OrtProcess {
   readonly #child: ChildProcess;
-  readonly #kill = () => void this.#child.kill("SIGKILL");
-  #settle: { resolve(result: unknown): void; reject(error: Error): void } | undefined;
-  #ended: Error | undefined;
+  readonly #calls: ChildCalls;
 
   private constructor() {
     this.#child = spawn(process.execPath, ["-e", SOURCE], {
@@ -92,17 +91,10 @@ export class OrtProcess {
       // Else ONNX Runtime reports its use to its makers, and leaves a file for each process.
       env: { ...process.env, ELECTRON_RUN_AS_NODE: "1", ORT_DISABLE_TELEMETRY: "1" },
     });
-    this.#child.on("message", (message: { readonly failure?: string; readonly result?: unknown }) => {
-      if (message.failure === undefined) this.#settle?.resolve(message.result);
-      else this.#settle?.reject(new Error(message.failure));
-    });
-    this.#child.on("error", (error) => this.#end(error));
-    this.#child.on("exit", (code, signal) =>
-      this.#end(
-        new Error(`the process of ONNX Runtime ended (${signal ?? code}); the memory may be too small`),
-      ),
+    this.#calls = new ChildCalls(
+      this.#child,
+      (how) => `the process of ONNX Runtime ended (${how}); the memory may be too small`,
     );
-    process.once("exit", this.#kill);
   }
 
   /** Rejects where `onnxruntime-node` is not installed or cannot be loaded. */
@@ -124,26 +116,14 @@ export class OrtProcess {
     this.#child.ref();
     this.#child.channel?.ref();
     try {
-      return (await new Promise<unknown>((resolve, reject) => {
-        if (this.#ended !== undefined) return reject(this.#ended);
-        this.#settle = { resolve, reject };
-        // What breaks the channel ends the process, and that it has ended says more.
-        this.#child.send([name, ...values], (error) => error !== null && this.#kill());
-      })) as ReturnType<Calls[Name]>;
+      return (await this.#calls.call([name, ...values])) as ReturnType<Calls[Name]>;
     } finally {
-      this.#settle = undefined;
       this.#child.unref();
       this.#child.channel?.unref();
     }
   }
 
   close(): void {
-    process.off("exit", this.#kill);
-    this.#kill();
-  }
-
-  #end(error: Error): void {
-    this.#ended ??= error;
-    this.#settle?.reject(error);
+    this.#calls.close();
   }
 }

@@ -1,8 +1,7 @@
 import type { Constant } from "../../../ir/constant/constant.js";
-import { isFloat } from "../../../ir/dtype.js";
-import { unreadType } from "../../../ir/format/safetensors.js";
 import { rowsOf } from "../../analysis/rows-of.js";
 import { checkpointError, someOf } from "../../checkpoint/errors.js";
+import { floatTensor } from "../../checkpoint/float-tensor.js";
 import { namesOf, type StoredTensors } from "../../checkpoint/tensors.js";
 import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, vectorLength } from "./sizes.js";
@@ -109,37 +108,7 @@ export class FluxWeights {
 
   /** A float tensor as f32. */
   #tensor(name: string, shape: readonly number[]): Constant {
-    const { constants, unread } = this.#tensors;
-    const tensor = constants.get(name);
-    const unreadAs = unread.get(name);
-    const place = `${this.#place}: ${name}`;
-    if (unreadAs !== undefined) throw unreadType(place, unreadAs);
-    if (tensor === undefined) {
-      throw checkpointError({
-        place,
-        message: "a tensor of the model is missing",
-        expected: `[${shape.join(", ")}]`,
-        found: `${constants.size} tensors: ${someOf([...constants.keys()])}`,
-      });
-    }
-    if (tensor.shape.length !== shape.length || tensor.shape.some((d, i) => d !== shape[i])) {
-      throw checkpointError({
-        place,
-        message: "the tensor does not have the shape that the model's sizes ask for",
-        expected: `[${shape.join(", ")}]`,
-        found: `[${tensor.shape.join(", ")}]`,
-        remedy: "use the configuration that belongs to these weights",
-      });
-    }
-    if (!isFloat(tensor.dtype)) {
-      throw checkpointError({
-        place,
-        message: "the tensor holds no floating-point numbers",
-        expected: "bf16, f16 or f32",
-        found: tensor.dtype,
-        remedy: "give the unquantized model",
-      });
-    }
-    return tensor.dtype === "f32" ? tensor : { dtype: "f32", shape, source: { kind: "cast", of: tensor } };
+    const asker = { place: this.#place, noun: "model", sizes: "model's sizes ask for" };
+    return floatTensor(this.#tensors, name, shape, asker);
   }
 }
