@@ -1,7 +1,6 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { TritcError } from "../../ir/errors.js";
-import type { KernelConfig } from "../../ir/program/program.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
 import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
@@ -20,6 +19,7 @@ import {
 } from "../tuning/records.js";
 import { rewriteBundle } from "./apply.js";
 import { DeviceProcess, TookTooLong } from "./device-process.js";
+import { knownOf, resultOf, type TunedKernel } from "./results.js";
 import { type Prepared, prepare, type SearchContext, search } from "./search.js";
 import { plannedBindings, type Subject, subjectsOf } from "./subjects.js";
 import { makeVariant, namedChain, withConfig } from "./variants.js";
@@ -51,19 +51,6 @@ export interface TuneProgress {
   readonly phase: "baseline" | "candidates";
   readonly done: number;
   readonly total: number;
-}
-
-/** What became of a kernel. */
-export interface TunedKernel
-  extends Pick<Finding, "before" | "after" | "spread" | "tried" | "candidates" | "rows"> {
-  readonly kernel: string;
-  readonly family: string;
-  readonly from: KernelConfig;
-  readonly config: KernelConfig;
-  /** Candidates that were no good, by what was wrong with them. */
-  readonly faults: Readonly<Record<"wrong" | "failed" | "hung", number>>;
-  /** Whether records said it all and nothing was measured. */
-  readonly isKnown: boolean;
 }
 
 export interface TuneReport {
@@ -101,7 +88,6 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       const target = targetByName(program.target);
       const records = new Records(options.known);
       const journal = await readFile(work.journal, "utf8").catch(() => "");
-      for (const entry of parseRecords(journal, work.journal)) records.add(entry);
       if (journal !== "") onNotice?.(`going on from the unfinished work in ${work.path}`);
       await work.begin(keep);
       const note = async (entry: TuningRecord) => {
@@ -114,6 +100,8 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
         const device = deviceKey(target, description);
         for (const entry of await recordsOf(bundle))
           if (options.again !== true || entry.device !== device) records.add(entry);
+        // What an unfinished run has found is newer.
+        for (const entry of parseRecords(journal, work.journal)) records.add(entry);
         const all = subjectsOf(program, target, kindOf(target, kind), plannedBindings(manifest));
         const subjects = chosenSubjects(all, options);
         const context = contextOf(options, { program, process, device, records, target, note });
@@ -259,23 +247,6 @@ async function tuneAll(
   return tuned;
 }
 
-/** What records say of a kernel that was tuned before and is as it was left. */
-async function knownOf(
-  subject: Subject,
-  { device, records, variant }: Context,
-): Promise<TunedKernel | undefined> {
-  const { kernel, cases, candidates } = subject;
-  const rows = cases.map((counted) => counted.rows);
-  const found = records.finding({ device, kernel: problemKey(kernel), rows });
-  if (found === undefined || found.candidates !== candidates.length) return undefined;
-  const chosen = await variant(subject, found.config);
-  if (chosen === undefined || hashOf(chosen.code.source) !== found.code) return undefined;
-  return {
-    ...resultOf(subject, found, records, device),
-    isKnown: true,
-  };
-}
-
 async function tuneOne(
   prepared: Prepared,
   until: number,
@@ -304,37 +275,4 @@ async function tuneOne(
   };
   records.add(finding);
   return { subject, result: { ...resultOf(subject, finding, records, device), isKnown: false }, finding };
-}
-
-function resultOf(
-  { kernel, family, present }: Subject,
-  { config, before, after, spread, tried, candidates, rows }: Finding,
-  records: Records,
-  device: string,
-): Omit<TunedKernel, "isKnown"> {
-  const key = problemKey(kernel);
-  const own = records.all.filter(
-    (entry) => entry.kind === "measured" && entry.device === device && entry.kernel === key,
-  );
-  const count = (outcome: string) =>
-    new Set(
-      own.flatMap((entry) =>
-        entry.kind === "measured" && entry.outcome === outcome ? [keyOf(entry.config)] : [],
-      ),
-    ).size;
-  return {
-    ...{
-      kernel: kernel.id,
-      family,
-      rows,
-      from: present,
-      config,
-      before,
-      after,
-      spread,
-      tried,
-      candidates,
-    },
-    faults: { wrong: count("wrong"), failed: count("failed"), hung: count("hung") },
-  };
 }

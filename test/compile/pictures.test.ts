@@ -5,13 +5,9 @@ import type { Graph } from "../../ir/graph/graph.js";
 import { parseGraph } from "../../ir/graph/parse.js";
 import { interpret } from "../../ir/interpret/index.js";
 import type { Tensor } from "../../ir/tensor.js";
-import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
-import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
-import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
-import { cpu, targetByName, webgpu } from "../../targets/index.js";
 import { READER } from "../interpret/run-op.js";
-import { emulatedDriver } from "../support/cuda-emulator.js";
 import { emulated } from "../support/emulated.js";
+import { PROGRAM_DEVICES } from "../support/program-devices.js";
 import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
 
@@ -44,19 +40,7 @@ const SIZES = [
   [16, 8],
 ] as const;
 
-describe.each([
-  ["cpu", cpu, () => createNodeCpuDevice({ threads: 2 })],
-  ["webgpu", webgpu, () => createNodeWebGpuDevice({ software: "always" })],
-  [
-    "cuda",
-    targetByName("cuda-portable"),
-    async () =>
-      createNodeCudaDevice({
-        driver: (await emulatedDriver("sm_86", "forward")).path,
-        synchronous: true,
-      }),
-  ],
-] as const)("pictures on %s", (_, target, open) => {
+describe.each(PROGRAM_DEVICES)("pictures on %s", (_, target, open) => {
   it("are the interpreter's", async () => {
     const made = await compileGraph(GRAPH, READER, {
       target,

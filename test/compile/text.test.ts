@@ -10,13 +10,9 @@ import { parseGraph } from "../../ir/graph/parse.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { HELD } from "../../ir/ops/held.js";
 import { countOf, type Tensor } from "../../ir/tensor.js";
-import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
-import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
-import { createNodeWebGpuDevice } from "../../runtime/node/webgpu-device.js";
-import { cpu, targetByName, webgpu } from "../../targets/index.js";
 import { READER } from "../interpret/run-op.js";
-import { emulatedDriver } from "../support/cuda-emulator.js";
 import { emulated } from "../support/emulated.js";
+import { PROGRAM_DEVICES } from "../support/program-devices.js";
 import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
 import { TEXT_GRAPH, textInputs, VOCABULARY } from "../support/text-graph.js";
@@ -55,19 +51,7 @@ function inputsOf(tokens: number): ReadonlyMap<string, Tensor> {
   ]);
 }
 
-describe.each([
-  ["cpu", cpu, () => createNodeCpuDevice({ threads: 1 })],
-  ["webgpu", webgpu, () => createNodeWebGpuDevice({ software: "always" })],
-  [
-    "cuda",
-    targetByName("cuda-portable"),
-    async () =>
-      createNodeCudaDevice({
-        driver: (await emulatedDriver("sm_86", "forward")).path,
-        synchronous: true,
-      }),
-  ],
-] as const)("attention of text on %s", (_, target, open) => {
+describe.each(PROGRAM_DEVICES)("attention of text on %s", (_, target, open) => {
   it.each(HELD)("and lookups and linears, weights in %s, are the interpreter's", async (weights) => {
     const made = await compileGraph(TEXT_GRAPH, READER, {
       target,

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
 import { keyOf } from "../../../templates/choice/configs.js";
-import type { TunedKernel, TuneReport } from "../../tune/tune.js";
+import type { TunedKernel } from "../../tune/results.js";
+import type { TuneReport } from "../../tune/tune.js";
 import { formatDuration, formatQuantity } from "../../units.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";

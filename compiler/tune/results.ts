@@ -1,0 +1,69 @@
+import type { KernelConfig } from "../../ir/program/program.js";
+import { keyOf } from "../../templates/choice/configs.js";
+import { type Finding, hashOf, problemKey, type Records } from "../tuning/records.js";
+import type { SearchContext } from "./search.js";
+import type { Subject } from "./subjects.js";
+
+/** What became of a kernel. */
+export interface TunedKernel
+  extends Pick<Finding, "before" | "after" | "spread" | "tried" | "candidates" | "rows"> {
+  readonly kernel: string;
+  readonly family: string;
+  readonly from: KernelConfig;
+  readonly config: KernelConfig;
+  /** Candidates that were no good, by what was wrong with them. */
+  readonly faults: Readonly<Record<"wrong" | "failed" | "hung", number>>;
+  /** Whether records said it all and nothing was measured. */
+  readonly isKnown: boolean;
+}
+
+/** What records say of a kernel that was tuned before and is as it was left. */
+export async function knownOf(
+  subject: Subject,
+  { device, records, variant }: Pick<SearchContext, "device" | "records" | "variant">,
+): Promise<TunedKernel | undefined> {
+  const { kernel, cases, candidates } = subject;
+  const rows = cases.map((counted) => counted.rows);
+  const found = records.finding({ device, kernel: problemKey(kernel), rows });
+  if (found === undefined || found.candidates !== candidates.length) return undefined;
+  const chosen = await variant(subject, found.config);
+  if (chosen === undefined || hashOf(chosen.code.source) !== found.code) return undefined;
+  return {
+    ...resultOf(subject, found, records, device),
+    isKnown: true,
+  };
+}
+
+/** A finding, with what the records have of candidates that were no good. */
+export function resultOf(
+  { kernel, family, present }: Subject,
+  { config, before, after, spread, tried, candidates, rows }: Finding,
+  records: Records,
+  device: string,
+): Omit<TunedKernel, "isKnown"> {
+  const key = problemKey(kernel);
+  const own = records.all.filter(
+    (entry) => entry.kind === "measured" && entry.device === device && entry.kernel === key,
+  );
+  const count = (outcome: string) =>
+    new Set(
+      own.flatMap((entry) =>
+        entry.kind === "measured" && entry.outcome === outcome ? [keyOf(entry.config)] : [],
+      ),
+    ).size;
+  return {
+    ...{
+      kernel: kernel.id,
+      family,
+      rows,
+      from: present,
+      config,
+      before,
+      after,
+      spread,
+      tried,
+      candidates,
+    },
+    faults: { wrong: count("wrong"), failed: count("failed"), hung: count("hung") },
+  };
+}
