@@ -26,12 +26,19 @@ const params = {
   bias: optional(flag),
   /** Of what type the words are that say which keys take part: those that are not 0. */
   mask: optional(word("f32", "i32", "u32")),
+  /** Keys with a mask of 0 take part, but lose so much of their scores for queries whose mask, of f32, is 1. */
+  maskLoss: optional(real),
 };
 export type AttentionParams = ValuesOf<typeof params>;
 
 /** Whether scores depend on more than a query and a key. */
 export function hasTerms({ causal = false, bias = false, mask }: AttentionParams): boolean {
   return causal || bias || mask !== undefined;
+}
+
+/** Whether all that scores depend on besides is what masked keys lose. */
+export function losesOnly({ causal = false, bias = false, maskLoss }: AttentionParams): boolean {
+  return !causal && !bias && maskLoss !== undefined;
 }
 
 /** Heads of k and v, where there are fewer of them. */
@@ -42,7 +49,8 @@ export function sharedHeads({ heads, keyValueHeads = heads }: AttentionParams): 
 const variant = form<AttentionParams>();
 
 /** What all forms take. */
-function unequal({ heads, keyValueHeads = heads }: AttentionParams): string | undefined {
+function unequal({ heads, keyValueHeads = heads, mask, maskLoss }: AttentionParams): string | undefined {
+  if (maskLoss !== undefined && mask !== "f32") return "masked keys lose a part of scores by a mask of f32";
   return keyValueHeads > 0 && heads % keyValueHeads === 0
     ? undefined
     : `${heads} heads of queries are no multiple of ${keyValueHeads} of keys`;
@@ -61,7 +69,10 @@ function vectors(params: AttentionParams, most: number): string | undefined {
 /** What matrix instructions take. */
 function matrices(params: AttentionParams, multiple: number, most: number): string | undefined {
   const { headDim, scale, storage } = params;
-  if (hasTerms(params)) return "scores have a bias, a mask or an order, and it takes none";
+  const fault = unequal(params);
+  if (fault !== undefined) return fault;
+  if (hasTerms(params) && !losesOnly(params))
+    return "scores have a bias, a mask that leaves keys out, or an order, and it takes none";
   if (sharedHeads(params) !== undefined) return "heads of queries share keys, and it takes as many of both";
   if (storage !== "bf16") return "rows are stored in f32, and it multiplies 16-bit ones";
   if (!(scale > 0)) return "the scale of the scores is not positive";
@@ -145,7 +156,7 @@ const cuda = {
       params.headDim === 128
         ? matrices(params, 128, 128)
         : `heads of ${params.headDim} channels, and it takes 128`,
-    launch({ heads, headDim }, { groups, keys, stages }) {
+    launch({ heads, headDim, maskLoss }, { groups, keys, stages }) {
       const rows = 64 * groups;
       const map = (arg: number, of: CudaTensorMap["rows"], boxRows: number): CudaTensorMap => ({
         arg,
@@ -158,7 +169,12 @@ const cuda = {
         workgroup: threads(128 * (groups + 1)),
         tile: [1, rows, 1],
         sharedBytes: (rows + 2 * stages * keys) * headDim * 2,
-        tensorMaps: [map(0, "launch", 64), map(1, 0, keys), map(2, 0, keys), map(3, "launch", 64)],
+        tensorMaps: [
+          map(0, "launch", 64),
+          map(1, 0, keys),
+          map(2, 0, keys),
+          map(maskLoss === undefined ? 3 : 4, "launch", 64),
+        ],
       };
     },
   }),
@@ -225,29 +241,36 @@ const keys = scalar(0);
 const distances = scalar(1);
 
 /**
- * out[T, H·D] = softmax(scale · q · kᵀ + bias) · v per head, over the `keys` rows of k and v that take part. Scalars: keys, and with
- * a bias the T + keys − 1 distances of which it has an entry each, that of key j and query i at j − i + T − 1.
+ * out[T, H·D] = softmax(scale · q · kᵀ + bias) · v per head, over the `keys` rows of k and v that take part. Scalars: keys; with
+ * a bias the T + keys − 1 distances of which it has an entry each, that of key j and query i at j − i + T − 1; with a `maskLoss`
+ * the tokens that the mask is of, which queries and keys begin with.
  */
 export const attention = defineFamily({
   params,
   forms: { wat, wgsl, cuda },
   args(all) {
-    const { heads, headDim, storage = "f32", causal = false, bias = false, mask } = all;
+    const { heads, headDim, storage = "f32", causal = false, bias = false, mask, maskLoss } = all;
     const width = heads * headDim;
     const narrow = (sharedHeads(all) ?? heads) * headDim;
     // Where a query's number counts, a launch can't be cut into pieces of rows, which are counted from 0 each.
     const queries = (name: string, access: "read" | "write") =>
-      causal || bias ? tableArg(name, storage, "rows", width, access) : rowArg(name, storage, width, access);
+      causal || bias || maskLoss !== undefined
+        ? tableArg(name, storage, "rows", width, access)
+        : rowArg(name, storage, width, access);
     return present([
       queries("q", "read"),
       tableArg("k", storage, keys, narrow),
       tableArg("v", storage, keys, narrow),
       bias && tableArg("bias", "f32", heads, distances),
-      mask !== undefined && tableArg("mask", mask, 1, keys),
+      mask !== undefined && tableArg("mask", mask, 1, maskLoss === undefined ? keys : maskedTokens(all)),
       queries("out", "write"),
     ]);
   },
-  scalars: ({ bias = false }) => (bias ? ["u32", "u32"] : ["u32"]),
+  scalars: ({ bias = false, maskLoss }) => [
+    "u32",
+    ...(bias ? (["u32"] as const) : []),
+    ...(maskLoss === undefined ? [] : (["u32"] as const)),
+  ],
   grid: ({ heads }) => [heads, "rows", 1],
   operations({ heads, headDim, storage = "f32", int8 = false, causal }, { rows, scalars: [count = 0] }) {
     const product = 2 * (causal ? pairsInOrder(rows, count) : rows * count) * heads * headDim;
@@ -255,6 +278,15 @@ export const attention = defineFamily({
     return int8 ? { int8: product, bf16: product } : { bf16: 2 * product };
   },
 });
+
+/** The tokens that a mask is of which lessens scores, as a scalar. */
+export function maskedScalar({ bias = false }: AttentionParams): number {
+  return bias ? 2 : 1;
+}
+
+function maskedTokens(params: AttentionParams) {
+  return scalar(maskedScalar(params));
+}
 
 /** Pairs of a query and a key that is not after it. */
 function pairsInOrder(queries: number, count: number): number {

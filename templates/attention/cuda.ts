@@ -1,7 +1,7 @@
-import { attention } from "../../ir/families/attention.js";
+import { type AttentionParams, attention } from "../../ir/families/attention.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
-import { termValues } from "./terms.js";
+import { lossValues, termValues } from "./terms.js";
 
 const mma = { variant: "mma" } as const;
 
@@ -14,25 +14,26 @@ export const attentionCuda = kernelTemplates(attention.forms.cuda, {
     { variant: "simt", chunk: Math.min(headDim, 128), rowBlock: rowBlock(headDim), keyBlock: 2 },
   ],
   values: {
-    hopper: ({ heads, scale }, { groups, keys, stages }) => ({
-      heads,
+    hopper: (params, { groups, keys, stages }) => ({
+      heads: params.heads,
       groups,
       keys,
       stages,
-      scale: cudaConstant(scale, "f32"),
+      ...products(params),
     }),
-    int8: ({ headDim, scale }, { rowTiles, keys }) => ({
-      headDim,
+    int8: (params, { rowTiles, keys }) => ({
+      headDim: params.headDim,
       rowTiles,
       keys,
-      scale: cudaConstant(scale, "f32"),
+      ...products(params),
+      loss: cudaConstant((params.maskLoss ?? 0) * Math.LOG2E, "f32"),
     }),
-    mma: ({ headDim, scale }, { from, rowTiles, keys }) => ({
-      headDim,
+    mma: (params, { from, rowTiles, keys }) => ({
+      headDim: params.headDim,
       rowTiles,
       keys,
       arithmetic: from === "sm_75" ? "f16" : "bf16",
-      scale: cudaConstant(scale, "f32"),
+      ...products(params),
     }),
     simt: (params, { chunk, rowBlock, keyBlock }) => ({
       headDim: params.headDim,
@@ -41,9 +42,20 @@ export const attentionCuda = kernelTemplates(attention.forms.cuda, {
       keyBlock,
       scale: cudaConstant(params.scale, "f32"),
       ...termValues(params),
+      loss: cudaConstant(params.maskLoss ?? 0, "f32"),
     }),
   },
 });
+
+/** The scale of products of queries and keys, and what they lose. */
+function products(params: AttentionParams) {
+  const { scale, maskLoss = 0 } = params;
+  return {
+    ...lossValues(params),
+    scale: cudaConstant(scale, "f32"),
+    loss: cudaConstant(maskLoss / scale, "f32"),
+  };
+}
 
 /** Matrix instructions of warps, the most demanding kernel first. */
 function mmaConfigs(headDim: number) {

@@ -17,6 +17,7 @@ export const attentionWat = kernelTemplates(attention.forms.wat, {
       ...watAttentionScratch(config),
       chunks: Math.floor(params.headDim / 8),
       ...termValues(params),
+      loss: watFloat(Math.fround(params.maskLoss ?? 0)),
       lowest: hasTerms(params) ? "-1e30" : "-inf",
       kvHead: sharedHeads(params) === undefined ? "$head" : "$kvHead",
     }),

@@ -24,6 +24,8 @@ interface Sizes {
   readonly queries: number;
   readonly keys: number;
   readonly headDim?: number;
+  /** The first tokens, which the mask is of; all keys if absent. */
+  readonly masked?: number;
 }
 
 const bias = (heads: number, queries: number, keys: number) => f32(heads, queries + keys - 1);
@@ -38,14 +40,14 @@ const mask = (dtype: Tensor["dtype"], batch: number, keys: number) =>
   );
 
 function operands(attrs: Attrs, sizes: Sizes, withBias: boolean, maskOf: Tensor["dtype"] | null) {
-  const { batch = 2, queries, keys, headDim = 4 } = sizes;
+  const { batch = 2, queries, keys, headDim = 4, masked = keys } = sizes;
   const narrow = (attrs.keyValueHeads ?? attrs.heads) * headDim;
   return [
     f32(batch, queries, attrs.heads * headDim),
     f32(batch, keys, narrow),
     f32(batch, keys, narrow),
     withBias ? bias(attrs.heads, queries, keys) : null,
-    maskOf === null ? null : mask(maskOf, batch, keys),
+    maskOf === null ? null : mask(maskOf, batch, masked),
   ] as const satisfies AttentionOperands;
 }
 
@@ -59,6 +61,21 @@ const CASES: readonly (readonly [string, Attrs, Sizes, boolean, Tensor["dtype"] 
   ["of grouped queries", { heads: 6, scale: 0.5, keyValueHeads: 2 }, SAME, false, null],
   ["of one head of keys", { heads: 4, scale: 0.5, keyValueHeads: 1 }, SAME, false, null],
   ["as Qwen3 has it", { heads: 4, scale: 0.5, causal: true, keyValueHeads: 2 }, SAME, false, "i64"],
+  ["whose masked keys lose 1", { heads: 2, scale: 0.7, maskLoss: 1 }, SAME, false, "f32"],
+  [
+    "whose masked text loses 2.5",
+    { heads: 2, scale: 0.7, maskLoss: 2.5 },
+    { ...SAME, masked: 5 },
+    false,
+    "f32",
+  ],
+  [
+    "whose masked keys lose, with a bias",
+    { heads: 2, scale: 1, maskLoss: 1 },
+    { ...SAME, masked: 4 },
+    true,
+    "f32",
+  ],
   ["of all at once", { heads: 4, scale: 0.5, causal: true, keyValueHeads: 2 }, SAME, true, "f32"],
 ];
 
@@ -113,7 +130,7 @@ function graphText(attrs: Attrs, all: AttentionOperands): string {
     `f32[batch, ${names[1]}, ${k.shape[2]}]`,
     `f32[batch, ${names[1]}, ${k.shape[2]}]`,
     `f32[${attrs.heads}, ${spread}]`,
-    `${all[4]?.dtype}[batch, ${names[1]}]`,
+    `${all[4]?.dtype}[batch, ${all[4]?.shape[1] === k.shape[1] ? names[1] : "text"}]`,
   ];
   const inputs = all.flatMap((t, i) => (t === null ? [] : [`  input %x${i}: ${shapes[i]}`]));
   const args = all.map((t, i) => (t === null ? "_" : `%x${i}`)).join(", ");
@@ -145,6 +162,7 @@ describe("attention that does not fit together", () => {
     refused({}, bias(4, 7, 8)).toThrow(/a bias \[4, 14\] for 4 heads, 7 queries and 7 keys/);
     refused({}, null, mask("i64", 2, 6)).toThrow(/a mask \[2, 6\] for 2 times 7 keys/);
     const none = of("i64", [2, 7], [0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1]);
+    refused({ maskLoss: 1 }, null, mask("f32", 2, 8)).toThrow(/a mask \[2, 8\] for 2 times 7 keys/);
     refused({ causal: true }, null, none).toThrow(/query 0 of attention has no key/);
   });
 
@@ -158,6 +176,12 @@ describe("attention that does not fit together", () => {
     fails(text.replace("f32[4, 2*tokens-1]", "f32[3, 2*tokens-1]"), /heads of the bias/);
     fails(text.replace("[4, 2*tokens-1]", "[4]"), /a bias \[heads, queries \+ keys/);
     fails(graphText({ ...attrs, keyValueHeads: 3 }, [q, k, v]), /4 heads in equal groups/);
+    fails(graphText({ ...attrs, maskLoss: 1 }, [q, k, v]), /a mask, which says what scores are lessened/);
+    const more = operands({ heads: 4, scale: 1 }, { queries: 5, keys: 7 }, false, "f32");
+    const unequal = graphText({ ...attrs, maskLoss: 1 }, [...more])
+      .replaceAll("tokens", "5")
+      .replaceAll("keys", "7");
+    fails(unequal, /queries and keys of the same tokens/);
     expect(() => parseGraph(graphText({ ...attrs, causal: 1 as unknown as boolean }, [q, k, v]))).toThrow(
       /attribute causal of attention must be a bool/,
     );

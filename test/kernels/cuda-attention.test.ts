@@ -3,6 +3,7 @@ import type { FloatStorage } from "../../ir/families/contract/params.js";
 import type { Architecture, Target } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 import { type AttentionProblem, attentionOf, growing, relativeError } from "../support/attention.js";
+import { type AttentionOperands, attentionByLoops } from "../support/attention-terms.js";
 import { bfloatBytes, bfloatRounded, bfloatValues } from "../support/bfloat.js";
 import { expectClose } from "../support/compare.js";
 import { cudaDevices, type KernelDevices } from "../support/kernel-devices.js";
@@ -18,7 +19,11 @@ interface Case extends Omit<AttentionProblem, "scale"> {
   /** Rows that don't start on 16 bytes. */
   readonly unaligned?: boolean;
   readonly int8?: boolean;
+  /** The first tokens, half of which are masked: their keys lose 1.5. */
+  readonly masked?: number;
 }
+
+const MASK_LOSS = 1.5;
 
 const volta = cudaDevices("sm_70");
 const turing = cudaDevices("sm_75");
@@ -44,8 +49,10 @@ const codes = { absolute: 0.05, relative: 0.03 };
 async function check(
   { target, devices }: KernelDevices,
   storage: FloatStorage,
-  { heads, headDim, rows, keys, sharpness = 1, growing: spread = 1, unaligned = false, int8 = false }: Case,
+  given: Case,
 ): Promise<number> {
+  const { heads, headDim, rows, keys, sharpness = 1, growing: spread = 1 } = given;
+  const { unaligned = false, int8 = false, masked } = given;
   const c = heads * headDim;
   const scale = 1 / Math.sqrt(headDim);
   const stored = (values: Float32Array) => (storage === "bf16" ? bfloatRounded(values) : values);
@@ -53,8 +60,29 @@ async function check(
   const q = randomFloats(1, rows * c, sharpness);
   const k = growing(randomFloats(2, keys * c), c, spread);
   const v = randomFloats(3, keys * c);
-  const expected = attentionOf({ heads, headDim, rows, keys, scale }, stored(q), stored(k), stored(v));
-  const definition = defineKernel("attention", { heads, headDim, scale, storage, int8 }, target);
+  const mask = Float32Array.from({ length: masked ?? 0 }, (_, i) => (i < (masked ?? 0) / 2 ? 1 : 0));
+  const lessened = masked === undefined ? {} : { maskLoss: MASK_LOSS };
+  const tensor = (data: Float32Array, ...shape: number[]) =>
+    ({ dtype: "f32", shape: [1, ...shape], data }) as const;
+  const expected =
+    masked === undefined
+      ? attentionOf({ heads, headDim, rows, keys, scale }, stored(q), stored(k), stored(v))
+      : Float32Array.from(
+          attentionByLoops(
+            [
+              ...[q, k, v].map((x) => tensor(stored(x), rows, c)),
+              null,
+              tensor(mask, masked),
+            ] as unknown as AttentionOperands,
+            { heads, scale, ...lessened },
+          ),
+        );
+  const params = { heads, headDim, scale, storage, int8, ...lessened };
+  const definition = defineKernel(
+    "attention",
+    masked === undefined ? params : { ...params, mask: "f32" },
+    target,
+  );
   const [odd, even] = unaligned ? [3, 1] : [0, 0];
   const results: Float32Array[] = [];
   for (const device of Object.values(devices())) {
@@ -65,9 +93,10 @@ async function check(
         q: matrix(bytes(q), rows, c, { rowStride: 3 * c + odd, offset: 2 * c + odd }),
         k: matrix(bytes(k), keys, c, { rowStride: c + 8 + even, offset: 8 }),
         v: matrix(bytes(v), keys, c, { rowStride: 2 * c, offset: c + odd }),
+        ...(masked === undefined ? {} : { mask: matrix(mask, 1, masked, { offset: 3 }) }),
         out: output(rows, c, { rowStride: c + 24 + odd, offset: 16 + even }),
       },
-      scalars: [keys],
+      scalars: masked === undefined ? [keys] : [keys, masked],
       grid: [heads, rows, 1],
     });
     const actual = storage === "bf16" ? bfloatValues(out!) : Float32Array.from(out!);
@@ -103,6 +132,7 @@ describe("mma", () => {
     { heads: 2, headDim: 128, rows: 130, keys: 64 },
     { heads: 1, headDim: 128, rows: 200, keys: 200, growing: 50, sharpness: 5 },
     { heads: 2, headDim: 48, rows: 17, keys: 63, unaligned: true },
+    { heads: 2, headDim: 128, rows: 200, keys: 200, masked: 70 },
   ])(`sm_75: ${NAME}`, async (problem) => {
     expect(await check(turing, "bf16", problem)).toBeLessThan(2.5e-3);
   });
@@ -114,6 +144,9 @@ describe("mma", () => {
     { heads: 3, headDim: 128, rows: 17, keys: 95, unaligned: true },
     { heads: 1, headDim: 48, rows: 130, keys: 33, growing: 50 },
     { heads: 1, headDim: 160, rows: 70, keys: 130 },
+    { heads: 2, headDim: 128, rows: 200, keys: 200, masked: 70 },
+    { heads: 1, headDim: 48, rows: 33, keys: 33, masked: 33, unaligned: true },
+    { heads: 1, headDim: 160, rows: 66, keys: 66, masked: 1 },
   ])(`sm_86: ${NAME}`, async (problem) => {
     expect(await check(ampere, "bf16", problem)).toBeLessThan(2.5e-3);
   });
@@ -134,6 +167,8 @@ describe("wgmma", () => {
     { heads: 1, headDim: 128, rows: 130, keys: 127 },
     { heads: 1, headDim: 128, rows: 200, keys: 700, growing: 50, sharpness: 5 },
     { heads: 2, headDim: 128, rows: 130, keys: 300, unaligned: true },
+    { heads: 2, headDim: 128, rows: 300, keys: 300, masked: 200 },
+    { heads: 1, headDim: 128, rows: 65, keys: 65, masked: 65, unaligned: true },
   ])(NAME, async (problem) => {
     expect(await check(hopper, "bf16", problem)).toBeLessThan(2.5e-3);
   });
@@ -146,6 +181,8 @@ describe("int8 scores", () => {
     { heads: 1, headDim: 128, rows: 200, keys: 200, growing: 6 },
     { heads: 1, headDim: 128, rows: 64, keys: 200, sharpness: 3 },
     { heads: 2, headDim: 32, rows: 17, keys: 63, unaligned: true },
+    { heads: 2, headDim: 128, rows: 200, keys: 200, masked: 70 },
+    { heads: 1, headDim: 32, rows: 65, keys: 65, masked: 64, unaligned: true },
   ])(NAME, async (problem) => {
     expect(await check(ampere, "bf16", { ...problem, int8: true })).toBeLessThan(0.02);
   });

@@ -23,6 +23,9 @@ export interface TermsCase {
   readonly causal?: boolean;
   readonly bias?: boolean;
   readonly mask?: "f32" | "i32" | "u32";
+  /** The first tokens whose masks lessen scores, by so much. */
+  readonly masked?: number;
+  readonly maskLoss?: number;
   /** Whether a key takes part; all but every third if absent. */
   readonly takes?: (key: number) => boolean;
 }
@@ -81,12 +84,50 @@ export const TERMS: readonly TermsCase[] = [
     causal: true,
     mask: "f32",
   },
+  {
+    name: "Chroma's",
+    ...{ heads: 2, headDim: 128, tokens: 131, mask: "f32", masked: 70, maskLoss: 1 },
+    takes: (key) => key < 21,
+  },
+  {
+    name: "whose masked keys lose a lot",
+    heads: 3,
+    headDim: 64,
+    tokens: 65,
+    mask: "f32",
+    masked: 65,
+    maskLoss: 3.5,
+  },
+  {
+    name: "of one masked token",
+    heads: 1,
+    headDim: 12,
+    tokens: 19,
+    mask: "f32",
+    masked: 1,
+    maskLoss: 2,
+    takes: () => false,
+  },
+  {
+    name: "of everything that lessens scores",
+    ...{
+      heads: 4,
+      keyValueHeads: 2,
+      headDim: 20,
+      tokens: 35,
+      bias: true,
+      causal: true,
+      mask: "f32",
+      masked: 33,
+    },
+    maskLoss: 1,
+  },
   { name: "of one query and key", heads: 2, headDim: 4, tokens: 1, causal: true, bias: true, mask: "i32" },
 ];
 
 /** Operands as the interpreter takes them. */
 function operandsOf(c: TermsCase, stored: (values: Float32Array) => Float32Array) {
-  const { heads, headDim, keyValueHeads = heads, tokens, keys = tokens } = c;
+  const { heads, headDim, keyValueHeads = heads, tokens, keys = tokens, masked = keys } = c;
   const narrow = keyValueHeads * headDim;
   const floats = (seed: number, shape: readonly number[], spread = 1): Tensor => ({
     dtype: "f32",
@@ -100,7 +141,7 @@ function operandsOf(c: TermsCase, stored: (values: Float32Array) => Float32Array
     ),
   });
   const takes = c.takes ?? ((key: number) => key % 3 !== 1);
-  const words = Array.from({ length: keys }, (_, key) => (takes(key) ? 1 + (key % 2) : 0));
+  const words = Array.from({ length: masked }, (_, key) => (takes(key) ? 1 + (key % 2) : 0));
   const mask = {
     f32: () => Float32Array.from(words, (w) => (w === 0 ? 0 : w / 4)),
     i32: () => Int32Array.from(words, (w) => -w),
@@ -111,7 +152,7 @@ function operandsOf(c: TermsCase, stored: (values: Float32Array) => Float32Array
     k: floats(2, [1, keys, narrow], 2),
     v: floats(3, [1, keys, narrow]),
     bias: c.bias === true ? { ...floats(4, [heads, tokens + keys - 1], 2) } : null,
-    mask: c.mask === undefined ? null : { dtype: c.mask, shape: [1, keys], data: mask[c.mask]() },
+    mask: c.mask === undefined ? null : { dtype: c.mask, shape: [1, masked], data: mask[c.mask]() },
   } as const;
 }
 
@@ -125,13 +166,15 @@ export function termsSuite(kernelDevices: KernelDevices, storage: FloatStorage =
   };
 
   it.each(TERMS)(`attention $name in ${storage}`, async (c) => {
-    const { heads, headDim, keyValueHeads = heads, tokens, keys = tokens, scale = headDim ** -0.5 } = c;
+    const { heads, headDim, keyValueHeads = heads, tokens, keys = tokens, masked = keys } = c;
+    const { scale = headDim ** -0.5, maskLoss } = c;
     const { q, k, v, bias, mask } = operandsOf(c, narrow ? bfloatRounded : (values) => values);
     const attrs: OpAttrs["attention"] = {
       heads,
       scale,
       ...(c.causal === true ? { causal: true } : {}),
       ...(keyValueHeads === heads ? {} : { keyValueHeads }),
+      ...(maskLoss === undefined ? {} : { maskLoss }),
     };
     const [expected] = run("attention", attrs, [q, k, v, bias, mask], 1, "f64");
     const params = {
@@ -153,10 +196,10 @@ export function termsSuite(kernelDevices: KernelDevices, storage: FloatStorage =
           ...(bias === null
             ? {}
             : { bias: matrix(bytesOf(bias), heads, spread, { rowStride: spread + 3, offset: 5 }) }),
-          ...(mask === null ? {} : { mask: matrix(mask.data, 1, keys, { offset: 3 }) }),
+          ...(mask === null ? {} : { mask: matrix(mask.data, 1, masked, { offset: 3 }) }),
           out: output(tokens, wide, { rowStride: wide + 4 }),
         },
-        scalars: bias === null ? [keys] : [keys, spread],
+        scalars: [keys, ...(bias === null ? [] : [spread]), ...(maskLoss === undefined ? [] : [masked])],
         grid: [heads, tokens, 1],
       });
       const found = narrow ? bfloatValues(out!) : Float32Array.from(out!);

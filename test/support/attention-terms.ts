@@ -7,7 +7,7 @@ export type AttentionOperands = readonly [Tensor, Tensor, Tensor, (Tensor | null
 /** What attention is by its definition, one output channel at a time, in doubles. */
 export function attentionByLoops(
   [q, k, v, bias, mask]: AttentionOperands,
-  { heads, scale, causal = false, keyValueHeads = heads }: OpAttrs["attention"],
+  { heads, scale, causal = false, keyValueHeads = heads, maskLoss }: OpAttrs["attention"],
 ): Float64Array {
   const [batch = 1, queries = 1, width = 1] = q.shape;
   const [, keys = 1, narrow = 1] = k.shape;
@@ -26,8 +26,9 @@ export function attentionByLoops(
           }
           const distance = h * (queries + keys - 1) + j - i + queries - 1;
           const added = bias ? Number(bias.data[distance]) : 0;
-          const left = (causal && j > i) || (mask && Number(mask.data[n * keys + j]) === 0);
-          weights.push(left ? 0 : Math.exp(scale * s + added));
+          const hidden = maskLoss === undefined && mask && Number(mask.data[n * keys + j]) === 0;
+          const both = maskLoss === undefined || !mask ? 0 : maskLoss * pair(mask, n, i, j);
+          weights.push((causal && j > i) || hidden ? 0 : Math.exp(scale * s + added + both));
         }
         const total = weights.reduce((sum, e) => sum + e, 0);
         for (let c = 0; c < d; c++) {
@@ -40,4 +41,11 @@ export function attentionByLoops(
     }
   }
   return out;
+}
+
+/** What a query and a key have of the outer product of a mask, as Diffusers adds it; tokens behind the mask are shown. */
+function pair({ data, shape }: Tensor, n: number, i: number, j: number): number {
+  const masked = shape[1] ?? 0;
+  const [a, b] = [i, j].map((token) => (token < masked ? Number(data[n * masked + token]) : 1));
+  return (a ?? 0) * (b ?? 0);
 }

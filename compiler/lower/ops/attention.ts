@@ -23,7 +23,7 @@ export const attention: Section<"attention"> = {
     const [bias, mask] = [l.optional(node, 3), l.optional(node, 4)];
     const out = l.output(node);
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
-    const { heads, scale, causal = false, keyValueHeads = heads } = node.attrs;
+    const { heads, scale, causal = false, keyValueHeads = heads, maskLoss } = node.attrs;
     const [rows, keys] = [rowsOf(q.shape), rowsOf(k.shape)];
     const int8 = l.attention === "int8" && q.dtype === "bf16";
     l.launch({
@@ -38,10 +38,15 @@ export const attention: Section<"attention"> = {
         ...(causal ? { causal } : {}),
         ...(bias === null ? {} : { bias: true }),
         ...(mask === null ? {} : { mask: maskType(mask) }),
+        ...(maskLoss === undefined ? {} : { maskLoss }),
       },
       rows,
       args: [q, k, v, bias, mask, out].flatMap((operand) => (operand === null ? [] : [rowsArg(operand)])),
-      scalars: bias === null ? [keys] : [keys, subDims(addDims(rows, keys), 1)],
+      scalars: [
+        keys,
+        ...(bias === null ? [] : [subDims(addDims(rows, keys), 1)]),
+        ...(mask === null || maskLoss === undefined ? [] : [columnsOf(mask.shape)]),
+      ],
     });
   },
 };

@@ -53,7 +53,7 @@ export const attention: Section<"attention"> = {
     return qkNormRope(n, { x: n.input(0), weight, ...table, ...sizes, dtype, epsilon });
   },
   /** softmax(scale·q·kᵀ + bias)·v on [..., heads, T, D]. */
-  attention: (n, { heads: count, scale, causal = false, keyValueHeads = count }) => {
+  attention: (n, { heads: count, scale, causal = false, keyValueHeads = count, maskLoss }) => {
     const [dtype, rank, width] = [n.dtype(0), n.rank(0), n.channels(0)];
     const kept = Array.from({ length: rank - 1 }, () => 0);
     const leading = Array.from({ length: rank - 2 }, (_, i) => i);
@@ -65,7 +65,9 @@ export const attention: Section<"attention"> = {
     };
     const q = n.op("Mul", [split(0, count, head, tokens, channel), n.writer.scalar(scale, dtype)]);
     const scores = n.op("MatMul", [q, split(1, keyValueHeads, head, channel, tokens)]);
-    const weights = n.op("Softmax", [withTerms(n, scores, causal, rank)], { axis: { int: -1 } });
+    const weights = n.op("Softmax", [withTerms(n, scores, { causal, maskLoss, rank })], {
+      axis: { int: -1 },
+    });
     const values = n.op("MatMul", [weights, split(2, keyValueHeads, head, tokens, channel)]);
     // [..., heads, T, D] back to [..., T, heads·D]; the axes swap places.
     return n.reshape(n.transpose(values, [...leading, head, tokens, channel]), [...kept, width]);
@@ -83,11 +85,17 @@ function repeated(n: Operands, x: Name, axis: number, times: number): Name {
   return n.op("Reshape", [tiled, n.op("Concat", [n.integers(...kept, -1), after], { axis: { int: 0 } })]);
 }
 
+interface Terms {
+  readonly causal: boolean;
+  readonly maskLoss: number | undefined;
+  readonly rank: number;
+}
+
 /** Scores [..., heads, T, L] with what bias, mask and causality make of them. */
-function withTerms(n: Operands, scores: Name, causal: boolean, rank: number): Name {
+function withTerms(n: Operands, scores: Name, { causal, maskLoss, rank }: Terms): Name {
   if (!causal && !n.has(3) && !n.has(4)) return scores;
   const dtype = n.dtype(0);
-  const count = (i: number) => n.op("Squeeze", [n.dimensions([n.shape(i)[rank - 2] ?? 1])]);
+  const count = (i: number, axis = rank - 2) => n.op("Squeeze", [n.dimensions([n.shape(i)[axis] ?? 1])]);
   const range = (end: Name) =>
     n.op("Range", [n.writer.integers([0], true), end, n.writer.integers([1], true)]);
   const [queries, keys] = [count(0), count(1)];
@@ -99,9 +107,27 @@ function withTerms(n: Operands, scores: Name, causal: boolean, rank: number): Na
     const at = n.op("Add", [n.op("Sub", [key, query]), last]);
     terms = n.op("Add", [terms, n.op("Gather", [n.as(3, dtype), at], { axis: { int: 1 } })]);
   }
-  if (n.has(4)) {
+  if (n.has(4) && maskLoss !== undefined) {
+    terms = n.op("Sub", [terms, lost(n, n.op("Sub", [keys, count(4, rank - 2)]), maskLoss, rank)]);
+  } else if (n.has(4)) {
     const takes = n.unsqueeze(n.as(4, "bool"), rank - 2, rank - 1);
     terms = n.op("Where", [takes, terms, never]);
   }
   return causal ? n.op("Where", [n.op("LessOrEqual", [key, query]), terms, never]) : terms;
+}
+
+/** loss·mᵢ·(1 − mⱼ) [..., 1, T, T], m being the mask and 1 for the tokens behind it, `shown` of them. */
+function lost(n: Operands, shown: Name, loss: number, rank: number): Name {
+  const dtype = n.dtype(0);
+  const one = n.writer.scalar(1, dtype);
+  const behind = n.op(
+    "Concat",
+    [n.integers(...Array.from({ length: 2 * rank - 3 }, () => 0)), n.unsqueeze(shown, 0)],
+    {
+      axis: { int: 0 },
+    },
+  );
+  const m = n.op("Pad", [n.as(4, dtype), behind, one]);
+  const most = n.op("Mul", [n.unsqueeze(m, rank - 2, rank), n.writer.scalar(loss, dtype)]);
+  return n.op("Mul", [most, n.op("Sub", [one, n.unsqueeze(m, rank - 2, rank - 1)])]);
 }

@@ -23,7 +23,7 @@ interface Scores {
 /** softmax(scale·q·kᵀ + bias)·v head by head, over the keys that take part. */
 export function attention(x: Operands, attrs: OpAttrs["attention"], context: Context): Tensor {
   const [q, k, v, bias, mask] = [x.tensor(0), x.tensor(1), x.tensor(2), x.optional(3), x.optional(4)];
-  const { heads, scale, causal = false, keyValueHeads = heads } = attrs;
+  const { heads, scale, causal = false, keyValueHeads = heads, maskLoss } = attrs;
   const width = q.shape.at(-1) ?? 1;
   const narrow = k.shape.at(-1) ?? 1;
   const [queries, keys] = [q.shape.at(-2) ?? 1, k.shape.at(-2) ?? 1];
@@ -35,8 +35,10 @@ export function attention(x: Operands, attrs: OpAttrs["attention"], context: Con
     throw new OpError(`${heads} heads of queries and ${keyValueHeads} of keys`);
   if (bias !== null && !sameDims(bias.shape, [heads, queries + keys - 1]))
     throw new OpError(`a bias ${shapeText(bias)} for ${heads} heads, ${queries} queries and ${keys} keys`);
-  const takes = mask === null ? null : numbers(mask);
-  if (takes !== null && takes.length !== batch * keys)
+  const words = mask === null ? null : numbers(mask);
+  const masked = mask?.shape.at(-1) ?? 0;
+  const fits = maskLoss === undefined ? masked === keys : masked <= keys && queries === keys;
+  if (words !== null && (words.length !== batch * masked || !fits))
     throw new OpError(`a mask ${shapeText(mask)} for ${batch} times ${keys} keys`);
 
   const [a, b, values] = [floats(q), floats(k), floats(v)];
@@ -51,7 +53,9 @@ export function attention(x: Operands, attrs: OpAttrs["attention"], context: Con
       gemm(queries, keys, d, left, { data: b, offset: from, row: 1, column: narrow }, scores.data, 0);
       for (let i = 0; i < scores.data.length; i++) scores.data[i] = scores.data[i]! * scale;
       if (bias !== null) addBias(scores, floats(bias), h);
-      leaveOut(scores, causal, takes === null ? null : takes.subarray(n * keys, (n + 1) * keys));
+      const takes = words === null ? null : words.subarray(n * masked, (n + 1) * masked);
+      if (takes !== null && maskLoss !== undefined) lessen(scores, takes, maskLoss);
+      leaveOut(scores, causal, maskLoss === undefined ? takes : null);
       softmaxRows(scores.data, scores.data, keys, false);
       const weights = { data: scores.data, offset: 0, row: keys, column: 1 };
       gemm(queries, d, keys, weights, { data: values, offset: from, row: narrow, column: 1 }, head, 0);
@@ -66,6 +70,18 @@ function addBias({ data, queries, keys }: Scores, bias: Floats, head: number): v
   for (let i = 0; i < queries; i++) {
     const zero = head * (queries + keys - 1) + queries - 1 - i;
     for (let j = 0; j < keys; j++) data[i * keys + j] = data[i * keys + j]! + bias[zero + j]!;
+  }
+}
+
+/** Takes loss·mᵢ·(1 − mⱼ) off the scores of the tokens that a mask is of. */
+function lessen(
+  { data, queries, keys }: Scores,
+  mask: { readonly length: number; readonly [token: number]: number },
+  loss: number,
+): void {
+  for (let i = 0; i < queries; i++) {
+    const most = loss * (mask[i] ?? 1);
+    for (let j = 0; j < mask.length; j++) data[i * keys + j] = data[i * keys + j]! - most * (1 - mask[j]!);
   }
 }
 
