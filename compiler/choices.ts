@@ -1,5 +1,5 @@
 import type { KernelConfig, ParamRecord } from "../ir/program/program.js";
-import type { Candidate } from "../templates/choice/choose.js";
+import type { Candidate } from "../templates/choice/consider.js";
 import type { SelectedKernel } from "./lower/index.js";
 
 /** Why a kernel is as it is, for one kind of device that takes it. */

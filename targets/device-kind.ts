@@ -1,10 +1,13 @@
 import { HARDWARE, PACKED_DOT } from "../ir/families/launch/features.js";
 import type { Language } from "../ir/program/program.js";
 import { WASM_SCRATCH_BYTES } from "./cpu/abi.js";
+import { CPU_SPEED } from "./cpu/speed.js";
 import { cudaRunsOn } from "./cuda/abi.js";
 import { ARCHITECTURES, type Architecture, type ArchitectureFacts } from "./cuda/architectures.js";
 import type { Gpu } from "./cuda/gpus.js";
+import type { Speed } from "./speed.js";
 import type { Target } from "./target.js";
+import { GPU_SPEED, SOFTWARE_SPEED } from "./webgpu/speed.js";
 
 /** Devices of a target that one kernel serves: those of an architecture, or with the same features. */
 export interface DeviceKind {
@@ -16,6 +19,8 @@ export interface DeviceKind {
   /** The most shared memory of a block, workgroup memory, or scratch memory of a thread, in bytes. */
   readonly sharedBytes: number;
   readonly cuda: CudaKind | null;
+  /** What the cost model reckons with; null where nobody knows. */
+  readonly speed: Speed | null;
 }
 
 export interface CudaKind {
@@ -33,7 +38,7 @@ export function deviceKinds(target: Target): readonly DeviceKind[] {
 const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]>> = {
   wat(target) {
     const engine = (name: string, features: readonly string[]) =>
-      plainKind(target, name, features, WASM_SCRATCH_BYTES);
+      plainKind(target, { name, features, sharedBytes: WASM_SCRATCH_BYTES, speed: CPU_SPEED });
     const { features } = target;
     return [
       ...(features.length > 0 ? [engine(features.join(", "), features)] : []),
@@ -41,10 +46,11 @@ const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]
     ];
   },
   wgsl(target) {
-    const { maxWorkgroupStorageBytes: bytes } = target.limits;
+    const { maxWorkgroupStorageBytes: sharedBytes } = target.limits;
     return [
-      plainKind(target, "GPU", [HARDWARE, PACKED_DOT], bytes),
-      plainKind(target, "any adapter", [], bytes),
+      plainKind(target, { name: "GPU", features: [HARDWARE, PACKED_DOT], sharedBytes, speed: GPU_SPEED }),
+      // Real GPUs without packed dot products are among them, and few.
+      plainKind(target, { name: "any adapter", features: [], sharedBytes, speed: SOFTWARE_SPEED }),
     ];
   },
   cuda({ limits, cuda }) {
@@ -56,18 +62,15 @@ const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]
         threads: limits.maxWorkgroupInvocations,
         sharedBytes: facts.sharedBytesPerBlock,
         cuda: { architecture, facts, gpu: cuda?.gpu ?? null },
+        // Kernels for CUDA have no counts yet.
+        speed: null,
       };
     });
   },
 };
 
-function plainKind(
-  { limits }: Target,
-  name: string,
-  features: readonly string[],
-  sharedBytes: number,
-): DeviceKind {
-  return { name, features, threads: limits.maxWorkgroupInvocations, sharedBytes, cuda: null };
+function plainKind({ limits }: Target, own: Omit<DeviceKind, "threads" | "cuda">): DeviceKind {
+  return { ...own, threads: limits.maxWorkgroupInvocations, cuda: null };
 }
 
 /** Whether all devices of a kind run a kernel that needs a feature. */

@@ -4,9 +4,11 @@ import type { KernelConfig, Language } from "../ir/program/program.js";
 import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
-import { type Choice, choose, rejection } from "./choice/choose.js";
+import { type Choice, choose } from "./choice/choose.js";
 import { everyConfig } from "./choice/configs.js";
+import { rejection } from "./choice/consider.js";
 import type { Problem } from "./choice/problem.js";
+import { sharedTile } from "./choice/shared-tile.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
 import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
@@ -33,9 +35,14 @@ export function define<P>(
   const signature = family.signature(params);
   const problems = deviceKinds(target).map((device) => ({ family: name, params, rows, device }));
   const best = problems.map((problem) => measured?.(problem));
-  // Elsewhere than with CUDA a launch has one grid, and all its kernels the tile of the one that was measured.
+  // Elsewhere than with CUDA a launch has one grid, and all its kernels one tile: that of the one that was measured.
   const leading = language === "cuda" ? undefined : best.find((config) => config !== undefined);
-  const tile = leading === undefined ? undefined : launchOf(templates.forms, params, leading).tile;
+  const tile =
+    leading !== undefined
+      ? launchOf(templates.forms, params, leading).tile
+      : language === "cuda"
+        ? undefined
+        : sharedTile(problems, templates);
   const needed = (config: KernelConfig) => needsOf(templates.forms, config).join();
   const choices = problems.map((problem, i) => {
     const choice = choose(problem, templates, { measured: best[i], tile });

@@ -8,6 +8,7 @@ import type {
   LaunchShape,
 } from "../ir/families/launch/form.js";
 import type { KernelConfig } from "../ir/program/program.js";
+import type { Counts, Launched } from "./choice/cost.js";
 import type { Problem } from "./choice/problem.js";
 import type { TemplateValues } from "./template-values.js";
 import type { HeaderOptions } from "./wgsl/header.js";
@@ -27,6 +28,8 @@ export interface KernelTemplates<P> {
   values(params: P, config: KernelConfig, given: Given): TemplateValues;
   /** WGSL: how arguments are declared. */
   header?(params: P): HeaderOptions;
+  /** What a launch takes with a config, which has no fault; null where nobody knows. See `choice/cost.ts`. */
+  cost?(params: P, config: KernelConfig, launched: Launched): Counts | null;
 }
 
 type AnyForms = Readonly<Record<string, Form<never, Dimensions>>>;
@@ -41,14 +44,29 @@ interface Spec<F extends AnyForms> extends Pick<KernelTemplates<ParamsOf<F>>, "h
       given: Given,
     ) => TemplateValues;
   };
+  /** What a launch takes: of the variants that it is known of. */
+  readonly cost?: {
+    readonly [V in keyof F & string]?: (
+      params: ParamsOf<F>,
+      config: ConfigOf<F[V]["dimensions"]>,
+      launched: Launched,
+    ) => Counts | null;
+  };
 }
 
 /** The templates of all of a family's forms in one language. */
 export function kernelTemplates<F extends AnyForms>(forms: F, spec: Spec<F>): KernelTemplates<ParamsOf<F>> {
+  const { cost: costs, ...rest } = spec;
   return {
-    ...spec,
+    ...rest,
     forms,
     values: (params, { variant, ...numbers }, given) =>
       spec.values[variant as keyof F & string](params, numbers as never, given),
+    ...(costs === undefined
+      ? {}
+      : {
+          cost: (params: ParamsOf<F>, { variant, ...numbers }: KernelConfig, launched: Launched) =>
+            costs[variant as keyof F & string]?.(params, numbers as never, launched) ?? null,
+        }),
   };
 }

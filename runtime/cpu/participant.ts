@@ -30,11 +30,6 @@ export interface ThreadReport {
   readonly error: string | null;
 }
 
-/** In how many chunks a launch is taken. Many enough that none takes long: see the watchdog of `ThreadTeam`. */
-export function chunksOf(tiles: number, threads: number): number {
-  return Math.min(tiles, Math.max(16, 4 * threads));
-}
-
 /** The epoch of a run, as it stands above the 12 bits of chunks taken. */
 export function epochOf(run: number): number {
   return (run & 0x7ffff) << 12;
@@ -106,7 +101,7 @@ export function createParticipant(
 
   /** One launch, from its first free chunk until all are done; false if its run is over. */
   function launch(epoch: number, table: Int32Array, at: number): boolean {
-    // As `chunksOf` says.
+    // As `chunksOf` of the binary interface says.
     const chunks = Math.min(table[at + 2] ?? 0, Math.max(16, 4 * threads));
     const taken = 4 + 2 * (table[at + 3] ?? 0);
     const done = taken + 1;

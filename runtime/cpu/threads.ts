@@ -1,5 +1,6 @@
 import { TritcError } from "../../ir/errors.js";
 import {
+  chunksOf,
   WASM_CONTROL_ADDRESS,
   WASM_CONTROL_HEAD,
   WASM_MAX_PAGES,
@@ -8,13 +9,7 @@ import {
   wasmScratchAreas,
 } from "../../targets/cpu/abi.js";
 import { stalledError, watchProgress } from "../stall.js";
-import {
-  chunksOf,
-  createParticipant,
-  epochOf,
-  type ThreadMessage,
-  type ThreadReport,
-} from "./participant.js";
+import { createParticipant, epochOf, type ThreadMessage, type ThreadReport } from "./participant.js";
 import type { LentThread, ThreadOwner, ThreadPool } from "./thread-pool.js";
 
 /** How the device's own thread behaves. */

@@ -29,3 +29,8 @@ export function wasmScratchAreas(launches: number): number {
 export function wasmFirstFree(threads: number, launches: number): number {
   return wasmScratchAreas(launches) + threads * WASM_SCRATCH_BYTES;
 }
+
+/** In how many chunks of tiles threads take a launch. Many enough that none takes long: see the watchdog of `ThreadTeam`. */
+export function chunksOf(tiles: number, threads: number): number {
+  return Math.min(tiles, Math.max(16, 4 * threads));
+}

@@ -1,19 +1,10 @@
 import { TritcError } from "../../ir/errors.js";
-import { faultOf, type LaunchShape, launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
+import type { Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
-import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { everyConfig, keyOf } from "./configs.js";
+import { type Candidate, consider } from "./consider.js";
 import type { Problem } from "./problem.js";
-
-/** A config that was considered. */
-export interface Candidate {
-  readonly config: KernelConfig;
-  /** Estimated seconds; null where nobody knows. */
-  readonly cost: number | null;
-  /** Why it cannot be; null where it can. */
-  readonly rejected: string | null;
-}
 
 /** What was chosen for a problem, and from what. */
 export interface Choice {
@@ -32,68 +23,66 @@ export interface Wishes {
   readonly tile?: Tile | undefined;
 }
 
+/** What another config must be cheaper by than the family's first: the model is no better than that. */
+const WORTHWHILE = 0.03;
+
 /**
- * The config that was measured best; else the cheapest candidate that the device takes, and of those whose cost nobody
- * knows, the one that the family lists first. Throws `TRITC_E_KERNEL` where it takes none.
+ * The config that was measured best; else the cheapest candidate that the device takes by the cost model, and the one that the
+ * family lists first where nobody knows that one's cost or little is between them. Throws `TRITC_E_KERNEL` where the device takes none.
  */
 export function choose<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
   { measured, tile }: Wishes = {},
 ): Choice {
-  const candidate = (config: KernelConfig): Candidate => ({
-    config,
-    cost: null,
-    rejected: rejection(problem, templates, config, tile),
-  });
-  const preferred = templates.configs(problem);
-  // Other configs than the preferred ones count where somebody asks for what those do not have.
-  const configs =
-    measured === undefined && tile === undefined ? preferred : everyConfig(templates.forms, preferred);
-  const candidates = configs.map(candidate);
+  const candidates = candidatesOf(problem, templates, { measured, tile });
   const key = measured === undefined ? undefined : keyOf(measured);
   const best = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
   if (best !== undefined) {
     return { problem, config: best.config, reason: "measured best", candidates: [best] };
   }
   const fitting = candidates.filter(({ rejected }) => rejected === null);
-  const known = fitting.filter(({ cost }) => cost !== null);
-  const cheapest = known.sort((a, b) => (a.cost ?? 0) - (b.cost ?? 0))[0];
-  const chosen = cheapest ?? fitting[0];
+  const chosen = bestOf(fitting);
   if (chosen === undefined) throw noneFits(problem, candidates);
-  const others = fitting.length - 1;
-  const reason =
-    others === 0
-      ? "the only candidate that fits"
-      : cheapest !== undefined
-        ? `the cheapest of ${fitting.length} that fit`
-        : `the family's first of ${fitting.length} that fit`;
-  return { problem, config: chosen.config, reason, candidates };
+  return { problem, config: chosen.config, reason: reasonOf(chosen, fitting), candidates };
 }
 
-/** Why a device takes no kernel with a config; null where it takes it. */
-export function rejection<P>(
-  { params, device }: Pick<Problem<P>, "params" | "device">,
-  { forms }: Pick<KernelTemplates<P>, "forms">,
-  config: KernelConfig,
-  tile?: Tile,
-): string | null {
-  const lacking = needsOf(forms, config).filter((feature) => !hasFeature(device, feature));
-  if (lacking.length > 0) return `needs ${lacking.join(" and ")}`;
-  const fault = faultOf(forms, params, config);
-  if (fault !== undefined) return fault;
-  const launch = launchOf(forms, params, config);
-  if (tile !== undefined && String(tile) !== String(launch.tile)) {
-    return `tiles of ${launch.tile.join(" x ")}, and the grid that it shares is of ${tile.join(" x ")}`;
+/** All that is considered for a problem, in the order of the family's preference. */
+export function candidatesOf<P>(
+  problem: Problem<P>,
+  templates: KernelTemplates<P>,
+  { measured, tile }: Wishes = {},
+): readonly Candidate[] {
+  const preferred = templates.configs(problem);
+  // Other configs than the preferred ones count where costs tell them apart, or somebody asks for what those do not have.
+  const isWide = measured !== undefined || tile !== undefined || isCosted(problem, templates);
+  const configs = isWide ? everyConfig(templates.forms, preferred) : preferred;
+  return configs.map((config) => consider(problem, templates, config, tile));
+}
+
+function isCosted<P>({ device, rows }: Problem<P>, { cost }: KernelTemplates<P>): boolean {
+  return cost !== undefined && device.speed !== null && rows.length > 0;
+}
+
+/** Of candidates that a device takes, in the family's order, the one to take. */
+export function bestOf(fitting: readonly Candidate[]): Candidate | undefined {
+  const [first] = fitting;
+  if (first?.cost == null) return first;
+  let best = first;
+  let least = first.cost.seconds * (1 - WORTHWHILE);
+  for (const candidate of fitting) {
+    const seconds = candidate.cost?.seconds ?? Number.POSITIVE_INFINITY;
+    if (seconds < least) [best, least] = [candidate, seconds];
   }
-  return excessOf(launch, device);
+  return best;
 }
 
-/** What a launch takes more of than the device has. */
-function excessOf({ workgroup: [x, y, z], sharedBytes }: LaunchShape, device: DeviceKind): string | null {
-  if (x * y * z > device.threads) return `${x * y * z} threads, and the device has ${device.threads}`;
-  if (sharedBytes <= device.sharedBytes) return null;
-  return `${sharedBytes} bytes of shared memory, and the device has ${device.sharedBytes}`;
+function reasonOf(chosen: Candidate, fitting: readonly Candidate[]): string {
+  if (fitting.length === 1) return "the only candidate that fits";
+  const [first] = fitting;
+  if (chosen !== first) return `the cheapest of ${fitting.length} that fit`;
+  const known = chosen.cost === null ? "" : ", none of which is worth another choice";
+  return `the family's first of ${fitting.length} that fit${known}`;
 }
 
 function noneFits({ family, device }: Problem, candidates: readonly Candidate[]): TritcError {

@@ -3,9 +3,12 @@ import type { KernelSignature } from "../../ir/families/contract/family.js";
 import { narrowRow, PER_WORD } from "../../ir/families/contract/narrow.js";
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
 import { type DenseGemmParams, denseGemm } from "../../ir/families/dense-gemm.js";
+import type { Counts, Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
+import { spills, sumOf, times, work } from "../wat/counts.js";
 import { gemmValues } from "../wat/epilogue.js";
+import { gemmCounts, storing } from "../wat/gemm-counts.js";
 
 const PANEL = DENSE_PANEL.wat;
 /** Results from which on there are 64 tiles of 128 rows and 64 columns. */
@@ -34,7 +37,39 @@ export const denseGemmWat = kernelTemplates(denseGemm.forms.wat, {
       return { ...values(params, config, signature), held, perWord: PER_WORD[held], words, columns };
     },
   },
+  cost: { float: floatCounts },
 });
+
+function floatCounts(
+  params: DenseGemmParams,
+  { rows, unroll, columnsOutside }: Tile & { readonly columnsOutside: boolean },
+  launched: Launched,
+): Counts {
+  const { n, k } = params;
+  const vectors = PANEL / 4;
+  const block = (count: number) => {
+    // What `wat/gemm-step.wat.hbs` does for one k, and a share of the loop around it.
+    const step = work({
+      loads: vectors + count,
+      f32: 2 * vectors * count,
+      other: (count + 2) / unroll,
+    });
+    // Sums, weights, an input and a product; of further turns in a loop V8 begins the loads early.
+    const live = vectors * count + vectors + 2 + 2 * (unroll - 1);
+    return sumOf([
+      times(sumOf([step, spills(live)]), k),
+      work({ other: 12 + 4 * count }),
+      storing(vectors * count, params),
+    ]);
+  };
+  return gemmCounts(
+    {
+      ...{ n, block, columnsOutside, channels: PANEL, rowGroups: [rows, 1] },
+      ...{ rowBytes: 4 * k, channelBytes: 4 * k, resultBytes: 4 * n },
+    },
+    launched,
+  );
+}
 
 interface Tile {
   readonly tileN: number;

@@ -1,0 +1,49 @@
+/**
+ * What a compute unit (a multiprocessor, a core of a GPU, a thread of a processor) has rates of its own for. `Counts` in
+ * `templates/choice/cost.ts` says how much of each a kernel takes.
+ *
+ * - `issue`: instructions of whatever kind: of a warp or subgroup; where the unit is a processor's thread, of the thread.
+ * - `tensorInt8`, `tensorF16`: operations of matrix instructions, a multiplication and an addition being two; bf16 counts as f16.
+ * - `int8`, `f16`, `f32`: operations of other instructions, packed dot products included.
+ * - `special`: exponentials, roots and divisions.
+ * - `shared`: bytes of workgroup memory; where the unit is a processor's thread, bytes of its first-level cache.
+ */
+export type UnitResource =
+  | "issue"
+  | "tensorInt8"
+  | "tensorF16"
+  | "int8"
+  | "f16"
+  | "f32"
+  | "special"
+  | "shared";
+
+/** What all units of a device share, in bytes: the last cache in front of its memory, and its memory. */
+export type SharedResource = "l2" | "memory";
+
+/** How fast devices of a kind are, as far as choosing between kernels needs it: rates, and how many workgroups run at a time. */
+export interface Speed {
+  /** What the numbers are of, for people. */
+  readonly of: string;
+  readonly units: number;
+  /** Cycles of a unit per second. */
+  readonly hertz: number;
+  /** What a unit does in a cycle; a kernel whose counts name a resource that is not here has no known cost. */
+  readonly perCycle: Readonly<Partial<Record<UnitResource, number>>>;
+  /** Bytes per second of the whole device. */
+  readonly bytesPerSecond: Readonly<Record<SharedResource, number>>;
+  /** Bytes of the last cache: what is read again counts as `memory` where it is more. */
+  readonly l2Bytes: number;
+  /** What a unit has for the workgroups that it runs at a time. */
+  readonly holds: {
+    readonly workgroups: number;
+    readonly threads: number;
+    readonly sharedBytes: number;
+    /** 32-bit registers. */
+    readonly registers: number;
+  };
+  /** Threads that a unit must run at a time to reach its rates, or latencies show. */
+  readonly busyThreads: number;
+  /** Seconds that a launch takes beside its workgroups. */
+  readonly launchSeconds: number;
+}

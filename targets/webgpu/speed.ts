@@ -1,0 +1,39 @@
+import type { Speed } from "../speed.js";
+
+/**
+ * A GPU of the middle class of these years, as browsers meet them: the smallest of the vendors' numbers for GeForce RTX 3060, Radeon
+ * RX 6600 and Apple's M2 Pro, rounded. A core of 128 lanes issues four subgroups' instructions a cycle, each a multiplication and
+ * an addition in f32 or a packed dot product of four bytes at half that rate. A program cannot ask which GPU it is compiled for.
+ */
+export const GPU_SPEED: Speed = {
+  of: "a GPU of the middle class",
+  units: 24,
+  hertz: 1.5e9,
+  perCycle: { issue: 4, int8: 512, f16: 256, f32: 256, special: 32, shared: 128 },
+  bytesPerSecond: { l2: 800e9, memory: 200e9 },
+  l2Bytes: 2 * 2 ** 20,
+  holds: { workgroups: 16, threads: 1024, sharedBytes: 64 * 1024, registers: 65_536 },
+  busyThreads: 256,
+  launchSeconds: 4e-6,
+};
+
+/**
+ * An adapter that runs on the processor (SwiftShader, llvmpipe): a thread runs a workgroup, four invocations to a vector of 128 bits.
+ * Workgroup memory is memory like any other, and where invocations wait for each other their registers go to memory.
+ */
+export const SOFTWARE_SPEED: Speed = {
+  of: "8 threads of 3.5 GHz",
+  units: 8,
+  hertz: 3.5e9,
+  perCycle: { issue: 2, int8: 16, f16: 8, f32: 8, special: 0.25, shared: 32 },
+  bytesPerSecond: { l2: 8 * 16 * 3.5e9, memory: 30e9 },
+  l2Bytes: 768 * 1024,
+  holds: {
+    workgroups: 1,
+    threads: Number.POSITIVE_INFINITY,
+    sharedBytes: Number.POSITIVE_INFINITY,
+    registers: Number.POSITIVE_INFINITY,
+  },
+  busyThreads: 4,
+  launchSeconds: 20e-6,
+};

@@ -1,0 +1,78 @@
+import { faultOf, type LaunchShape, launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
+import type { KernelConfig } from "../../ir/program/program.js";
+import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
+import type { KernelTemplates } from "../kernel-templates.js";
+import { type LaunchTime, timeOf } from "./cost.js";
+import type { Problem } from "./problem.js";
+
+/** What the launches of a kernel with a config take by the model, each number of rows once. */
+export interface Cost {
+  readonly seconds: number;
+  /** As the problem has its rows. */
+  readonly launches: readonly LaunchTime[];
+}
+
+/** A config that was considered. */
+export interface Candidate {
+  readonly config: KernelConfig;
+  /** Null where nobody knows, or where it cannot be. */
+  readonly cost: Cost | null;
+  /** Why it cannot be; null where it can. */
+  readonly rejected: string | null;
+}
+
+/** What is known of a config for a problem. */
+export function consider<P>(
+  problem: Problem<P>,
+  templates: KernelTemplates<P>,
+  config: KernelConfig,
+  tile?: Tile,
+): Candidate {
+  const rejected = rejection(problem, templates, config, tile);
+  return { config, cost: rejected === null ? costOf(problem, templates, config) : null, rejected };
+}
+
+/** Null where the rows are not known, or the family or the device does not say. */
+export function costOf<P>(
+  { params, device, rows }: Problem<P>,
+  { forms, cost }: KernelTemplates<P>,
+  config: KernelConfig,
+): Cost | null {
+  const { speed } = device;
+  if (cost === undefined || speed === null || rows.length === 0) return null;
+  const launch = launchOf(forms, params, config);
+  const launches: LaunchTime[] = [];
+  for (const count of rows) {
+    const launched = { rows: count, launch, device, speed };
+    const counts = cost(params, config, launched);
+    const time = counts === null ? undefined : timeOf(counts, launched);
+    if (time === undefined) return null;
+    launches.push(time);
+  }
+  return { seconds: launches.reduce((sum, { seconds }) => sum + seconds, 0), launches };
+}
+
+/** Why a device takes no kernel with a config; null where it takes it. */
+export function rejection<P>(
+  { params, device }: Pick<Problem<P>, "params" | "device">,
+  { forms }: Pick<KernelTemplates<P>, "forms">,
+  config: KernelConfig,
+  tile?: Tile,
+): string | null {
+  const lacking = needsOf(forms, config).filter((feature) => !hasFeature(device, feature));
+  if (lacking.length > 0) return `needs ${lacking.join(" and ")}`;
+  const fault = faultOf(forms, params, config);
+  if (fault !== undefined) return fault;
+  const launch = launchOf(forms, params, config);
+  if (tile !== undefined && String(tile) !== String(launch.tile)) {
+    return `tiles of ${launch.tile.join(" x ")}, and the grid that it shares is of ${tile.join(" x ")}`;
+  }
+  return excessOf(launch, device);
+}
+
+/** What a launch takes more of than the device has. */
+function excessOf({ workgroup: [x, y, z], sharedBytes }: LaunchShape, device: DeviceKind): string | null {
+  if (x * y * z > device.threads) return `${x * y * z} threads, and the device has ${device.threads}`;
+  if (sharedBytes <= device.sharedBytes) return null;
+  return `${sharedBytes} bytes of shared memory, and the device has ${device.sharedBytes}`;
+}

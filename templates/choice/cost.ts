@@ -1,0 +1,111 @@
+/**
+ * The cost model: a family counts what a launch takes (`Counts`), a device kind says how much of it goes in a second (`Speed`),
+ * and `timeOf` makes seconds of the two, the same way for every family and device.
+ *
+ * To give a family costs, add `cost` to what its `wat.ts`, `wgsl.ts` or `cuda.ts` gives `kernelTemplates`: a function of
+ * parameters, config and launch for each variant that returns its counts. It need not know every number of a config: tile, threads
+ * and bytes come from the form's `launch()`, and a number that it does not read changes no cost. To give devices a speed, see
+ * `targets/speed.ts` and `speed` of `DeviceKind`. A variant without `cost`, or a kind without `speed`, has no known costs, and
+ * the family's order decides.
+ */
+import type { LaunchShape } from "../../ir/families/launch/form.js";
+import type { DeviceKind } from "../../targets/device-kind.js";
+import type { SharedResource, Speed, UnitResource } from "../../targets/speed.js";
+
+/** What a cost function is told of a launch besides parameters and config. */
+export interface Launched {
+  /** Rows of the launch; where a grid has other axes that are not known (pictures of a batch, keys), assume what is usual. */
+  readonly rows: number;
+  /** Threads, tile and bytes by parameters and config. */
+  readonly launch: LaunchShape;
+  readonly device: DeviceKind;
+  /** That of `device`. */
+  readonly speed: Speed;
+}
+
+/** What one launch takes. */
+export interface Counts {
+  /** Workgroups (CUDA: blocks; WebAssembly: tiles); persistent ones count by the tiles that they work on. */
+  readonly workgroups: number;
+  /** What a workgroup takes of its unit; of unequal ones, the mean of those that the busiest unit gets. */
+  readonly each: Readonly<Partial<Record<UnitResource, number>>>;
+  /** Bytes that the launch moves in all: once from or to memory, and as often as workgroups ask the last cache for them. */
+  readonly bytes: Readonly<Record<SharedResource, number>>;
+  /** Registers of a thread, where they may bound how many workgroups run at a time. */
+  readonly registers?: number;
+  /** The most workgroups that a unit runs at a time for reasons that the model does not know. */
+  readonly resident?: number;
+  /** Cycles of a workgroup that overlap with nothing: its beginning, and an end that others do not hide. */
+  readonly serial?: number;
+}
+
+/** What decides how long a launch takes. */
+export type Bound = UnitResource | SharedResource | "serial" | "launch";
+
+/** How long a launch takes by the model. */
+export interface LaunchTime {
+  readonly rows: number;
+  readonly seconds: number;
+  /** What takes the most of these seconds. */
+  readonly bound: Bound;
+  /** Workgroups over those that the device runs at a time. */
+  readonly waves: number;
+  /** The part of the units that is busy on average, from 0 to 1: what is missing is the last wave's. */
+  readonly filled: number;
+}
+
+/** Workgroups of a launch that a unit runs at a time, at least one. */
+export function residentOf({ registers = 0, resident }: Counts, launch: LaunchShape, speed: Speed): number {
+  const [x, y, z] = launch.workgroup;
+  const threads = x * y * z;
+  const { holds } = speed;
+  const most = Math.min(
+    resident ?? Number.POSITIVE_INFINITY,
+    holds.workgroups,
+    Math.floor(holds.threads / threads),
+    launch.sharedBytes === 0 ? Number.POSITIVE_INFINITY : Math.floor(holds.sharedBytes / launch.sharedBytes),
+    registers === 0 ? Number.POSITIVE_INFINITY : Math.floor(holds.registers / (threads * registers)),
+  );
+  return Math.max(1, most);
+}
+
+/**
+ * Seconds of a launch: the longest that any resource takes, as if all were used at the same time, and what overlaps with nothing. A
+ * unit's resources are those of the unit with the most workgroups, so that a last wave that few units work on shows; they are slower
+ * where too few threads are there to hide latencies. Undefined where a rate is not known.
+ */
+export function timeOf(counts: Counts, { rows, launch, speed }: Launched): LaunchTime | undefined {
+  const { workgroups, each, bytes, serial = 0 } = counts;
+  const { units, hertz, perCycle, bytesPerSecond } = speed;
+  const [x, y, z] = launch.workgroup;
+  const resident = residentOf(counts, launch, speed);
+  const waves = workgroups / (units * resident);
+  // Workgroups of the busiest unit, and how many of them run at a time.
+  const most = Math.ceil(workgroups / units);
+  const threads = Math.min(resident, most) * x * y * z;
+  const pace = hertz * Math.min(1, threads / speed.busyThreads);
+  const times: [Bound, number][] = [];
+  for (const [resource, amount] of Object.entries(each) as [UnitResource, number][]) {
+    const rate = perCycle[resource];
+    if (amount > 0 && rate === undefined) return undefined;
+    if (rate !== undefined) times.push([resource, (most * amount) / (rate * pace)]);
+  }
+  for (const resource of ["l2", "memory"] as const) {
+    times.push([resource, bytes[resource] / bytesPerSecond[resource]]);
+  }
+  const busy = Math.max(...times.map(([, seconds]) => seconds));
+  const alone = (Math.ceil(waves) * serial) / hertz;
+  const parts: readonly (readonly [Bound, number])[] = [
+    ...times,
+    ["serial", alone],
+    ["launch", speed.launchSeconds],
+  ];
+  const [bound] = parts.reduce((longest, part) => (part[1] > longest[1] ? part : longest));
+  return {
+    rows,
+    seconds: busy + alone + speed.launchSeconds,
+    bound,
+    waves,
+    filled: workgroups === 0 ? 1 : workgroups / (most * units),
+  };
+}

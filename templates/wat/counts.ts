@@ -1,0 +1,103 @@
+/** Counts of WebAssembly kernels for the cost model: instructions and bytes of the loops that templates render. */
+import { chunksOf } from "../../targets/cpu/abi.js";
+import { FIRST_LEVEL_BYTES, VECTOR_REGISTERS } from "../../targets/cpu/speed.js";
+import type { SharedResource, Speed, UnitResource } from "../../targets/speed.js";
+import type { Counts } from "../choice/cost.js";
+
+/** What a thread does. */
+export type Work = Readonly<Partial<Record<UnitResource, number>>>;
+export type Bytes = Readonly<Record<SharedResource, number>>;
+
+const VECTOR_BYTES = 16;
+
+/** `count` times a work. */
+export function times(work: Work, count: number): Work {
+  return Object.fromEntries(Object.entries(work).map(([resource, amount]) => [resource, amount * count]));
+}
+
+export function sumOf(works: readonly Work[]): Work {
+  const sum: Partial<Record<UnitResource, number>> = {};
+  for (const work of works) {
+    for (const [resource, amount] of Object.entries(work) as [UnitResource, number][]) {
+      sum[resource] = (sum[resource] ?? 0) + amount;
+    }
+  }
+  return sum;
+}
+
+/** Instructions of a loop that compute, load and store; `special` ones are divisions and roots. */
+export interface Instructions {
+  readonly other?: number;
+  readonly loads?: number;
+  readonly stores?: number;
+  /** Vectors of multiplications or additions in f32. */
+  readonly f32?: number;
+  /** Vectors of products of bytes or half words. */
+  readonly products?: number;
+  readonly special?: number;
+}
+
+export function work({
+  other = 0,
+  loads = 0,
+  stores = 0,
+  f32 = 0,
+  products = 0,
+  special = 0,
+}: Instructions): Work {
+  return {
+    issue: other + loads + stores + f32 + products + special,
+    // Two loads a cycle, one store.
+    shared: VECTOR_BYTES * (loads + 2 * stores),
+    f32: 4 * f32,
+    // 16 products and 16 sums.
+    int8: 32 * products,
+    special,
+  };
+}
+
+/** What registers that a loop has too few of cost each time around: a store, and a load that waits for it. */
+export function spills(live: number): Work {
+  const spilled = Math.max(0, live - VECTOR_REGISTERS);
+  return work({ loads: 2 * spilled, stores: spilled });
+}
+
+/** Bytes beyond the first-level cache of a working set that a thread reads again and again. */
+export function rereads(workingBytes: number, passes: number, { l2Bytes }: Speed): Bytes {
+  if (workingBytes <= FIRST_LEVEL_BYTES) return { l2: 0, memory: 0 };
+  const bytes = workingBytes * passes;
+  return workingBytes <= l2Bytes ? { l2: bytes, memory: 0 } : { l2: 0, memory: bytes };
+}
+
+/** Counts of a launch: threads take its tiles in chunks as they get to them. */
+export function watCounts(tiles: number, whole: Work, bytes: readonly Bytes[], { units }: Speed): Counts {
+  const workgroups = chunksOf(tiles, units);
+  return {
+    workgroups,
+    each: workgroups === 0 ? {} : times(whole, 1 / workgroups),
+    bytes: {
+      l2: bytes.reduce((sum, { l2 }) => sum + l2, 0),
+      memory: bytes.reduce((sum, { memory }) => sum + memory, 0),
+    },
+  };
+}
+
+/** How many blocks of each number of rows, descending to 1, rows are taken in: tiles of `tileM`, the last of what is left. */
+export function blocksOf(
+  rows: number,
+  tileM: number,
+  groups: readonly number[],
+): ReadonlyMap<number, number> {
+  const blocks = new Map<number, number>();
+  const take = (count: number, tiles: number) => {
+    let left = count;
+    for (const group of groups) {
+      const whole = Math.floor(left / group);
+      blocks.set(group, (blocks.get(group) ?? 0) + whole * tiles);
+      left -= whole * group;
+    }
+  };
+  take(tileM, Math.floor(rows / tileM));
+  take(rows % tileM, 1);
+  return blocks;
+}
