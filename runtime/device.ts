@@ -46,8 +46,12 @@ export interface Device {
  * are at work (TRITC_E_BUSY). Sequences that belong together take `sequencesOf(program)`.
  */
 export interface LoadedProgram {
-  /** Sets the symbols (token counts, steps) and allocates buffers for them; cheap when nothing changed. */
-  bind(bindings: Bindings): Promise<void>;
+  /**
+   * Sets the symbols (token counts, steps) and allocates buffers for them; cheap when nothing changed. Where memory is short,
+   * nothing is bound. `form` has the same kernels, weights and `load` as the program that was loaded, and takes its place until
+   * the next call, such as `forTwoTexts` of it; the loaded one if absent.
+   */
+  bind(bindings: Bindings, form?: Program): Promise<void>;
   /** Fills a `host` buffer; `data` has exactly its elements. */
   write(buffer: string, data: Float32Array | Int32Array): void;
   /** Runs phases, named, one after the other in one submission. `step` selects step-indexed arguments. */

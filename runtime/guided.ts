@@ -1,14 +1,22 @@
+import { TritcError } from "../ir/errors.js";
 import { parseGraph } from "../ir/graph/parse.js";
 import { interpret } from "../ir/interpret/index.js";
 import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program } from "../ir/program/program.js";
+import { forTwoTexts } from "../ir/program/two-texts.js";
 import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
 import type { Evaluation, Update } from "../ir/sampling/update-rule.js";
 import type { Tensor } from "../ir/tensor.js";
 import type { LoadedProgram } from "./device.js";
 import { noised } from "./noise.js";
 import { requireFinite } from "./not-finite.js";
-import { type Give, giveInputs, type KeptPicture, type SampleRequest } from "./sample-inputs.js";
+import {
+  type Give,
+  giveInputs,
+  type KeptPicture,
+  type SampleRequest,
+  type TwoPasses,
+} from "./sample-inputs.js";
 
 /** What the scale makes of both velocities. */
 export function guidedBy(scale: number, prompt: Float32Array, other: Float32Array): Float32Array {
@@ -27,37 +35,100 @@ const UPDATES: ReadonlyMap<string, Update> = new Map(
   Object.values(UPDATE_RULES).flatMap(({ updates }) => updates.map((update) => [update.name, update])),
 );
 
-/** The velocity of latents at an evaluation, by one pass or by two. */
-export function velocitiesOf(
-  run: HostRun,
-): (evaluation: number, latents: Float32Array) => Promise<Float32Array> {
-  const { loaded, program, request, evaluations } = run;
-  const { twoPasses } = request;
-  const texts = twoPasses === undefined ? [request] : [request, twoPasses];
+/** The velocity of latents at an evaluation. */
+type VelocityAt = (evaluation: number, latents: Float32Array) => Promise<Float32Array>;
+
+/** The velocity of latents at an evaluation, by one pass or by two: both in one run where there is memory for it. */
+export function velocitiesOf(run: HostRun): VelocityAt {
+  const { twoPasses } = run.request;
+  let begun: VelocityAt | undefined;
+  return async (evaluation, latents) => {
+    begun ??=
+      twoPasses === undefined
+        ? await onePass(run, latents)
+        : ((await bothPasses(run, twoPasses, latents)) ?? oneAfterTheOther(run, twoPasses));
+    return begun(evaluation, latents);
+  };
+}
+
+/** Lets events in, which a device that computes on this thread never does by itself. */
+async function pause({ signal }: SampleRequest): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal?.throwIfAborted();
+}
+
+/** What a program whose text is prepared predicts. */
+function evaluating({ loaded, program, request }: HostRun, give: Give): VelocityAt {
   const [velocity] = program.outputs;
-  let prepared: { readonly text: number; readonly give: Give } | undefined;
+  return async (evaluation, latents) => {
+    await pause(request);
+    give(latents);
+    await loaded.run(phasesThatRun(program, "step"), evaluation);
+    return Float32Array.from(await loaded.read(velocity?.buffer ?? ""));
+  };
+}
+
+async function onePass(run: HostRun, latents: Float32Array): Promise<VelocityAt> {
+  const { loaded, program, request, evaluations } = run;
+  const give = await giveInputs(loaded, program, { ...request, latents }, evaluations);
+  await loaded.run(phasesThatRun(program, "prompt"), 0);
+  const velocityAt = evaluating(run, give);
+  return async (evaluation, latents) => ofSample(await velocityAt(evaluation, latents), 0, request);
+}
+
+/** Both passes as one program; undefined where memory is short, or the program has no form for two texts. */
+async function bothPasses(
+  run: HostRun,
+  other: TwoPasses,
+  latents: Float32Array,
+): Promise<VelocityAt | undefined> {
+  const { loaded, program, request, evaluations } = run;
+  const form = forTwoTexts(program);
+  if (form === undefined || other.together === false) return undefined;
+  try {
+    const give = await giveInputs(loaded, program, { ...request, latents }, evaluations, { form, other });
+    await loaded.run(phasesThatRun(program, "prompt"), 0);
+    const velocitiesAt = evaluating(run, give);
+    return async (evaluation, latents) => {
+      const both = await velocitiesAt(evaluation, latents);
+      const [prompt, second] = [0, both.length / 2].map((from) => ofSample(both, from, request));
+      return guidedBy(other.scale, prompt ?? both, second ?? both);
+    };
+  } catch (error) {
+    if (isShortage(error)) return undefined;
+    throw error;
+  }
+}
+
+function oneAfterTheOther(run: HostRun, twoPasses: TwoPasses): VelocityAt {
+  const { request } = run;
+  const texts = [request, twoPasses];
+  let prepared: { readonly text: number; readonly velocityAt: VelocityAt } | undefined;
   return async (evaluation, latents) => {
     // The text that is prepared goes first: each is prepared once in two evaluations.
     const order = prepared?.text === 1 ? [...texts.entries()].reverse() : texts.entries();
     const velocities: Float32Array[] = [];
     for (const [text, { context, contextTokens, pooled }] of order) {
-      // A device that computes on this thread never lets an event in by itself.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      request.signal?.throwIfAborted();
-      if (prepared?.text === text) prepared.give(latents);
-      else {
-        const asked = { ...request, context, contextTokens, pooled, latents };
-        prepared = { text, give: await giveInputs(loaded, program, asked, evaluations) };
-        await loaded.run(phasesThatRun(program, "prompt"), 0);
+      if (prepared?.text !== text) {
+        await pause(request);
+        const asked = { ...run, request: { ...request, context, contextTokens, pooled } };
+        prepared = { text, velocityAt: await onePass(asked, latents) };
       }
-      await loaded.run(phasesThatRun(program, "step"), evaluation);
-      const rows = await loaded.read(velocity?.buffer ?? "");
-      // What the model makes of references behind the latents is left out.
-      velocities[text] = Float32Array.from(rows.subarray(0, request.latents.length));
+      velocities[text] = await prepared.velocityAt(evaluation, latents);
     }
-    const [prompt = new Float32Array(), other] = velocities;
-    return twoPasses === undefined || other === undefined ? prompt : guidedBy(twoPasses.scale, prompt, other);
+    const [prompt = new Float32Array(), other = prompt] = velocities;
+    return guidedBy(twoPasses.scale, prompt, other);
   };
+}
+
+/** The sample's of one pass; what the model makes of references behind the latents is left out. */
+function ofSample(rows: Float32Array, from: number, { latents }: SampleRequest): Float32Array {
+  return rows.subarray(from, from + latents.length);
+}
+
+/** Whether a device has too little memory, or too low limits, for what it was asked for. */
+function isShortage(error: unknown): boolean {
+  return error instanceof TritcError && /^TRITC_E_(CPU|WEBGPU|CUDA)_(MEMORY|LIMIT)$/.test(error.code);
 }
 
 /**

@@ -57,7 +57,7 @@ function programInTurn(program: LoadedProgram, device: Turns, onClose: () => voi
     await device.take(() => program.close());
   };
   return {
-    bind: (bindings) => take(() => program.bind(bindings)),
+    bind: (bindings, form) => take(() => program.bind(bindings, form)),
     write(buffer, data) {
       refuseClosed();
       device.throwIfClosed();

@@ -2,6 +2,7 @@ import { evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { type LatentGeometry, type TokenGrid, valuesOf } from "../ir/models/index.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
+import { isOfText, OTHER_TXT_TOKENS } from "../ir/program/two-texts.js";
 import type { SamplerName } from "../ir/sampling/rules/index.js";
 import { coefficientPort, type Evaluation } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
@@ -61,6 +62,8 @@ export interface TwoPasses {
   readonly contextTokens: number;
   readonly pooled: Float32Array;
   readonly scale: number;
+  /** Whether both passes run as one where the device has memory for it; they do if absent. */
+  readonly together?: boolean;
 }
 
 export interface StepProgress {
@@ -69,31 +72,40 @@ export interface StepProgress {
   readonly steps: number;
 }
 
+/** The program as it is bound for two texts, and the second of them. */
+export interface BothTexts {
+  readonly form: Program;
+  readonly other: Pick<TwoPasses, "context" | "contextTokens" | "pooled">;
+}
+
 /** Writes other latents. */
 export type Give = (latents: Float32Array) => void;
 
 const GIVEN = "check where these values come from: no network can make a picture of them";
 
 /**
- * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes other latents. Throws TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
+ * Binds a program to a picture's sizes, and writes all that goes in; what it returns writes other latents. With `both`, the
+ * request's text is the first of two. Throws TRITC_E_INPUT_SHAPE and TRITC_E_NOT_FINITE.
  */
 export async function giveInputs(
   loaded: LoadedProgram,
   program: Program,
   request: SampleRequest,
   evaluations: readonly Evaluation[],
+  both?: BothTexts,
 ): Promise<Give> {
-  const { model } = program;
+  const { model, buffers, inputs } = both?.form ?? program;
   if (model === null) throw new Error("only a recognized model is sampled");
   const { geometry, schedule } = request;
   const grids = request.references?.grids ?? [];
   const bindings = {
     img_tokens: grids.reduce((sum, { rows, columns }) => sum + rows * columns, geometry.imageTokens),
     txt_tokens: request.contextTokens,
+    ...(both === undefined ? {} : { [OTHER_TXT_TOKENS]: both.other.contextTokens }),
     steps: evaluations.length,
   };
-  await loaded.bind(bindings);
-  const dtypes = new Map(program.buffers.map((b) => [b.id, b.dtype]));
+  await loaded.bind(bindings, both?.form);
+  const dtypes = new Map(buffers.map((b) => [b.id, b.dtype]));
   const write = (port: ProgramPort, values: Float32Array) => {
     const count = port.shape.reduce<number>((n, d) => n * evaluateDim(d, bindings), 1);
     if (values.length !== count) {
@@ -114,18 +126,23 @@ export async function giveInputs(
     loaded.write(port.buffer, dtypes.get(port.buffer) === "i32" ? Int32Array.from(values) : values);
   };
 
-  const values = valuesOf({
+  const sample = {
     ...request,
     model,
     references: grids,
     latents: rowsOf(request),
     timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
-  });
-  for (const port of program.inputs) {
+  };
+  const values = valuesOf(sample);
+  const others = both && valuesOf({ ...sample, ...both.other });
+  for (const port of inputs) {
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
-    else if (port.role !== null) write(port, values(port.role));
+    else if (port.role !== null) {
+      const own = values(port.role);
+      write(port, others !== undefined && isOfText(port) ? joined(own, others(port.role)) : own);
+    }
   }
-  const latents = program.inputs.find(({ role }) => role === "latents");
+  const latents = inputs.find(({ role }) => role === "latents");
   return (values) => {
     if (latents !== undefined) write(latents, rowsOf({ ...request, latents: values }));
   };
@@ -135,10 +152,14 @@ export async function giveInputs(
 function rowsOf({ latents, condition, references, geometry }: SampleRequest): Float32Array {
   const own = condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
   if (references === undefined) return own;
-  const rows = new Float32Array(own.length + references.latents.length);
-  rows.set(own);
-  rows.set(references.latents, own.length);
-  return rows;
+  return joined(own, references.latents);
+}
+
+function joined(first: Float32Array, second: Float32Array): Float32Array {
+  const both = new Float32Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }
 
 /** A coefficient for every evaluation, rounded once to f32; 0 where the update takes none. */

@@ -12,6 +12,8 @@ export interface ModelInput {
    * each from the result of the one before.
    */
   readonly varies: "prompt" | "schedule" | "evaluation";
+  /** Whether it is of the text, so that both passes of guidance have their own. */
+  readonly text: boolean;
   /** Positions of tokens, which the samples of a batch share where there is no axis for them. */
   readonly positions: boolean;
 }

@@ -13,7 +13,7 @@ export function yieldingDevice(device: Device): Device {
 
 function yielding(loaded: LoadedProgram): LoadedProgram {
   return {
-    bind: (bindings) => loaded.bind(bindings),
+    bind: (bindings, form) => loaded.bind(bindings, form),
     write: (buffer, data) => loaded.write(buffer, data),
     async run(phases, step) {
       await loaded.run(phases, step);

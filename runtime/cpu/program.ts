@@ -1,17 +1,18 @@
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
-import { allLaunches, phasesNamed } from "../../ir/program/phases.js";
+import { phasesNamed } from "../../ir/program/phases.js";
 import type { Kernel, Phase, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
 import {
   AddressSpace,
+  launchRoom,
   memoryError,
   placeRun,
   turnBuffers,
   WASM_PAGE_BYTES,
 } from "../../targets/cpu/memory.js";
-import { bufferBytes, elementBytes, isKept, stagedBy } from "../../targets/memory/buffers.js";
+import { bufferBytes, buffersById, elementBytes, isKept, stagedBy } from "../../targets/memory/buffers.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../device.js";
 import { checkWriteSize } from "../write-size.js";
 import { compileKernelModule } from "./kernel-module.js";
@@ -34,14 +35,14 @@ export async function loadCpuProgram(
   { team: threads, features, memoryBytes }: CpuHost,
   { promptWeights = "keep" }: LoadOptions = {},
 ): Promise<LoadedProgram> {
-  const team = new ThreadTeam(threads, allLaunches(program).length);
+  const team = new ThreadTeam(threads, launchRoom(program));
   try {
     const modules = await Promise.all(
       program.kernels.map((kernel) => compile(kernel, program, code, features)),
     );
     await team.start(modules);
     const schedule = scheduleWeights(program, promptWeights);
-    const loaded = new CpuProgram(program, team, schedule, weights, memoryBytes);
+    const loaded = new CpuProgram(program, team, schedule, weights, { promptWeights, memoryBytes });
     await loaded.load();
     return loaded;
   } catch (error) {
@@ -78,7 +79,9 @@ async function compile(
 type Table = Pick<Phase, "name" | "launches">;
 
 class CpuProgram implements LoadedProgram {
-  private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+  /** What is bound: the loaded program, or another form of it. */
+  private program: Program;
+  private buffers: ReadonlyMap<string, ProgramBuffer>;
   private readonly kernelIndex: ReadonlyMap<string, number>;
   /** Buffers that stay where `load` put them. */
   private readonly persistent = new Map<string, number>();
@@ -93,18 +96,22 @@ class CpuProgram implements LoadedProgram {
   /** By phase: launches whose addresses move with the step, and where their words are. */
   private moving = new Map<string, readonly { readonly address: number; readonly launch: BoundLaunch }[]>();
 
+  private readonly memoryLimit: number | undefined;
+
   constructor(
-    private readonly program: Program,
+    private readonly loaded: Program,
     private readonly team: ThreadTeam,
-    private readonly schedule: WeightSchedule,
+    private schedule: WeightSchedule,
     /** Where streamed weights are read again. */
     private readonly weights: WeightSource,
-    private readonly memoryLimit: number | undefined,
+    private readonly options: Required<LoadOptions> & Pick<CpuHost, "memoryBytes">,
   ) {
-    this.space = new AddressSpace(team.firstFree, memoryLimit);
+    this.memoryLimit = options.memoryBytes;
+    this.space = new AddressSpace(team.firstFree, this.memoryLimit);
     team.nameLaunch = (phase, index) => this.nameLaunch(phase, index);
-    this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
-    this.kernelIndex = new Map(program.kernels.map((kernel, index) => [kernel.id, index]));
+    this.program = loaded;
+    this.buffers = buffersById(loaded);
+    this.kernelIndex = new Map(loaded.kernels.map((kernel, index) => [kernel.id, index]));
   }
 
   /** Places and fills what stays. Staged tensors take turns in the memory behind it, launch by launch. */
@@ -127,16 +134,22 @@ class CpuProgram implements LoadedProgram {
     }
   }
 
-  async bind(bindings: Bindings): Promise<void> {
-    const text = JSON.stringify(this.program.symbols.map((name) => bindings[name]));
-    if (this.bindings !== undefined && text === this.boundText) return;
-    verifyProgramSizes(this.program, bindings);
+  async bind(bindings: Bindings, form: Program = this.loaded): Promise<void> {
+    const text = JSON.stringify(form.symbols.map((name) => bindings[name]));
+    if (this.bindings !== undefined && form === this.program && text === this.boundText) return;
+    verifyProgramSizes(form, bindings);
     const space = new AddressSpace(this.space.end, this.memoryLimit);
-    const dynamic = placeRun(this.program, bindings, space);
+    this.bindings = undefined;
+    const dynamic = placeRun(form, bindings, space);
     this.reserve(space.end);
+    if (form !== this.program) {
+      this.program = form;
+      this.buffers = buffersById(form);
+      this.schedule = scheduleWeights(form, this.options.promptWeights);
+    }
     this.addresses = new Map([...this.persistent, ...dynamic.addresses]);
-    this.bindings = bindings;
     this.tables = { from: space.end, end: this.installBound(bindings, space.end) };
+    this.bindings = bindings;
     this.boundText = text;
   }
 

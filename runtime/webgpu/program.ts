@@ -6,7 +6,14 @@ import { phasesNamed } from "../../ir/program/phases.js";
 import type { Launch, Program, ProgramBuffer, StorageKind } from "../../ir/program/program.js";
 import { type PromptTurn, scheduleWeights, type WeightSchedule } from "../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../ir/program/verify-sizes.js";
-import { bufferBytes, elementBytes, isKept, runAllocations, stagedBy } from "../../targets/memory/buffers.js";
+import {
+  bufferBytes,
+  buffersById,
+  elementBytes,
+  isKept,
+  runAllocations,
+  stagedBy,
+} from "../../targets/memory/buffers.js";
 import type { PlanLimits } from "../../targets/target.js";
 import { LaunchPlanner, type PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import type { LoadedProgram, LoadOptions, WeightSource } from "../device.js";
@@ -33,24 +40,27 @@ type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array;
 
 /** A program whose kernels are compiled; `load` uploads its weights. */
 export class WebGpuProgram implements LoadedProgram {
-  private readonly buffers: ReadonlyMap<string, ProgramBuffer>;
+  /** What is bound: the loaded program, or another form of it. */
+  private program: Program;
+  private buffers: ReadonlyMap<string, ProgramBuffer>;
   private readonly ledger = new Ledger();
   private readonly memory: DeviceMemory;
-  private readonly schedule: WeightSchedule;
+  private schedule: WeightSchedule;
   private readonly submissions = new Map<string, Submission>();
   private bindings: Bindings | undefined;
   private boundTo = "";
 
   constructor(
     private readonly host: ProgramHost,
-    private readonly program: Program,
+    private readonly loaded: Program,
     private readonly kernels: ReadonlyMap<string, CompiledKernel>,
     /** Where streamed weights are read again. */
     private readonly weights: WeightSource,
-    { promptWeights = "keep" }: LoadOptions = {},
+    private readonly options: LoadOptions = {},
   ) {
-    this.schedule = scheduleWeights(program, promptWeights);
-    this.buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    this.program = loaded;
+    this.schedule = scheduleWeights(loaded, options.promptWeights ?? "keep");
+    this.buffers = buffersById(loaded);
     this.memory = new DeviceMemory(host.device, host.queue, this.ledger);
   }
 
@@ -82,27 +92,40 @@ export class WebGpuProgram implements LoadedProgram {
     await this.alive();
   }
 
-  async bind(bindings: Bindings): Promise<void> {
-    const key = JSON.stringify(this.program.symbols.map((name) => [name, bindings[name]]));
-    if (this.bindings !== undefined && key === this.boundTo) return;
+  async bind(bindings: Bindings, form: Program = this.loaded): Promise<void> {
+    const key = JSON.stringify(form.symbols.map((name) => [name, bindings[name]]));
+    if (this.bindings !== undefined && form === this.program && key === this.boundTo) return;
     await this.alive();
-    verifyProgramSizes(this.program, bindings);
-    this.release(this.program.buffers.filter(({ storage: { kind } }) => RUN_KINDS.has(kind)));
+    verifyProgramSizes(form, bindings);
+    this.release();
+    if (form !== this.program) {
+      this.program = form;
+      this.buffers = buffersById(form);
+      this.schedule = scheduleWeights(form, this.options.promptWeights ?? "keep");
+    }
+    try {
+      await scoped(this.host.device, "buffers of the model", () => this.allocateRun(bindings));
+    } catch (error) {
+      this.release();
+      throw error;
+    }
     this.bindings = bindings;
-    await scoped(this.host.device, "buffers of the model", () => {
-      for (const { buffers, bytes } of runAllocations(this.program, bindings)) {
-        this.memory.allocate(buffers, bytes);
-      }
-      const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
-      for (const { name, runs, launches } of this.program.phases) {
-        if (runs === "load") continue;
-        // The weights of a streamed prompt have no buffers yet.
-        const streams = runs === "prompt" && this.schedule.turns.length > 0;
-        const dispatches = (streams ? [] : launches).flatMap((launch) => this.plan(planner, launch));
-        this.submissions.set(name, this.submission(dispatches));
-      }
-    });
     this.boundTo = key;
+  }
+
+  /** Buffers of inputs and intermediate values, and launches with their words. */
+  private allocateRun(bindings: Bindings): void {
+    for (const { buffers, bytes } of runAllocations(this.program, bindings)) {
+      this.memory.allocate(buffers, bytes);
+    }
+    const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
+    for (const { name, runs, launches } of this.program.phases) {
+      if (runs === "load") continue;
+      // The weights of a streamed prompt have no buffers yet.
+      const streams = runs === "prompt" && this.schedule.turns.length > 0;
+      const dispatches = (streams ? [] : launches).flatMap((launch) => this.plan(planner, launch));
+      this.submissions.set(name, this.submission(dispatches));
+    }
   }
 
   write(buffer: string, data: Float32Array | Int32Array): void {
@@ -229,9 +252,11 @@ export class WebGpuProgram implements LoadedProgram {
     });
   }
 
-  private release(buffers: readonly ProgramBuffer[]): void {
+  /** Frees what a run has memory for. */
+  private release(): void {
     for (const submission of this.submissions.values()) submission.destroy();
     this.submissions.clear();
+    const buffers = this.program.buffers.filter(({ storage: { kind } }) => RUN_KINDS.has(kind));
     this.memory.free(buffers.map((buffer) => buffer.id));
     this.bindings = undefined;
   }

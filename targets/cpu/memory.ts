@@ -7,6 +7,7 @@ import {
   type PromptWeightsPolicy,
   scheduleWeights,
 } from "../../ir/program/prompt-weights.js";
+import { forTwoTexts } from "../../ir/program/two-texts.js";
 import {
   type Allocation,
   type DeviceMemory,
@@ -60,6 +61,11 @@ export function memoryError(what: string, bytes: number, limit: number, cause?: 
   });
 }
 
+/** Launches that there is room for in the threads' control block: those of a program in whatever form it is bound. */
+export function launchRoom(program: Program): number {
+  return Math.max(allLaunches(program).length, allLaunches(forTwoTexts(program) ?? program).length);
+}
+
 /** Bytes of a launch's words. */
 export function launchWordBytes(launch: Pick<Launch, "args">, scalars: number): number {
   return 4 * (1 + 2 * launch.args.length + scalars);
@@ -102,7 +108,7 @@ export function cpuMemory(
       return allocation;
     });
   const { load, streamed, turns } = scheduleWeights(program, policy);
-  const kept = unlimited(wasmFirstFree(threads, allLaunches(program).length));
+  const kept = unlimited(wasmFirstFree(threads, launchRoom(program)));
   const weights = place(
     program.buffers.filter((buffer) => isKept(buffer) && !streamed.has(buffer.id)),
     kept,

@@ -3,6 +3,11 @@ import { byteLength } from "../../ir/dtype.js";
 import type { Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import type { Allocation } from "./allocation.js";
 
+/** A program's buffers by their ids. */
+export function buffersById({ buffers }: Pick<Program, "buffers">): ReadonlyMap<string, ProgramBuffer> {
+  return new Map(buffers.map((buffer) => [buffer.id, buffer]));
+}
+
 /** Bytes of a buffer's elements. */
 export function elementBytes(
   { dtype, elements }: Pick<ProgramBuffer, "dtype" | "elements">,

@@ -5,7 +5,7 @@ import type { Launch, Program, ProgramBuffer } from "../../../ir/program/program
 import { scheduleWeights, type WeightSchedule } from "../../../ir/program/prompt-weights.js";
 import { verifyProgramSizes } from "../../../ir/program/verify-sizes.js";
 import { planKept, planRun, planStaging, planTurn } from "../../../targets/cuda/memory.js";
-import { elementBytes } from "../../../targets/memory/buffers.js";
+import { buffersById, elementBytes } from "../../../targets/memory/buffers.js";
 import type { KernelCode, LoadedProgram, LoadOptions, WeightSource } from "../../device.js";
 import { checkWriteSize } from "../../write-size.js";
 import { CUDA_SUCCESS } from "./api.js";
@@ -23,7 +23,9 @@ type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Arr
 
 /** A program on a CUDA device: an allocation that stays and one per size, one stream, and a graph for each list of phases that was run. */
 export class CudaProgram implements LoadedProgram {
-  readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
+  /** What is bound: the loaded program, or another form of it. */
+  #program: Program;
+  #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #stream: bigint;
   readonly #memory: DeviceMemory;
   readonly #transfers: Transfers;
@@ -32,7 +34,7 @@ export class CudaProgram implements LoadedProgram {
   readonly #graphs = new Map<string, CapturedGraph>();
   /** Lists of phases that ran with the bound sizes. */
   readonly #ran = new Set<string>();
-  readonly #schedule: WeightSchedule;
+  #schedule: WeightSchedule;
   #kernels: LoadedKernels | undefined;
   #bindings: Bindings | undefined;
   #boundTo = "";
@@ -40,15 +42,16 @@ export class CudaProgram implements LoadedProgram {
 
   private constructor(
     private readonly context: CudaContext,
-    private readonly program: Program,
+    private readonly loaded: Program,
     /** Whether to wait for each launch, so that an error is that launch's. */
     private readonly synchronous: boolean,
     /** Where streamed weights are read again. */
     private readonly weights: WeightSource,
-    promptWeights: LoadOptions["promptWeights"],
+    private readonly promptWeights: NonNullable<LoadOptions["promptWeights"]>,
   ) {
-    this.#schedule = scheduleWeights(program, promptWeights ?? "keep");
-    this.#buffers = new Map(program.buffers.map((buffer) => [buffer.id, buffer]));
+    this.#program = loaded;
+    this.#schedule = scheduleWeights(loaded, promptWeights);
+    this.#buffers = buffersById(loaded);
     context.enter();
     this.#stream = context.createStream();
     this.#memory = new DeviceMemory(context);
@@ -66,7 +69,7 @@ export class CudaProgram implements LoadedProgram {
       readonly promptWeights?: LoadOptions["promptWeights"] | undefined;
     } = {},
   ): Promise<CudaProgram> {
-    const { synchronous: slow = synchronous(), promptWeights } = options;
+    const { synchronous: slow = synchronous(), promptWeights = "keep" } = options;
     const loaded = new CudaProgram(context, program, slow, weights, promptWeights);
     try {
       // Kernels first: a GPU without any is found before the weights are read.
@@ -79,17 +82,22 @@ export class CudaProgram implements LoadedProgram {
     }
   }
 
-  async bind(bindings: Bindings): Promise<void> {
-    const key = JSON.stringify(this.program.symbols.map((name) => [name, bindings[name]]));
-    if (this.#bindings !== undefined && key === this.#boundTo) return;
-    verifyProgramSizes(this.program, bindings);
+  async bind(bindings: Bindings, form: Program = this.loaded): Promise<void> {
+    const key = JSON.stringify(form.symbols.map((name) => [name, bindings[name]]));
+    if (this.#bindings !== undefined && form === this.#program && key === this.#boundTo) return;
+    verifyProgramSizes(form, bindings);
     this.context.enter();
     this.#unbind();
-    const plan = planRun(this.program, bindings);
-    const sizes = this.program.symbols.map((name) => `${name} = ${bindings[name]}`).join(", ");
+    if (form !== this.#program) {
+      this.#program = form;
+      this.#buffers = buffersById(form);
+      this.#schedule = scheduleWeights(form, this.promptWeights);
+    }
+    const plan = planRun(form, bindings);
+    const sizes = form.symbols.map((name) => `${name} = ${bindings[name]}`).join(", ");
     this.#memory.allocate("run", plan, `buffers of the model${sizes === "" ? "" : ` (${sizes})`}`);
     try {
-      for (const { name, runs, launches } of this.program.phases) {
+      for (const { name, runs, launches } of this.#program.phases) {
         // The weights of a streamed prompt have no addresses yet.
         if (runs === "load" || (runs === "prompt" && this.#schedule.turns.length > 0)) continue;
         const planned = launches.flatMap((launch) => planLaunch(launch, this.#planInputs(bindings)));
@@ -122,7 +130,7 @@ export class CudaProgram implements LoadedProgram {
 
   /** Launches phases the first time, which also loads their kernels, and replays a graph of them from then on. */
   async run(phases: readonly string[], step: number): Promise<void> {
-    const named = phasesNamed(this.program, phases);
+    const named = phasesNamed(this.#program, phases);
     if (named.some(({ runs }) => runs === "prompt") && this.#schedule.turns.length > 0) {
       for (const { name, runs } of named)
         await (runs === "prompt" ? this.#streamPrompt(name, step) : this.run([name], step));
@@ -182,10 +190,10 @@ export class CudaProgram implements LoadedProgram {
   async #load(): Promise<void> {
     const { driver } = this.context;
     this.context.enter();
-    this.#memory.allocate("kept", planKept(this.program, this.#schedule.streamed), "the model's weights");
+    this.#memory.allocate("kept", planKept(this.#program, this.#schedule.streamed), "the model's weights");
     driver.call("the step index", "cuMemsetD32Async", this.#memory.start("kept"), 0, 1, this.#stream);
     const { load, streamed } = this.#schedule;
-    for (const buffer of this.program.buffers) {
+    for (const buffer of this.#program.buffers) {
       if (buffer.storage.kind === "weight" && !streamed.has(buffer.id)) await this.#fill(buffer);
     }
     this.context.enter();
