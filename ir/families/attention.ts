@@ -147,10 +147,34 @@ function flashTile(block: number): number {
   return (8 * block + FLASH_KEYS) * (FLASH_CHUNK / 4 + 1);
 }
 
+/** Registers of a thread: scores of so many keys and channels of the output, in rowTiles x 16 rows of a warp. */
+function warpRegisters(
+  headDim: number,
+  { rowTiles, keys }: { readonly rowTiles: number; readonly keys: number },
+): number {
+  return rowTiles * (keys / 2 + headDim / 2) + 40;
+}
+
+interface Int8Tile {
+  readonly warps: number;
+  readonly rowTiles: number;
+  readonly keys: number;
+}
+
+function int8Rows({ warps, rowTiles }: Int8Tile): number {
+  return 16 * rowTiles * warps;
+}
+
+/** Keys and values, codes of queries and of keys. */
+function int8Bytes(headDim: number, config: Int8Tile): number {
+  const { keys } = config;
+  return (2 * keys * pitchOf(headDim) + (int8Rows(config) + keys) * pitchOf(headDim / 2)) * 2;
+}
+
 const cuda = {
   /** Warpgroup matrix instructions and tensor maps: two warpgroups of 64 rows and a producer. */
   hopper: variant({
-    dimensions: { groups: [2], keys: [128], stages: [2] },
+    dimensions: { groups: [2], keys: [64, 128], stages: [2, 3, 4] },
     needs: () => ["sm_90a"],
     refuses: (params) =>
       params.headDim === 128
@@ -177,25 +201,39 @@ const cuda = {
         ],
       };
     },
+    rounding: (_, { keys }) => `${keys} keys at a time`,
   }),
   /** Scores from int8. */
   int8: variant({
-    dimensions: { warps: [4], rowTiles: [2], keys: [32] },
+    dimensions: { warps: [2, 4, 8], rowTiles: [1, 2], keys: [32, 64] },
     needs: () => ["sm_80"],
-    refuses: (params) =>
-      params.int8 === true ? matrices(params, 32, 128) : "products of int8 are not asked for",
-    launch({ headDim }, { warps, rowTiles, keys }) {
-      const rows = 16 * rowTiles * warps;
-      return {
-        workgroup: threads(32 * warps),
-        tile: [1, rows, 1],
-        sharedBytes: (2 * keys * pitchOf(headDim) + (rows + keys) * pitchOf(headDim / 2)) * 2,
-      };
+    refuses(params, config) {
+      const { headDim } = params;
+      const wrong = params.int8 === true ? matrices(params, 32, 128) : "products of int8 are not asked for";
+      if (wrong !== undefined) return wrong;
+      const { warps, keys } = config;
+      if ((32 * warps) / keys > headDim / 8)
+        return `${32 * warps} threads quantize ${keys} keys of ${headDim} channels`;
+      return int8Bytes(headDim, config) >= int8Rows(config) * pitchOf(headDim) * 2
+        ? undefined
+        : `the output of ${int8Rows(config)} rows does not fit where ${keys} keys lie`;
     },
+    launch: ({ headDim }, config) => ({
+      workgroup: threads(32 * config.warps),
+      tile: [1, int8Rows(config), 1],
+      sharedBytes: int8Bytes(headDim, config),
+      registers: warpRegisters(headDim, config),
+    }),
+    rounding: (_, { keys }) => `${keys} keys at a time`,
   }),
   /** Matrix instructions of warps, from an architecture on: of f16 on sm_75, else of bf16. */
   mma: variant({
-    dimensions: { from: ["sm_75", "sm_80", "sm_86"], warps: [4, 8], rowTiles: [1, 2], keys: [32, 64] },
+    dimensions: {
+      from: ["sm_75", "sm_80", "sm_86"],
+      warps: [2, 4, 8],
+      rowTiles: [1, 2],
+      keys: [16, 32, 64, 128],
+    },
     needs: ({ from }) => [from],
     refuses: (params, { rowTiles, from }) =>
       matrices(params, 16, rowTiles === 1 && from !== "sm_75" ? 256 : 128),
@@ -205,12 +243,14 @@ const cuda = {
         workgroup: threads(32 * warps),
         tile: [1, rows, 1],
         sharedBytes: (rows + 2 * keys) * pitchOf(headDim) * 2,
+        registers: warpRegisters(headDim, { rowTiles, keys }),
       };
     },
+    rounding: (_, { from, keys }) => `${keys} keys at a time in ${from === "sm_75" ? "f16" : "bf16"}`,
   }),
   /** f32 arithmetic, for every architecture and storage: 16 x 16 threads. */
   simt: variant({
-    dimensions: { chunk: range(4, 128, 4), rowBlock: [1, 2, 4], keyBlock: [2] },
+    dimensions: { chunk: range(4, 128, 4), rowBlock: [1, 2, 4], keyBlock: [1, 2, 4] },
     needs: () => ["sm_70"],
     refuses(params, { chunk, rowBlock }) {
       const { headDim } = params;
@@ -229,6 +269,7 @@ const cuda = {
         sharedBytes: ((rows + keys) * pitch + rows * (keys + 4)) * 4,
       };
     },
+    rounding: (_, { keyBlock }) => `${16 * keyBlock} keys at a time`,
   }),
 } as const;
 

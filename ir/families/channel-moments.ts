@@ -18,6 +18,8 @@ const moments = form<ChannelMomentsParams>();
 
 /** Channels of a block, and the rows that it takes at a time. */
 const STRIP = { dimensions: { channels: [32], rows: [8] } } as const;
+/** The same on GPUs that run CUDA: more threads of a channel where there are few parts. */
+const CUDA_STRIP = { dimensions: { channels: [32], rows: [4, 8, 16, 32] } } as const;
 
 /**
  * For each part of the rows and each channel: the mean of its entries, and the sum of their squared distances from it. Part p
@@ -46,12 +48,13 @@ export const channelMoments = defineFamily({
     },
     cuda: {
       strip: moments({
-        ...STRIP,
+        ...CUDA_STRIP,
         needs: () => ["sm_70"],
         launch: (_, { channels, rows }) => ({
           workgroup: threads(channels * rows),
           tile: [channels, 1, 1],
         }),
+        rounding: (_, { rows }) => `${rows} threads add a channel`,
       }),
     },
   },

@@ -2,14 +2,16 @@ import { HELD } from "../ops/held.js";
 import { ACTIVATIONS } from "../ops/linears.js";
 import { present, roundUp, rowArg, vectorArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { narrowLayout, SCALED } from "./contract/narrow.js";
+import { narrowLayout, PER_WORD, SCALED } from "./contract/narrow.js";
 import { flag, floats, optional, type ValuesOf, word } from "./contract/params.js";
 import { DENSE_PANEL, denseLayout, denseMatrix } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
 import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
+  cudaFloatFault,
   cudaFloatTile,
+  fewFault,
   GEMM_DIMENSIONS,
   gemmTile,
   panelFault,
@@ -82,8 +84,13 @@ const cuda = {
   tiled: gemm({
     dimensions: CUDA_FLOAT_DIMENSIONS,
     needs: () => ["sm_70"],
-    refuses: broken,
+    refuses: (params, config) =>
+      broken(params) ??
+      cudaFloatFault(config, params.held === undefined ? 1 : PER_WORD[params.held]) ??
+      fewFault(config),
     launch: (_, config) => cudaFloatTile(config),
+    // Blocks of few rows have their threads share k.
+    rounding: (_, { threadsY, groupsN }) => `${threadsY / groupsN} parts of k`,
   }),
 } as const;
 

@@ -52,7 +52,7 @@ export const elementwise = defineFamily({
     cuda: {
       strided: map({
         /** Elements of one thread. */
-        dimensions: { threads: [256], vector: [4, 8] },
+        dimensions: { threads: [128, 256, 512], vector: [4, 8] },
         needs: () => ["sm_70"],
         refuses: ({ bf16 = [] }, { vector }) =>
           bf16.length > 0 && vector < 8 ? "16 bytes of bf16 are 8 elements" : undefined,

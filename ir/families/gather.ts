@@ -37,7 +37,7 @@ export const gather = defineFamily({
   forms: {
     wat: { gather: watRows<GatherParams>(broken) },
     wgsl: { rows: wgslRow<GatherParams>(broken) },
-    cuda: { rows: cudaTileRows<GatherParams>(broken) },
+    cuda: { rows: cudaTileRows<GatherParams>(({ c }) => c, broken) },
   },
   args: (all) => [table(all), rowArg("indices", "i32", 1), rowArg("out", "f32", all.c, "write")],
   scalars: () => ["u32"],

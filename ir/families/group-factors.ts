@@ -40,9 +40,10 @@ export const groupFactors = defineFamily({
     cuda: {
       /** Sums in f64. */
       group: factors({
-        dimensions: { threads: [256] },
+        dimensions: { threads: [64, 128, 256, 512] },
         needs: () => ["sm_70"],
         launch: (_, config) => ({ workgroup: threads(config.threads), tile: [1, 1, 1] }),
+        rounding: (_, config) => `${config.threads} threads add a group`,
       }),
     },
   },

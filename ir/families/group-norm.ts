@@ -12,6 +12,7 @@ const norm = form<GroupNormParams>();
 
 /** Neighbouring elements of all rows, some for each thread. */
 const SPREAD = { dimensions: { threads: [256], rows: [8] } } as const;
+const CUDA_SPREAD = { dimensions: { threads: [128, 256, 512], rows: [4, 8, 16, 32] } } as const;
 
 /** out = activation((x − mean)·factor + bias) over rows of `c` channels, with what group-factors gives of all rows. */
 export const groupNorm = defineFamily({
@@ -26,7 +27,7 @@ export const groupNorm = defineFamily({
     },
     cuda: {
       rows: norm({
-        ...SPREAD,
+        ...CUDA_SPREAD,
         needs: () => ["sm_70"],
         launch: (_, config) => ({
           workgroup: threads(config.threads),

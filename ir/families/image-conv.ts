@@ -7,6 +7,7 @@ import { HARDWARE } from "./launch/features.js";
 import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
+  cudaFloatFault,
   cudaFloatTile,
   GEMM_DIMENSIONS,
   gemmTile,
@@ -132,7 +133,7 @@ const cuda = {
   tiled: conv({
     dimensions: CUDA_FLOAT_DIMENSIONS,
     needs: () => ["sm_70"],
-    refuses: plain,
+    refuses: (params, config) => plain(params) ?? cudaFloatFault(config),
     launch: (_, config) => cudaFloatTile(config),
   }),
 } as const;

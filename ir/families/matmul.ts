@@ -53,11 +53,16 @@ export const matmul = defineFamily({
       }),
     },
     cuda: {
-      /** 16 x 16 threads of 4 x 4 outputs. */
+      /** A square tile; threads of 4 rows of outputs, 16 along columns; a stage of k in shared memory. */
       tiled: product({
-        dimensions: {},
+        dimensions: { tile: [32, 64, 128], stage: [8, 16, 32] },
         needs: () => ["sm_70"],
-        launch: () => ({ workgroup: threads(256), tile: [64, 64, 1] }),
+        launch: (_, { tile, stage }) => ({
+          workgroup: threads(4 * tile),
+          tile: [tile, tile, 1],
+          // Sums, what was loaded of both operands, addresses.
+          registers: tile / 4 + stage / 2 + 32,
+        }),
       }),
     },
   },

@@ -3,7 +3,7 @@ import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { flag, floats, optional, real, size, type ValuesOf } from "./contract/params.js";
 import { form, threads } from "./launch/form.js";
-import { cudaLoop, groupFault, SHARED_ROWS, vectorFault, watRows } from "./launch/row-forms.js";
+import { cudaSharedLoop, SHARED_ROWS, sharedRowsFault, vectorFault, watRows } from "./launch/row-forms.js";
 
 const params = {
   heads: size,
@@ -44,9 +44,13 @@ export const qkNormRope = defineFamily({
       heads: form<QkNormRopeParams>()({
         dimensions: { ...SHARED_ROWS, vector: [4, 8] },
         needs: () => ["sm_70"],
-        refuses: ({ x }, config) => groupFault(config) ?? vectorFault(x, config.vector),
-        launch: ({ heads }, config) =>
-          cudaLoop(config.threads, Math.max(1, Math.floor(config.threads / config.group / heads))),
+        refuses: ({ headDim, x }, config) =>
+          sharedRowsFault(headDim, config.vector, config) ?? vectorFault(x, config.vector),
+        launch({ heads, headDim }, config) {
+          const rows = Math.max(1, Math.floor(config.threads / config.group / heads));
+          return cudaSharedLoop(headDim, config.vector, rows, config);
+        },
+        rounding: ({ norm }, { group }) => (norm ? `${group} threads add a head` : ""),
       }),
     },
   },

@@ -4,9 +4,9 @@ import { perResult } from "./contract/operations.js";
 import { floats, listOf, optional, size, type ValuesOf } from "./contract/params.js";
 import { form } from "./launch/form.js";
 import {
-  cudaLoop,
-  groupFault,
+  cudaSharedLoop,
   SHARED_ROWS,
+  sharedRowsFault,
   vectorFault,
   watRows,
   watScratchRows,
@@ -45,8 +45,9 @@ export const quantizeRows = defineFamily({
       row: form<QuantizeRowsParams>()({
         dimensions: { ...SHARED_ROWS, vector: [4, 8] },
         needs: () => ["sm_70"],
-        refuses: ({ x }, config) => groupFault(config) ?? vectorFault(x, config.vector),
-        launch: (_, config) => cudaLoop(config.threads, config.threads / config.group),
+        refuses: ({ c, x }, config) =>
+          sharedRowsFault(c, config.vector, config) ?? vectorFault(x, config.vector),
+        launch: ({ c }, config) => cudaSharedLoop(c, config.vector, config.threads / config.group, config),
       }),
     },
   },

@@ -14,7 +14,7 @@ export const reduce = defineFamily({
   forms: {
     wat: { reduce: watRows<ReduceParams>() },
     wgsl: { row: wgslRow<ReduceParams>() },
-    cuda: { row: cudaRow<ReduceParams>() },
+    cuda: { row: cudaRow<ReduceParams>({ adds: true }) },
   },
   args: () => [rowArg("x", "f32", scalar(0)), rowArg("out", "f32", 1, "write")],
   scalars: () => ["u32"],

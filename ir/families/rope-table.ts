@@ -14,7 +14,9 @@ export const ropeTable = defineFamily({
   forms: {
     wat: { "rope-table": watRows<RopeTableParams>() },
     wgsl: { pairs: wgslRow<RopeTableParams>() },
-    cuda: { pairs: cudaTileRows<RopeTableParams>() },
+    cuda: {
+      pairs: cudaTileRows<RopeTableParams>(({ axesDims }) => 2 * axesDims.reduce((sum, dim) => sum + dim, 0)),
+    },
   },
   args({ axesDims }) {
     const pairs = axesDims.reduce((sum, dim) => sum + dim, 0) / 2;

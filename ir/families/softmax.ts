@@ -14,7 +14,7 @@ export const softmax = defineFamily({
   forms: {
     wat: { softmax: watRows<SoftmaxParams>() },
     wgsl: { row: wgslRow<SoftmaxParams>() },
-    cuda: { row: cudaRow<SoftmaxParams>() },
+    cuda: { row: cudaRow<SoftmaxParams>({ adds: true }) },
   },
   args: () => [rowArg("x", "f32", scalar(0)), rowArg("out", "f32", scalar(0), "write")],
   scalars: () => ["u32"],

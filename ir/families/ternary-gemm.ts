@@ -13,8 +13,10 @@ import { defineFamily } from "./contract/family.js";
 import { among, flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
 import { denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
 import { HARDWARE, PACKED_DOT, RELAXED_SIMD } from "./launch/features.js";
-import { form, range, threads } from "./launch/form.js";
+import { type Form, form, range } from "./launch/form.js";
 import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+import { TERNARY_CUDA } from "./launch/ternary-cuda.js";
+import { multiplies, multipliesGroups, multipliesRows } from "./launch/ternary-rows.js";
 
 /**
  * Columns [0, columns/2) are heads of q, [columns/2, columns) of k: each head of `headDim` channels becomes
@@ -41,28 +43,6 @@ export type TernaryActivations = TernaryGemmParams["activations"];
 export type TernaryHeads = ValuesOf<typeof heads>;
 
 const gemm = form<TernaryGemmParams>();
-
-function multiplies(
-  { activations }: TernaryGemmParams,
-  ...taken: readonly TernaryActivations[]
-): string | undefined {
-  return taken.includes(activations)
-    ? undefined
-    : `rows are ${activations}, and it multiplies ${taken.join(" or ")}`;
-}
-
-/** As `multiplies`, for kernels that take one scale for each channel. */
-function multipliesRows(params: TernaryGemmParams, ...taken: readonly TernaryActivations[]) {
-  const { group } = params;
-  if (group === undefined) return multiplies(params, ...taken);
-  return `scales are for groups of ${group} inputs, and it takes one for each channel`;
-}
-
-/** As `multiplies`, for kernels that take scales of groups. */
-function multipliesGroups(params: TernaryGemmParams, ...taken: readonly TernaryActivations[]) {
-  if (params.group !== undefined) return multiplies(params, ...taken);
-  return "channels have one scale each, and it takes one for each group of inputs";
-}
 
 const watTile = ({ tileN, tileM }: { readonly tileN: number; readonly tileM: number }) =>
   ({ tile: [tileN, tileM, 1] }) as const;
@@ -185,116 +165,11 @@ const wgsl = {
   }),
 } as const;
 
-/** Staged sums of a consumer: 64 tokens by 128 channels in padded rows; 4 words for each of 128 channels and tokens. */
-const HOPPER_CONSUMER_BYTES = 34_816 + 128 * 16;
-
-/** What the blocks of sm_90a take besides stages, and for each stage. */
-export function hopperBytes(
-  { activations, group }: Pick<TernaryGemmParams, "activations" | "group">,
-  consumers: number,
-  tokens: number,
-) {
-  const elementBytes = activations === "i8" ? 1 : 2;
-  const channels = 128 * consumers;
-  const weights = (channels * 128) / 4;
-  const scales = group === undefined ? 0 : channels * 4 * Math.ceil(128 / group);
-  // A stage has two barriers of 8 bytes.
-  const stage = tokens * 128 * elementBytes + weights + scales + 16;
-  return { fixed: consumers * HOPPER_CONSUMER_BYTES, stage };
-}
-
-/** wgmma, fed by the bulk copy engine: a producer and consumers of 128 channels. */
-const hopper = (taken: "i8" | "bf16") =>
-  gemm({
-    dimensions: { consumers: [2], tokens: [128], stages: range(2, 6) },
-    needs: () => ["sm_90a"],
-    refuses({ heads, ...params }) {
-      // Of bf16 rows, whose unpacking takes more, there are no registers for a second set of sums.
-      const wrong = taken === "i8" ? multiplies(params, taken) : multipliesRows(params, taken);
-      if (wrong !== undefined || heads === undefined || suitsWarps(heads, params.n)) return wrong;
-      return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
-    },
-    launch(params, { consumers, tokens, stages }) {
-      const elementBytes = taken === "i8" ? 1 : 2;
-      const bytes = hopperBytes(params, consumers, tokens);
-      return {
-        workgroup: threads(128 * (consumers + 1)),
-        sharedBytes: bytes.fixed + stages * bytes.stage,
-        // The kernel cuts tiles in halves where that busies more blocks.
-        tile: [128 * consumers, tokens / 2, 1],
-        persistent: true,
-        tensorMaps: [
-          {
-            arg: 0,
-            columns: taken === "i8" ? roundUp(params.k, 16) : params.k,
-            rows: "launch",
-            // 128 bytes of k.
-            box: [128 / elementBytes, tokens / 2],
-            swizzle: "128B",
-          },
-        ],
-      };
-    },
-  });
-
-/** Whether a head is the channels of neighbouring lanes of one warp, four each. */
-function suitsWarps({ headDim, columns }: TernaryHeads, n: number): boolean {
-  const wholeHeads = n % headDim === 0 && columns % (2 * headDim) === 0;
-  return wholeHeads && [4, 8, 16, 32, 64, 128].includes(headDim);
-}
-
-/** Warps share a tile: each has groupsC x 16 channels and groupsT x 16 tokens; stages of 128 bytes of each token's row. */
-const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly number[]) =>
-  gemm({
-    dimensions: {
-      warpsC: [4],
-      warpsT: [2],
-      groupsC: [2],
-      groupsT: [4],
-      stages,
-      /** Tokens whose sums are staged at a time, on their way out. */
-      stagedTokens: [16, 32, 64],
-      /** Blocks that a multiprocessor should hold: bounds the registers of a thread. */
-      blocks: [1, 2],
-    },
-    needs: () => [needs],
-    refuses: (params) => multiplies(params, taken),
-    launch(_, { warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }) {
-      const channels = warpsC * groupsC * 16;
-      const tokens = warpsT * groupsT * 16;
-      // Four words more from token to token: see stageFragment in cuda/ternary-fragments.cuh.
-      const stagedBytes = stagedTokens * (channels + 4) * 4;
-      return {
-        workgroup: threads(32 * warpsC * warpsT),
-        tile: [channels, tokens, 1],
-        sharedBytes: Math.max(stages * tokens * 128, stagedBytes),
-      };
-    },
-  });
-
-/** 256 threads of 8 x 8 sums. */
-const SIMT = { workgroup: threads(256), tile: [128, 128, 1] } as const;
-
-const cuda = {
-  "int8-hopper": hopper("i8"),
-  "bf16-hopper": hopper("bf16"),
-  "int8-mma": mma("i8", "sm_80", [2, 3, 4]),
-  "int8-turing": mma("i8", "sm_75", [2]),
-  "bf16-mma": mma("bf16", "sm_80", [2, 3, 4]),
-  "int8-dp4a": gemm({
-    dimensions: { stagedTokens: [64] },
-    needs: () => ["sm_70"],
-    refuses: (params) => multiplies(params, "i8"),
-    // More than 128 k of weights and rows.
-    launch: (_, { stagedTokens }) => ({ ...SIMT, sharedBytes: stagedTokens * (128 + 4) * 4 }),
-  }),
-  float: gemm({
-    dimensions: {},
-    needs: () => ["sm_70"],
-    refuses: (params) => multiplies(params, "bf16", "f32"),
-    launch: () => SIMT,
-  }),
-} as const;
+/** Those forms with all parameters. */
+type CudaForms = {
+  readonly [V in keyof typeof TERNARY_CUDA]: Form<TernaryGemmParams, (typeof TERNARY_CUDA)[V]["dimensions"]>;
+};
+const cuda: CudaForms = TERNARY_CUDA;
 
 /** Scales [n, groups] as unpack-dense leaves them. */
 function groupScalesArg(n: number, groups: number) {

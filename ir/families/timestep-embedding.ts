@@ -21,7 +21,7 @@ export const timestepEmbedding = defineFamily({
   forms: {
     wat: { "timestep-embedding": watRows<TimestepEmbeddingParams>() },
     wgsl: { sines: wgslRow<TimestepEmbeddingParams>() },
-    cuda: { sines: cudaRow<TimestepEmbeddingParams>() },
+    cuda: { sines: cudaRow<TimestepEmbeddingParams>({ adds: false }) },
   },
   args: ({ dim }) => [rowArg("t", "f32", 1), rowArg("out", "f32", dim, "write")],
   // angle 2, function 1

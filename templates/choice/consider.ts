@@ -3,6 +3,7 @@ import type { KernelConfig } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { type LaunchTime, timeOf } from "./cost.js";
+import { occupancyFault } from "./cuda-occupancy.js";
 import type { Problem } from "./problem.js";
 
 /** What the launches of a kernel with a config take by the model, each number of rows once. */
@@ -71,8 +72,12 @@ export function rejection<P>(
 }
 
 /** What a launch takes more of than the device has. */
-function excessOf({ workgroup: [x, y, z], sharedBytes }: LaunchShape, device: DeviceKind): string | null {
-  if (x * y * z > device.threads) return `${x * y * z} threads, and the device has ${device.threads}`;
-  if (sharedBytes <= device.sharedBytes) return null;
-  return `${sharedBytes} bytes of shared memory, and the device has ${device.sharedBytes}`;
+function excessOf(launch: LaunchShape, device: DeviceKind): string | null {
+  const { workgroup, sharedBytes } = launch;
+  const threads = workgroup[0] * workgroup[1] * workgroup[2];
+  if (threads > device.threads) return `${threads} threads, and the device has ${device.threads}`;
+  if (sharedBytes > device.sharedBytes) {
+    return `${sharedBytes} bytes of shared memory, and the device has ${device.sharedBytes}`;
+  }
+  return (device.cuda === null ? undefined : occupancyFault(launch, device.cuda.facts)) ?? null;
 }

@@ -4,7 +4,7 @@ import { denseGemm } from "../../ir/families/dense-gemm.js";
 import { cudaType } from "../cuda/header.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
-const tiled = { variant: "tiled", threadsX: 16, threadsY: 8 } as const;
+const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as const;
 /** 64 rows x 128, 8 x 8 outputs of a thread: 16 multiply-adds per vector from shared memory; three blocks fit an SM. */
 const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
@@ -13,10 +13,14 @@ const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
   values: {
-    tiled: ({ n, k, activation, bias, gated, x, out, held }, { threadsX, groupsM, groupsN, blocks }) => ({
+    tiled: (
+      { n, k, activation, bias, gated, x, out, held },
+      { threadsX, groupsM, groupsN, stage, blocks },
+    ) => ({
       threadsX,
       groupsM,
       groupsN,
+      stage,
       blocks,
       n,
       k,

@@ -1,8 +1,13 @@
-import type { ConfigOf } from "../../ir/families/launch/form.js";
-import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
-import { hopperBytes, ternaryGemm } from "../../ir/families/ternary-gemm.js";
+import {
+  type HopperConfig,
+  hopperBytes,
+  hopperRegisters,
+  type WarpsConfig,
+} from "../../ir/families/launch/ternary-cuda.js";
+import { type TernaryGemmParams, ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { ARCHITECTURES } from "../../targets/cuda/architectures.js";
+import { hasFeature } from "../../targets/device-kind.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { epilogueValues } from "./epilogue.js";
@@ -12,7 +17,7 @@ import { epilogueValues } from "./epilogue.js";
  * multiplications of m16n8k32: half of what shared memory can deliver in the time an A100 multiplies. 64 sums leave
  * room for the weights of the next 128 k, so that two blocks fit: one multiplies while the other waits or stores.
  */
-const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, blocks: 2 } as const;
+const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, raster: 8, blocks: 2 } as const;
 /** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
 const WARPS_OF_GROUPS = { ...WARPS, blocks: 1 } as const;
 /** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
@@ -20,32 +25,35 @@ const AMPERE = { stages: 3, stagedTokens: 64 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
 const TURING = { stages: 2, stagedTokens: 32 } as const;
 
-const HOPPER = { consumers: 2, tokens: 128 } as const;
+const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1 } as const;
 const MOST_STAGES = 6;
 
 export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
-  configs({ params }) {
+  configs({ params, device }) {
     // As many stages as a block of the one architecture that has these instructions takes.
     const { fixed, stage } = hopperBytes(params, HOPPER.consumers, HOPPER.tokens);
     const room = Math.floor((ARCHITECTURES.sm_90a.sharedBytesPerBlock - fixed) / stage);
     const hopper = { ...HOPPER, stages: Math.min(MOST_STAGES, room) };
     const warps = params.group === undefined ? WARPS : WARPS_OF_GROUPS;
+    const { blocks } = warps;
+    const isAmpere = hasFeature(device, "sm_80");
     switch (params.activations) {
       case "i8":
         return [
           { variant: "int8-hopper", ...hopper },
           { variant: "int8-mma", ...warps, ...AMPERE },
-          { variant: "int8-turing", ...warps, ...TURING },
-          { variant: "int8-dp4a", stagedTokens: 64 },
+          // Later architectures have instructions of twice the size.
+          ...(isAmpere ? [] : [{ variant: "int8-turing", ...warps, ...TURING } as const]),
+          { variant: "int8-dp4a", stagedTokens: 64, blocks },
         ];
       case "bf16":
         return [
           { variant: "bf16-hopper", ...hopper },
           { variant: "bf16-mma", ...warps, ...AMPERE },
-          { variant: "float" },
+          { variant: "float", unroll: 4, blocks },
         ];
       case "f32":
-        return [{ variant: "float" }];
+        return [{ variant: "float", unroll: 4, blocks }];
     }
   },
   values: {
@@ -54,17 +62,22 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
     "int8-mma": mma,
     "int8-turing": mma,
     "bf16-mma": mma,
-    "int8-dp4a": (params, { stagedTokens }, { launch: { sharedBytes } }) => ({
+    "int8-dp4a": (params, { stagedTokens, blocks }, { launch: { sharedBytes } }) => ({
       ...epilogueValues(params),
       ...grouped(params),
+      narrow: false,
       k: params.k,
       stagedTokens,
+      blocks,
       sharedBytes,
     }),
-    float: (params) => ({
+    float: (params, { unroll, blocks }) => ({
       ...epilogueValues(params),
       ...grouped(params),
+      narrow: false,
       k: params.k,
+      unroll,
+      blocks,
       pairs: params.activations === "bf16",
     }),
   },
@@ -77,17 +90,28 @@ function grouped({ k, group }: TernaryGemmParams) {
 
 function hopper(
   params: TernaryGemmParams,
-  config: { readonly consumers: number; readonly tokens: number; readonly stages: number },
+  config: HopperConfig,
   { launch: { sharedBytes } }: Given,
 ): TemplateValues {
   const kBlocks = Math.ceil(params.k / 128);
-  return { ...epilogueValues(params), ...grouped(params), kBlocks, ...config, sharedBytes };
+  const { producer, consumer } = hopperRegisters(params, config.consumers, config.blocks);
+  return {
+    ...epilogueValues(params),
+    ...grouped(params),
+    kBlocks,
+    ...config,
+    producerRegisters: producer,
+    consumerRegisters: consumer,
+    sharedBytes,
+  };
 }
 
 function mma(
   params: TernaryGemmParams,
-  config: ConfigOf<(typeof ternaryGemm.forms.cuda)["int8-mma" | "int8-turing"]["dimensions"]>,
-  { launch: { sharedBytes } }: Given,
+  config: WarpsConfig,
+  { launch: { sharedBytes, tile } }: Given,
 ): TemplateValues {
-  return { ...epilogueValues(params), ...grouped(params), ...config, sharedBytes, k: params.k };
+  // Of narrower tiles a warp finishes several rows at a time.
+  const narrow = tile[0] % 128 !== 0;
+  return { ...epilogueValues(params), ...grouped(params), ...config, narrow, sharedBytes, k: params.k };
 }

@@ -25,6 +25,7 @@ const device: DeviceKind = {
 };
 const launch: LaunchShape = {
   ...{ workgroup: [256, 1, 1], tile: [64, 64, 1], sharedBytes: 0, persistent: false, tensorMaps: [] },
+  ...{ blocks: 1, registers: 0 },
 };
 const launched: Launched = { rows: 64, launch, device, speed };
 const counts: Counts = { workgroups: 10, each: { f32: 1e6 }, bytes: { l2: 0, memory: 0 } };

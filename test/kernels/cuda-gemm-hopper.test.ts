@@ -40,6 +40,8 @@ describe("the kernel of int8 rows", () => {
       consumers: 2,
       tokens: 128,
       stages: 6,
+      raster: 8,
+      blocks: 1,
     });
     expect(define({ ...params, activations: "bf16" }).kernel.config).toMatchObject({
       variant: "bf16-hopper",

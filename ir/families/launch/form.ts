@@ -16,6 +16,10 @@ export interface LaunchShape {
   /** CUDA: blocks loop over tiles, so that there are no more of them than fit on the device. */
   readonly persistent: boolean;
   readonly tensorMaps: readonly CudaTensorMap[];
+  /** CUDA: blocks that the kernel is compiled for a multiprocessor to hold, which bounds a thread's registers. */
+  readonly blocks: number;
+  /** CUDA: registers that a thread takes at least, by count; 0 where nobody has counted. */
+  readonly registers: number;
 }
 
 /** The members of a config besides its variant, and every value that each may have. */
@@ -33,6 +37,11 @@ export interface Form<P, D extends Dimensions = Dimensions> {
   /** Why there is no such kernel for these parameters; undefined where there is one. */
   refuses?(params: P, config: ConfigOf<D>): string | undefined;
   launch(params: P, config: ConfigOf<D>): Pick<LaunchShape, "tile"> & Partial<LaunchShape>;
+  /**
+   * In what order its kernels add floats: those with the same text leave the same bits. Absent or empty where they leave those
+   * of every other form that says nothing, such as kernels of integers.
+   */
+  rounding?(params: P, config: ConfigOf<D>): string;
 }
 
 /** The forms of one family in one language, by variant: the name of the template. */
@@ -83,6 +92,12 @@ export function needsOf<P>(forms: Forms<P>, config: KernelConfig): readonly stri
   return formOf(forms, config)?.needs?.(config) ?? [];
 }
 
+/** In what order a kernel adds floats; configs with the same text leave the same bits. */
+export function roundingOf<P>(forms: Forms<P>, params: P, config: KernelConfig): string {
+  const text = formOf(forms, config)?.rounding?.(params, config) ?? "";
+  return text === "" ? "" : `${config.variant}: ${text}`;
+}
+
 /** How a kernel is launched whose config has no fault. */
 export function launchOf<P>(forms: Forms<P>, params: P, config: KernelConfig): LaunchShape {
   const form = formOf(forms, config);
@@ -92,6 +107,8 @@ export function launchOf<P>(forms: Forms<P>, params: P, config: KernelConfig): L
     sharedBytes: 0,
     persistent: false,
     tensorMaps: [],
+    blocks: 1,
+    registers: 0,
     ...form.launch(params, config),
   };
 }

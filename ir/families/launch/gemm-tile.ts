@@ -43,18 +43,63 @@ export function stagedTile(config: GemmTile) {
 
 /** CUDA, products in f32: threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
 export const CUDA_FLOAT_DIMENSIONS = {
-  threadsX: [16],
-  threadsY: [8],
+  threadsX: [8, 16, 32],
+  threadsY: [4, 8, 16],
   groupsM: [1, 2],
   groupsN: [1, 2],
+  /** Elements of k in shared memory at a time, of which there are two such stages. */
+  stage: [8, 16, 32],
   /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
-  blocks: [3, 8],
+  blocks: [2, 3, 4, 6, 8],
 } as const;
+type CudaFloat = ConfigOf<typeof CUDA_FLOAT_DIMENSIONS>;
 
-export function cudaFloatTile(config: ConfigOf<typeof CUDA_FLOAT_DIMENSIONS>) {
-  const { threadsX, threadsY, groupsM, groupsN } = config;
+/** What threads load of a stage, four elements at a time, and what the stages take. */
+function cudaFloatStage({ threadsX, threadsY, groupsM, groupsN, stage }: CudaFloat) {
+  const count = threadsX * threadsY;
+  const [columns, rows] = [threadsX * 4 * groupsN, threadsY * 4 * groupsM];
   return {
-    workgroup: threads(threadsX * threadsY),
-    tile: [threadsX * 4 * groupsN, threadsY * 4 * groupsM, 1],
+    count,
+    columns,
+    rows,
+    loads: [(rows * stage) / 4 / count, (columns * stage) / 4 / count] as const,
+    bytes: 2 * stage * (rows + 4 + columns) * 4,
+  };
+}
+
+/** Registers of a thread besides sums, what it has loaded and what it multiplies. */
+const FLOAT_REGISTERS = 24;
+/** Static shared memory of a block. */
+const MOST_STATIC_BYTES = 48 * 1024;
+
+/** Why threads do not share a tile so; `perWord`: elements of k in a word of the weights. */
+export function cudaFloatFault(config: CudaFloat, perWord = 1): string | undefined {
+  const { count, columns, rows, loads, bytes } = cudaFloatStage(config);
+  if (count < 64 || count > 256) return `${count} threads, and it takes 64 to 256`;
+  if (columns % DENSE_PANEL.cuda !== 0) return `tiles of ${columns} columns are no whole panels`;
+  const whole = perWord === 1 ? loads : loads.slice(0, 1);
+  if (!whole.every(Number.isInteger)) {
+    return `${count} threads do not load ${rows} rows and ${columns} columns of ${config.stage} in whole rounds`;
+  }
+  if (config.stage % perWord !== 0) return `stages of ${config.stage}, and words of ${perWord}`;
+  return bytes <= MOST_STATIC_BYTES ? undefined : `${bytes} bytes of stages`;
+}
+
+/** Why the sums of few rows, whose k the threads share, do not fit where the stages lie. */
+export function fewFault(config: CudaFloat): string | undefined {
+  const { count, bytes } = cudaFloatStage(config);
+  const sums = count * 4 * 4 * 4;
+  return sums <= bytes ? undefined : `${sums} bytes of parts of sums do not fit where ${bytes} of stages lie`;
+}
+
+export function cudaFloatTile(config: CudaFloat) {
+  const { groupsM, groupsN, blocks } = config;
+  const { count, columns, rows, loads } = cudaFloatStage(config);
+  const loaded = 4 * loads.reduce((sum, load) => sum + Math.ceil(load), 0);
+  return {
+    workgroup: threads(count),
+    tile: [columns, rows, 1],
+    blocks,
+    registers: 16 * groupsM * groupsN + 4 * (groupsM + groupsN) + loaded + FLOAT_REGISTERS,
   } as const;
 }

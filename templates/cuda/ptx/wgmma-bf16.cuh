@@ -30,6 +30,25 @@ __device__ __forceinline__ void wgmma_m64n128k16_bf16_ss(float (&d)[64], unsigne
       : "l"(a), "l"(b), "r"((int)accumulate));
 }
 
+// The same with 64 columns of b.
+__device__ __forceinline__ void wgmma_m64n64k16_bf16_ss(float (&d)[32], unsigned long long a, unsigned long long b,
+                                                        bool accumulate) {
+  asm volatile(
+      "{\n"
+      ".reg .pred accumulate;\n"
+      "setp.ne.b32 accumulate, %34, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "%32, %33, accumulate, 1, 1, 0, 0;\n"
+      "}\n"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]),
+        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]),
+        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+      : "l"(a), "l"(b), "r"((int)accumulate));
+}
+
 // 16 rows of k by 128 columns of b for `wgmma_m64n128k16_bf16_transposed`: rows of 64 columns, 128 bytes, swizzled as in
 // `wgmma_descriptor_128B`; the other 64 columns `halfBytes` later. Every 16 rows of k add 2048 bytes, 128 to the descriptor.
 __device__ __forceinline__ unsigned long long wgmma_descriptor_128B_transposed(const void* shared, unsigned halfBytes) {

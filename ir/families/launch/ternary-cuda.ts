@@ -1,0 +1,250 @@
+import { roundUp } from "../contract/arguments.js";
+import { type ConfigOf, form, range, threads } from "./form.js";
+import { multiplies, multipliesRows, type TernaryRows } from "./ternary-rows.js";
+
+/** As ternary-gemm's parameters. */
+interface Params extends TernaryRows {
+  readonly n: number;
+  readonly k: number;
+  readonly heads?: { readonly columns: number; readonly headDim: number } | undefined;
+}
+
+const gemm = form<Params>();
+
+/** Rows of tiles that blocks at work together go down before they turn to the next column, so that they share L2. */
+const RASTER = [4, 8, 16] as const;
+
+/** Bytes of a block's factors: scale and bias of a channel, scale and sum of a row. */
+function factorBytes(channels: number, tokens: number): number {
+  return (channels + tokens) * 8;
+}
+
+/** Staged sums of a consumer: 64 tokens by 128 channels in padded rows. */
+const HOPPER_STAGED_BYTES = 34_816;
+const CONSUMER_CHANNELS = 128;
+/** Registers of an SM that a producer's warpgroup keeps for each of its threads, and those of a consumer at most. */
+const PRODUCER_REGISTERS = { rows: 40, groups: 24 } as const;
+const MOST_REGISTERS = { rows: 232, groups: 240 } as const;
+
+/** What the blocks of sm_90a take besides stages, and for each stage. */
+export function hopperBytes(
+  { activations, group }: Pick<Params, "activations" | "group">,
+  consumers: number,
+  tokens: number,
+) {
+  const elementBytes = activations === "i8" ? 1 : 2;
+  const channels = CONSUMER_CHANNELS * consumers;
+  const weights = (channels * 128) / 4;
+  const scales = group === undefined ? 0 : channels * 4 * Math.ceil(128 / group);
+  // A stage has two barriers of 8 bytes.
+  const stage = tokens * 128 * elementBytes + weights + scales + 16;
+  // Factors of so many tokens as a tile of 128 has, whatever the tile.
+  return { fixed: consumers * (HOPPER_STAGED_BYTES + factorBytes(CONSUMER_CHANNELS, 128)), stage };
+}
+
+/**
+ * Registers of a producer's and of a consumer's threads, which a block's warpgroups share out among themselves: multiples of 8
+ * whose sum is what the block has at first.
+ */
+export function hopperRegisters({ group }: Pick<Params, "group">, consumers: number, blocks: number) {
+  const scales = group === undefined ? "rows" : "groups";
+  const producer = PRODUCER_REGISTERS[scales];
+  // What a thread has at first: the compiler rounds down to 8.
+  const each = Math.floor(65_536 / blocks / (128 * (consumers + 1)) / 8) * 8;
+  const left = ((consumers + 1) * Math.min(each, 168) - producer) / consumers;
+  return { producer, consumer: Math.min(MOST_REGISTERS[scales], Math.floor(left / 8) * 8) };
+}
+
+/** Whether a head is the channels of neighbouring lanes of one warp, four each. */
+function suitsWarps({ headDim, columns }: NonNullable<Params["heads"]>, n: number): boolean {
+  const wholeHeads = n % headDim === 0 && columns % (2 * headDim) === 0;
+  return wholeHeads && [4, 8, 16, 32, 64, 128].includes(headDim);
+}
+
+/** wgmma, fed by the bulk copy engine: a producer and consumers of 128 channels. */
+const hopper = (taken: "i8" | "bf16") =>
+  gemm({
+    dimensions: {
+      consumers: [1, 2],
+      tokens: [64, 128],
+      stages: range(2, 8),
+      /** Tiles of tokens that all channels take before the next ones. */
+      raster: RASTER,
+      /** Blocks that share a multiprocessor. */
+      blocks: [1, 2],
+    },
+    needs: () => ["sm_90a"],
+    refuses({ heads, ...params }, { consumers, tokens, blocks }) {
+      // Of bf16 rows, whose unpacking takes more, there are no registers for a second set of sums.
+      const wrong = taken === "i8" ? multiplies(params, taken) : multipliesRows(params, taken);
+      if (wrong !== undefined) return wrong;
+      if (heads !== undefined && !suitsWarps(heads, params.n)) {
+        return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
+      }
+      // Sums of 128 channels and all tokens, besides those of a group of inputs; codes, fragments and addresses.
+      const taking = params.group === undefined ? tokens + 80 : tokens * 1.5 + 48;
+      const { consumer } = hopperRegisters(params, consumers, blocks);
+      return taking <= consumer
+        ? undefined
+        : `about ${taking} registers a thread, and ${blocks} blocks of ${consumers} consumers leave it ${consumer}`;
+    },
+    launch(params, { consumers, tokens, stages, blocks }) {
+      const elementBytes = taken === "i8" ? 1 : 2;
+      const bytes = hopperBytes(params, consumers, tokens);
+      return {
+        workgroup: threads(128 * (consumers + 1)),
+        sharedBytes: bytes.fixed + stages * bytes.stage,
+        blocks,
+        // The kernel cuts tiles in halves where that busies more blocks.
+        tile: [CONSUMER_CHANNELS * consumers, 64, 1],
+        persistent: true,
+        tensorMaps: [
+          {
+            arg: 0,
+            columns: taken === "i8" ? roundUp(params.k, 16) : params.k,
+            rows: "launch",
+            // 128 bytes of k.
+            box: [128 / elementBytes, 64],
+            swizzle: "128B",
+          },
+        ],
+      };
+    },
+  });
+
+/** Registers of a thread besides its sums and fragments of weights: addresses, fragments of rows, the loop. */
+const MMA_REGISTERS = 40;
+/** Tokens whose sums are staged at a time, unless shared memory is short. */
+const STAGED_TOKENS = 64;
+const MOST_BLOCKS = 4;
+
+interface WarpTile {
+  readonly warpsC: number;
+  readonly warpsT: number;
+  readonly groupsC: number;
+  readonly groupsT: number;
+  readonly stages: number;
+  readonly stagedTokens: number;
+}
+
+function warpTile({ warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }: WarpTile) {
+  const channels = warpsC * groupsC * 16;
+  const tokens = warpsT * groupsT * 16;
+  return {
+    channels,
+    tokens,
+    threads: 32 * warpsC * warpsT,
+    stageBytes: stages * tokens * 128,
+    // Four words more from token to token: see stageFragment in cuda/ternary-fragments.cuh.
+    stagedBytes: stagedTokens * (channels + 4) * 4 + factorBytes(channels, tokens),
+  };
+}
+
+/** Registers that a thread takes. With scales of groups it keeps its results beside the sums of a group. */
+function warpRegisters({ group }: Params, { groupsC, groupsT }: WarpTile): number {
+  const sums = groupsC * groupsT * 8;
+  return sums * (group === undefined ? 1 : 2) + 12 * groupsC + MMA_REGISTERS;
+}
+
+/** Why warps cannot share a tile so; `turns`: rounds in which the threads load the rows of a stage, at least. */
+function warpTileFault(params: Params, config: WarpTile, turns: number): string | undefined {
+  const { channels, tokens, threads, stageBytes, stagedBytes } = warpTile(config);
+  const { warpsC, warpsT, groupsC, groupsT, stagedTokens } = config;
+  if (warpsC * warpsT < 2 || warpsC * warpsT > 8) return `${warpsC * warpsT} warps, and it takes 2 to 8`;
+  if (channels < 64 || channels > 256) return `tiles of ${channels} channels, and it takes 64 to 256`;
+  if (groupsT > 4 * groupsC || groupsC * groupsT > 16 || (groupsC === 1 && groupsT > 2)) {
+    return `${groupsC * 16} channels by ${groupsT * 16} tokens of a warp, and it takes up to 16 by 32, 32 by 128 and 64 by 64`;
+  }
+  if (tokens % ((threads / 8) * turns) !== 0) {
+    return `${threads} threads load ${threads / 8} rows at a time, and ${tokens} are no multiple of ${(threads / 8) * turns}`;
+  }
+  if (params.heads !== undefined && channels % 128 !== 0) {
+    return `tiles of ${channels} channels, and heads take whole warps of 128`;
+  }
+  if ((groupsT * 16) % stagedTokens !== 0) {
+    return `${stagedTokens} staged tokens are no part of a warp's ${groupsT * 16}`;
+  }
+  const most = Math.min(STAGED_TOKENS, groupsT * 16);
+  const larger = warpTile({ ...config, stagedTokens: most }).stagedBytes;
+  if (stagedTokens < most && larger <= stageBytes) return `${most} tokens can be staged where the stages lie`;
+  return stagedBytes > 2 * stageBytes
+    ? "the end takes more than twice the shared memory of the stages"
+    : undefined;
+}
+
+/** Why a kernel is not to be compiled for so few blocks: the compiler has no use for the registers that they leave. */
+function blocksFault(threads: number, registers: number, blocks: number): string | undefined {
+  const fitting = Math.floor(65_536 / (threads * registers));
+  return blocks >= Math.min(MOST_BLOCKS, fitting) - 1
+    ? undefined
+    : `of about ${registers} registers a thread ${fitting} blocks fit anyway`;
+}
+
+/** Warps share a tile: each has groupsC x 16 channels and groupsT x 16 tokens; stages of 128 bytes of each token's row. */
+const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly number[]) =>
+  gemm({
+    dimensions: {
+      warpsC: [1, 2, 4],
+      warpsT: [1, 2, 4],
+      groupsC: [1, 2, 4],
+      groupsT: [1, 2, 4, 8],
+      stages,
+      /** Tokens whose sums are staged at a time, on their way out. */
+      stagedTokens: [16, 32, STAGED_TOKENS],
+      raster: RASTER,
+      /** Blocks that a multiprocessor should hold: bounds the registers of a thread. */
+      blocks: [1, 2, 3, 4],
+    },
+    needs: () => [needs],
+    refuses: (params, config) =>
+      multiplies(params, taken) ??
+      warpTileFault(params, config, needs === "sm_75" ? 2 : 1) ??
+      blocksFault(warpTile(config).threads, warpRegisters(params, config), config.blocks),
+    launch(params, config) {
+      const { channels, tokens, threads: count, stageBytes, stagedBytes } = warpTile(config);
+      return {
+        workgroup: threads(count),
+        tile: [channels, tokens, 1],
+        sharedBytes: Math.max(stageBytes, stagedBytes),
+        blocks: config.blocks,
+        registers: warpRegisters(params, config),
+      };
+    },
+  });
+
+/** 256 threads of 8 x 8 sums, twice as many where groups have a scale each. */
+const simt = ({ group }: Params, blocks: number) =>
+  ({
+    workgroup: threads(256),
+    tile: [128, 128, 1],
+    blocks,
+    registers: group === undefined ? 104 : 168,
+  }) as const;
+
+/** The forms of ternary-gemm for CUDA. */
+export const TERNARY_CUDA = {
+  "int8-hopper": hopper("i8"),
+  "bf16-hopper": hopper("bf16"),
+  "int8-mma": mma("i8", "sm_80", [2, 3, 4]),
+  "int8-turing": mma("i8", "sm_75", [2]),
+  "bf16-mma": mma("bf16", "sm_80", [2, 3, 4]),
+  "int8-dp4a": gemm({
+    dimensions: { stagedTokens: [16, 32, 64], blocks: [1, 2] },
+    needs: () => ["sm_70"],
+    refuses: (params) => multiplies(params, "i8"),
+    launch: (params, { stagedTokens, blocks }) => ({
+      ...simt(params, blocks),
+      // 128 k of weights and rows, in whose place the sums are staged.
+      sharedBytes: Math.max(4 * (128 * 8 + 128 * 36), stagedTokens * (128 + 4) * 4),
+    }),
+  }),
+  float: gemm({
+    dimensions: { unroll: [2, 4, 8], blocks: [1, 2] },
+    needs: () => ["sm_70"],
+    refuses: (params) => multiplies(params, "bf16", "f32"),
+    launch: (params, { blocks }) => simt(params, blocks),
+  }),
+} as const;
+
+export type WarpsConfig = ConfigOf<(typeof TERNARY_CUDA)["int8-mma" | "int8-turing"]["dimensions"]>;
+export type HopperConfig = ConfigOf<(typeof TERNARY_CUDA)["int8-hopper"]["dimensions"]>;
