@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import type { PackedRows } from "./journal.js";
+import { hasScales } from "./row-packer.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
 import type { KnownScales } from "./tensor-rows.js";
 import type { PackedLayout, PackedTensor } from "./weights-file.js";
@@ -31,7 +32,7 @@ export async function earlierWork(
     const segment = packed === undefined ? undefined : segmentOf(packed, record);
     if (packed === undefined || segment === undefined) continue;
     if ((await hashOf(file, packed, record)) !== record.hash) continue;
-    if (segment.method !== "words" && !noteScales(segment, record, scales)) continue;
+    if (hasScales(segment.method) && !noteScales(segment, record, scales)) continue;
     const rows = done.get(record.tensor) ?? new Uint8Array(packed.tensor.constant.shape[0] ?? 1);
     done.set(record.tensor, rows.fill(1, record.at, record.at + record.rows));
     bytes += sourceBytes(segment, record.rows);

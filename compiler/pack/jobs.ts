@@ -1,12 +1,13 @@
+import { BLOCK_LAYOUTS } from "../../ir/constant/blocks/index.js";
 import { type NarrowFloat, widenNarrow } from "../../ir/constant/float8.js";
 import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
-import { isTernary } from "../../ir/format/encoding.js";
+import { type Encoding, isTernary } from "../../ir/format/encoding.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes } from "../../ir/ternary/storage.js";
 import { factorBytes, floatsFrom } from "./coded-matrix.js";
 import { KERNEL_BYTES, type RowType } from "./kernel.js";
-import type { JobCodes, JobPlaces, RowJob } from "./row-packer.js";
+import { hasScales, type JobCodes, type JobPlaces, type RowJob } from "./row-packer.js";
 import { type Segment, segmentsOf, sourceBytes } from "./segments.js";
 import { storedBytesOf } from "./stored-matrix.js";
 import type { PackedTensor } from "./weights-file.js";
@@ -162,7 +163,7 @@ function jobOf(segment: Segment, first: number, rows: number): RowJob {
     transposed,
     method,
     group: group ?? width,
-    groups: groupsOf(width, group),
+    groups: hasScales(method) ? groupsOf(width, group) : 0,
     twoBit: encoding === "2bit",
     places: placesOf(segment, rows, transposed),
   };
@@ -189,23 +190,31 @@ function widenings(type: NarrowFloat): Uint16Array {
 }
 
 function placesOf(
-  { matrix, encoding, group: inputs }: Segment,
+  { matrix, encoding, method, group: inputs }: Segment,
   rows: number,
   transposed: boolean,
 ): JobPlaces {
   const { type, width } = matrix;
   const element = byteLength(type, 1);
-  const outRowBytes = isTernary(encoding) ? codeRowBytes(encoding, width) : width * element;
+  const outRowBytes = rowBytesOf(encoding, method === "bf16" ? 2 : element, width);
   const group = transposed ? Math.min(GROUP, rows) : 0;
   const turnedBytes = align(width * element) + PADDING;
   const input = align(KERNEL_BYTES);
   const turned = align(input + rows * width * element);
   const out = turned + group * turnedBytes;
   const scales = align(out + rows * outRowBytes);
-  const scratch = align(scales + 4 * rows * groupsOf(width, inputs));
+  const scratch = align(scales + (hasScales(method) ? 4 * rows * groupsOf(width, inputs) : 0));
   // Only f32 rows are sorted.
   const end = scratch + (type === "f32" ? 4 * width : 0) + PADDING;
   return { input, turned, turnedBytes, group, out, outRowBytes, scales, scratch, end };
+}
+
+/** Bytes of a packed row: of codes, of blocks, or of elements of `element` bytes. */
+function rowBytesOf(encoding: Encoding, element: number, width: number): number {
+  if (isTernary(encoding)) return codeRowBytes(encoding, width);
+  if (encoding === "plain") return width * element;
+  const { elements, bytes } = BLOCK_LAYOUTS[encoding];
+  return (width / elements) * bytes;
 }
 
 function align(address: number): number {

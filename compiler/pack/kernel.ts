@@ -29,6 +29,13 @@ export interface RowKernel {
   ): number;
   /** The first of `count` rows that is not finite, or -1. */
   firstInfinite(rows: number, count: number, stride: number, n: number): number;
+  /**
+   * Rows of n elements, a multiple of 32, as blocks of bytes (Q8_0) or nibbles (Q4_0), one row after the other; the first row
+   * that is not finite, or -1.
+   */
+  blocks(rows: number, count: number, stride: number, n: number, nibbles: number, out: number): number;
+  /** Rows in the nearest bf16, one after the other; the first row that is not finite, then or now, or -1. */
+  bfloats(rows: number, count: number, stride: number, n: number, out: number): number;
   /** Columns of `k` rows as rows of `to`. */
   transpose(from: number, stride: number, k: number, columns: number, to: number, turned: number): void;
 }
@@ -51,6 +58,10 @@ function valuesFor(type: RowType): TemplateValues {
     infinite: INFINITE[type],
     lanes,
     encoders: [encoder("Trits", STORED_CODES.trits, lanes), encoder("TwoBit", STORED_CODES["2bit"], lanes)],
+    codings: [
+      { name: "Bytes", low: -127, high: 127, sums: false },
+      { name: "Nibbles", low: -8, high: 7, sums: true },
+    ],
     turns: turnsOf(lanes),
     squares: squaresOf(lanes),
   };

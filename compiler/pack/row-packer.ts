@@ -1,5 +1,7 @@
 import type * as Crypto from "node:crypto";
 import type * as Fs from "node:fs";
+import type { RoundedFormat } from "../../ir/constant/blocks/encode.js";
+import type { TernaryMethod } from "../../ir/constant/constant.js";
 import type { CodedForm, CodedReader } from "./coded-rows.js";
 import type { RowKernel, RowType } from "./kernel.js";
 
@@ -8,6 +10,14 @@ export interface PackerStart {
   readonly modules: Readonly<Partial<Record<RowType, WebAssembly.Module>>>;
   /** Where in the modules' memory the packer's own begins. */
   readonly base: number;
+}
+
+/** Ternary codes and scales, the words that are stored, the nearest bf16, or the nearest blocks. */
+export type RowMethod = TernaryMethod | "words" | "bf16" | RoundedFormat;
+
+/** Whether rows have scales beside their bytes. */
+export function hasScales(method: RowMethod): method is TernaryMethod {
+  return method === "exact" || method === "absmean";
 }
 
 /** Rows to pack: a block of a file, `count` runs of `runBytes` bytes that begin `stride` bytes apart. */
@@ -26,8 +36,8 @@ export interface RowJob {
   readonly width: number;
   /** Whether a row is a column of the block rather than a run of it. */
   readonly transposed: boolean;
-  readonly method: "exact" | "absmean" | "words";
-  /** Elements of a row that share a scale, at most `width`, and how many scales that makes. */
+  readonly method: RowMethod;
+  /** Elements of a row that share a scale, at most `width`, and how many scales that makes: 0 where there are none. */
   readonly group: number;
   readonly groups: number;
   /** Whether codes become four 2-bit codes a byte rather than five trits. */
@@ -192,10 +202,13 @@ export function createRowPacker(
       }
       return bad;
     }
-    const absmean = job.method === "absmean" ? 1 : 0;
     const to = out + first * outRowBytes;
+    const { method, width, group, groups } = job;
+    if (method === "bf16") return kernel.bfloats(rows, count, stride, width, to);
+    if (method === "Q8_0" || method === "Q4_0")
+      return kernel.blocks(rows, count, stride, width, method === "Q4_0" ? 1 : 0, to);
+    const absmean = method === "absmean" ? 1 : 0;
     const twoBit = job.twoBit ? 1 : 0;
-    const { width, group, groups } = job;
     const found = scales + 4 * groups * first;
     return kernel.ternarize(rows, count, stride, width, group, absmean, twoBit, to, found, scratch);
   }
@@ -225,7 +238,7 @@ export function createRowPacker(
     if (row >= 0) return { kind: "not-finite", row };
     const { out, outRowBytes, scales } = job.places;
     const bytes = view.slice(out, out + job.rows * outRowBytes);
-    const scaleBytes = job.method === "words" ? 0 : 4 * job.rows * job.groups;
+    const scaleBytes = 4 * job.rows * job.groups;
     const found = view.slice(scales, scales + scaleBytes);
     return {
       kind: "packed",

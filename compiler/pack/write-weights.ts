@@ -12,7 +12,7 @@ import { openFloatPacker } from "./float-rows.js";
 import { bufferBytes, type PlannedJob, planPacking } from "./jobs.js";
 import type { Journal, PackedRows } from "./journal.js";
 import { DEFAULT_MEMORY_BYTES } from "./memory.js";
-import type { RowResult } from "./row-packer.js";
+import { hasScales, type RowResult } from "./row-packer.js";
 import { openRowPool, type RowPool } from "./row-pool.js";
 import { segmentsOf, sourceBytes } from "./segments.js";
 import { PackSource } from "./source-files.js";
@@ -191,7 +191,7 @@ class Packing {
     const { packed, segment, at, weightRow, job } = planned;
     await this.#write(result.bytes, packed.offset + at * job.places.outRowBytes);
     this.#bytesRead += result.bytesRead;
-    if (job.method !== "words") rememberScales(segment, weightRow, result.scales, this.#scales);
+    if (hasScales(job.method)) rememberScales(segment, weightRow, result.scales, this.#scales);
     const scales = Buffer.from(result.scales.buffer).toString("base64");
     const { hash, bytes } = result;
     this.#checkpoints.add({ tensor: packed.tensor.name, at, rows: job.rows, hash, scales }, bytes.length);

@@ -1,8 +1,10 @@
 /** The WebAssembly rows against the plain TypeScript ones, bit for bit. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { assembleRowKernel, KERNEL_BYTES, type RowKernel, type RowType } from "../../compiler/pack/kernel.js";
+import { encodeBlocks, ROUNDED_FORMATS } from "../../ir/constant/blocks/encode.js";
 import type { TernaryMethod } from "../../ir/constant/constant.js";
 import { decodeBytes, encodeBytes } from "../../ir/constant/convert.js";
+import { encodeBfloat } from "../../ir/constant/float16.js";
 import { GROUP_SIZES, type GroupSize, groupsOf } from "../../ir/ternary/groups.js";
 import { codeRowBytes, packCodeRow, type TernaryStorage } from "../../ir/ternary/storage.js";
 import { ternarizeGroups } from "../../ir/ternary/ternarize.js";
@@ -267,6 +269,63 @@ describe.each(TYPES)("rows of %s", (type) => {
         new Uint8Array(memory.buffer).set(bytes, KERNEL_BYTES);
         expect(kernel.firstInfinite(KERNEL_BYTES, 4, size * width, width)).toBe(2);
         expect(kernel.firstInfinite(KERNEL_BYTES, 2, size * width, width)).toBe(-1);
+      }
+    }
+  });
+
+  it("become blocks and bf16 as in TypeScript, whatever the values are", () => {
+    const [largest, normalMin, smallest] = EXTREMES[type];
+    const kinds: readonly (() => number)[] = [
+      normal,
+      () => normal() / (0.01 + next()),
+      () => Math.sign(normal()) * 2 ** (-14 + 24 * next()),
+      () => Math.sign(normal()) * 2 ** (-40 + 50 * next()),
+      () => (next() < 0.05 ? 1000 : 0.01) * normal(),
+      () => Math.round(16 * normal()) / 16,
+      () => (next() < 0.9 ? -0 : normal()),
+      () => 0,
+      () => -0,
+      () => Math.sign(normal()) * smallest * Math.ceil(20 * next()),
+      () => normal() * normalMin,
+      () => (next() < 0.3 ? largest : -largest / 2),
+      () => (next() < 0.1 ? -largest : smallest * Math.ceil(7 * next())),
+      () => normal() * 1e-7,
+      () => normal() * 9e6,
+    ];
+    for (const value of kinds) {
+      for (const width of [32, 160]) {
+        const values = fill(6 * width, value).map((v) => Math.max(-largest, Math.min(largest, v)));
+        const { bytes, floats } = stored(type, values);
+        const found = (make: "blocks" | "bfloats", outBytes: number, nibbles = 0) => {
+          const { kernel, memory } = load(type);
+          const size = type === "f32" ? 4 : 2;
+          const [at, out] = [KERNEL_BYTES + size, KERNEL_BYTES + size + bytes.length + 3];
+          const view = new Uint8Array(memory.buffer);
+          view.fill(POISON, KERNEL_BYTES, out + outBytes + 64);
+          view.set(bytes, at);
+          const bad =
+            make === "blocks"
+              ? kernel.blocks(at, 6, size * width, width, nibbles, out)
+              : kernel.bfloats(at, 6, size * width, width, out);
+          expect(view.subarray(out + outBytes, out + outBytes + 64).every((b) => b === POISON)).toBe(true);
+          expect(Buffer.from(memory.buffer, 0, ZEROS.length).equals(ZEROS)).toBe(true);
+          return { bad, bytes: Buffer.from(view.slice(out, out + outBytes)) };
+        };
+        const label = `${type} ${String(value)}`;
+        for (const format of ROUNDED_FORMATS) {
+          const wanted = Buffer.from(encodeBlocks(format, floats));
+          const { bad, bytes: got } = found("blocks", wanted.length, format === "Q4_0" ? 1 : 0);
+          expect(bad).toBe(-1);
+          expect(got, `${label} ${format}`).toEqual(wanted);
+        }
+        const wanted = encodeBfloat(floats);
+        const infinite = wanted.findIndex((bits) => (bits & 0x7f80) === 0x7f80);
+        const { bad, bytes: got } = found("bfloats", 2 * floats.length);
+        expect(bad, label).toBe(infinite < 0 ? -1 : Math.floor(infinite / width));
+        const rows = bad < 0 ? 6 : bad;
+        expect(got.subarray(0, 2 * rows * width), label).toEqual(
+          Buffer.from(wanted.buffer, 0, 2 * rows * width),
+        );
       }
     }
   });

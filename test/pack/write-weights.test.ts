@@ -19,6 +19,7 @@ import { segmentsOf, sourceBytes } from "../../compiler/pack/segments.js";
 import { type KnownScales, packRows } from "../../compiler/pack/tensor-rows.js";
 import { layoutWeights } from "../../compiler/pack/weights-file.js";
 import { type PackOptions, writeWeights } from "../../compiler/pack/write-weights.js";
+import type { RoundedFormat } from "../../ir/constant/blocks/encode.js";
 import type { Constant, ConstantSource, TernaryMethod } from "../../ir/constant/constant.js";
 import { encodeBytes } from "../../ir/constant/convert.js";
 import { isNarrowFloat, type NarrowFloat } from "../../ir/constant/float8.js";
@@ -58,6 +59,14 @@ const scales = (of: Constant, method: TernaryMethod = "exact", group?: GroupSize
     ...fitting(method, group),
   });
 
+const blocks = (of: Constant, format: RoundedFormat) =>
+  derived("u8", [of.shape[0] ?? 0, ((of.shape[1] ?? 0) / 32) * (format === "Q8_0" ? 34 : 18)], {
+    kind: "to-blocks",
+    of,
+    format,
+  });
+const bfloats = (of: Constant) => derived("bf16", of.shape, { kind: "cast", of });
+
 type StoredFloat = "bf16" | "f16" | "f32" | NarrowFloat;
 
 /** Bytes of values; of 8-bit floats, which are only read, some bytes of finite ones below 2. */
@@ -96,6 +105,10 @@ class ModelFile {
 function trits(name: string, constant: Constant, encoding: TernaryStorage = "trits"): WeightTensor {
   const shape = [constant.shape[0] ?? 0, codeRowBytes(encoding, constant.shape[1] ?? 0)];
   return { name, id: name, constant, weight: true, encoding, dtype: "u8", shape };
+}
+
+function inBlocks(name: string, encoding: RoundedFormat, constant: Constant): WeightTensor {
+  return { name, id: name, constant, weight: true, encoding, dtype: "u8", shape: constant.shape };
 }
 
 function plain(
@@ -152,6 +165,8 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
   const again = { ...direct };
   const grouped = wide(model.matrix(50, 170, (values) => values.fill(0.25, 0, 40)));
   const half = part(turn(wide(model.matrix(50, 64))), 13, 40);
+  const lines = wide(model.matrix(37, 96));
+  const columns = turn(wide(model.matrix(96, 41)));
   const cut = turn(part(wide(model.matrix(64, 45)), 10, 33));
   const tensors = [
     trits("direct", codes(direct)),
@@ -168,6 +183,10 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
     trits("direct in two bits", codes(direct), "2bit"),
     trits("turned in two bits", codes(turned), "2bit"),
     plain("words", stacked(both[1], both[0]), isNarrowFloat(type) ? "f16" : type, true),
+    inBlocks("bytes", "Q8_0", blocks(lines, "Q8_0")),
+    inBlocks("nibbles", "Q4_0", part(stacked(blocks(lines, "Q4_0"), blocks(columns, "Q4_0")), 11, 50)),
+    inBlocks("bytes of parts", "Q8_0", blocks(part(stacked(columns, part(lines, 3, 30)), 5, 40), "Q8_0")),
+    plain("bf16", widen(bfloats(stacked(part(lines, 2, 9), columns))), "bf16", true),
     plain("bias", part(direct, 0, 1), "f32"),
   ];
   const wanted = reference(tensors);
@@ -279,6 +298,24 @@ describe.each([0, 2])("with %i threads", (threads) => {
     await expect(written([mixed], { threads })).rejects.toThrow(/mixed.*\n.*\n.*NaN in row 25, column 7/);
     const dense = plain("dense", turn(widen(bad)), "bf16", true);
     await expect(written([dense], { threads })).rejects.toThrow(/dense.*\n.*\n.*NaN in row 21, column 7/);
+  });
+
+  it("so is one that is to become blocks or bf16, where that is too little for it, too", async () => {
+    const model = new ModelFile("infinite.bin", "f32");
+    const bad = model.matrix(30, 64, (values) => {
+      values[7 * 64 + 21] = -Infinity;
+    });
+    const both = blocks(stacked(model.matrix(3, 64), bad), "Q4_0");
+    await expect(written([inBlocks("blocks", "Q4_0", both)], { threads })).rejects.toThrow(
+      /blocks.*\n.*\n.*-Infinity in row 10, column 21/,
+    );
+    const large = model.matrix(30, 50, (values) => {
+      values[7 * 50 + 21] = 3.4e38;
+    });
+    const dense = plain("dense", widen(bfloats(turn(large))), "bf16", true);
+    await expect(written([dense], { threads })).rejects.toThrow(
+      /dense.*\n.*\n.* Infinity in row 21, column 7/,
+    );
   });
 
   it("a file that is too short, gone, or changed while it is read", async () => {
