@@ -108,10 +108,11 @@ function oneAfterTheOther(run: HostRun, twoPasses: TwoPasses): VelocityAt {
     // The text that is prepared goes first: each is prepared once in two evaluations.
     const order = prepared?.text === 1 ? [...texts.entries()].reverse() : texts.entries();
     const velocities: Float32Array[] = [];
-    for (const [text, { context, contextTokens, pooled }] of order) {
+    for (const [text, { context, contextTokens, shownTokens, pooled }] of order) {
       if (prepared?.text !== text) {
         await pause(request);
-        const asked = { ...run, request: { ...request, context, contextTokens, pooled } };
+        const own = { context, contextTokens, shownTokens, pooled };
+        const asked = { ...run, request: { ...request, ...own } };
         prepared = { text, velocityAt: await onePass(asked, latents) };
       }
       velocities[text] = await prepared.velocityAt(evaluation, latents);

@@ -1,4 +1,5 @@
 import { checkWhole, MAX_PROMPT, MAX_SIDE, MAX_STEPS, MAX_TEXT_TOKENS, outOfRange } from "../ir/bounds.js";
+import { TEXT_PADDINGS } from "../ir/models/text-padding.js";
 import { SAMPLERS } from "../ir/sampling/rules/index.js";
 import { seedWords } from "./noise.js";
 
@@ -15,6 +16,7 @@ export function checkRequest(request: {
   readonly width?: number;
   readonly height?: number;
   readonly textLength?: number | undefined;
+  readonly textPadding?: string | undefined;
 }): void {
   const {
     prompt,
@@ -28,6 +30,7 @@ export function checkRequest(request: {
     width,
     height,
     textLength,
+    textPadding,
   } = request;
   for (const [name, text] of Object.entries({ prompt, negativePrompt })) {
     if (typeof text !== "string") throw outOfRange(name, "text", typeof text);
@@ -37,6 +40,9 @@ export function checkRequest(request: {
   const known: readonly string[] = SAMPLERS;
   if (sampler !== undefined && !known.includes(sampler))
     throw outOfRange("sampler", known.join(" or "), String(sampler));
+  const paddings: readonly string[] = TEXT_PADDINGS;
+  if (textPadding !== undefined && !paddings.includes(textPadding))
+    throw outOfRange("textPadding", paddings.join(" or "), String(textPadding));
   for (const [name, scale] of Object.entries({ guidance, trueCfgScale })) {
     if (scale !== undefined && !Number.isFinite(scale)) throw outOfRange(name, "a number", scale);
   }

@@ -19,6 +19,8 @@ export interface SampleRequest {
   /** [contextTokens, width] */
   readonly context: Float32Array;
   readonly contextTokens: number;
+  /** Of these the first that a model with a mask of text is shown; all if absent. */
+  readonly shownTokens?: number | undefined;
   readonly pooled: Float32Array;
   /** Guidance scale; ignored by models that take none. */
   readonly guidance: number;
@@ -60,6 +62,7 @@ export interface TwoPasses {
   /** What the second pass reads in the place of the prompt's. */
   readonly context: Float32Array;
   readonly contextTokens: number;
+  readonly shownTokens?: number | undefined;
   readonly pooled: Float32Array;
   readonly scale: number;
   /** Whether both passes run as one where the device has memory for it; they do if absent. */
@@ -75,7 +78,7 @@ export interface StepProgress {
 /** The program as it is bound for two texts, and the second of them. */
 export interface BothTexts {
   readonly form: Program;
-  readonly other: Pick<TwoPasses, "context" | "contextTokens" | "pooled">;
+  readonly other: Pick<TwoPasses, "context" | "contextTokens" | "shownTokens" | "pooled">;
 }
 
 /** Writes other latents. */
@@ -134,7 +137,7 @@ export async function giveInputs(
     timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
   };
   const values = valuesOf(sample);
-  const others = both && valuesOf({ ...sample, ...both.other });
+  const others = both && valuesOf({ ...sample, shownTokens: undefined, ...both.other });
   for (const port of inputs) {
     if (port.role === "coefficient") write(port, coefficientsOf(evaluations, port));
     else if (port.role !== null) {

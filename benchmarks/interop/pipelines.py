@@ -20,6 +20,7 @@ import torch
 import transformers
 from diffusers import (
     AutoencoderKL,
+    ChromaImg2ImgPipeline,
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
@@ -139,7 +140,7 @@ def flux1(cls, guidance=True, in_channels=4 * LATENTS, schedule=None):
         text_encoder_2=text_encoder_2, tokenizer_2=tokenizer_2, transformer=transformer)
 
 
-def as_kept(pipe):
+def as_trained(pipe):
     """Masks padding as Chroma was trained. Diffusers' pipeline gives its mask as numbers, which attention adds to the scores, so that
     padding is seen (huggingface/diffusers#12116, #13619)."""
     prepare = pipe._prepare_attention_mask
@@ -147,14 +148,14 @@ def as_kept(pipe):
     return pipe
 
 
-def chroma():
+def chroma(cls=ChromaPipeline):
     tokenizer, text_encoder = t5()
     transformer = lively(ChromaTransformer2DModel(
         in_channels=4 * LATENTS, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, axes_dims_rope=(4, 6, 6), approximator_num_channels=16, approximator_hidden_dim=24,
         approximator_layers=2), 1.0)
-    return as_kept(ChromaPipeline(
-        scheduler=scheduler(), vae=flux1_vae(), text_encoder=text_encoder, tokenizer=tokenizer, transformer=transformer))
+    return cls(
+        scheduler=scheduler(), vae=flux1_vae(), text_encoder=text_encoder, tokenizer=tokenizer, transformer=transformer)
 
 
 def klein(distilled):
@@ -203,6 +204,12 @@ CASES = {
         dict(image=picture(W, H, 1), max_area=W * H, _auto_resize=False, guidance_scale=2.5), dict(guidance=2.5, autoResize=False)),
     "chroma": (
         chroma, PACKED1, dict(guidance_scale=4.0, negative_prompt=NEGATIVE), dict(guidance=4.0, negativePrompt=NEGATIVE)),
+    "chroma-hidden": (
+        lambda: as_trained(chroma()), PACKED1, dict(guidance_scale=4.0, negative_prompt=NEGATIVE),
+        dict(guidance=4.0, negativePrompt=NEGATIVE, textPadding="hidden")),
+    "chroma-image-to-image": (
+        lambda: chroma(ChromaImg2ImgPipeline), PLANES1, dict(image=picture(90, 70, 1), strength=0.7, guidance_scale=4.0),
+        dict(strength=0.7, guidance=4.0)),
     "klein": (lambda: klein(True), PACKED2, dict(guidance_scale=1.0), {}),
     "klein-base": (lambda: klein(False), PACKED2, dict(guidance_scale=4.0), dict(guidance=4.0)),
     "klein-references": (
@@ -213,7 +220,9 @@ CASES = {
 def noise_of(shape):
     """Image to image draws its noise itself, and takes none: this is what it gets."""
     noise = torch.randn(shape)
-    for module in (diffusers.pipelines.flux.pipeline_flux_img2img, diffusers.pipelines.flux.pipeline_flux_inpaint):
+    for module in (
+        diffusers.pipelines.flux.pipeline_flux_img2img, diffusers.pipelines.flux.pipeline_flux_inpaint,
+        diffusers.pipelines.chroma.pipeline_chroma_img2img):
         module.randn_tensor = lambda *args, **kwargs: noise
     return noise
 

@@ -131,7 +131,7 @@ async function describe(
 ): Promise<CalibrationDescription> {
   const { prompts, samples = prompts.length, seed = 0, shard = { index: 1, count: 1 } } = options;
   const { model, sampling, resolution } = teacher;
-  if (familyOf(model).pipeline.text === "kept-states") throw ownLengths(teacher.graph.name);
+  if (familyOf(model).pipeline.text === "masked-states") throw ownLengths(teacher.graph.name);
   const encoded = await models.encode(prompts[0] ?? "", teacher.textLength);
   requirePipelineOf(model, encoded, teacher.pipeline);
   const takesGuidance = sampling.guidance !== null;

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_SIDE, MAX_TEXT_TOKENS, MAX_THREADS } from "../../ir/bounds.js";
+import { TEXT_PADDINGS } from "../../ir/models/text-padding.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import { RESIDENCIES } from "../../ir/program/residency.js";
 import { GROUP_SIZES, type GroupSize } from "../../ir/ternary/groups.js";
@@ -92,6 +93,14 @@ export function textLengthOption(byDefault: string): Option {
   return new Option("--text-length <n>", `text tokens; default: ${byDefault}`).argParser(
     wholeFromOne(MAX_TEXT_TOKENS),
   );
+}
+
+/** How a model that masks the padding of its text is given it. */
+export function textPaddingOption(): Option {
+  return new Option(
+    "--text-padding <how>",
+    "Chroma: padding weakened, as Diffusers has it, or hidden; default: seen if the model takes a mask",
+  ).choices(TEXT_PADDINGS);
 }
 
 /** Whether weights that only a prompt needs (time, text and modulation layers) stay on the device. */

@@ -9,6 +9,7 @@ import { readRegular } from "../../runtime/node/regular-file.js";
 import { requireConditions } from "../../runtime/pipeline/given-pictures.js";
 import type { Picture } from "../../runtime/pipeline/picture.js";
 import { secondPass } from "../../runtime/pipeline/second-pass.js";
+import { requirePadding } from "../../runtime/pipeline/text-padding.js";
 import { MOST_METADATA_BYTES, readRegularText } from "../regular-file.js";
 import { isBundle } from "./is-bundle.js";
 import { readTensors } from "./safetensors-file.js";
@@ -22,7 +23,15 @@ export const MOST_PICTURE_BYTES = 1 << 28;
 type RequestOptions = SamplingOptions &
   Pick<
     RunOptions,
-    "negativePrompt" | "trueCfgScale" | "control" | "image" | "mask" | "strength" | "autoResize" | "latents"
+    | "negativePrompt"
+    | "trueCfgScale"
+    | "textPadding"
+    | "control"
+    | "image"
+    | "mask"
+    | "strength"
+    | "autoResize"
+    | "latents"
   >;
 
 /** What all pictures of a run have in common; refused before the bundle is loaded where the model does not take it. */
@@ -31,7 +40,7 @@ export async function readRequest(
   options: RequestOptions,
 ): Promise<Omit<GenerateOptions, "prompt" | "image"> & { readonly image: readonly Picture[] | undefined }> {
   const { steps, sampler, guidance, trueCfgScale, negativePrompt, textLength, resolution } = options;
-  const { control, image, mask, strength, latents } = options;
+  const { control, image, mask, strength, latents, textPadding } = options;
   // Without a manifest the generator says what the folder is not.
   const { sampling, model } = isBundle(bundle) ? readManifest(bundle) : { sampling: null, model: null };
   // A pipeline beside the bundle may say that the model is another kind.
@@ -39,6 +48,7 @@ export async function readRequest(
     const { references } = familyOf(model).sampling;
     requireConditions(sampling.condition, { control, image, mask, strength }, bundle, references?.most);
     const scale = sampling.guidance === null ? null : (guidance ?? sampling.guidance);
+    requirePadding(model, textPadding);
     secondPass(model, { guidance: scale, trueCfgScale, negativePrompt });
   }
   const images = await Promise.all((image ?? []).map((path) => readPicture(path)));
@@ -52,6 +62,7 @@ export async function readRequest(
     // The option is there, as true, where it was not given.
     autoResize: options.autoResize === false ? false : undefined,
     textLength,
+    textPadding,
     ...resolution,
     control: control === undefined ? undefined : await readPicture(control),
     image: image === undefined ? undefined : images,

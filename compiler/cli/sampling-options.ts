@@ -1,3 +1,4 @@
+import type { TextPadding } from "../../ir/models/text-padding.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Residency } from "../../ir/program/residency.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
@@ -22,6 +23,7 @@ export interface RunOptions extends SamplingOptions {
   readonly prompt?: string;
   readonly negativePrompt?: string | undefined;
   readonly trueCfgScale?: number | undefined;
+  readonly textPadding?: TextPadding;
   readonly prompts?: string;
   readonly count?: number;
   readonly control?: string;

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { familyOf, guidesByTwoPasses } from "../../ir/models/index.js";
+import { type TextPadding, usualPadding } from "../../ir/models/text-padding.js";
 import { openPipelineModels, type PipelineModels } from "../../runtime/node/pipeline-models.js";
+import { givenText } from "../../runtime/pipeline/text-padding.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { requirePipelineOf } from "../calibrate/teacher.js";
 import { removeOnExit } from "../temporary.js";
@@ -28,7 +30,7 @@ export async function draw(
   const isGone = removeOnExit(scratch);
   try {
     const sitting = await withPipeline(reference, pipeline, options, (models) =>
-      sit(reference, models, pipeline, options),
+      sit(reference, models, pipeline, { ...options, padding: paddingOf([reference, ...others]) }),
     );
     const size = sitting.samples.length;
     const withModel = async <T>(
@@ -107,12 +109,18 @@ async function withPipeline<T>(
   }
 }
 
+/** All are given the same: padding is seen where every model can be given it. */
+function paddingOf(models: readonly ComparedModel[]): TextPadding | null {
+  const usual = new Set(models.map(({ model }) => usualPadding(model)));
+  return usual.has("hidden") ? "hidden" : usual.has("seen") ? "seen" : null;
+}
+
 /** What all draw, as the reference does where nothing else is asked for. */
 async function sit(
   reference: ComparedModel,
   models: PipelineModels,
   pipeline: Pipeline,
-  options: CompareOptions,
+  options: CompareOptions & { readonly padding: TextPadding | null },
 ): Promise<Sitting> {
   const { model, sampling, resolution, textLength } = reference;
   const { prompts = [], count = 1, seed = 0, signal } = options;
@@ -122,18 +130,17 @@ async function sit(
   const geometry = layout.geometry(height, width, latentChannels, vaeScale);
   const steps = options.steps ?? sampling.steps;
   const schedule = makeSchedule(models.schedulerConfig, { steps, imageTokens: geometry.imageTokens, model });
+  const length = { ...textLength, exactly: textLength.exactly ?? options.textLength };
+  const encode = async (prompt: string) => givenText(await models.encode(prompt, length), options.padding);
   const samples: Sample[] = [];
   for (const prompt of prompts) {
     signal?.throwIfAborted();
-    const text = await models.encode(prompt, {
-      ...textLength,
-      exactly: textLength.exactly ?? options.textLength,
-    });
+    const text = await encode(prompt);
     requirePipelineOf(model, text, pipeline.folder);
     for (let i = 0; i < count; i++) samples.push({ prompt, seed: seed + samples.length, text });
   }
   const guidance = sampling.guidance === null ? 0 : (options.guidance ?? sampling.guidance);
   if (!guidesByTwoPasses(model, sampling.guidance)) return { samples, geometry, layout, schedule, guidance };
-  const other = await models.encode("", { ...textLength, exactly: textLength.exactly ?? options.textLength });
+  const other = await encode("");
   return { samples, geometry, layout, schedule, guidance, twoPasses: { ...other, scale: guidance } };
 }

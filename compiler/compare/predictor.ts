@@ -39,13 +39,14 @@ export async function ortPredictor(
         return guidedVelocities(
           transformer,
           samples.map(({ text }, i) => {
-            const { context, contextTokens, pooled } = text;
+            const { context, contextTokens, shownTokens, pooled } = text;
             const own = latents[i] ?? new Float32Array();
             const query = {
               model,
               geometry,
               context,
               contextTokens,
+              shownTokens,
               pooled,
               guidance,
               timesteps,

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import type * as TsMorph from "ts-morph";
 import type { SourceFile } from "ts-morph";
 import { familyOf, type ModelDescription, type ReferenceRules } from "../../ir/models/index.js";
+import { TEXT_PADDINGS, usualPadding } from "../../ir/models/text-padding.js";
 import type { ProgramPort } from "../../ir/program/program.js";
 import { DEFAULT_SAMPLER, SAMPLERS } from "../../ir/sampling/rules/index.js";
 import type { Drawing } from "../drawing.js";
@@ -52,6 +53,7 @@ function writeGenerate(
   { inputs, model }: EntryOptions,
 ): void {
   const rules = model === null ? undefined : familyOf(model).sampling;
+  const padding = model === null ? null : usualPadding(model);
   const twoPasses = sampling.guidance !== null && inputs.every(({ role }) => role !== "guidance");
   js.addImportDeclaration({ moduleSpecifier: "tritc/runtime/node", namedImports: ["openGenerator"] });
   addFolder(js);
@@ -153,6 +155,16 @@ function writeGenerate(
         hasQuestionToken: true,
         docs: [`Text tokens; ${sampling.textLength} if absent.`],
       },
+      ...(padding !== "seen"
+        ? []
+        : [
+            {
+              name: "readonly textPadding",
+              type: TEXT_PADDINGS.map((name) => JSON.stringify(name)).join(" | "),
+              hasQuestionToken: true,
+              docs: [`How the model is given the padding of its text; ${padding} if absent.`],
+            },
+          ]),
       ...pictures,
       {
         name: "readonly latents",

@@ -58,6 +58,8 @@ export interface SampleInputs<D> {
   /** [contextTokens, width] */
   readonly context: Float32Array;
   readonly contextTokens: number;
+  /** Of these the first that a model with a mask of text is shown; all if absent. */
+  readonly shownTokens?: number | undefined;
   readonly pooled: Float32Array;
   readonly guidance: number;
   /** The schedule's timestep of each evaluation of the model. */
@@ -103,16 +105,16 @@ export interface PipelineForm {
   readonly example: string;
   /**
    * What the model reads of a prompt: the last states of one text encoder and a summary by another, some states of a
-   * chat model, or the last states of one text encoder up to the first padding token.
+   * chat model, or the last states of one text encoder, with a mask of padding behind the first such token.
    */
-  readonly text: "states-and-summary" | "chat-states" | "kept-states";
+  readonly text: "states-and-summary" | "chat-states" | "masked-states";
 }
 
 /** The networks that make of a prompt what a model reads, by the folders of a pipeline that they lie in. */
 export const TEXT_NETWORKS = {
   "states-and-summary": ["text_encoder", "text_encoder_2"],
   "chat-states": ["text_encoder"],
-  "kept-states": ["text_encoder"],
+  "masked-states": ["text_encoder"],
 } as const satisfies Readonly<Record<PipelineForm["text"], readonly string[]>>;
 
 /** What runtime and compiler both know of a family of transformers. `R` are the parts that inputs play. */

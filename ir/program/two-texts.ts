@@ -96,9 +96,10 @@ function twice(dim: Dim): Dim {
   return addDims(dim, other(dim));
 }
 
-/** Rows of both texts: tokens, or the vectors of samples. */
+/** What is of both texts' tokens, or the vectors of samples. */
 function portOfBoth(port: ProgramPort): ProgramPort {
-  const axis = Math.max(0, port.shape.length - 2);
+  const tokens = port.shape.findIndex((dim) => symbolsOf(dim).includes(String(TXT_TOKENS)));
+  const axis = tokens < 0 ? Math.max(0, port.shape.length - 2) : tokens;
   return { ...port, shape: port.shape.map((dim, i) => (i === axis ? twice(dim) : dim)) };
 }
 

@@ -126,6 +126,7 @@ class BundleGenerator implements Generator {
       autoResize: options.autoResize,
       sampler: options.sampler,
       textLength,
+      textPadding: options.textPadding,
       size: `${width}x${height}`,
       given: Object.fromEntries([...given, ...images]),
       bundle: this.bundle.hash,

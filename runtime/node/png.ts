@@ -1,5 +1,6 @@
 /** PNG files that carry how they were made. Pixels by fast-png, text in chunks before them. */
 import { decode, encode } from "fast-png";
+import type { TextPadding } from "../../ir/models/text-padding.js";
 import { DEFAULT_SAMPLER, type SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Picture } from "../pipeline/picture.js";
 import { samplesOf } from "./png-samples.js";
@@ -33,6 +34,8 @@ export interface GenerationRecord {
   readonly sampler?: SamplerName | undefined;
   /** Where another than the bundle's was asked for. */
   readonly textLength?: number | undefined;
+  /** Where one was asked for. */
+  readonly textPadding?: TextPadding | undefined;
   readonly size: string;
   /** SHA-256 of what else was given: latents, control, image, mask. */
   readonly given: Readonly<Record<string, string>>;
@@ -55,6 +58,7 @@ export function generationMetadata(record: GenerationRecord): PngMetadata {
     ...(record.strength === undefined ? {} : { strength: String(record.strength) }),
     ...(record.autoResize === undefined ? {} : { autoResize: String(record.autoResize) }),
     ...(record.textLength === undefined ? {} : { textLength: String(record.textLength) }),
+    ...(record.textPadding === undefined ? {} : { textPadding: record.textPadding }),
     size: record.size,
     ...record.given,
     bundle: record.bundle,

@@ -1,6 +1,7 @@
 /** From a prompt to a picture: text encoders, the sampler, the VAE. */
 import { TritcError } from "../../ir/errors.js";
 import { familyOf, type ModelDescription, type PictureSize, requireLatents } from "../../ir/models/index.js";
+import { type TextPadding, usualPadding } from "../../ir/models/text-padding.js";
 import type { Program } from "../../ir/program/program.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
@@ -14,6 +15,7 @@ import { listOf, type Pictures, requireConditions } from "./given-pictures.js";
 import type { Picture } from "./picture.js";
 import type { PipelineModels } from "./pipeline-models.js";
 import { secondPass } from "./second-pass.js";
+import { givenText, requirePadding } from "./text-padding.js";
 
 /** What to draw. */
 export interface DrawRequest extends Pictures {
@@ -39,6 +41,8 @@ export interface DrawRequest extends Pictures {
   readonly height?: number;
   /** Text tokens that the prompt is padded or cut to; the bundle's if absent. */
   readonly textLength?: number | undefined;
+  /** Chroma: how the model is given the padding of its text; `seen`, as Diffusers' pipeline does, if it can be. */
+  readonly textPadding?: TextPadding | undefined;
   /** The noise, instead of the seed's: packed latents [imageTokens, channels], as Diffusers takes them. */
   readonly latents?: Float32Array | undefined;
   readonly onStep?: (progress: StepProgress) => void;
@@ -82,6 +86,8 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
   const guidance = sampling.guidance === null ? null : (request.guidance ?? sampling.guidance);
   requireConditions(condition, request, drawer.place, rules.references?.most);
   if (condition === "reference" && request.image !== undefined) requireFreeTokens(program, drawer.place);
+  requirePadding(model, request.textPadding);
+  const padding = request.textPadding ?? usualPadding(model);
   const away = secondPass(model, { ...request, guidance });
   const { width, height } = sizeOf(drawer, request);
   const { latentChannels, vaeScale } = models.vaeConfig;
@@ -104,8 +110,9 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
     resize: request.autoResize ?? true,
   });
   const schedule = start === undefined ? whole : lastSteps(whole, strength);
-  const encoded = await models.encode(prompt, textLength);
-  const other = away && (await models.encode(away.prompt, textLength));
+  const encode = async (text: string) => givenText(await models.encode(text, textLength), padding);
+  const { context, contextTokens, shownTokens, pooled } = await encode(prompt);
+  const other = away && (await encode(away.prompt));
   const latents = await drawer.withProgram((loaded) =>
     sample(loaded, program, {
       geometry,
@@ -113,9 +120,10 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
       latents: start === undefined ? noise : noised(start, noise, schedule.sigmas[0] ?? 1),
       ...seen,
       kept: start && drawn && { image: start, noise, drawn },
-      context: encoded.context,
-      contextTokens: encoded.contextTokens,
-      pooled: encoded.pooled,
+      context,
+      contextTokens,
+      shownTokens,
+      pooled,
       guidance: guidance ?? 0,
       ...(other === undefined ? {} : { twoPasses: { ...other, scale: away?.scale ?? 1 } }),
       ...(request.sampler === undefined ? {} : { sampler: request.sampler }),

@@ -13,6 +13,8 @@ export interface EncodedPrompt {
   readonly context: Float32Array;
   readonly contextTokens: number;
   readonly contextWidth: number;
+  /** Where the model masks padding: the tokens of the prompt and the first one of padding. */
+  readonly shownTokens?: number | undefined;
 }
 
 /** Tokens that the text encoder gets whose states the model reads: its tokenizer's own number where both are absent. */
@@ -74,17 +76,17 @@ const chatStates: TextEncoders = {
   },
 };
 
-/** T5's states of a prompt up to the first padding token; those behind it, which Chroma masks, are left out. */
-const keptStates: TextEncoders = {
+/** T5's states of a prompt, which sees no padding, and how many of them Chroma shows. */
+const maskedStates: TextEncoders = {
   async open(openTokenizer, network) {
     const tokenizer = await openTokenizer("tokenizer", TEXT_LENGTH);
     return async (prompt, textLength) => {
       const encoder = network("text_encoder");
       const states = await encodeText(encoder, tokenizer, prompt, textLength, "masked");
-      const all = contextOf(pickOutput(encoder.place, states, ["last_hidden_state"], 3));
-      const contextTokens = Math.min(all.contextTokens, tokenizer.count(prompt, all.contextTokens) + 1);
-      const context = all.context.slice(0, contextTokens * all.contextWidth);
-      return { pooled: new Float32Array(), pooledWidth: 0, ...all, context, contextTokens };
+      const context = contextOf(pickOutput(encoder.place, states, ["last_hidden_state"], 3));
+      const { contextTokens } = context;
+      const shownTokens = Math.min(contextTokens, tokenizer.count(prompt, contextTokens) + 1);
+      return { pooled: new Float32Array(), pooledWidth: 0, ...context, shownTokens };
     };
   },
 };
@@ -97,7 +99,7 @@ function asked(prompt: string): string {
 export const TEXT_ENCODERS: Readonly<Record<PipelineForm["text"], TextEncoders>> = {
   "states-and-summary": statesAndSummary,
   "chat-states": chatStates,
-  "kept-states": keptStates,
+  "masked-states": maskedStates,
 };
 
 function contextOf({ data, shape }: HostTensor) {

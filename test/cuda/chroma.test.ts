@@ -13,7 +13,8 @@ import { relativeError, runCompiled } from "../support/run-compiled.js";
 
 const { target, devices } = cudaDevices("sm_86", ["forward"]);
 const CHROMA = join(import.meta.dirname, "../models/chroma");
-const inputs = parseSafetensors(readFileSync(join(CHROMA, "inputs.safetensors")));
+const inputs = new Map(parseSafetensors(readFileSync(join(CHROMA, "inputs.safetensors"))));
+inputs.set("attention_mask", { dtype: "f32", shape: [1, 7], data: Float32Array.of(1, 1, 1, 1, 0, 0, 0) });
 const reader = fileReader();
 afterAll(() => reader.close());
 

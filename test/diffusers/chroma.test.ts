@@ -25,6 +25,17 @@ afterAll(() => reader.close());
 const read = (name: string) => parseSafetensors(readFileSync(join(MODELS, `${name}.safetensors`)));
 const inputs = read("inputs");
 const [expected] = read("expected").values();
+/** The mask of text that Diffusers' class is given, all of it shown or the first tokens. */
+const withMask = (
+  shown: number,
+  given: ReadonlyMap<string, Tensor> = inputs,
+): ReadonlyMap<string, Tensor> => {
+  const tokens = given.get("txt_ids")?.shape[0] ?? 0;
+  const data = new Float32Array(tokens).fill(1, 0, shown);
+  return new Map(given).set("attention_mask", { dtype: "f32", shape: [1, tokens], data });
+};
+/** The inputs of a graph, of whatever form, for a text that is shown. */
+const inputsOf = (graph: Graph) => (graph.inputs.includes("attention_mask") ? withMask(7) : inputs);
 const graphOf = (form: string): Graph => recognize(importModel(join(MODELS, form)), reader);
 const evaluated = (graph: Graph, given: ReadonlyMap<string, Tensor>) =>
   interpret(graph, given, { reader }).get(graph.outputs[0] ?? "");
@@ -58,6 +69,7 @@ describe.each(FORMS)("Chroma: %s", (form) => {
       roles: {
         ...{ hidden_states: "latents", encoder_hidden_states: "context", timestep: "timestep" },
         ...{ img_ids: "img-ids", txt_ids: "txt-ids" },
+        ...(form.endsWith(".onnx") ? {} : { attention_mask: "text-mask" }),
       },
     });
     const roles = graph.nodes.flatMap((node) => (node.op === "linear" ? [node.attrs.role ?? "none"] : []));
@@ -70,7 +82,7 @@ describe.each(FORMS)("Chroma: %s", (form) => {
   });
 
   it("is the same function", () => {
-    expect(relativeError(evaluated(graph, inputs), expected)).toBeLessThan(5e-6);
+    expect(relativeError(evaluated(graph, inputsOf(graph)), expected)).toBeLessThan(5e-6);
   });
 
   it("computes all modulations before the first step, for all steps", () => {
@@ -86,11 +98,15 @@ const cpu = wasmDevices();
 const webgpu = wgslDevices();
 
 describe.each([cpu, webgpu])("Chroma through kernels", ({ target, devices }) => {
-  it.each(["dynamo.onnx", "diffusers"])(`${target.name}: %s`, async (form) => {
+  it.each([
+    ["dynamo.onnx", inputs, "expected"],
+    ["diffusers", withMask(4), "expected-weakened"],
+  ] as const)(`${target.name}: %s`, async (form, given, result) => {
     const compiled = await compileGraph(graphOf(form), reader, stages(target));
+    const [wanted] = read(result).values();
     for (const device of Object.values(devices())) {
-      const [found] = (await runCompiled(compiled, reader, device, inputs)).values();
-      expect(relativeError(found, expected)).toBeLessThan(5e-6);
+      const [found] = (await runCompiled(compiled, reader, device, given)).values();
+      expect(relativeError(found, wanted)).toBeLessThan(5e-6);
     }
   });
 
@@ -100,16 +116,24 @@ describe.each([cpu, webgpu])("Chroma through kernels", ({ target, devices }) => 
     ["int8", 1e-3],
   ] as const)(`${target.name}: with ternary blocks and rows of %s`, async (activations, tolerance) => {
     const compiled = await compileGraph(graphOf("diffusers"), reader, stages(target, "exact", activations));
-    const wanted = evaluated(compiled.graph, inputs);
+    const wanted = evaluated(compiled.graph, withMask(4));
     expect(relativeError(wanted, expected)).toBeGreaterThan(0.01);
     for (const device of Object.values(devices())) {
-      const [found] = (await runCompiled(compiled, reader, device, inputs)).values();
+      const [found] = (await runCompiled(compiled, reader, device, withMask(4))).values();
       expect(relativeError(found, wanted)).toBeLessThan(tolerance);
     }
   });
 });
 
 describe("text of Chroma", () => {
+  it.each(["diffusers", "original/chroma.safetensors"])(
+    "is weakened by a mask as Diffusers does it: %s",
+    (form) => {
+      const [weakened] = read("expected-weakened").values();
+      expect(relativeError(evaluated(graphOf(form), withMask(4)), weakened)).toBeLessThan(5e-6);
+    },
+  );
+
   it("is given without the tokens that the mask of an export hides, and the mask is no input", () => {
     const masked = graphOf("dynamo-masked.onnx");
     expect(masked.inputs).toEqual(graphOf("dynamo.onnx").inputs);
@@ -128,7 +152,7 @@ describe("text of Chroma", () => {
       kept.set(name, { dtype, shape: shape.with(axis, 4), data: data.slice(0, 4 * width) as Float32Array });
     }
     const [masked] = read("expected-masked").values();
-    expect(relativeError(evaluated(graphOf("diffusers"), kept), masked)).toBeLessThan(5e-6);
+    expect(relativeError(evaluated(graphOf("diffusers"), withMask(4, kept)), masked)).toBeLessThan(5e-6);
     expect(relativeError(expected, masked)).toBeGreaterThan(0.01);
   });
 });

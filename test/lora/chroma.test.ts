@@ -17,7 +17,8 @@ import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
 
 const CHROMA = join(import.meta.dirname, "../models/chroma");
-const inputs = parseSafetensors(readFileSync(join(CHROMA, "inputs.safetensors")));
+const inputs = new Map(parseSafetensors(readFileSync(join(CHROMA, "inputs.safetensors"))));
+inputs.set("attention_mask", { dtype: "f32", shape: [1, 7], data: Float32Array.of(1, 1, 1, 1, 0, 0, 0) });
 const config = JSON.parse(readFileSync(join(CHROMA, "diffusers/config.json"), "utf8"));
 const tensors = parseSafetensors(
   readFileSync(join(CHROMA, "diffusers/diffusion_pytorch_model.safetensors")),

@@ -7,9 +7,11 @@ import { fileReader } from "../../compiler/file-reader.js";
 import { importModel } from "../../compiler/import-model.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { familyOf, type ModelDescription, valuesOf } from "../../ir/models/index.js";
+import type { TextPadding } from "../../ir/models/text-padding.js";
 import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { openGenerator } from "../../runtime/node/generate.js";
+import { decodePng } from "../../runtime/node/png.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { cli } from "../support/cli.js";
 import { TEXT_TOKENS, textEncoder, textState, WORDS, writeFlux2Pipeline } from "../support/flux2-pipeline.js";
@@ -58,19 +60,25 @@ function writePipeline(): string {
   return folder;
 }
 
-/** What the text encoder gives for a prompt, up to the first token of padding. */
-function textOf(words: readonly string[]) {
-  const contextTokens = Math.min(words.length + 1, TEXT_TOKENS);
+/** What the text encoder gives for a prompt: all of it, or up to the first token of padding. */
+function textOf(words: readonly string[], padding: TextPadding) {
+  const shownTokens = Math.min(words.length + 1, TEXT_TOKENS);
+  const contextTokens = padding === "seen" ? TEXT_TOKENS : shownTokens;
   const context = Float32Array.from({ length: contextTokens * CONTEXT }, (_, i) => {
     const word = words[Math.floor(i / CONTEXT)];
     return textState(WORDS.indexOf(word ?? ""), word === undefined, i % CONTEXT);
   });
-  return { context, contextTokens };
+  return { context, contextTokens, shownTokens };
 }
 
-function velocity(latents: Float32Array, timestep: number, words: readonly string[]): Float32Array {
+function velocity(
+  latents: Float32Array,
+  timestep: number,
+  words: readonly string[],
+  padding: TextPadding,
+): Float32Array {
   const values = valuesOf({
-    ...{ model, geometry, latents, ...textOf(words), pooled: new Float32Array(), guidance: 0 },
+    ...{ model, geometry, latents, ...textOf(words, padding), pooled: new Float32Array(), guidance: 0 },
     timesteps: Float32Array.of(timestep),
   });
   const inputs = Object.entries(model.roles).map(([id, role]): [string, Tensor] => {
@@ -84,12 +92,18 @@ function velocity(latents: Float32Array, timestep: number, words: readonly strin
 }
 
 /** Euler's method with both velocities of the interpreter. */
-function drawn(steps: number, scale: number, prompt: readonly string[], negative: readonly string[]): Tensor {
+function drawn(
+  steps: number,
+  scale: number,
+  prompt: readonly string[],
+  negative: readonly string[],
+  padding: TextPadding,
+): Tensor {
   const scheduler = readSchedulerConfig({ use_dynamic_shifting: true, shift: 3 });
   const { modelTimesteps, sigmas } = makeSchedule(scheduler, { steps, imageTokens: 12, model });
   let x = noise;
   for (const [i, timestep] of modelTimesteps.entries()) {
-    const [with_, without] = [prompt, negative].map((words) => velocity(x, timestep, words));
+    const [with_, without] = [prompt, negative].map((words) => velocity(x, timestep, words, padding));
     const delta = (sigmas[i + 1] ?? 0) - (sigmas[i] ?? 0);
     x = x.map((value, k) => {
       const [v = 0, w = 0] = [with_?.[k], without?.[k]];
@@ -100,34 +114,54 @@ function drawn(steps: number, scale: number, prompt: readonly string[], negative
 }
 
 it.each([
-  ["diffusers", "cpu"],
-  ["dynamo-masked.onnx", "cpu"],
-  ["diffusers", "webgpu"],
-])("draws with a prompt and a negative prompt of different lengths: %s, %s", async (form, target) => {
-  const pipeline = writePipeline();
-  const bundle = join(files.root, `bundle-${form}-${target}`);
-  const settings = ["--target", target, "--ternarize", "none", "--activations", "f32", "--resolution", "8x6"];
-  const { code, stderr } = await cli([
-    ...["compile", join(CHROMA, form), "--pipeline", pipeline],
-    ...[...settings, "-o", bundle],
-  ]);
-  expect(stderr).not.toMatch(/TRITC_E_/);
-  expect(code).toBe(0);
-  expect(readFileSync(join(bundle, "index.d.ts"), "utf8")).toContain("readonly negativePrompt?: string");
-  const generator = await openGenerator(bundle, { threads: 2, software: true });
-  const options = { prompt: "red circle", latents: noise, steps: 3 };
-  const plain = await generator.generate(options);
-  const away = await generator.generate({ ...options, negativePrompt: "blue blue circle", guidance: 2.5 });
-  await generator.close();
-  for (const [picture, wanted] of [
-    [plain, drawn(3, 5, ["red", "circle"], [])],
-    [away, drawn(3, 2.5, ["red", "circle"], ["blue", "blue", "circle"])],
-  ] as const) {
-    const found: Tensor = { dtype: "f32", shape: wanted.shape, data: picture.latents };
-    expect(relativeError(found, wanted)).toBeLessThan(5e-5);
-  }
-  expect(away.latents).not.toEqual(plain.latents);
-});
+  ["diffusers", "cpu", "seen"],
+  ["dynamo-masked.onnx", "cpu", "hidden"],
+  ["diffusers", "webgpu", "seen"],
+] as const)(
+  "draws with a prompt and a negative prompt of different lengths: %s, %s",
+  async (form, target, padding) => {
+    const pipeline = writePipeline();
+    const bundle = join(files.root, `bundle-${form}-${target}`);
+    const settings = [
+      "--target",
+      target,
+      "--ternarize",
+      "none",
+      "--activations",
+      "f32",
+      "--resolution",
+      "8x6",
+    ];
+    const { code, stderr } = await cli([
+      ...["compile", join(CHROMA, form), "--pipeline", pipeline],
+      ...[...settings, "-o", bundle],
+    ]);
+    expect(stderr).not.toMatch(/TRITC_E_/);
+    expect(code).toBe(0);
+    const types = readFileSync(join(bundle, "index.d.ts"), "utf8");
+    expect(types).toContain("readonly negativePrompt?: string");
+    expect(types.includes('readonly textPadding?: "seen" | "hidden"')).toBe(padding === "seen");
+    const generator = await openGenerator(bundle, { threads: 2, software: true });
+    const options = { prompt: "red circle", latents: noise, steps: 3 };
+    const plain = await generator.generate(options);
+    const away = await generator.generate({ ...options, negativePrompt: "blue blue circle", guidance: 2.5 });
+    const hidden = await generator.generate({ ...options, textPadding: "hidden" });
+    const seen = generator.generate({ ...options, textPadding: "seen" });
+    if (padding === "hidden") await expect(seen).rejects.toMatchObject({ code: "TRITC_E_TEXT_PADDING" });
+    else expect((await seen).latents).toEqual(plain.latents);
+    await generator.close();
+    expect(decodePng(hidden.png).metadata).toMatchObject({ textPadding: "hidden" });
+    for (const [picture, wanted] of [
+      [plain, drawn(3, 5, ["red", "circle"], [], padding)],
+      [hidden, drawn(3, 5, ["red", "circle"], [], "hidden")],
+      [away, drawn(3, 2.5, ["red", "circle"], ["blue", "blue", "circle"], padding)],
+    ] as const) {
+      const found: Tensor = { dtype: "f32", shape: wanted.shape, data: picture.latents };
+      expect(relativeError(found, wanted)).toBeLessThan(5e-5);
+    }
+    expect(away.latents).not.toEqual(plain.latents);
+  },
+);
 
 it("compares models with texts of their own lengths, and says that a calibration keeps one length alone", async () => {
   const pipeline = writePipeline();

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { TextPadding } from "../../../ir/models/text-padding.js";
 import type { PromptWeightsPolicy } from "../../../ir/program/prompt-weights.js";
 import type { Residency } from "../../../ir/program/residency.js";
 import type { Generator } from "../../../runtime/node/generate.js";
@@ -22,6 +23,7 @@ export interface SampleOptions extends SamplingOptions {
   readonly residency?: Residency;
   readonly negativePrompt?: string | undefined;
   readonly trueCfgScale?: number | undefined;
+  readonly textPadding?: TextPadding;
   readonly prompts: string;
   readonly imagesPerPrompt: number;
   readonly layout?: LayoutName;

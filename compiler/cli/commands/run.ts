@@ -11,6 +11,7 @@ import {
   severalPaths,
   strengthNumber,
   textLengthOption,
+  textPaddingOption,
   wholeFromOne,
   wholeNumber,
   withDeviceOptions,
@@ -90,6 +91,7 @@ export function addRun(program: Command): void {
     )
     .option("--latents <file>", "tensor `latents` [1, tokens, channels] instead of the seed's noise")
     .option("--latents-out <file>", "also write the last latents, as tensor `result` (.safetensors)")
+    .addOption(textPaddingOption())
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .addOption(residencyOption())
     .action(async (bundle: string, options: RunOptions) =>

@@ -7,6 +7,7 @@ import {
   promptWeightsOption,
   residencyOption,
   shardOption,
+  textPaddingOption,
   wholeFromOne,
   withDeviceOptions,
   withOutputOptions,
@@ -28,6 +29,7 @@ export function addSample(program: Command): void {
       new Option("--layout <name>", "whose; default: geneval, but compbench for plain text").choices(LAYOUTS),
     )
     .addOption(shardOption())
+    .addOption(textPaddingOption())
     .addOption(promptWeightsOption("default: what the bundle was compiled for"))
     .addOption(residencyOption())
     .action(async (bundle: string, options: SampleOptions) =>

@@ -1,5 +1,7 @@
 import type { Dim } from "../../../ir/dim.js";
 import type { Graph, ValueId } from "../../../ir/graph/graph.js";
+import { TXT_TOKENS } from "../../../ir/models/index.js";
+import type { OpAttrs } from "../../../ir/ops/index.js";
 import { intsConstant } from "../../rewrite/values.js";
 import { BATCH } from "../flux/graph-builder.js";
 import type { FluxSizes } from "../flux/sizes.js";
@@ -13,11 +15,17 @@ export function chromaGraph(name: string, sizes: FluxSizes, weights: FluxWeights
   return new ChromaGraph(sizes, weights).build(name);
 }
 
-/** FLUX.1's blocks, with rows of one table as modulations. */
+/**
+ * What the scores of masked text lose: Diffusers' ChromaPipeline adds the outer product of a mask of ones and zeros to the scores.
+ */
+const MASK_LOSS = 1;
+
+/** FLUX.1's blocks, with rows of one table as modulations, and a mask of the text. */
 class ChromaGraph extends Flux1Graph {
   readonly #sizes: FluxSizes;
   /** All rows side by side: of single blocks, of double blocks' image stream, of their text stream, of the last norm. */
   #table: ValueId = "";
+  #mask: ValueId = "";
 
   constructor(sizes: FluxSizes, weights: FluxWeights) {
     super(sizes, weights);
@@ -25,6 +33,7 @@ class ChromaGraph extends Flux1Graph {
   }
 
   protected override condition(timestep: ValueId): void {
+    this.#mask = this.input("attention_mask", [BATCH, TXT_TOKENS]);
     const { frequencies, timeLayers } = this.#sizes;
     const rows = modulationRows(this.#sizes);
     const quarter = frequencies / 4;
@@ -44,6 +53,14 @@ class ChromaGraph extends Flux1Graph {
       x = this.node(`time_in.${i}.sum`, "binary", [x, layer], { fn: "add" });
     }
     this.#table = this.#shaped("reshape", this.linear("time_in.last", x), [BATCH, rows * this.hidden]);
+  }
+
+  protected override attended(
+    id: ValueId,
+    heads: readonly [q: ValueId, k: ValueId, v: ValueId],
+    attrs: OpAttrs["attention"],
+  ): ValueId {
+    return this.node(id, "attention", [...heads, null, this.#mask], { ...attrs, maskLoss: MASK_LOSS });
   }
 
   #shaped(op: "reshape" | "expand", x: ValueId, shape: readonly Dim[]): ValueId {

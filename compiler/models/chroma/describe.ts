@@ -1,4 +1,5 @@
 import type { Graph, Node, ValueId } from "../../../ir/graph/graph.js";
+import type { InputRole } from "../../../ir/models/index.js";
 import type { Described } from "../family.js";
 import type { Roles } from "../flux/blocks.js";
 import { type FluxForm, findFlux } from "../flux/describe.js";
@@ -37,12 +38,27 @@ function findApproximator(walk: FluxWalk, last: Linear | undefined, roles: Roles
   const varying = varyingParts(walk, joined.outputs[0]);
   if (varying.length !== 1) throw walk.stop(joined.outputs[0], "one sinusoid, beside constants");
   const { input, scale } = timestepOf(walk, varying[0]);
+  const mask = textMask(walk);
   const name = (linear: Linear, role: string) => roles.set(linear.outputs[0] ?? "", role);
   name(first, "time_in.first");
   for (const [i, linears] of layers.entries())
     for (const [j, linear] of linears.entries()) name(linear, `time_in.${i}.${j}`);
   if (last !== undefined) name(last, "time_in.last");
-  return { roles: new Map([[input, "timestep"]]), pooledDim: null, guidance: false, scales: [scale] };
+  const inputs = new Map<ValueId, InputRole>([[input, "timestep"]]);
+  if (mask !== undefined) inputs.set(mask, "text-mask");
+  return { roles: inputs, pooledDim: null, guidance: false, masked: mask !== undefined, scales: [scale] };
+}
+
+/** The input that says which tokens of the text all attention weakens; undefined where there is none. Throws Unrecognized. */
+function textMask(walk: FluxWalk): ValueId | undefined {
+  const masks = new Set(
+    walk.graph.nodes.flatMap((node) => (node.op === "attention" ? [node.inputs[4]] : [])),
+  );
+  const [id, ...others] = masks;
+  if (others.length > 0) throw walk.stop(others[0] ?? id, "one mask of the text, which all attention has");
+  const input = walk.inputOf(id);
+  if (id != null && input === undefined) throw walk.stop(id, "an input as mask of the text");
+  return input;
 }
 
 /** What a value of joined and repeated parts has besides constants. */

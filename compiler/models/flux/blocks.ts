@@ -48,7 +48,7 @@ function noAttention(walk: FluxWalk, softmax: Node): Unrecognized {
 }
 
 function blockOf(walk: FluxWalk, attention: NodeOf<"attention">): Block {
-  const [q = [], k = [], v = []] = attention.inputs.map((input) =>
+  const [q = [], k = [], v = []] = attention.inputs.slice(0, 3).map((input) =>
     walk.ends(input).map((end) => {
       const [linear] = walk.sources(end);
       if (linear === undefined)

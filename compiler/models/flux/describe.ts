@@ -45,8 +45,8 @@ export function findFlux(graph: Graph, form: FluxForm): FoundFlux {
     [context, "context"],
   ]);
   // Every part is played by an input of its own; others come from outside, as the residuals of a ControlNet do.
-  const { pooledDim, guidance } = conditioning;
-  if (inputs.size !== 5 + Number(pooledDim !== null) + Number(guidance)) {
+  const { pooledDim, guidance, masked = false } = conditioning;
+  if (inputs.size !== 5 + Number(pooledDim !== null) + Number(guidance) + Number(masked)) {
     throw new Unrecognized("the inputs", "one input for each part", [...inputs.values()].join(", "));
   }
   const [attention] = blocks.map((block) => block.attention);

@@ -1,5 +1,6 @@
 import type { Graph, ValueId } from "../../../ir/graph/graph.js";
 import { IMG_TOKENS, TXT_TOKENS } from "../../../ir/models/index.js";
+import type { OpAttrs } from "../../../ir/ops/index.js";
 import { GraphBuilder } from "../../graph-builder.js";
 import type { FluxSizes } from "./sizes.js";
 import type { FluxWeights } from "./weights.js";
@@ -159,7 +160,16 @@ export abstract class FluxGraphBuilder extends GraphBuilder {
       this.node(`${x}.rope`, "rope", [x, ...this.#table], { headDim }),
     ) as [ValueId, ValueId];
     const scale = 1 / Math.sqrt(headDim);
-    return this.node(`${prefix}.attention`, "attention", [rotatedQ, rotatedK, v], { heads, scale });
+    return this.attended(`${prefix}.attention`, [rotatedQ, rotatedK, v], { heads, scale });
+  }
+
+  /** Queries read values by keys. */
+  protected attended(
+    id: ValueId,
+    heads: readonly [q: ValueId, k: ValueId, v: ValueId],
+    attrs: OpAttrs["attention"],
+  ): ValueId {
+    return this.node(id, "attention", heads, attrs);
   }
 
   protected tokens(stream: Stream, id: ValueId, joint: ValueId): ValueId {

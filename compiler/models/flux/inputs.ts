@@ -58,6 +58,8 @@ export interface Conditioning {
   /** Null where the vector does not depend on pooled text. */
   readonly pooledDim: number | null;
   readonly guidance: boolean;
+  /** Whether there is a mask of the text. */
+  readonly masked?: boolean;
   /** What the timestep and the guidance are to be multiplied with before they go in. */
   readonly scales: readonly number[];
 }

@@ -33,7 +33,7 @@ export const t5Encoder: TextNetworkKind = {
   title: "T5's encoder",
   modelTypes: ["t5"],
   open(folder, config, className) {
-    const sizes = sizesOf(config, pipelineFormOf(className)?.text === "kept-states");
+    const sizes = sizesOf(config, pipelineFormOf(className)?.text === "masked-states");
     return {
       build: () => t5Graph(basename(folder), sizes, NetworkTensors.read(folder, "model")),
       sizes: ({ textTokens }) => ({ [TOKENS]: textTokens }),

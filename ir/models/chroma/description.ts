@@ -1,6 +1,6 @@
 import { type Decoder, index, nothing, object, oneOf } from "../../format/decode.js";
 import { type FluxDescription, fluxDescription } from "../flux/description.js";
-import { FLUX_INPUTS } from "../flux/inputs.js";
+import { CHROMA_INPUTS } from "./inputs.js";
 
 /** A Chroma transformer as found by structure. */
 export interface ChromaDescription extends FluxDescription {
@@ -12,7 +12,7 @@ export interface ChromaDescription extends FluxDescription {
 }
 
 export const chromaDescription: Decoder<ChromaDescription> = object<ChromaDescription>({
-  ...fluxDescription(FLUX_INPUTS),
+  ...fluxDescription(CHROMA_INPUTS),
   family: oneOf("chroma"),
   pooledDim: nothing,
   timeLayers: index,

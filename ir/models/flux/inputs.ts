@@ -32,5 +32,5 @@ export const FLUX_INPUTS = {
   "txt-ids": ofPrompt(TXT_TOKENS, { text: true, positions: true }),
 } as const satisfies Readonly<Record<string, ModelInput>>;
 
-/** The part that an input plays in any of them: one of these, or a summary of the text. */
-export type FluxInput = keyof typeof FLUX_INPUTS | "pooled";
+/** The part that an input plays in any of them: one of these, a summary of the text, or which of its tokens are shown. */
+export type FluxInput = keyof typeof FLUX_INPUTS | "pooled" | "text-mask";

@@ -153,6 +153,7 @@ export const USAGE_CASES: readonly CliCase[] = [
   usage("a negative seed", [...RUN, "--seed=-1"], /'-1' is invalid[\s\S]*0 or more/),
   usage("an empty seed", [...RUN, "--seed", ""], /'' is invalid/),
   usage("a guidance that is no number", [...RUN, "--guidance", "NaN"], /'NaN' is invalid/),
+  usage("padding in a way that there is not", [...RUN, "--text-padding", "shown"], /seen, hidden/),
   usage("true guidance that is no number", [...RUN, "--true-cfg-scale", "much"], /'much' is invalid/),
   ...["0", "-0.5", "1.01", "half"].map((strength) =>
     usage(`a strength of ${strength}`, [...RUN, `--strength=${strength}`], /is invalid[\s\S]*number/),
