@@ -1,6 +1,6 @@
 import { GraphBuilder } from "../../compiler/graph-builder.js";
 import { graphTask } from "./graph-task.js";
-import { floats } from "./numbers.js";
+import { floats, weightReader } from "./numbers.js";
 import { node, onnxRuntimeTask } from "./onnx-runtime.js";
 import { closeAll } from "./opened.js";
 import type { BenchContext, Opened, Subject } from "./subject.js";
@@ -42,6 +42,9 @@ async function openAttention({ tokens, heads, headDim }: Size, context: BenchCon
   };
   return closeAll([
     await onnxRuntimeTask("ONNX Runtime MultiHeadAttention", model, values, context),
-    await graphTask("rows of heads", graph, values, context, { tolerance: TOLERANCE }),
+    await graphTask("rows of heads", graph, values, context, {
+      reader: weightReader(),
+      tolerance: TOLERANCE,
+    }),
   ]);
 }

@@ -1,27 +1,29 @@
 import { compileGraph, portTypesOf } from "../../compiler/compile-graph.js";
 import type { PassOptions } from "../../compiler/pass.js";
+import type { ByteReader } from "../../ir/constant/constant.js";
 import { type Graph, shapeOf } from "../../ir/graph/graph.js";
 import { phasesThatRun } from "../../ir/program/phases.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
 import { targetByName } from "../../targets/index.js";
 import { loadCompiled } from "../../test/support/run-compiled.js";
-import { weightReader } from "./numbers.js";
 import type { BenchContext, Task } from "./subject.js";
 
 export interface GraphTaskOptions {
+  /** Of its weights; programs of one reader share what is packed. */
+  readonly reader: ByteReader;
   readonly options?: Partial<Pick<PassOptions, "ternarize" | "group" | "activations" | "weights">>;
   readonly tolerance: number;
 }
 
-/** The program of a graph of fixed sizes, which reads `weightReader`, on the context's device: all that its launches do. */
+/** The program of a graph of fixed sizes, on the context's device: all that its launches do. */
 export async function graphTask(
   name: string,
   graph: Graph,
   values: Readonly<Record<string, Float32Array<ArrayBuffer>>>,
   context: BenchContext,
-  { options, tolerance }: GraphTaskOptions,
+  { reader, options, tolerance }: GraphTaskOptions,
 ): Promise<{ readonly task: Task; readonly close: () => Promise<void> }> {
-  const compiled = await compileGraph(graph, weightReader, {
+  const compiled = await compileGraph(graph, reader, {
     target: targetByName(context.target),
     options: { ternarize: "none", activations: "f32", ...options },
     sizes: {},
@@ -30,7 +32,7 @@ export async function graphTask(
     dtypes: portTypesOf(graph),
   });
   const { program } = compiled.lowered;
-  const loaded = await loadCompiled(compiled, weightReader, await context.device());
+  const loaded = await loadCompiled(compiled, reader, await context.device());
   const inputs = new Map(
     graph.inputs.map((id) => [
       id,

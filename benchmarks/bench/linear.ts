@@ -2,7 +2,7 @@ import { GraphBuilder } from "../../compiler/graph-builder.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
 import { graphTask } from "./graph-task.js";
-import { floats, SCALE, trits } from "./numbers.js";
+import { floats, SCALE, trits, weightReader } from "./numbers.js";
 import { node, onnxRuntimeTask, type PeerModel, type Weight } from "./onnx-runtime.js";
 import { type Closing, closeAll } from "./opened.js";
 import type { BenchContext, Opened, Subject } from "./subject.js";
@@ -19,7 +19,7 @@ const SIZES: readonly Size[] = [
   { m: 28, k: 256, n: 768 },
   { m: 28, k: 256, n: 1792 },
   { m: 28, k: 1280, n: 256 },
-  { m: 1, k: 3072, n: 9216 },
+  { m: 1, k: 3072, n: 3072 },
   { m: 64, k: 3072, n: 3072 },
   { m: 512, k: 3072, n: 3072 },
 ];
@@ -45,9 +45,10 @@ async function openLinear(size: Size, context: BenchContext): Promise<Opened> {
   const { m, k } = size;
   const x = floats(m * k);
   const weights = weightsOf(size);
-  const graph = linearGraph(size);
+  const [graph, reader] = [linearGraph(size), weightReader()];
   const ours = (name: string, activations: "int8" | "f32", group?: GroupSize) =>
     graphTask(name, graph, { x }, context, {
+      reader,
       options: { ternarize: "exact", activations, ...(group === undefined ? {} : { group }) },
       tolerance: activations === "int8" ? OF_INT8 : OF_FLOATS,
     });
@@ -62,7 +63,7 @@ async function openLinear(size: Size, context: BenchContext): Promise<Opened> {
     await ours("ternary, int8 rows", "int8"),
     await ours("ternary in groups of 128, int8 rows", "int8", 128),
     await ours("ternary, f32 rows", "f32"),
-    await graphTask("dense f32", graph, { x }, context, { tolerance: OF_FLOATS }),
+    await graphTask("dense f32", graph, { x }, context, { reader, tolerance: OF_FLOATS }),
   ];
   return closeAll(opened);
 }

@@ -20,12 +20,14 @@ export function trits(count: number, from = 0): Int8Array<ArrayBuffer> {
   return Int8Array.from({ length: count }, (_, i) => Math.trunc(1.5 * scattered(from + i)));
 }
 
-/** f32 weights of a file `floats`, or of `trits`: such codes times `SCALE`. */
-export const weightReader: ByteReader = {
-  read(file, offset, length) {
-    const [count, from] = [length / 4, offset / 4];
-    const values =
-      file === "trits" ? Float32Array.from(trits(count, from), (t) => t * SCALE) : floats(count, from);
-    return new Uint8Array(values.buffer);
-  },
-};
+/** Reads f32 weights of a file `floats`, or of `trits`: such codes times `SCALE`. What is packed is kept as long as the reader is. */
+export function weightReader(): ByteReader {
+  return {
+    read(file, offset, length) {
+      const [count, from] = [length / 4, offset / 4];
+      const values =
+        file === "trits" ? Float32Array.from(trits(count, from), (t) => t * SCALE) : floats(count, from);
+      return new Uint8Array(values.buffer);
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import { GraphBuilder } from "../../compiler/graph-builder.js";
 import { graphTask } from "./graph-task.js";
-import { floats } from "./numbers.js";
+import { floats, weightReader } from "./numbers.js";
 import { node, onnxRuntimeTask } from "./onnx-runtime.js";
 import { closeAll } from "./opened.js";
 import type { BenchContext, Opened, Subject } from "./subject.js";
@@ -58,7 +58,10 @@ async function openConvolution(size: Size, context: BenchContext): Promise<Opene
     turn(Float32Array.from((await peer.task.result?.()) ?? []), 1, filters, height * width);
   return closeAll([
     { ...peer, task: { ...peer.task, result: rows } },
-    await graphTask("rows of channels", graph, { x }, context, { tolerance: TOLERANCE }),
+    await graphTask("rows of channels", graph, { x }, context, {
+      reader: weightReader(),
+      tolerance: TOLERANCE,
+    }),
   ]);
 }
 

@@ -1,16 +1,17 @@
+import { createHash } from "node:crypto";
 import { copyFile, link, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { MANIFEST_FILE, type Manifest, type ManifestFile, PROGRAM_FILE } from "../../ir/format/manifest.js";
+import { MANIFEST_FILE, type Manifest, PROGRAM_FILE } from "../../ir/format/manifest.js";
 import { printProgram } from "../../ir/program/json.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import { verifyProgram } from "../../ir/program/verify.js";
 import type { Target } from "../../targets/index.js";
 import { kernelFiles } from "../bundle/kernel-files.js";
-import { digestFile } from "../bundle/listed-files.js";
 import type { WorkFolder } from "../bundle/work-folder.js";
 import { generateKernels, type KernelArtifact } from "../codegen/generate-kernels.js";
 import type { SelectedKernel } from "../lower/index.js";
 import { printRecords, type Records, TUNING_FILE } from "../tuning/records.js";
+import type { BundleProgram } from "./programs.js";
 
 /** A program with other chains of kernels in the place of those of the same names, and grids of their tiles. */
 export function withChains(program: Program, chains: readonly (readonly SelectedKernel[])[]): Program {
@@ -43,12 +44,17 @@ function idsOf(id: string, kernels: ReadonlyMap<string, Kernel>): readonly strin
   return [id, ...(fallback === null ? [] : idsOf(fallback, kernels))];
 }
 
+/** The kernels of a program that become others. */
+export interface Change {
+  readonly program: Pick<BundleProgram, "path" | "bundle">;
+  readonly chains: readonly (readonly SelectedKernel[])[];
+}
+
 /** A bundle as it is, and what becomes of it. */
 export interface Rewriting {
   readonly folder: string;
   readonly manifest: Manifest;
-  readonly program: Program;
-  readonly chains: readonly (readonly SelectedKernel[])[];
+  readonly changes: readonly Change[];
   readonly records: Records;
   readonly target: Target;
   /** Folder that keeps compiled CUDA kernels. */
@@ -56,21 +62,58 @@ export interface Rewriting {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Files by path. */
+type Files = ReadonlyMap<string, string | Uint8Array>;
+
+/** What other kernels make of a bundle; paths are in its folder. */
+interface Changed {
+  readonly kernels: Manifest["kernels"];
+  /** New ones, and such as are written anew. */
+  readonly fresh: Files;
+  readonly gone: ReadonlySet<string>;
+}
+
 /**
- * Fills a work folder with a bundle that has other kernels, and the records. Files that stay are linked rather than copied, so
- * that weights of any size take no time.
+ * Fills a work folder with a bundle that has other kernels, its own and those of its pipeline's networks, and the records. Files
+ * that stay are linked rather than copied, so that weights of any size take no time.
  */
 export async function rewriteBundle(
   work: WorkFolder,
-  { folder, manifest, program, chains, records, target, cache, signal }: Rewriting,
+  { folder, manifest, changes, records, target, cache, signal }: Rewriting,
 ): Promise<void> {
+  const fresh = new Map<string, string | Uint8Array>([[TUNING_FILE, printRecords(records.all)]]);
+  const gone = new Set<string>();
+  let { kernels } = manifest;
+  for (const { program, chains } of changes) {
+    if (chains.length === 0) continue;
+    const { path, bundle } = program;
+    const changed = await changedBundle(bundle, chains, { target, cache, signal });
+    for (const [file, contents] of changed.fresh) fresh.set(`${path}${file}`, contents);
+    for (const file of changed.gone) gone.add(`${path}${file}`);
+    if (path === "") kernels = changed.kernels;
+    else fresh.set(`${path}${MANIFEST_FILE}`, printManifest(bundle.manifest, changed));
+  }
+  for (const path of [...new Set([...manifest.files.map((file) => file.path), ...fresh.keys()])]) {
+    if (gone.has(path)) continue;
+    signal?.throwIfAborted();
+    const to = join(work.bundle, path);
+    await mkdir(dirname(to), { recursive: true });
+    const contents = fresh.get(path);
+    if (contents === undefined) await linkOrCopy(join(folder, path), to);
+    else await writeFile(to, contents, { flush: true });
+  }
+  const written = printManifest(manifest, { kernels, fresh, gone });
+  await writeFile(join(work.bundle, MANIFEST_FILE), written, { flush: true });
+}
+
+/** A program with its chains in the place of others, and the files of its kernels. */
+async function changedBundle(
+  { manifest, program }: Pick<BundleProgram["bundle"], "manifest" | "program">,
+  chains: readonly (readonly SelectedKernel[])[],
+  options: Pick<Rewriting, "target" | "cache" | "signal">,
+): Promise<Changed> {
   const changed = withChains(program, chains);
-  const made = await generateKernels(chains.flat(), { target, cache, signal });
-  const fresh = new Map<string, string | Uint8Array>([
-    [PROGRAM_FILE, printProgram(changed)],
-    [TUNING_FILE, printRecords(records.all)],
-    ...made.flatMap(filesOf),
-  ]);
+  const made = await generateKernels(chains.flat(), options);
   const madeById = new Map(made.map((kernel) => [kernel.id, kernel]));
   const old = new Map(manifest.kernels.map((kernel) => [kernel.id, kernel]));
   const kernels = changed.kernels.map(({ id, family }) => {
@@ -85,22 +128,22 @@ export async function rewriteBundle(
     gone.delete(source);
     if (binary !== null) gone.delete(binary);
   }
-  const files: ManifestFile[] = [];
-  for (const path of [...new Set([...manifest.files.map((file) => file.path), ...fresh.keys()])].sort()) {
-    if (gone.has(path)) continue;
-    signal?.throwIfAborted();
-    const to = join(work.bundle, path);
-    await mkdir(dirname(to), { recursive: true });
-    const contents = fresh.get(path);
-    if (contents === undefined) await linkOrCopy(join(folder, path), to);
-    else await writeFile(to, contents, { flush: true });
-    const known = manifest.files.find((file) => file.path === path);
-    files.push(contents === undefined && known !== undefined ? known : { path, ...(await digestFile(to)) });
-  }
-  const written: Manifest = { ...manifest, kernels, files };
-  await writeFile(join(work.bundle, MANIFEST_FILE), `${JSON.stringify(written, undefined, 1)}\n`, {
-    flush: true,
-  });
+  return { kernels, fresh: new Map([[PROGRAM_FILE, printProgram(changed)], ...made.flatMap(filesOf)]), gone };
+}
+
+/** A manifest that lists the files of a changed bundle. */
+function printManifest(manifest: Manifest, { kernels, fresh, gone }: Changed): string {
+  const files = new Map(manifest.files.map((file) => [file.path, file]));
+  for (const path of gone) files.delete(path);
+  for (const [path, contents] of fresh) files.set(path, { path, ...digestOf(contents) });
+  const sorted = [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const written: Manifest = { ...manifest, kernels, files: sorted };
+  return `${JSON.stringify(written, undefined, 1)}\n`;
+}
+
+function digestOf(contents: string | Uint8Array): { readonly bytes: number; readonly sha256: string } {
+  const bytes = Buffer.from(contents);
+  return { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 function filesOf(kernel: KernelArtifact): readonly (readonly [string, string | Uint8Array])[] {

@@ -1,20 +1,24 @@
 import type { Bindings } from "../../ir/dim.js";
-import { phasesThatRun } from "../../ir/program/phases.js";
+import { launchesThatRun, phasesThatRun } from "../../ir/program/phases.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import { launchWork, timeFloor, type Work } from "../../ir/program/work.js";
-import { type OpenedBundle, openBundle } from "../../runtime/node/bundle.js";
+import type { Device, LoadedProgram } from "../../runtime/device.js";
+import { openBundle } from "../../runtime/node/bundle.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { ratesOf } from "../../targets/rates.js";
 import { DeviceProcess } from "./device-process.js";
+import { type BundleProgram, programsOf } from "./programs.js";
 import { randomInputs } from "./random-inputs.js";
 import { measureCase, type Variant } from "./search.js";
 import { median, spreadOf } from "./statistics.js";
-import { casesOf, plannedBindings, runOn } from "./subjects.js";
+import { type CountedCase, casesOf, runOn } from "./subjects.js";
 
 export interface BenchOptions extends OpenDeviceOptions {
   readonly bundle: string;
+  /** Of the bundle's transformer and networks, those with these names; all that a picture from text takes if absent. */
+  readonly networks?: readonly string[] | undefined;
   /** Kernels whose id contains one of these; all if absent. */
   readonly kernels?: readonly string[] | undefined;
   /** Runs of each kernel, and of a step. */
@@ -29,7 +33,7 @@ export interface BenchedKernel {
   readonly kernel: string;
   readonly family: string;
   readonly rows: number;
-  /** Launches of a step. */
+  /** Launches of a run of its program: of a step. */
   readonly launches: number;
   /** Of a launch. */
   readonly seconds: number;
@@ -44,9 +48,14 @@ export interface BenchedKernel {
 export interface BenchReport {
   readonly bundle: string;
   readonly device: string;
+  readonly networks: readonly BenchedNetwork[];
+}
+
+/** A program of a bundle at its first size. */
+export interface BenchedNetwork extends Pick<BundleProgram, "name" | "runs"> {
   readonly sizes: Bindings;
   readonly kernels: readonly BenchedKernel[];
-  /** Seconds of the whole, with random inputs. */
+  /** Seconds of the whole, with random inputs: of a transformer a step, of networks a run. */
   readonly load: number;
   readonly prompt: number;
   readonly step: number;
@@ -57,54 +66,103 @@ export interface BenchReport {
   readonly floor: number | null;
 }
 
-/** Measures a bundle's kernels at its first size, each by itself, then a prompt and steps as a whole. */
+/**
+ * Measures the kernels of a bundle's programs at the first size, each by itself, then a prompt and steps as a whole. Throws
+ * TRITC_E_TUNING and the errors of `openBundle` and of the device.
+ */
 export async function benchBundle(options: BenchOptions): Promise<BenchReport> {
   const bundle = await openBundle(options.bundle);
-  const { program, manifest } = bundle;
-  const target = targetByName(program.target);
-  const [sizes = {}] = plannedBindings(manifest);
+  const programs = await programsOf(bundle, options.networks);
+  const target = targetByName(bundle.program.target);
   const process = new DeviceProcess({ ...options, target: target.name });
+  const benched: (readonly BenchedKernel[])[] = [];
   try {
-    const { kind } = await process.opened();
-    const device = deviceKinds(target)[kind];
-    const chosen = program.kernels.flatMap((kernel) => {
-      const isWanted = options.kernels?.some((part) => kernel.id.includes(part)) !== false;
-      return isWanted ? casesOf(program, kernel, [sizes]).map((counted) => ({ kernel, counted })) : [];
-    });
-    const kernels: BenchedKernel[] = [];
-    for (const [i, { kernel, counted }] of chosen.entries()) {
-      options.signal?.throwIfAborted();
-      const variant = device === undefined ? undefined : variantOf(bundle, device, kernel);
-      if (variant !== undefined) {
-        const { setting, runs } = await measureCase(counted, variant, { program, process }, options.rounds);
-        const [work] = launchWork(program, [counted.case.launch], sizes);
-        const seconds = median(runs) / setting.launches;
-        kernels.push({
-          kernel: kernel.id,
-          family: kernel.family,
-          rows: counted.rows,
-          launches: counted.count,
-          seconds,
-          spread: spreadOf(runs),
-          ...ratesIn(work, seconds, timeFloor(work === undefined ? [] : [work], ratesOf(target))),
-        });
+    const kind = deviceKinds(target)[(await process.opened()).kind];
+    const chosen = programs.map((program) => chosenOf(program, options));
+    const total = chosen.reduce((sum, { length }) => sum + length, 0);
+    let done = 0;
+    for (const [i, program] of programs.entries()) {
+      const kernels: BenchedKernel[] = [];
+      for (const one of chosen[i] ?? []) {
+        options.signal?.throwIfAborted();
+        const measured =
+          kind === undefined ? undefined : await benchKernel(program, one, kind, process, options);
+        if (measured !== undefined) kernels.push(measured);
+        options.onProgress?.(++done, total);
       }
-      options.onProgress?.(i + 1, chosen.length);
+      benched.push(kernels);
     }
-    process.close();
-    const whole = await wholeOf(bundle, sizes, options);
-    const launches = program.phases.filter(({ runs }) => runs === "step").flatMap((phase) => phase.launches);
-    return {
-      bundle: options.bundle,
-      ...whole,
-      sizes,
-      kernels,
-      sum: kernels.reduce((sum, kernel) => sum + kernel.seconds * kernel.launches, 0),
-      floor: timeFloor(launchWork(program, launches, sizes), ratesOf(target)),
-    };
   } finally {
     process.close();
   }
+  const device = await openDevice(target.name, options);
+  try {
+    const networks: BenchedNetwork[] = [];
+    for (const [i, program] of programs.entries())
+      networks.push(await benchNetwork(program, benched[i] ?? [], device, options));
+    return { bundle: options.bundle, device: device.description, networks };
+  } finally {
+    await device.close();
+  }
+}
+
+interface Chosen {
+  readonly kernel: Kernel;
+  readonly counted: CountedCase;
+}
+
+/** The kernels of a program that are to be measured, each at its numbers of rows. */
+function chosenOf(
+  { bundle: { program }, sizes }: BundleProgram,
+  { kernels }: BenchOptions,
+): readonly Chosen[] {
+  return program.kernels.flatMap((kernel) => {
+    const isWanted = kernels?.some((part) => kernel.id.includes(part)) !== false;
+    return isWanted
+      ? casesOf(program, kernel, sizes.slice(0, 1)).map((counted) => ({ kernel, counted }))
+      : [];
+  });
+}
+
+async function benchKernel(
+  { bundle, sizes }: BundleProgram,
+  { kernel, counted }: Chosen,
+  kind: DeviceKind,
+  process: DeviceProcess,
+  { rounds }: BenchOptions,
+): Promise<BenchedKernel | undefined> {
+  const { program } = bundle;
+  const variant = variantOf(bundle, kind, kernel);
+  if (variant === undefined) return undefined;
+  const { setting, runs } = await measureCase(counted, variant, { process }, rounds);
+  const [work] = launchWork(program, [counted.case.launch], sizes[0] ?? {});
+  const seconds = median(runs) / setting.launches;
+  const floor = timeFloor(work === undefined ? [] : [work], ratesOf(targetByName(program.target)));
+  return {
+    kernel: kernel.id,
+    family: kernel.family,
+    rows: counted.rows,
+    launches: counted.count,
+    seconds,
+    spread: spreadOf(runs),
+    ...ratesIn(work, seconds, floor),
+  };
+}
+
+async function benchNetwork(
+  { name, runs, bundle, sizes: [sizes = {}] }: BundleProgram,
+  kernels: readonly BenchedKernel[],
+  device: Device,
+  options: BenchOptions,
+): Promise<BenchedNetwork> {
+  const { program } = bundle;
+  const launches = launchesThatRun(program, "step");
+  return {
+    ...{ name, runs, sizes, kernels },
+    ...(await wholeOf(bundle, sizes, device, options)),
+    sum: kernels.reduce((sum, kernel) => sum + kernel.seconds * kernel.launches, 0),
+    floor: timeFloor(launchWork(program, launches, sizes), ratesOf(targetByName(program.target))),
+  };
 }
 
 function ratesIn(work: Work | undefined, seconds: number, floor: number | null) {
@@ -117,7 +175,11 @@ function ratesIn(work: Work | undefined, seconds: number, floor: number | null) 
 }
 
 /** A kernel with the code that a bundle has of it. */
-function variantOf({ program, code }: OpenedBundle, device: DeviceKind, head: Kernel): Variant | undefined {
+function variantOf(
+  { program, code }: BundleProgram["bundle"],
+  device: DeviceKind,
+  head: Kernel,
+): Variant | undefined {
   const kernel = runOn(device, head, program.kernels);
   const launch = program.phases
     .flatMap(({ launches }) => launches)
@@ -137,45 +199,41 @@ function variantOf({ program, code }: OpenedBundle, device: DeviceKind, head: Ke
 }
 
 /** Loading, a prompt, and steps. */
-async function wholeOf(bundle: OpenedBundle, sizes: Bindings, options: BenchOptions) {
-  const { program, manifest } = bundle;
-  const device = await openDevice(program.target, options);
-  try {
-    const { promptWeights } = manifest.memory;
-    const timed = async (work: () => Promise<unknown>) => {
-      options.signal?.throwIfAborted();
-      const begun = performance.now();
-      const result = await work();
-      return { result, seconds: (performance.now() - begun) / 1000 };
-    };
+async function wholeOf(
+  { program, manifest, code, weights }: BundleProgram["bundle"],
+  sizes: Bindings,
+  device: Device,
+  { signal, rounds }: BenchOptions,
+) {
+  const { promptWeights } = manifest.memory;
+  const timed = async (work: () => Promise<unknown>) => {
+    signal?.throwIfAborted();
     const begun = performance.now();
-    const loaded = await device.load(program, bundle.code, bundle.weights, { promptWeights });
-    const load = (performance.now() - begun) / 1000;
+    await work();
+    return (performance.now() - begun) / 1000;
+  };
+  const begun = performance.now();
+  const loaded = await device.load(program, code, weights, { promptWeights });
+  const load = (performance.now() - begun) / 1000;
+  try {
     await loaded.bind(sizes);
     writeInputs(program, loaded, sizes);
     const run = (runs: "prompt" | "step") => timed(() => loaded.run(phasesThatRun(program, runs), 0));
     const prompt = await run("prompt");
     const steps: number[] = [];
-    for (let i = 0; i < options.rounds; i++) steps.push((await run("step")).seconds);
-    return {
-      device: device.description,
-      load,
-      prompt: prompt.seconds,
-      step: median(steps),
-      spread: spreadOf(steps),
-    };
+    for (let i = 0; i < rounds; i++) steps.push(await run("step"));
+    return { load, prompt, step: median(steps), spread: spreadOf(steps) };
   } finally {
-    await device.close();
+    await loaded.close();
   }
 }
 
-function writeInputs(
-  program: Program,
-  loaded: { write(buffer: string, data: Float32Array): void },
-  sizes: Bindings,
-): void {
+function writeInputs(program: Program, loaded: Pick<LoadedProgram, "write">, sizes: Bindings): void {
+  const dtypes = new Map(program.buffers.map(({ id, dtype }) => [id, dtype]));
   for (const [name, { data }] of randomInputs(program, 0, sizes)) {
     const port = program.inputs.find((input) => input.name === name);
-    if (port !== undefined && data instanceof Float32Array) loaded.write(port.buffer, data);
+    if (port === undefined || !(data instanceof Float32Array)) continue;
+    const isWhole = dtypes.get(port.buffer) !== "f32";
+    loaded.write(port.buffer, isWhole ? Int32Array.from(data) : data);
   }
 }

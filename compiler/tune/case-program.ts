@@ -11,6 +11,8 @@ import type {
 
 /** A launch of a program's kernel at the sizes of a run. */
 export interface Case {
+  /** Whose buffers it has. */
+  readonly program: Pick<Program, "buffers" | "target">;
   readonly kernel: Kernel;
   readonly launch: Launch;
   readonly bindings: Bindings;
@@ -42,8 +44,7 @@ export const CASE_PHASE = "step";
  * is read in; a buffer that it reads and writes becomes two.
  */
 export function caseProgram(
-  { buffers, target }: Pick<Program, "buffers" | "target">,
-  { kernel, launch, bindings }: Case,
+  { program: { buffers, target }, kernel, launch, bindings }: Case,
   { launches, sets }: { readonly launches: number; readonly sets: number },
 ): CaseProgram {
   const byId = new Map(buffers.map((buffer) => [buffer.id, buffer]));

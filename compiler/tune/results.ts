@@ -1,12 +1,14 @@
 import type { KernelConfig } from "../../ir/program/program.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { type Finding, hashOf, problemKey, type Records } from "../tuning/records.js";
+import type { BundleProgram } from "./programs.js";
 import type { SearchContext } from "./search.js";
 import type { Subject } from "./subjects.js";
 
 /** What became of a kernel. */
 export interface TunedKernel
   extends Pick<Finding, "before" | "after" | "spread" | "tried" | "candidates" | "rows"> {
+  readonly network: BundleProgram["name"];
   readonly kernel: string;
   readonly family: string;
   readonly from: KernelConfig;
@@ -36,7 +38,7 @@ export async function knownOf(
 
 /** A finding, with what the records have of candidates that were no good. */
 export function resultOf(
-  { kernel, family, present }: Subject,
+  { of, kernel, family, present }: Subject,
   { config, before, after, spread, tried, candidates, rows }: Finding,
   records: Records,
   device: string,
@@ -53,6 +55,7 @@ export function resultOf(
     ).size;
   return {
     ...{
+      network: of.name,
       kernel: kernel.id,
       family,
       rows,

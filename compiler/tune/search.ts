@@ -1,4 +1,4 @@
-import type { KernelConfig, Program } from "../../ir/program/program.js";
+import type { KernelConfig } from "../../ir/program/program.js";
 import { bufferBytes } from "../../targets/memory/buffers.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "../tuning/records.js";
@@ -18,7 +18,6 @@ export interface Variant {
 }
 
 export interface SearchContext {
-  readonly program: Pick<Program, "buffers" | "target">;
   readonly process: DeviceProcess;
   readonly device: string;
   readonly records: Records;
@@ -33,7 +32,7 @@ export interface SearchContext {
 
 export interface Found {
   readonly config: KernelConfig;
-  /** Seconds of the kernel's launches in a step, before and after. */
+  /** Seconds of the kernel's launches in a run of its program, before and after. */
   readonly before: number;
   readonly after: number;
   readonly spread: number;
@@ -75,7 +74,7 @@ export interface Prepared {
   readonly subject: Subject;
   readonly present: Variant;
   readonly settings: readonly Setting[];
-  /** Seconds of its launches in a step. */
+  /** Seconds of its launches in a run of its program. */
   readonly seconds: number;
 }
 
@@ -141,12 +140,11 @@ async function settle(
 export async function measureCase(
   counted: CountedCase,
   variant: Variant,
-  context: Pick<SearchContext, "program" | "process">,
+  { process }: Pick<SearchContext, "process">,
   rounds = FIRST_RUNS,
 ): Promise<{ readonly setting: Setting; readonly runs: readonly number[] }> {
-  const one = programOf(variant, { counted, launches: 1, sets: 1 }, context);
+  const one = programOf(variant, { counted, launches: 1, sets: 1 });
   const bytes = one.program.buffers.reduce((sum, buffer) => sum + bufferBytes(buffer, {}), 0);
-  const { process } = context;
   await process.load("first", one, variant.code);
   const once = Math.min(...(await process.time("first", FIRST_RUNS, 1)));
   await process.free("first");
@@ -154,7 +152,7 @@ export async function measureCase(
   const sets = Math.min(launches, MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes));
   const { results } = await process.load(
     "present",
-    programOf(variant, { counted, launches, sets }, context),
+    programOf(variant, { counted, launches, sets }),
     variant.code,
   );
   const runs = await process.time("present", rounds, once * launches);
@@ -208,7 +206,7 @@ async function measure(
   let outcome: Outcome = "right";
   let runs: readonly number[] = [];
   try {
-    const { results } = await process.load("candidate", programOf(variant, setting, context), variant.code);
+    const { results } = await process.load("candidate", programOf(variant, setting), variant.code);
     if (results !== setting.results) outcome = "wrong";
     else runs = await process.time("candidate", FIRST_RUNS, setting.seconds * setting.launches);
     await process.free("candidate");
@@ -237,7 +235,7 @@ async function compare(
     const wrong = new Set<string>();
     for (const [i, variant] of variants.entries()) {
       const key = keys[i] ?? "";
-      const { results } = await process.load(key, programOf(variant, setting, context), variant.code);
+      const { results } = await process.load(key, programOf(variant, setting), variant.code);
       // Records may come from elsewhere.
       if (results !== setting.results) wrong.add(key);
     }
@@ -274,13 +272,11 @@ async function compare(
 function programOf(
   { kernel, tile }: Variant,
   { counted, launches, sets }: Pick<Setting, "counted" | "launches" | "sets">,
-  { program }: Pick<SearchContext, "program">,
 ): CaseProgram {
-  const { launch, bindings } = counted.case;
+  const { launch } = counted.case;
   const grid = launch.grid.map(({ size }, axis) => ({ size, tile: tile[axis] ?? 1 }));
   return caseProgram(
-    program,
-    { kernel, launch: { ...launch, kernel: kernel.id, grid }, bindings },
+    { ...counted.case, kernel, launch: { ...launch, kernel: kernel.id, grid } },
     { launches, sets },
   );
 }

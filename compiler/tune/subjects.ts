@@ -1,17 +1,18 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
-import type { Manifest } from "../../ir/format/manifest.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Kernel, KernelConfig, Program } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { Target } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { configsFor, type Family } from "../../templates/index.js";
-import { sizesOf } from "../drawing.js";
 import type { Case } from "./case-program.js";
+import type { BundleProgram } from "./programs.js";
 
 /** A kernel that there is something to choose for. */
 export interface Subject {
+  /** Whose it is, and how often that runs while a picture is drawn. */
+  readonly of: Pick<BundleProgram, "name" | "path" | "runs">;
   /** The first of a chain of fallbacks. */
   readonly kernel: Kernel;
   /** The config of the one that the device runs. */
@@ -27,20 +28,12 @@ export interface Subject {
 
 export interface CountedCase {
   readonly rows: number;
-  /** Launches of a step that have so many. */
+  /** Launches of a run of the program that have so many, on average over its sizes. */
   readonly count: number;
   readonly case: Case;
 }
 
-/** Values of a program's symbols at each size that a bundle was planned for. */
-export function plannedBindings({
-  resolutions,
-  sampling,
-}: Pick<Manifest, "resolutions" | "sampling">): readonly Bindings[] {
-  return sampling === null ? [{}] : resolutions.map((resolution) => sizesOf({ sampling }, resolution));
-}
-
-/** A kernel's launches of a step at these sizes, by their number of rows, the most first. */
+/** A kernel's launches in a run at these sizes, by their number of rows, the most first. */
 export function casesOf(
   program: Program,
   kernel: Kernel,
@@ -51,20 +44,17 @@ export function casesOf(
   for (const bindings of sizes) {
     for (const launch of own) {
       const rows = evaluateDim(launch.rows, bindings);
-      const { count = 0, case: first = { kernel, launch, bindings } } = byRows.get(rows) ?? {};
-      if (rows > 0) byRows.set(rows, { rows, count: count + 1, case: first });
+      const { count = 0, case: first = { program, kernel, launch, bindings } } = byRows.get(rows) ?? {};
+      if (rows > 0) byRows.set(rows, { rows, count: count + 1 / sizes.length, case: first });
     }
   }
   return [...byRows.values()].sort((a, b) => b.rows - a.rows);
 }
 
 /** The kernels of a step that have more than one config on a kind of devices, at these sizes. */
-export function subjectsOf(
-  program: Program,
-  target: Target,
-  device: DeviceKind,
-  sizes: readonly Bindings[],
-): readonly Subject[] {
+export function subjectsOf(of: BundleProgram, target: Target, device: DeviceKind): readonly Subject[] {
+  const { sizes, bundle } = of;
+  const { program } = bundle;
   return program.kernels.flatMap((kernel): readonly Subject[] => {
     const { family } = kernel;
     const cases = casesOf(program, kernel, sizes);
@@ -75,7 +65,7 @@ export function subjectsOf(
     const candidates = configsFor(family, params as never, { target, device, rows }).filter(
       (config) => keyOf(config) !== keyOf(present),
     );
-    return candidates.length === 0 ? [] : [{ kernel, present, device, family, cases, candidates }];
+    return candidates.length === 0 ? [] : [{ of, kernel, present, device, family, cases, candidates }];
   });
 }
 

@@ -19,15 +19,18 @@ import {
 } from "../tuning/records.js";
 import { rewriteBundle } from "./apply.js";
 import { DeviceProcess, TookTooLong } from "./device-process.js";
+import { type BundleProgram, programsOf } from "./programs.js";
 import { knownOf, resultOf, type TunedKernel } from "./results.js";
 import { type Prepared, prepare, type SearchContext, search } from "./search.js";
-import { plannedBindings, type Subject, subjectsOf } from "./subjects.js";
+import { type Subject, subjectsOf } from "./subjects.js";
 import { makeVariant, namedChain, withConfig } from "./variants.js";
 
 export interface TuneOptions extends OpenDeviceOptions {
   readonly bundle: string;
   /** Seconds to try candidates for, once all kernels are measured as they are. */
   readonly budget: number;
+  /** Of the bundle's transformer and networks, those with these names; all that a picture from text takes if absent. */
+  readonly networks?: readonly string[] | undefined;
   /** Kernels whose id contains one of these; all if absent. */
   readonly kernels?: readonly string[] | undefined;
   /** Only launches of so many rows; all if absent. */
@@ -59,12 +62,23 @@ export interface TuneReport {
   readonly kernels: readonly TunedKernel[];
   /** Kernels with another config than before. */
   readonly changed: number;
-  /** Seconds of all launches of the kernels in a step, by the same measurements. */
+  /** Of the transformer and each network of the pipeline. */
+  readonly networks: readonly TunedNetwork[];
+  /** Seconds of all launches of the kernels while a picture is drawn, by the same measurements. */
   readonly before: number;
   readonly after: number;
   readonly seconds: number;
   /** All that is known of the device's kernels now, and of others'. */
   readonly records: readonly TuningRecord[];
+}
+
+/** What became of a program of a bundle. */
+export interface TunedNetwork extends Pick<BundleProgram, "name" | "runs"> {
+  /** Kernels with another config than before. */
+  readonly changed: number;
+  /** Seconds of the kernels' launches in a run of it. */
+  readonly before: number;
+  readonly after: number;
 }
 
 /** Seconds that a kernel gets, however small its share is. */
@@ -84,8 +98,9 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
     async (work) => {
       const begun = performance.now();
       const bundle = await openBundle(folder);
-      const { manifest, program } = bundle;
-      const target = targetByName(program.target);
+      const { manifest } = bundle;
+      const target = targetByName(bundle.program.target);
+      const programs = await programsOf(bundle, options.networks);
       const records = new Records(options.known);
       const journal = await readFile(work.journal, "utf8").catch(() => "");
       if (journal !== "") onNotice?.(`going on from the unfinished work in ${work.path}`);
@@ -102,26 +117,25 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
           if (options.again !== true || entry.device !== device) records.add(entry);
         // What an unfinished run has found is newer.
         for (const entry of parseRecords(journal, work.journal)) records.add(entry);
-        const all = subjectsOf(program, target, kindOf(target, kind), plannedBindings(manifest));
+        const own = kindOf(target, kind);
+        const all = programs.flatMap((program) => subjectsOf(program, target, own));
         const subjects = chosenSubjects(all, options);
-        const context = contextOf(options, { program, process, device, records, target, note });
+        const context = contextOf(options, { process, device, records, target, note });
         const tuned = await tuneAll(subjects, context, options);
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);
-        const chains = tuned
-          .filter(({ result }) => keyOf(result.config) !== keyOf(result.from))
-          .map(({ subject, result }) =>
-            namedChain(subject.kernel.id, withConfig(subject, result.config, target)),
-          );
+        const changes = programs.map((program) => ({ program, chains: chainsOf(tuned, program, target) }));
         const cache = options.kernelCache;
-        await rewriteBundle(work, { folder, manifest, program, chains, records, target, cache, signal });
+        await rewriteBundle(work, { folder, manifest, changes, records, target, cache, signal });
         const kernels = tuned.map(({ result }) => result);
+        const networks = programs.map((program) => summaryOf(program, kernels));
         return {
           bundle: folder,
           device,
           kernels,
-          changed: chains.length,
-          before: kernels.reduce((sum, { before }) => sum + before, 0),
-          after: kernels.reduce((sum, { after }) => sum + after, 0),
+          networks,
+          changed: networks.reduce((sum, { changed }) => sum + changed, 0),
+          before: networks.reduce((sum, { before, runs }) => sum + before * runs, 0),
+          after: networks.reduce((sum, { after, runs }) => sum + after * runs, 0),
           seconds: (performance.now() - begun) / 1000,
           records: records.all,
         };
@@ -130,6 +144,26 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       }
     },
   );
+}
+
+/** The kernels of a program that are to have another config. */
+function chainsOf(tuned: readonly Tuned[], { path }: BundleProgram, target: Target) {
+  return tuned
+    .filter(({ subject, result }) => subject.of.path === path && isChanged(result))
+    .map(({ subject, result }) => namedChain(subject.kernel.id, withConfig(subject, result.config, target)));
+}
+
+function isChanged({ config, from }: TunedKernel): boolean {
+  return keyOf(config) !== keyOf(from);
+}
+
+function summaryOf({ name, runs }: BundleProgram, kernels: readonly TunedKernel[]): TunedNetwork {
+  const own = kernels.filter(({ network }) => network === name);
+  return {
+    ...{ name, runs, changed: own.filter(isChanged).length },
+    before: own.reduce((sum, { before }) => sum + before, 0),
+    after: own.reduce((sum, { after }) => sum + after, 0),
+  };
 }
 
 /** The records that a bundle has. */
@@ -175,14 +209,16 @@ function chosenSubjects(
     message: "no kernel is meant by that",
     place: kernels === undefined ? `--rows ${rows?.join(",")}` : `--kernels ${kernels.join(",")}`,
     expected: subjects
-      .map(({ kernel, cases }) => `${kernel.id} (rows ${cases.map((c) => c.rows).join(", ")})`)
+      .map(
+        ({ of, kernel, cases }) => `${of.name}: ${kernel.id} (rows ${cases.map((c) => c.rows).join(", ")})`,
+      )
       .join("; "),
     remedy: "name a part of one of these ids, or leave the option out",
     exitCode: 2,
   });
 }
 
-interface Made extends Pick<SearchContext, "program" | "process" | "device" | "records" | "note"> {
+interface Made extends Pick<SearchContext, "process" | "device" | "records" | "note"> {
   readonly target: Target;
 }
 
@@ -196,7 +232,7 @@ function contextOf(options: TuneOptions, { target, ...made }: Made): Context {
     ...made,
     signal: options.signal,
     variant(subject, config) {
-      const key = `${subject.kernel.id} ${keyOf(config)}`;
+      const key = `${subject.of.path}${subject.kernel.id} ${keyOf(config)}`;
       const known = variants.get(key) ?? variant(subject, config);
       variants.set(key, known);
       return known;
@@ -211,7 +247,7 @@ interface Tuned {
   readonly finding?: Finding;
 }
 
-/** Each kernel in turn, those that take longest first, each with the share of the time that it has in a step. */
+/** Each kernel in turn, those that take longest first, each with the share of the time that it has of a picture's. */
 async function tuneAll(
   subjects: readonly Subject[],
   context: Context,
@@ -226,13 +262,13 @@ async function tuneAll(
     options.onProgress?.({ phase: "baseline", done: i + 1, total: subjects.length });
   }
   const deadline = performance.now() + options.budget * 1000;
-  prepared.sort((a, b) => b.seconds - a.seconds);
+  prepared.sort((a, b) => shareOf(b) - shareOf(a));
   const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
-  let left = prepared.reduce((sum, { seconds }) => sum + seconds, 0);
+  let left = prepared.reduce((sum, one) => sum + shareOf(one), 0);
   let done = 0;
   for (const one of prepared) {
     const now = performance.now();
-    const share = left === 0 ? 0 : ((deadline - now) * one.seconds) / left;
+    const share = left === 0 ? 0 : ((deadline - now) * shareOf(one)) / left;
     const until = now + Math.max(LEAST_SECONDS * 1000, share);
     tuned.push(
       await tuneOne(
@@ -242,9 +278,14 @@ async function tuneAll(
         options,
       ),
     );
-    left -= one.seconds;
+    left -= shareOf(one);
   }
   return tuned;
+}
+
+/** Seconds of its launches while a picture is drawn. */
+function shareOf({ subject, seconds }: Prepared): number {
+  return seconds * subject.of.runs;
 }
 
 async function tuneOne(

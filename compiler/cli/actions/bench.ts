@@ -1,9 +1,16 @@
-import { type BenchedKernel, type BenchReport, benchBundle } from "../../tune/bench-bundle.js";
+import {
+  type BenchedKernel,
+  type BenchedNetwork,
+  type BenchReport,
+  benchBundle,
+} from "../../tune/bench-bundle.js";
 import { formatDuration } from "../../units.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
+import { runsText } from "../runs-text.js";
 import { Terminal, table } from "../terminal.js";
 
 export interface BenchCommandOptions extends CommonOptions, DeviceOptions {
+  readonly network?: readonly string[];
   readonly kernels?: readonly string[];
   readonly rounds: number;
 }
@@ -13,6 +20,7 @@ export async function bench(path: string, options: BenchCommandOptions): Promise
   const progress = terminal.progress("kernels", "kernels");
   const report = await benchBundle({
     bundle: path,
+    networks: options.network,
     kernels: options.kernels,
     rounds: options.rounds,
     threads: options.threads,
@@ -24,29 +32,31 @@ export async function bench(path: string, options: BenchCommandOptions): Promise
   terminal.summary(report, describe(report));
 }
 
-function describe(report: BenchReport): string {
-  const { kernels, sum, step, spread, floor } = report;
+function describe({ networks, device }: BenchReport): string {
+  const whole = table([["device", device], ...networks.map(({ name, runs }) => [name, runsText(runs)])]);
+  return [...networks.map((network) => describeNetwork(network, networks.length > 1)), whole].join("\n\n");
+}
+
+function describeNetwork(network: BenchedNetwork, isNamed: boolean): string {
+  const { kernels, sum, step, spread, floor, sizes, name } = network;
   const rows = kernels.map((kernel) => rowOf(kernel, sum));
-  const head = ["kernel", "rows", "launches", "µs", "±", "of a step", "GOP/s", "GB/s", "of peak"];
-  return [
-    table([head, ...rows]),
-    table([
-      ["device", report.device],
-      [
-        "sizes",
-        Object.entries(report.sizes)
-          .map(([name, value]) => `${name} ${value}`)
-          .join(", "),
-      ],
-      ["load", formatDuration(report.load)],
-      ["prompt, all steps", formatDuration(report.prompt)],
-      [
-        "step",
-        `${formatDuration(step)} ± ${percent(spread)}, its kernels by themselves ${formatDuration(sum)}`,
-      ],
-      ["at peak rates", floor === null ? "not known for this device" : formatDuration(floor)],
-    ]),
-  ].join("\n\n");
+  const head = ["kernel", "rows", "launches", "µs", "±", "of a run", "GOP/s", "GB/s", "of peak"];
+  const about = table([
+    [
+      "sizes",
+      Object.entries(sizes)
+        .map(([symbol, value]) => `${symbol} ${value}`)
+        .join(", "),
+    ],
+    ["load", formatDuration(network.load)],
+    ["prompt, all steps", formatDuration(network.prompt)],
+    [
+      name === "transformer" ? "step" : "run",
+      `${formatDuration(step)} ± ${percent(spread)}, its kernels by themselves ${formatDuration(sum)}`,
+    ],
+    ["at peak rates", floor === null ? "not known for this device" : formatDuration(floor)],
+  ]);
+  return [...(isNamed ? [name] : []), table([head, ...rows]), about].join("\n\n");
 }
 
 function rowOf(kernel: BenchedKernel, sum: number): readonly (string | number)[] {

@@ -7,10 +7,12 @@ import { formatDuration, formatQuantity } from "../../units.js";
 import { loaded } from "../loaded.js";
 import type { CommonOptions, DeviceOptions } from "../options.js";
 import { Output } from "../output.js";
+import { runsText } from "../runs-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
 
 export interface TuneCommandOptions extends CommonOptions, DeviceOptions {
   readonly budget: number;
+  readonly network?: readonly string[];
   readonly kernels?: readonly string[];
   readonly rows?: readonly number[];
   readonly import?: readonly string[];
@@ -35,6 +37,7 @@ export async function tune(path: string, options: TuneCommandOptions): Promise<v
   const report = await tuneBundle({
     bundle: path,
     budget: options.budget,
+    networks: options.network,
     kernels: options.kernels,
     rows: options.rows,
     known,
@@ -58,23 +61,33 @@ export async function tune(path: string, options: TuneCommandOptions): Promise<v
   terminal.summary(summary, describe(report));
 }
 
-function describe({ kernels, device, changed, before, after, seconds, bundle }: TuneReport): string {
-  const rows = kernels.map(
-    (kernel) =>
-      [
-        kernel.kernel,
-        microseconds(kernel.before),
-        microseconds(kernel.after),
-        ratio(kernel),
-        said(kernel),
-      ] as const,
-  );
-  const measured = table([["kernel", "before, µs", "after, µs", "ratio", ""], ...rows]);
+function describe({
+  kernels,
+  networks,
+  device,
+  changed,
+  before,
+  after,
+  seconds,
+  bundle,
+}: TuneReport): string {
+  const rowOf = (kernel: TunedKernel): readonly string[] => [
+    `${networks.length > 1 ? `${kernel.network}: ` : ""}${kernel.kernel}`,
+    microseconds(kernel.before),
+    microseconds(kernel.after),
+    ratio(kernel),
+    said(kernel),
+  ];
+  const measured = table([["kernel", "before, µs", "after, µs", "ratio", ""], ...kernels.map(rowOf)]);
   const sum = table([
     ["bundle", bundle],
     ["device", device],
     ["changed", `${changed} of ${formatQuantity(kernels.length, "kernel")}`],
-    ["a step's", `${microseconds(before)} µs before, ${microseconds(after)} µs after`],
+    ...networks.map(({ name, ...found }) => [
+      `a ${name === "transformer" ? "step" : name}'s`,
+      `${microseconds(found.before)} µs before, ${microseconds(found.after)} µs after, ${runsText(found.runs)}`,
+    ]),
+    ["a picture's", `${formatDuration(before)} before, ${formatDuration(after)} after`],
     ["time", formatDuration(seconds)],
   ]);
   return [measured, sum].join("\n\n");

@@ -9,8 +9,16 @@ const MOST_ROUNDS = 10_000;
 
 export function addBench(program: Command): void {
   withDeviceOptions(withOutputOptions(program.command("bench")))
-    .description("measure a bundle on this device: each kernel by itself, and a step as a whole")
+    .description(
+      "measure a bundle and the compiled networks of its pipeline on this device: each kernel by itself, and a step as a whole",
+    )
     .argument("<bundle>", "a folder that `tritc compile` wrote")
+    .addOption(
+      namesOption(
+        "--network <name,...>",
+        "only these: transformer, text_encoder, text_encoder_2, vae_decoder, vae_encoder; default: what a picture from text takes",
+      ),
+    )
     .addOption(namesOption("--kernels <part,...>", "only kernels whose name has one of these in it"))
     .addOption(
       new Option("--rounds <n>", "runs of each kernel, and of a step")

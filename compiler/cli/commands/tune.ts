@@ -23,6 +23,12 @@ export function addTune(program: Command): void {
         .default(300, "5m")
         .argParser(duration),
     )
+    .addOption(
+      namesOption(
+        "--network <name,...>",
+        "only these: transformer, text_encoder, text_encoder_2, vae_decoder, vae_encoder; default: what a picture from text takes",
+      ),
+    )
     .addOption(namesOption("--kernels <part,...>", "only kernels whose name has one of these in it"))
     .addOption(
       new Option("--rows <n,...>", "only launches of so many rows").argParser((text) =>
