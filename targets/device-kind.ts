@@ -5,6 +5,7 @@ import { CPU_SPEED } from "./cpu/speed.js";
 import { cudaRunsOn } from "./cuda/abi.js";
 import { ARCHITECTURES, type Architecture, type ArchitectureFacts } from "./cuda/architectures.js";
 import type { Gpu } from "./cuda/gpus.js";
+import { cudaSpeed } from "./cuda/speed.js";
 import type { Speed } from "./speed.js";
 import type { Target } from "./target.js";
 import { GPU_SPEED, SOFTWARE_SPEED } from "./webgpu/speed.js";
@@ -62,8 +63,8 @@ const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]
         threads: limits.maxWorkgroupInvocations,
         sharedBytes: facts.sharedBytesPerBlock,
         cuda: { architecture, facts, gpu: cuda?.gpu ?? null },
-        // Kernels for CUDA have no counts yet.
-        speed: null,
+        // Kernels for several share what they need, so that each takes the family's: a choice for one would be taken by others.
+        speed: cuda?.architectures.length === 1 ? cudaSpeed(architecture, cuda.gpu) : null,
       };
     });
   },

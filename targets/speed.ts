@@ -46,4 +46,6 @@ export interface Speed {
   readonly busyThreads: number;
   /** Seconds that a launch takes beside its workgroups. */
   readonly launchSeconds: number;
+  /** The part by which another config must be cheaper than the family's first, where nobody has held the rates against a device. */
+  readonly doubt?: number;
 }

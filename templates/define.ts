@@ -5,8 +5,7 @@ import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
 import { type Choice, choose } from "./choice/choose.js";
-import { everyConfig } from "./choice/configs.js";
-import { rejection } from "./choice/consider.js";
+import { considered, rejection } from "./choice/consider.js";
 import type { Problem } from "./choice/problem.js";
 import { sharedTile } from "./choice/shared-tile.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
@@ -90,9 +89,7 @@ export function fittingConfigs<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
 ): readonly KernelConfig[] {
-  return everyConfig(templates.forms, templates.configs(problem)).filter(
-    (config) => rejection(problem, templates, config) === null,
-  );
+  return considered(problem, templates).filter((config) => rejection(problem, templates, config) === null);
 }
 
 /** What templates of a language are rendered with besides. */

@@ -1,6 +1,7 @@
 import { type AttentionParams, attention } from "../../ir/families/attention.js";
 import { cudaConstant } from "../elementwise/cuda-expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { hopperCounts, int8Counts, mmaCounts } from "./cuda-counts.js";
 import { lossValues, termValues } from "./terms.js";
 
 const mma = { variant: "mma" } as const;
@@ -45,6 +46,7 @@ export const attentionCuda = kernelTemplates(attention.forms.cuda, {
       loss: cudaConstant(params.maskLoss ?? 0, "f32"),
     }),
   },
+  cost: { hopper: hopperCounts, int8: int8Counts, mma: mmaCounts },
 });
 
 /** The scale of products of queries and keys, and what they lose. */

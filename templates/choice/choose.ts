@@ -2,8 +2,8 @@ import { TritcError } from "../../ir/errors.js";
 import type { Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import type { KernelTemplates } from "../kernel-templates.js";
-import { everyConfig, keyOf } from "./configs.js";
-import { type Candidate, consider } from "./consider.js";
+import { keyOf } from "./configs.js";
+import { type Candidate, consider, considered } from "./consider.js";
 import type { Problem } from "./problem.js";
 
 /** What was chosen for a problem, and from what. */
@@ -42,7 +42,7 @@ export function choose<P>(
     return { problem, config: best.config, reason: "measured best", candidates: [best] };
   }
   const fitting = candidates.filter(({ rejected }) => rejected === null);
-  const chosen = bestOf(fitting);
+  const chosen = bestOf(fitting, problem.device.speed?.doubt);
   if (chosen === undefined) throw noneFits(problem, candidates);
   return { problem, config: chosen.config, reason: reasonOf(chosen, fitting), candidates };
 }
@@ -56,8 +56,23 @@ export function candidatesOf<P>(
   const preferred = templates.configs(problem);
   // Other configs than the preferred ones count where costs tell them apart, or somebody asks for what those do not have.
   const isWide = measured !== undefined || tile !== undefined || isCosted(problem, templates);
-  const configs = isWide ? everyConfig(templates.forms, preferred) : preferred;
-  return configs.map((config) => consider(problem, templates, config, tile));
+  const configs = isWide ? considered(problem, templates) : preferred;
+  return tellingOf(
+    configs.map((config) => consider(problem, templates, config, tile)),
+    preferred.length,
+  );
+}
+
+/** Without those beyond the family's that are rejected for the same reason as one before: there may be thousands. */
+function tellingOf(candidates: readonly Candidate[], own: number): readonly Candidate[] {
+  const reasons = new Set<string>();
+  return candidates.filter(({ config, rejected }, i) => {
+    if (rejected === null) return true;
+    const reason = `${config.variant} ${rejected}`;
+    const isNew = !reasons.has(reason);
+    reasons.add(reason);
+    return isNew || i < own;
+  });
 }
 
 function isCosted<P>({ device, rows }: Problem<P>, { cost }: KernelTemplates<P>): boolean {
@@ -65,11 +80,14 @@ function isCosted<P>({ device, rows }: Problem<P>, { cost }: KernelTemplates<P>)
 }
 
 /** Of candidates that a device takes, in the family's order, the one to take. */
-export function bestOf(fitting: readonly Candidate[]): Candidate | undefined {
+export function bestOf(
+  fitting: readonly Candidate[],
+  worthwhile: number = WORTHWHILE,
+): Candidate | undefined {
   const [first] = fitting;
   if (first?.cost == null) return first;
   let best = first;
-  let least = first.cost.seconds * (1 - WORTHWHILE);
+  let least = first.cost.seconds * (1 - worthwhile);
   for (const candidate of fitting) {
     const seconds = candidate.cost?.seconds ?? Number.POSITIVE_INFINITY;
     if (seconds < least) [best, least] = [candidate, seconds];

@@ -9,6 +9,18 @@ const MOST_VALUES = 8;
  * dimensions. Of a dimension with many values those count that are powers of two, and those of the preferred configs.
  */
 export function everyConfig<P>(forms: Forms<P>, preferred: readonly KernelConfig[]): readonly KernelConfig[] {
+  const known = KNOWN.get(forms) ?? new Map<string, readonly KernelConfig[]>();
+  KNOWN.set(forms, known);
+  const key = JSON.stringify(preferred);
+  const made = known.get(key) ?? madeOf(forms, preferred);
+  known.set(key, made);
+  return made;
+}
+
+/** Kernels of many parameters are chosen from the same configs, of which there are thousands. */
+const KNOWN = new WeakMap<object, Map<string, readonly KernelConfig[]>>();
+
+function madeOf<P>(forms: Forms<P>, preferred: readonly KernelConfig[]): readonly KernelConfig[] {
   const all = new Map(preferred.map((config) => [keyOf(config), config]));
   for (const [variant, { dimensions }] of Object.entries(forms)) {
     const own = preferred.filter((config) => config.variant === variant);
@@ -21,7 +33,10 @@ export function everyConfig<P>(forms: Forms<P>, preferred: readonly KernelConfig
     }
   }
   // Stable: preferred ones, which differ from themselves in nothing, stay first.
-  return [...all.values()].sort((a, b) => distance(a, preferred) - distance(b, preferred));
+  return [...all.values()]
+    .map((config) => ({ config, away: distance(config, preferred) }))
+    .sort((a, b) => a.away - b.away)
+    .map(({ config }) => config);
 }
 
 /** In how many numbers a config differs from the nearest preferred one of its variant. */

@@ -2,6 +2,7 @@ import { faultOf, type LaunchShape, launchOf, needsOf, type Tile } from "../../i
 import type { KernelConfig } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
+import { everyConfig } from "./configs.js";
 import { type LaunchTime, timeOf } from "./cost.js";
 import { occupancyFault } from "./cuda-occupancy.js";
 import type { Problem } from "./problem.js";
@@ -51,6 +52,19 @@ export function costOf<P>(
     launches.push(time);
   }
   return { seconds: launches.reduce((sum, { seconds }) => sum + seconds, 0), launches };
+}
+
+/**
+ * Every config that a family has for a problem: those that it prefers, and all of the forms that the device has what they need for.
+ */
+export function considered<P>(problem: Problem<P>, templates: KernelTemplates<P>): readonly KernelConfig[] {
+  const preferred = templates.configs(problem);
+  const runs = (config: KernelConfig) =>
+    needsOf(templates.forms, config).every((feature) => hasFeature(problem.device, feature));
+  return [
+    ...preferred.filter((config) => !runs(config)),
+    ...everyConfig(templates.forms, preferred.filter(runs)),
+  ];
 }
 
 /** Why a device takes no kernel with a config; null where it takes it. */

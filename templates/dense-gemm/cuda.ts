@@ -1,6 +1,7 @@
 import { PER_WORD } from "../../ir/families/contract/narrow.js";
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
 import { denseGemm } from "../../ir/families/dense-gemm.js";
+import { floatCounts } from "../cuda/float-counts.js";
 import { cudaType } from "../cuda/header.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
@@ -9,6 +10,9 @@ const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as cons
 const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
 const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
+
+/** Weights in a word. */
+const PER_WORD_OF = { ...PER_WORD, f32: 1 } as const;
 
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
@@ -32,5 +36,17 @@ export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
       held: held ?? "f32",
       perWord: PER_WORD[held ?? "bf16"],
     }),
+  },
+  cost: {
+    tiled({ n, k, x = "f32", out = "f32", held, gated }, config, launched) {
+      const { rows } = launched;
+      const product = {
+        ...{ rows, n },
+        rowBytes: k * (x === "f32" ? 4 : 2),
+        channelBytes: (4 * k) / PER_WORD_OF[held ?? "f32"],
+        resultBytes: (out === "f32" ? 4 : 2) + (gated ? 4 : 0),
+      };
+      return floatCounts(product, k, config, launched, held === undefined ? 0 : 2);
+    },
   },
 });

@@ -1,5 +1,6 @@
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
-import { imageConv } from "../../ir/families/image-conv.js";
+import { filterSize, imageConv } from "../../ir/families/image-conv.js";
+import { floatCounts } from "../cuda/float-counts.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as const;
@@ -18,5 +19,22 @@ export const imageConvCuda = kernelTemplates(imageConv.forms.cuda, {
       stage,
       blocks,
     }),
+  },
+  cost: {
+    tiled(params, config, launched) {
+      const { n, c, residual } = params;
+      const k = filterSize(params);
+      // Windows overlap: a picture comes from memory once, and from L2 as often as there are taps.
+      const product = {
+        ...{ rows: launched.rows, n, rowBytes: 4 * k, channelBytes: 4 * k },
+        resultBytes: residual ? 8 : 4,
+      };
+      const counts = floatCounts(product, k, config, launched);
+      const { l2, memory } = counts.bytes;
+      return {
+        ...counts,
+        bytes: { l2, memory: Math.min(memory, 4 * (launched.rows * (c + 2 * n) + n * k)) },
+      };
+    },
   },
 });

@@ -3,6 +3,7 @@ import {
   hopperBytes,
   hopperRegisters,
   type WarpsConfig,
+  warpTile,
 } from "../../ir/families/launch/ternary-cuda.js";
 import { type TernaryGemmParams, ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
@@ -10,6 +11,7 @@ import { ARCHITECTURES } from "../../targets/cuda/architectures.js";
 import { hasFeature } from "../../targets/device-kind.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
+import { hopperCounts, warpCounts } from "./cuda-counts.js";
 import { epilogueValues } from "./epilogue.js";
 
 /**
@@ -21,9 +23,9 @@ const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, raster: 8, blocks:
 /** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
 const WARPS_OF_GROUPS = { ...WARPS, blocks: 1 } as const;
 /** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
-const AMPERE = { stages: 3, stagedTokens: 64 } as const;
+const AMPERE = { stages: 3 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
-const TURING = { stages: 2, stagedTokens: 32 } as const;
+const TURING = { stages: 2 } as const;
 
 const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1 } as const;
 const MOST_STAGES = 6;
@@ -81,6 +83,13 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
       pairs: params.activations === "bf16",
     }),
   },
+  cost: {
+    "int8-hopper": hopperCounts,
+    "bf16-hopper": hopperCounts,
+    "int8-mma": warpCounts,
+    "int8-turing": warpCounts,
+    "bf16-mma": warpCounts,
+  },
 });
 
 /** Inputs that share a scale, and scales of a channel. */
@@ -113,5 +122,9 @@ function mma(
 ): TemplateValues {
   // Of narrower tiles a warp finishes several rows at a time.
   const narrow = tile[0] % 128 !== 0;
-  return { ...epilogueValues(params), ...grouped(params), ...config, narrow, sharedBytes, k: params.k };
+  const { stagedTokens } = warpTile(config);
+  return {
+    ...{ ...epilogueValues(params), ...grouped(params), ...config },
+    ...{ stagedTokens, narrow, sharedBytes, k: params.k },
+  };
 }

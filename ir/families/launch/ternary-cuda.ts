@@ -114,8 +114,8 @@ const hopper = (taken: "i8" | "bf16") =>
 
 /** Registers of a thread besides its sums and fragments of weights: addresses, fragments of rows, the loop. */
 const MMA_REGISTERS = 40;
-/** Tokens whose sums are staged at a time, unless shared memory is short. */
-const STAGED_TOKENS = 64;
+/** Tokens whose sums are staged at a time: as many as fit where the stages lie. */
+const STAGED_TOKENS = [64, 32, 16] as const;
 const MOST_BLOCKS = 4;
 
 interface WarpTile {
@@ -124,19 +124,21 @@ interface WarpTile {
   readonly groupsC: number;
   readonly groupsT: number;
   readonly stages: number;
-  readonly stagedTokens: number;
 }
 
-function warpTile({ warpsC, warpsT, groupsC, groupsT, stages, stagedTokens }: WarpTile) {
+/** A tile that warps share, and what it takes of shared memory. */
+export function warpTile({ warpsC, warpsT, groupsC, groupsT, stages }: WarpTile) {
   const channels = warpsC * groupsC * 16;
   const tokens = warpsT * groupsT * 16;
+  const stageBytes = stages * tokens * 128;
+  // Four words more from token to token: see stageFragment in cuda/ternary-fragments.cuh.
+  const stagedBytes = (staged: number) => staged * (channels + 4) * 4 + factorBytes(channels, tokens);
+  const possible = STAGED_TOKENS.filter((staged) => (groupsT * 16) % staged === 0);
+  const stagedTokens = possible.find((staged) => stagedBytes(staged) <= stageBytes) ?? 16;
   return {
-    channels,
-    tokens,
+    ...{ channels, tokens, stagedTokens },
     threads: 32 * warpsC * warpsT,
-    stageBytes: stages * tokens * 128,
-    // Four words more from token to token: see stageFragment in cuda/ternary-fragments.cuh.
-    stagedBytes: stagedTokens * (channels + 4) * 4 + factorBytes(channels, tokens),
+    sharedBytes: Math.max(stageBytes, stagedBytes(stagedTokens)),
   };
 }
 
@@ -148,8 +150,8 @@ function warpRegisters({ group }: Params, { groupsC, groupsT }: WarpTile): numbe
 
 /** Why warps cannot share a tile so; `turns`: rounds in which the threads load the rows of a stage, at least. */
 function warpTileFault(params: Params, config: WarpTile, turns: number): string | undefined {
-  const { channels, tokens, threads, stageBytes, stagedBytes } = warpTile(config);
-  const { warpsC, warpsT, groupsC, groupsT, stagedTokens } = config;
+  const { channels, tokens, threads } = warpTile(config);
+  const { warpsC, warpsT, groupsC, groupsT } = config;
   if (warpsC * warpsT < 2 || warpsC * warpsT > 8) return `${warpsC * warpsT} warps, and it takes 2 to 8`;
   if (channels < 64 || channels > 256) return `tiles of ${channels} channels, and it takes 64 to 256`;
   if (groupsT > 4 * groupsC || groupsC * groupsT > 16 || (groupsC === 1 && groupsT > 2)) {
@@ -161,15 +163,7 @@ function warpTileFault(params: Params, config: WarpTile, turns: number): string 
   if (params.heads !== undefined && channels % 128 !== 0) {
     return `tiles of ${channels} channels, and heads take whole warps of 128`;
   }
-  if ((groupsT * 16) % stagedTokens !== 0) {
-    return `${stagedTokens} staged tokens are no part of a warp's ${groupsT * 16}`;
-  }
-  const most = Math.min(STAGED_TOKENS, groupsT * 16);
-  const larger = warpTile({ ...config, stagedTokens: most }).stagedBytes;
-  if (stagedTokens < most && larger <= stageBytes) return `${most} tokens can be staged where the stages lie`;
-  return stagedBytes > 2 * stageBytes
-    ? "the end takes more than twice the shared memory of the stages"
-    : undefined;
+  return undefined;
 }
 
 /** Why a kernel is not to be compiled for so few blocks: the compiler has no use for the registers that they leave. */
@@ -189,8 +183,6 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
       groupsC: [1, 2, 4],
       groupsT: [1, 2, 4, 8],
       stages,
-      /** Tokens whose sums are staged at a time, on their way out. */
-      stagedTokens: [16, 32, STAGED_TOKENS],
       raster: RASTER,
       /** Blocks that a multiprocessor should hold: bounds the registers of a thread. */
       blocks: [1, 2, 3, 4],
@@ -201,11 +193,11 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
       warpTileFault(params, config, needs === "sm_75" ? 2 : 1) ??
       blocksFault(warpTile(config).threads, warpRegisters(params, config), config.blocks),
     launch(params, config) {
-      const { channels, tokens, threads: count, stageBytes, stagedBytes } = warpTile(config);
+      const { channels, tokens, threads: count, sharedBytes } = warpTile(config);
       return {
         workgroup: threads(count),
         tile: [channels, tokens, 1],
-        sharedBytes: Math.max(stageBytes, stagedBytes),
+        sharedBytes,
         blocks: config.blocks,
         registers: warpRegisters(params, config),
       };

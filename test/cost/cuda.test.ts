@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { deviceKinds } from "../../targets/device-kind.js";
+import { targetByName } from "../../targets/index.js";
+import { bestOf, candidatesOf } from "../../templates/choice/choose.js";
+import { costOf } from "../../templates/choice/consider.js";
+import { residentBlocks } from "../../templates/choice/cuda-occupancy.js";
+import { TEMPLATES } from "../../templates/families.js";
+import type { FamilyParams } from "../../templates/index.js";
+
+type Linear = FamilyParams["ternary-gemm"];
+
+const plain = { activation: "none", bias: true, gated: false, activations: "i8" } as const;
+const gated = { ...plain, gated: true } as const;
+const heads = { headDim: 128, columns: 6144, epsilon: 1e-6 };
+
+function problemOf(name: string, params: Linear, rows: number) {
+  const target = targetByName(name);
+  const device = deviceKinds(target)[0] ?? expect.fail();
+  return { family: "ternary-gemm", params, rows: [rows], device };
+}
+
+const linears = TEMPLATES["ternary-gemm"].cuda;
+
+/** The fitting candidates, the family's first in front, and what is taken of them. */
+function chosen(name: string, params: Linear, rows: number) {
+  const problem = problemOf(name, params, rows);
+  const fitting = candidatesOf(problem, linears).filter(({ rejected }) => rejected === null);
+  const best = bestOf(fitting, problem.device.speed?.doubt);
+  return { fitting, first: fitting[0], best };
+}
+
+/**
+ * Kernels of FLUX.1-dev at 1024x1024 on an H200, and microseconds by a count of their machine code (nvcc 13, an in-order model of issue with
+ * assumed latencies, 1.70 GHz), which is itself good to a quarter; no GPU has run them.
+ */
+const COUNTED: readonly (readonly [string, Linear, rows: number, microseconds: number])[] = [
+  ["q, k and v with heads", { ...plain, n: 9216, k: 3072, heads, out: "bf16" }, 4608, 245],
+  ["up", { ...plain, n: 12_288, k: 3072, activation: "gelu-tanh", out: "bf16" }, 4608, 255],
+  ["down of single blocks", { ...gated, n: 3072, k: 15_360 }, 4608, 295],
+  ["down", { ...gated, n: 3072, k: 12_288 }, 4096, 207],
+  ["out", { ...gated, n: 3072, k: 3072 }, 4096, 67],
+];
+
+describe("linears on an H200", () => {
+  it.each(COUNTED)(
+    "%s take what a count of instructions says, in the form that it was made for",
+    (_, params, rows, counted) => {
+      const { first, best } = chosen("h200", params, rows);
+      const microseconds = (first?.cost?.seconds ?? Number.NaN) * 1e6;
+      expect(microseconds / counted).toBeGreaterThan(0.9);
+      expect(microseconds / counted).toBeLessThan(1.1);
+      expect(best).toBe(first);
+      expect(best?.config).toMatchObject({ variant: "int8-hopper", consumers: 2, tokens: 128, stages: 6 });
+    },
+  );
+
+  it("take longer with heads than without, by what the end takes", () => {
+    const [, params, rows] = COUNTED[0] ?? expect.fail();
+    const { heads: _, ...without } = params;
+    const problem = problemOf("h200", params, rows);
+    const config = linears.configs(problem)[0] ?? expect.fail();
+    const slow = costOf(problem, linears, config)?.seconds ?? Number.NaN;
+    const fast = costOf(problemOf("h200", without, rows), linears, config)?.seconds ?? Number.NaN;
+    expect(slow / fast).toBeGreaterThan(1.1);
+  });
+});
+
+describe("attention on an H200", () => {
+  it("takes about 475 us at 4608 tokens, by the same count 440 to 510, in tiles of 128 keys", () => {
+    const device = deviceKinds(targetByName("h200"))[0] ?? expect.fail();
+    const params = { heads: 24, headDim: 128, scale: 0.088, storage: "bf16" } as const;
+    const problem = { family: "attention", params, rows: [4608], device };
+    const fitting = candidatesOf(problem, TEMPLATES.attention.cuda).filter(
+      ({ rejected }) => rejected === null,
+    );
+    const best = bestOf(fitting, device.speed?.doubt);
+    expect(best?.config).toEqual({ variant: "hopper", groups: 2, keys: 128, stages: 2 });
+    const microseconds = (best?.cost?.seconds ?? Number.NaN) * 1e6;
+    expect(microseconds).toBeGreaterThan(440);
+    expect(microseconds).toBeLessThan(510);
+  });
+});
+
+describe("linears of few rows", () => {
+  it.each(["t4", "a100", "rtx-4090", "h200"])("take tiles of few tokens on %s, and less time", (name) => {
+    const { first, best } = chosen(name, { ...plain, n: 18_432, k: 3072 }, 1);
+    expect(best).not.toBe(first);
+    expect(16 * Number(best?.config.groupsT) * Number(best?.config.warpsT)).toBeLessThan(64);
+    expect((first?.cost?.seconds ?? 0) / (best?.cost?.seconds ?? 1)).toBeGreaterThan(1.3);
+  });
+});
+
+describe("reasons against candidates", () => {
+  it("name shared memory, registers, room for threads, and what does not divide", () => {
+    const reasons = ["rtx-4090", "t4"].flatMap((name) =>
+      candidatesOf(problemOf(name, { ...plain, n: 3072, k: 3072 }, 4096), linears).map(
+        ({ rejected }) => rejected ?? "",
+      ),
+    );
+    for (const reason of [
+      /bytes of shared memory, and a multiprocessor has 102400/,
+      /about \d+ registers a thread, and \d blocks of \d+ threads leave it \d+/,
+      /of about \d+ registers a thread \d blocks fit anyway/,
+      /threads load \d+ rows at a time, and \d+ are no multiple/,
+      /warps, and it takes 2 to 8/,
+      /needs sm_90a/,
+    ])
+      expect(
+        reasons.some((text) => reason.test(text)),
+        String(reason),
+      ).toBe(true);
+  });
+
+  it("are not those of the family's own choice anywhere", () => {
+    for (const name of ["t4", "a100", "a10", "l40s", "rtx-4090", "h200", "b200", "rtx-5090"]) {
+      for (const group of [undefined, 128] as const) {
+        const { fitting } = chosen(name, { ...plain, n: 3072, k: 3072, ...(group && { group }) }, 4096);
+        const own = linears.configs(
+          problemOf(name, { ...plain, n: 3072, k: 3072, ...(group && { group }) }, 4096),
+        );
+        expect(own.map((config) => config.variant)).toContain(fitting[0]?.config.variant);
+      }
+    }
+  });
+});
+
+describe("residentBlocks", () => {
+  const facts = deviceKinds(targetByName("a100"))[0]?.cuda?.facts ?? expect.fail();
+  const block = { workgroup: [256, 1, 1], sharedBytes: 0, blocks: 1, registers: 64 } as const;
+  it.each([
+    { what: "registers", given: block, blocks: 4 },
+    { what: "shared memory", given: { ...block, sharedBytes: 80 * 1024 }, blocks: 2 },
+    { what: "threads", given: { ...block, workgroup: [1024, 1, 1] as const, registers: 16 }, blocks: 2 },
+    { what: "what it is compiled for", given: { ...block, registers: 200, blocks: 2 }, blocks: 2 },
+  ])("is bound by $what", ({ given, blocks }) => {
+    expect(residentBlocks(given, facts)).toBe(blocks);
+  });
+});
