@@ -4,12 +4,16 @@ import { type NetworkPlanning, planNetwork } from "./compile.js";
 import { pipelineNetworks } from "./index.js";
 import { type NetworkReport, type PipelineReport, residencyOf } from "./report.js";
 
+/** What a network would take. */
+interface PlannedPart
+  extends Pick<NetworkReport, "name" | "held" | "weightBytes" | "memoryBytes" | "tilePixels"> {
+  /** The most device memory at each planned size, in bytes. */
+  readonly peaks: readonly number[];
+}
+
 /** What the networks of a pipeline would take, or why that is not known. */
 export interface PipelinePlan {
-  readonly networks: readonly Pick<
-    NetworkReport,
-    "name" | "held" | "weightBytes" | "memoryBytes" | "tilePixels"
-  >[];
+  readonly networks: readonly PlannedPart[];
   readonly residency: PipelineReport["residency"];
   /** What is wrong with a network that cannot be compiled; null where there is nothing. */
   readonly lacks: string | null;
@@ -24,9 +28,10 @@ export function planPipeline(
 ): PipelinePlan {
   try {
     const planned = pipelineNetworks(folder).map((part) => planNetwork(part, reader, planning));
-    const networks = planned.map(({ name, held, weightBytes, peakBytes, tilePixels }) => ({
+    const networks = planned.map(({ name, held, weightBytes, peakBytes, tilePixels, plans }) => ({
       ...{ name, held, weightBytes, tilePixels },
       memoryBytes: peakBytes,
+      peaks: plans.map(({ memory }) => memory.keep.peak),
     }));
     return { networks, residency: residencyOf(transformer, planned, planning.limitBytes), lacks: null };
   } catch (error) {

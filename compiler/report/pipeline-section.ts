@@ -13,20 +13,51 @@ import { printResolution } from "../resolutions.js";
 import { formatCount } from "../units.js";
 import { renderTable, type Section } from "./markup.js";
 
-/** A program of a pipeline: the transformer, or a network that is a bundle of its own. */
+/** A program of a pipeline: the transformer, or a network. */
 export interface Stage {
   readonly name: string;
-  readonly manifest: Manifest;
+  readonly weightBytes: number;
+  /** The most that it takes on the device at each planned size, in bytes. */
+  readonly peaks: readonly number[];
 }
 
-/** The programs of a bundle, the transformer first. Throws TRITC_E_BUNDLE_FILE and TRITC_E_BUNDLE_FORMAT. */
-export function stagesOfBundle(folder: string, listed: ListedFiles): readonly Stage[] {
-  const has = (path: string) => listed.manifest.files.some((file) => file.path === path);
+/** The programs of a pipeline on a target. */
+export interface PipelineStages {
+  /** Planned pictures, for people. */
+  readonly sizes: readonly string[];
+  readonly limitBytes: number | null;
+  /** The transformer first. */
+  readonly stages: readonly Stage[];
+  /** Why the networks are not among them; null where they are, or there are none. */
+  readonly lacks: string | null;
+}
+
+/** The programs of a bundle. Throws TRITC_E_BUNDLE_FILE and TRITC_E_BUNDLE_FORMAT. */
+export function stagesOfBundle(folder: string, listed: ListedFiles): PipelineStages {
+  const { manifest } = listed;
+  const has = (path: string) => manifest.files.some((file) => file.path === path);
   const networks = NETWORK_NAMES.flatMap((name): readonly Stage[] => {
     const path = `pipeline/${name}/${MANIFEST_FILE}`;
-    return has(path) ? [{ name, manifest: parseManifest(listed.text(path), join(folder, path)) }] : [];
+    return has(path) ? [stageOf(name, parseManifest(listed.text(path), join(folder, path)))] : [];
   });
-  return [{ name: "transformer", manifest: listed.manifest }, ...networks];
+  const { plans, limitBytes } = manifest.memory;
+  return {
+    sizes: plans.map(sizeOf),
+    limitBytes,
+    stages: [stageOf("transformer", manifest), ...networks],
+    lacks: null,
+  };
+}
+
+function stageOf(name: string, { files, memory: { plans, promptWeights } }: Manifest): Stage {
+  return {
+    name,
+    weightBytes: files.find(({ path }) => path === WEIGHTS_FILE)?.bytes ?? 0,
+    peaks: plans.map((plan) => {
+      const { load, prompt, step } = plan[promptWeights];
+      return Math.max(load, prompt, step);
+    }),
+  };
 }
 
 const MEANING: Readonly<Record<Residency, string>> = {
@@ -35,22 +66,28 @@ const MEANING: Readonly<Record<Residency, string>> = {
   alone: "what is at work alone",
 };
 
-/** What each program takes, and all together by what stays on the device; none for a transformer alone. */
-export function pipelineSection(stages: readonly Stage[]): readonly Section[] {
+/**
+ * What each program takes, and all together by what stays on the device; none for a transformer alone.
+ * @param on the target, where the page is about several
+ */
+export function pipelineSection(
+  { sizes, limitBytes, stages, lacks }: PipelineStages,
+  on?: string,
+): readonly Section[] {
+  const heading = `Whole pipeline${on === undefined ? "" : ` on ${on}`}, in bytes`;
+  if (lacks !== null) return [{ heading, note: `The pipeline cannot be compiled: ${lacks}`, body: "" }];
   const [transformer, ...networks] = stages;
   if (transformer === undefined || networks.length === 0) return [];
-  const { plans, limitBytes } = transformer.manifest.memory;
-  const rows = plans.flatMap((plan, i) => {
-    const bytes = stages.map(({ manifest }) => peakOf(manifest, manifest.memory.plans[i]));
-    const [first = 0, ...rest] = bytes;
+  const rows = sizes.flatMap((size, i) => {
+    const [first = 0, ...rest] = stages.map(({ peaks }) => peaks[i] ?? 0);
     const taken = { transformer: first, networks: rest };
     const policy = residencyFor(taken, limitBytes);
     return [
-      ...stages.map(({ name, manifest }, at) => [
-        sizeOf(plan),
+      ...stages.map(({ name, weightBytes, peaks }) => [
+        size,
         name,
-        weightsOf(manifest),
-        formatCount(bytes[at] ?? 0),
+        formatCount(weightBytes),
+        formatCount(peaks[i] ?? 0),
         "",
       ]),
       ...RESIDENCIES.map((residency) => {
@@ -58,7 +95,7 @@ export function pipelineSection(stages: readonly Stage[]): readonly Section[] {
         const fits = limitBytes === null ? "" : peak <= limitBytes ? "fits" : "does not fit";
         const chosen = residency === policy ? "chosen" : "";
         return [
-          ...[sizeOf(plan), `--residency ${residency}: ${MEANING[residency]}`, "", formatCount(peak)],
+          ...[size, `--residency ${residency}: ${MEANING[residency]}`, "", formatCount(peak)],
           [chosen, fits].filter((text) => text !== "").join(", "),
         ];
       }),
@@ -66,23 +103,14 @@ export function pipelineSection(stages: readonly Stage[]): readonly Section[] {
   });
   return [
     {
-      heading: "Whole pipeline, in bytes",
+      heading,
       note: "Text encoders, transformer and VAE are programs of their own. What stays on the device decides how much is there at one time; without --residency it is the first policy that fits.",
       body: renderTable(["size", "program, or what stays", "#weight file", "#peak", "device"], rows),
     },
   ];
 }
 
-function peakOf({ memory: { promptWeights } }: Manifest, plan: ManifestPlan | undefined): number {
-  if (plan === undefined) return 0;
-  const { load, prompt, step } = plan[promptWeights];
-  return Math.max(load, prompt, step);
-}
-
-function weightsOf({ files }: Manifest): string {
-  return formatCount(files.find(({ path }) => path === WEIGHTS_FILE)?.bytes ?? 0);
-}
-
-function sizeOf({ width, height }: ManifestPlan): string {
+/** A planned picture, for people. */
+export function sizeOf({ width, height }: Pick<ManifestPlan, "width" | "height">): string {
   return width === null || height === null ? "its only size" : printResolution({ width, height });
 }

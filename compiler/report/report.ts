@@ -21,7 +21,7 @@ import {
 import { type Bar, barChart, timelineChart } from "./charts.js";
 import { layersOf } from "./layers.js";
 import { type Fill, renderChart, renderPage, renderTable, type Section } from "./markup.js";
-import { pipelineSection, type Stage } from "./pipeline-section.js";
+import { type PipelineStages, pipelineSection } from "./pipeline-section.js";
 
 /** A program on a target, planned. */
 export interface ReportSubject {
@@ -31,6 +31,8 @@ export interface ReportSubject {
   readonly plans: readonly SizePlan[];
   readonly limitBytes: ManifestMemory["limitBytes"];
   readonly promptWeights: PromptWeightsPolicy;
+  /** The programs of its pipeline; null where there is none. */
+  readonly pipeline: PipelineStages | null;
 }
 
 export interface ReportOptions {
@@ -38,8 +40,6 @@ export interface ReportOptions {
   readonly name: string;
   readonly activations: string;
   readonly ternarize: string;
-  /** The programs of a bundle with its pipeline; the transformer alone if absent. */
-  readonly stages?: readonly Stage[];
 }
 
 /**
@@ -53,7 +53,10 @@ export function renderReport(
   const [first] = subjects;
   const plan = first.plans.at(0);
   const sections: Section[] = [storageSection(first), memorySection(subjects), peakTable(subjects)];
-  sections.push(...pipelineSection(options.stages ?? []));
+  for (const { target, pipeline } of subjects) {
+    if (pipeline !== null)
+      sections.push(...pipelineSection(pipeline, subjects.length > 1 ? target.name : undefined));
+  }
   if (plan !== undefined)
     sections.push(timelineSection(first, plan), holderSection(first, plan), workSection(first, plan));
   sections.push(layerSection(first));

@@ -76,6 +76,29 @@ describe("a model", () => {
     expect(html).toContain("cpu, 1024x1024, kept");
   });
 
+  it("that is a whole pipeline is drawn with its networks, as its bundle is", async () => {
+    const model = join(import.meta.dirname, "../models/diffusers/flux1");
+    const as = ["--ternarize", "none", "--activations", "f32", "--resolution", "64x48,96x64"];
+    const [compiled, ...pages] = ["bundle", "bundle.html", "model.html"].map((name) =>
+      join(folder, `whole-${name}`),
+    ) as [string, string, string];
+    expect((await cli(["compile", model, "--target", "cpu", ...as, "-o", compiled])).code).toBe(0);
+    expect((await cli(["report", compiled, "-o", pages[0]])).code).toBe(0);
+    const several = ["--target", "cpu,a10", "--memory-limit", "8GB"];
+    expect((await cli(["report", model, ...several, ...as, "-o", pages[1]])).code).toBe(0);
+    const [own, planned] = pages.map((page) => readFileSync(page, "utf8"));
+    /** The cells of the table behind a heading; not what the limit of the memory says. */
+    const cells = (html = "", heading: string) => {
+      const [table = ""] = html.slice(html.indexOf(heading)).match(/<table[\s\S]*?<\/table>/) ?? [];
+      return [...table.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, text]) => text);
+    };
+    const names = ["transformer", "text_encoder", "text_encoder_2", "vae_decoder", "vae_encoder"];
+    const found = cells(planned, "Whole pipeline on cpu");
+    expect(found).toEqual(cells(own, "Whole pipeline, in bytes"));
+    for (const name of names) expect(found.filter((text) => text === name)).toHaveLength(2);
+    expect(cells(planned, "Whole pipeline on a10")).toHaveLength(found.length);
+  });
+
   it("needs a target", async () => {
     const { code, stderr } = await cli(["report", MODEL, "-o", join(folder, "none.html")]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/TRITC_E_TARGET/)]);

@@ -3,6 +3,7 @@ import { TritcError } from "../../../ir/errors.js";
 import type { Activations } from "../../../targets/index.js";
 import { type Target, targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
+import type { TextWeights } from "../../networks/text-weights.js";
 import type { Ternarize } from "../../pass.js";
 import { formatBytes } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
@@ -18,6 +19,7 @@ export interface ReportCommandOptions extends CommonOptions, PlanOptions, HubOpt
   readonly target?: string;
   readonly ternarize: Ternarize;
   readonly activations: Activations;
+  readonly textWeights?: TextWeights;
 }
 
 export async function writeReport(given: string, options: ReportCommandOptions): Promise<void> {
@@ -31,11 +33,11 @@ export async function writeReport(given: string, options: ReportCommandOptions):
   const name = basename(resolve(given));
   let html: string;
   if (targets === null) {
-    const { subject, options: compiled, stages } = bundleSubject(path);
-    html = renderReport([subject], { name, stages, ...compiled });
+    const { subject, options: compiled } = bundleSubject(path);
+    html = renderReport([subject], { name, ...compiled });
   } else {
     const { ternarize, activations, resolution: resolutions, textLength, references } = options;
-    const { memoryLimit, promptWeights } = options;
+    const { memoryLimit, promptWeights, textWeights } = options;
     const reader = fileReader();
     try {
       const request = {
@@ -46,6 +48,7 @@ export async function writeReport(given: string, options: ReportCommandOptions):
         references,
         memoryLimit,
         promptWeights,
+        textWeights,
       };
       const groups = new Terminal(options).progress("groups", "weights");
       const subjects = await modelSubjects(path, targets, reader, request, groups.update).finally(

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { ReportCommandOptions } from "../actions/report.js";
 import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
-import { withOutputOptions, withPlanOptions } from "../options.js";
+import { textWeightsOption, withOutputOptions, withPlanOptions } from "../options.js";
 
 export function addReport(program: Command): void {
   withPlanOptions(withHubOptions(withOutputOptions(program.command("report"))))
@@ -20,6 +20,7 @@ export function addReport(program: Command): void {
         .choices(["int8", "bf16", "f16", "f32"])
         .default("int8"),
     )
+    .addOption(textWeightsOption("a model: "))
     .action(async (path: string, options: ReportCommandOptions) =>
       (await loaded(import("../actions/report.js"), options)).writeReport(path, options),
     );
