@@ -1,4 +1,5 @@
 import { hubReference, type Scope } from "../hub/reference.js";
+import type { LoraRequest } from "../lora/read.js";
 import type { HubOptions } from "./hub-options.js";
 import type { CommonOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
@@ -33,4 +34,26 @@ export async function modelWithPipeline(
   if (pipeline === undefined) return { input: await modelPath(model, "pipeline", options) };
   const input = await modelPath(model, "transformer", options);
   return { input, pipeline: await modelPath(pipeline, "surroundings", { ...options, revision: undefined }) };
+}
+
+/** Where adapters are: files and folders here, or of the hub, `org/name` or `org/name/style.safetensors`. */
+export async function adapterPaths(
+  requests: readonly LoraRequest[] | undefined,
+  options: Options,
+): Promise<readonly LoraRequest[] | undefined> {
+  if (requests === undefined) return undefined;
+  const found: LoraRequest[] = [];
+  for (const { file, scale } of requests)
+    found.push({ file: await modelPath(file, "adapter", { ...options, revision: undefined }), scale });
+  return found;
+}
+
+/** The folder of a pipeline that is to run as it is, where one is given. */
+export async function runnablePipeline<O extends Options & { readonly pipeline?: string }>(
+  options: O,
+): Promise<O> {
+  const { pipeline } = options;
+  return pipeline === undefined
+    ? options
+    : { ...options, pipeline: await modelPath(pipeline, "exported", options) };
 }

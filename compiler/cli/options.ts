@@ -187,7 +187,7 @@ export function residualRankOption(description: string): Option {
 export function loraOption(): Option {
   return new Option(
     "--lora <path[:scale]>",
-    "adapter (LoRA, DoRA, LoKr, …: .safetensors or its folder) to merge into the weights first; may be given several times",
+    "adapter (LoRA, DoRA, LoKr, …: .safetensors, its folder, or org/name[/file] of the hub) to merge into the weights first; may be given several times",
   ).argParser((text: string, before: readonly LoraRequest[] | undefined) => [
     ...(before ?? []),
     loraRequest(text),

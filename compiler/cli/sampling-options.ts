@@ -3,10 +3,11 @@ import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
 import type { Residency } from "../../ir/program/residency.js";
 import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Resolution } from "../resolutions.js";
+import type { HubOptions } from "./hub-options.js";
 import type { CommonOptions, DeviceOptions } from "./options.js";
 
 /** What `run` and `compare` take. */
-export interface SamplingOptions extends CommonOptions, DeviceOptions {
+export interface SamplingOptions extends CommonOptions, DeviceOptions, HubOptions {
   readonly steps?: number | undefined;
   readonly sampler?: SamplerName;
   readonly guidance?: number | undefined;

@@ -12,10 +12,10 @@ export interface HubReference {
 }
 
 /**
- * What of a model is wanted: the whole pipeline, its transformer with the pipeline's settings, or all of the pipeline but the
- * transformer's weights.
+ * What of a model is wanted: the whole pipeline; its transformer with the pipeline's settings; all of the pipeline but the
+ * transformer's weights; the same of a pipeline that can run as it is, whose networks are ONNX; or an adapter.
  */
-export type Scope = "pipeline" | "transformer" | "surroundings";
+export type Scope = "pipeline" | "transformer" | "surroundings" | "exported" | "adapter";
 
 export const DEFAULT_REVISION = "main";
 /** In front of a name that is also a path here. */

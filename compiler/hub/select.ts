@@ -1,3 +1,4 @@
+import { TritcError } from "../../ir/errors.js";
 import { type JsonValue, parseStrictJson } from "../../ir/format/strict-json.js";
 import { protocolError } from "./errors.js";
 import type { Scope } from "./reference.js";
@@ -30,6 +31,9 @@ const SCHEDULER = "scheduler";
 /** What an ONNX export of a VAE is called. */
 const VAES = ["vae", "vae_decoder", "vae_encoder"];
 
+/** What PEFT's `save_pretrained` and Diffusers' `save_lora_weights` write. */
+const ADAPTERS = ["adapter_model.safetensors", "pytorch_lora_weights.safetensors"];
+
 const INDEX = /\.safetensors\.index(?:\.([\w-]+))?\.json$/;
 const PART = /-\d{5}-of-\d{5}(?=\.)/;
 const WEIGHTS = /\.(?:safetensors|sft|gguf)$/i;
@@ -40,9 +44,11 @@ const VARIANTS = ["bf16", "fp16", "fp32"];
 
 /**
  * The files of a repository that `tritc compile` reads, or with `scope` "transformer" those that `inspect` and `eval` do.
- * `file` names the one weight file that is meant.
+ * `file` names the one weight file that is meant. Throws TRITC_E_HUB, and TRITC_E_PIPELINE where "exported" is asked for and is not
+ * there.
  */
 export async function selectFiles(tree: FileTree, scope: Scope, file?: string): Promise<Selection> {
+  if (scope === "adapter") return selectAdapter(tree, file);
   if (file !== undefined) return selectWeightFile(tree, file);
   const root = tree.names("");
   if (root.includes(MODEL_INDEX)) return selectPipeline(tree, scope);
@@ -59,6 +65,7 @@ export async function selectFiles(tree: FileTree, scope: Scope, file?: string): 
 
 async function selectPipeline(tree: FileTree, scope: Scope): Promise<Selection> {
   const listed = componentsOf(await tree.text(MODEL_INDEX));
+  if (scope === "exported" && listed.has("text_encoder")) requireExported(tree);
   const parts: Selection[] = [{ files: [MODEL_INDEX], missing: [] }];
   for (const name of NETWORKS) {
     if (name !== "transformer" && !listed.has(name)) continue;
@@ -71,6 +78,41 @@ async function selectPipeline(tree: FileTree, scope: Scope): Promise<Selection> 
   for (const name of TOKENIZERS) if (listed.has(name)) parts.push(tokenizer(tree, name, isMissed));
   if (listed.has(SCHEDULER)) parts.push(scheduler(tree, isMissed));
   return joined(parts);
+}
+
+/** Weights of text encoders that have to be compiled first need not come. Throws TRITC_E_PIPELINE. */
+function requireExported(tree: FileTree): void {
+  const names = tree.names("text_encoder");
+  if (names.length === 0 || names.includes(ONNX)) return;
+  throw new TritcError({
+    code: "TRITC_E_PIPELINE",
+    message: "the pipeline's text encoders cannot run as they are",
+    place: "text_encoder",
+    expected: ONNX,
+    found: names.slice(0, 8).join(", "),
+    remedy:
+      "compile the whole model, tritc compile <org/name> --target cpu -o <bundle>, which then draws by itself",
+    exitCode: 2,
+  });
+}
+
+/** An adapter: the file that is named, or the one that PEFT or Diffusers writes, or the only one. */
+async function selectAdapter(tree: FileTree, file: string | undefined): Promise<Selection> {
+  const names = tree.names("");
+  const weights = names.filter((name) => SAFETENSORS.test(name));
+  const usual = ADAPTERS.find((name) => weights.includes(name));
+  const chosen = file ?? usual ?? (weights.length === 1 ? weights[0] : undefined);
+  if (chosen === undefined) {
+    const instead = weights.length > 1 ? `, or one of ${weights.join(", ")} by its name` : "";
+    return { files: [], missing: [`${ADAPTERS.join(" or ")}${instead}`] };
+  }
+  return joined([await selectWeightFile(tree, chosen), settingsOfAdapter(tree, chosen)]);
+}
+
+function settingsOfAdapter(tree: FileTree, file: string): Selection {
+  const folder = file.slice(0, Math.max(0, file.lastIndexOf("/")));
+  const files = tree.names(folder).filter((name) => name === "adapter_config.json");
+  return { files: below(folder, files), missing: [] };
 }
 
 function foldersOf(tree: FileTree, name: (typeof NETWORKS)[number]): readonly string[] {

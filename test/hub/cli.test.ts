@@ -9,6 +9,7 @@ import { cli } from "../support/cli.js";
 import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers-model.js";
 import { blobName, COMMIT, FakeHub } from "../support/fake-hub.js";
 import { TINY } from "../support/flux-style.js";
+import { loraFile, PEFT } from "../support/lora-file.js";
 import { snapshot } from "../support/tree.js";
 
 const shapes = join(import.meta.dirname, "../models/shapes");
@@ -16,6 +17,7 @@ const root = mkdtempSync(join(tmpdir(), "tritc-hub-cli-"));
 let main = "";
 let hub: FakeHub;
 let home: string;
+let style: Buffer;
 let tiny: Readonly<Record<string, Uint8Array>>;
 
 /** The files below a folder by path. */
@@ -29,10 +31,15 @@ beforeAll(async () => {
   main = await builtCli();
   writeDiffusers(join(root, "tiny"), diffusersConfig(TINY), fluxModel(TINY).diffusers, 2);
   tiny = contents(join(root, "tiny"));
+  const modules = [
+    { name: "transformer.single_transformer_blocks.0.attn.to_q", roles: ["single.0.q"], rank: 2 },
+  ];
+  style = Buffer.from(loraFile(modules, fluxModel(TINY).weights, PEFT).bytes);
   hub = await FakeHub.open({
     "org/shapes": { files: contents(shapes) },
     "org/tiny": { files: tiny, refs: { "v1.0": "a".repeat(40) } },
     "org/gated": { files: tiny, gated: "hf_secret" },
+    "org/style": { files: { "style.safetensors": style, "README.md": "", "sample.png": "" } },
   });
 }, 240_000);
 afterAll(async () => {
@@ -67,10 +74,53 @@ it("compile makes the bundle that it makes of the folder", { timeout: 120_000 },
   const here = await compiled(shapes, "of-folder");
   expect(hub.asked).toEqual([]);
   expect(await compiled("org/shapes", "of-hub")).toEqual(here);
+  const drawn = async (name: string, ...more: readonly string[]) => {
+    const out = join(home, name);
+    const asked = ["--prompt", "a red circle", "--steps", "1", "--quiet", "-o", out];
+    const { code, stderr } = await run("run", join(home, "of-hub"), ...asked, ...more);
+    expect([code, stderr]).toEqual([0, ""]);
+    return readFileSync(out);
+  };
+  const own = await drawn("own.png");
+  // A cache of its own: what comes is the pipeline, and not the transformer.
+  Object.assign(process.env, hub.env(join(home, "other")));
+  hub.asked.length = 0;
+  expect(await drawn("around.png", "--pipeline", "org/shapes")).toEqual(own);
+  const paths = readdirSync(join(home, "other"), { recursive: true, encoding: "utf8" });
+  expect(paths.some((path) => path.endsWith("vae_decoder/model.onnx"))).toBe(true);
+  expect(paths.some((path) => path.endsWith("transformer/model.onnx"))).toBe(false);
+  Object.assign(process.env, hub.env(home));
   const files = readdirSync(join(cached("org/shapes"), "snapshots", COMMIT));
   expect(files).toContain("vae_decoder");
   expect(files).not.toContain("README.md");
   expect(files).not.toContain("eval");
+});
+
+it("merges an adapter of the hub as one that is here", { timeout: 120_000 }, async () => {
+  const file = join(root, "style.safetensors");
+  writeFileSync(file, style);
+  const compiled = async (name: string, model: string, adapter: string) => {
+    const out = join(home, name);
+    const as = ["--target", "cpu", "--ternarize", "none", "--activations", "f32", "--resolution", "64x64"];
+    const { code, stderr } = await run("compile", model, ...as, "--lora", adapter, "--quiet", "-o", out);
+    expect([code, stderr]).toEqual([0, ""]);
+    return readFileSync(join(out, "weights.safetensors"));
+  };
+  const here = await compiled("here", join(root, "tiny"), `${file}:0.5`);
+  expect(await compiled("named", "org/tiny", "org/style/style.safetensors:0.5")).toEqual(here);
+  expect(await compiled("only", "org/tiny", "org/style@main:0.5")).toEqual(here);
+  expect(await compiled("whole", "org/tiny", "org/style")).not.toEqual(here);
+  const { code, stderr } = await run(
+    "compile",
+    "org/tiny",
+    "--target",
+    "cpu",
+    "--lora",
+    "org/shapes",
+    "-o",
+    "x",
+  );
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/pytorch_lora_weights[\s\S]*TRITC_E_HUB_FILES/)]);
 });
 
 it("says what comes, and how far it is", async () => {

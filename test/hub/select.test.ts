@@ -198,3 +198,62 @@ describe("one weight file", () => {
     });
   });
 });
+
+describe("an adapter", () => {
+  const usual = "pytorch_lora_weights.safetensors";
+
+  it.each([
+    ["what Diffusers writes, beside others", ["a.safetensors", usual, "README.md"], undefined, [usual]],
+    [
+      "the only file, with its settings",
+      ["a.safetensors", "adapter_config.json"],
+      undefined,
+      ["a.safetensors", "adapter_config.json"],
+    ],
+    ["the named one", ["a.safetensors", "b.safetensors", "x.bin"], "b.safetensors", ["b.safetensors"]],
+    [
+      "one in a folder",
+      ["b/s.safetensors", "b/adapter_config.json"],
+      "b/s.safetensors",
+      ["b/s.safetensors", "b/adapter_config.json"],
+    ],
+    ["none of several", ["a.safetensors", "b.safetensors"], undefined, undefined],
+    ["no pickles", ["adapter_model.bin"], undefined, undefined],
+    ["one that is not there", ["a.safetensors"], "b.safetensors", undefined],
+  ] as const)("%s", async (_, names, file, wanted) => {
+    const { files, missing } = await select(names, "adapter", file);
+    expect(missing.length > 0).toBe(wanted === undefined);
+    if (wanted !== undefined) expect(files).toEqual(wanted);
+  });
+});
+
+describe("a pipeline that is to run as it is", () => {
+  const of = (encoder: string) => ({
+    "model_index.json": JSON.stringify({
+      text_encoder: ["a", "b"],
+      tokenizer: ["a", "b"],
+      transformer: ["a", "b"],
+      vae: ["a", "b"],
+    }),
+    "tokenizer/tokenizer.json": "",
+    "text_encoder/config.json": "",
+    [`text_encoder/${encoder}`]: "",
+    "transformer/config.json": "",
+    [`transformer/${PLAIN}`]: "",
+    "vae_decoder/model.onnx": "",
+  });
+
+  it("comes without its transformer's weights", async () => {
+    const { files, missing } = await select(of("model.onnx"), "exported");
+    expect(missing).toEqual([]);
+    expect(files).toContain("text_encoder/model.onnx");
+    expect(files).not.toContain(`transformer/${PLAIN}`);
+  });
+
+  it("is refused where its text encoders have to be compiled", async () => {
+    await expect(select(of("model.safetensors"), "exported")).rejects.toMatchObject({
+      details: { code: "TRITC_E_PIPELINE", found: expect.stringContaining("model.safetensors") },
+    });
+    expect((await select(of("model.safetensors"), "surroundings")).missing).toEqual([]);
+  });
+});

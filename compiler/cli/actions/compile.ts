@@ -16,7 +16,7 @@ import { describeLora } from "../describe-lora.js";
 import type { HubOptions } from "../hub-options.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
-import { modelPath, modelWithPipeline } from "../model-path.js";
+import { adapterPaths, modelPath, modelWithPipeline } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { pipelineRows } from "../pipeline-text.js";
@@ -51,6 +51,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);
   const signal = options.io.interruptSignal();
+  const lora = await adapterPaths(options.lora, options);
   const found =
     options.pipeline === false
       ? { input: await modelPath(given, "transformer", options), pipeline: options.pipeline }
@@ -70,7 +71,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     attention: options.attention,
     storage: options.storage,
     textWeights: options.textWeights,
-    ...(options.lora === undefined ? {} : { lora: options.lora }),
+    ...(lora === undefined ? {} : { lora }),
     ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
     textLength: options.textLength,
     references: options.references,

@@ -1,20 +1,22 @@
 import { formatDuration, formatQuantity } from "../../units.js";
 import { type DrawnPicture, drawPictures, remark, whatStands } from "../draw-pictures.js";
 import { isBatch, type Job, jobsOf } from "../jobs.js";
+import { runnablePipeline } from "../model-path.js";
 import { Output } from "../output.js";
 import type { RunOptions } from "../sampling-options.js";
 import { Terminal, table } from "../terminal.js";
 
-export async function runBundle(bundle: string, options: RunOptions): Promise<void> {
-  const terminal = new Terminal(options);
-  const signal = options.io.interruptSignal();
-  const started = performance.now();
-  const batch = isBatch(options);
-  const jobs = await jobsOf(options);
+export async function runBundle(bundle: string, given: RunOptions): Promise<void> {
+  const terminal = new Terminal(given);
+  const signal = given.io.interruptSignal();
+  const batch = isBatch(given);
+  const jobs = await jobsOf(given);
   const latentsOut =
-    options.latentsOut === undefined
+    given.latentsOut === undefined
       ? undefined
-      : await Output.open({ ...options, out: options.latentsOut }, "safetensors");
+      : await Output.open({ ...given, out: given.latentsOut }, "safetensors");
+  const options = await runnablePipeline(given);
+  const started = performance.now();
   const { latentsFile, readRequest } = await import("../run-request.js");
   const request = await readRequest(bundle, options);
   const { openGenerator } = await import("../../../runtime/node/generate.js");

@@ -12,6 +12,7 @@ import type { Shard } from "../../shard.js";
 import { formatDuration, formatQuantity } from "../../units.js";
 import { type DrawnPicture, drawPictures, remark } from "../draw-pictures.js";
 import { checkSeeds } from "../jobs.js";
+import { runnablePipeline } from "../model-path.js";
 import { checkFolderPath } from "../output.js";
 import { readPromptSet } from "../prompts.js";
 import { findDrawn, planSet } from "../sample-set.js";
@@ -31,16 +32,17 @@ export interface SampleOptions extends SamplingOptions {
   readonly out: string;
 }
 
-export async function sampleSet(bundle: string, options: SampleOptions): Promise<void> {
-  const { out, imagesPerPrompt: count, seed, shard } = options;
-  const terminal = new Terminal(options);
-  const signal = options.io.interruptSignal();
-  const started = performance.now();
+export async function sampleSet(bundle: string, given: SampleOptions): Promise<void> {
+  const { out, imagesPerPrompt: count, seed, shard } = given;
+  const terminal = new Terminal(given);
+  const signal = given.io.interruptSignal();
   checkFolderPath(out);
   checkSeeds("--images-per-prompt", count, seed);
-  const prompts = await readPromptSet(options.prompts, options);
-  const layout = options.layout ?? defaultLayout(prompts);
+  const prompts = await readPromptSet(given.prompts, given);
+  const layout = given.layout ?? defaultLayout(prompts);
   const set = await planSet(out, { entries: prompts.entries, layout, count, seed, shard });
+  const options = await runnablePipeline(given);
+  const started = performance.now();
   const { readRequest } = await import("../run-request.js");
   const request = await readRequest(bundle, options);
   const { openGenerator } = await import("../../../runtime/node/generate.js");

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { MAX_STEPS } from "../../../ir/bounds.js";
 import { DEFAULT_SAMPLER, SAMPLERS } from "../../../ir/sampling/rules/index.js";
+import { withHubAccess } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import {
   finiteNumber,
@@ -38,7 +39,10 @@ export function withSamplingOptions(command: Command): Command {
     .addOption(new Option("--seed <n>", "seed of the noise").argParser(wholeNumber).default(0))
     .addOption(new Option("--resolution <WxH>", "picture size; default: the bundle's").argParser(resolution))
     .addOption(textLengthOption("the bundle's"))
-    .option("--pipeline <folder>", "tokenizers, encoders, VAE, scheduler; default: the bundle's own");
+    .option(
+      "--pipeline <folder>",
+      "tokenizers, encoders, VAE, scheduler, exported or of a bundle; run, sample: also org/name; default: the bundle's own",
+    );
 }
 
 /** The options of guidance by a second pass, the same for `run` and `sample`. */
@@ -57,7 +61,9 @@ export function withSecondPassOptions(command: Command): Command {
 }
 
 export function addRun(program: Command): void {
-  withSecondPassOptions(withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run")))))
+  withHubAccess(
+    withSecondPassOptions(withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("run"))))),
+  )
     .description("draw pictures with a bundle")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .option("--prompt <text>", "what to draw; - for stdin")

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { LAYOUTS } from "../../prompt-sets/layouts.js";
 import type { SampleOptions } from "../actions/sample.js";
+import { withHubAccess } from "../hub-options.js";
 import { loaded } from "../loaded.js";
 import {
   promptWeightsOption,
@@ -15,7 +16,11 @@ import {
 import { MAX_PICTURES, withSamplingOptions, withSecondPassOptions } from "./run.js";
 
 export function addSample(program: Command): void {
-  withSecondPassOptions(withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("sample")))))
+  withHubAccess(
+    withSecondPassOptions(
+      withDeviceOptions(withSamplingOptions(withOutputOptions(program.command("sample")))),
+    ),
+  )
     .description("draw a set of pictures as GenEval's and T2I-CompBench's scorers read it")
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .requiredOption("--prompts <file>", "what to draw: text, JSON lines or a table; - for stdin")
