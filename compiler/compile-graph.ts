@@ -138,7 +138,7 @@ function plan(
   const options: PassOptions = {
     ...quantization,
     bindings: {},
-    sizes,
+    sizes: sizesOfPasses(sizes),
     limits: target.limits,
     fuseHeads: target.fusesHeads,
   };
@@ -162,6 +162,12 @@ function plan(
   }
   checkSizes(lowered.program);
   return { graph, lowered };
+}
+
+/** References that pass through the blocks by themselves may be more than what they are drawn after. */
+function sizesOfPasses(sizes: Bindings): Bindings {
+  const { img_tokens: own, ref_tokens: references = 0 } = sizes;
+  return own === undefined || own >= references ? sizes : { ...sizes, img_tokens: references };
 }
 
 /** A graph whose shapes contradict each other at some sizes gives a program that reaches beyond its buffers there. */

@@ -37,7 +37,7 @@ export interface CompileOptions {
   readonly resolutions?: readonly Resolution[];
   /** Text tokens; the model's own number, else its pipeline's, if absent. */
   readonly textLength?: number | undefined;
-  /** Pictures to draw after, to plan memory for; if absent, one for Kontext, none for others. */
+  /** Pictures to draw after, to plan memory for; if absent, one for Kontext and klein 9B-KV, none for others. */
   readonly references?: number | undefined;
   /** Memory of the device in bytes; what the target's has if absent. */
   readonly memoryLimit?: number | undefined;

@@ -48,6 +48,8 @@ export interface CompileReport extends PipelineReport {
   readonly account: ManifestMemory;
   /** Seconds of a step at the target's peak rates, by size; null where they are not known. */
   readonly stepFloors: readonly (number | null)[];
+  /** Bytes of references' keys and values that are kept over the steps, by size; 0 where they are computed in each. */
+  readonly referenceBytes: readonly number[];
   readonly memory: MemoryReport;
   /** Why each kernel is as it is. */
   readonly choices: readonly KernelChoice[];

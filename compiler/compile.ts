@@ -20,6 +20,7 @@ import type { CompileReport } from "./compile-report.js";
 import { drawingOf, largestSizes, plannedSizes } from "./drawing.js";
 import { fileReader } from "./file-reader.js";
 import { withFirstLooks } from "./first-looks.js";
+import { forPipeline } from "./for-pipeline.js";
 import { checkCalibrated } from "./gptq/calibrated.js";
 import { checkGroup } from "./group.js";
 import { importModel } from "./import-model.js";
@@ -79,10 +80,11 @@ async function compileInto(
     if (options.ternarize !== "none") requireFlux(found, TERNARY_NEEDS_FLUX);
     if (options.lora?.length) requireFlux(found, LORA_NEEDS_FLUX);
     await pause(options.signal);
-    const { graph: recognized, reports: lora } = withAdapters(found.graph, options.lora ?? [], reader);
+    const { graph: merged, reports: lora } = withAdapters(found.graph, options.lora ?? [], reader);
     await pause(options.signal);
     const { resolutions, textLength, references } = options;
-    const config = recognized.model === undefined ? undefined : pipelineConfigOf(options.input, folder);
+    const config = merged.model === undefined ? undefined : pipelineConfigOf(options.input, folder);
+    const recognized = forPipeline(merged, config);
     const drawing = drawingOf(recognized, { resolutions, textLength, references, pipeline: config });
     const { ternarize } = options;
     const { groups, calibrated, residual, ...ternary } = await ternaryPlan(recognized, reader, options, work);
@@ -207,6 +209,7 @@ async function compileInto(
       memoryBytes,
       ...networkReports(carried?.networks ?? [], written.networks, memoryBytes, account.limitBytes),
       account,
+      referenceBytes: plans.map(({ references }) => references),
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,
       choices: choicesOf(lowered.kernels),

@@ -3,6 +3,7 @@ import { TritcError } from "../ir/errors.js";
 import { type Graph, shapeOf } from "../ir/graph/graph.js";
 import { familyOf, type InputRole } from "../ir/models/index.js";
 import type { Sampling } from "../ir/sampling/sampling.js";
+import { referenceInputsOf } from "./analysis/reference-inputs.js";
 import type { PipelineConfig } from "./bundle/pipeline-config.js";
 import { imageTokens, printResolution, type Resolution } from "./resolutions.js";
 
@@ -20,7 +21,7 @@ export interface DrawingRequest {
   readonly resolutions?: readonly Resolution[] | undefined;
   /** Text tokens; the model's own number, else the pipeline's, if absent. */
   readonly textLength?: number | undefined;
-  /** Pictures to draw after, to plan memory for; if absent, one for Kontext, which is for that, none for others. */
+  /** Pictures to draw after, to plan memory for; if absent, one for Kontext and klein 9B-KV, which are for that, none for others. */
   readonly references?: number | undefined;
   readonly pipeline?: PipelineConfig | undefined;
 }
@@ -45,6 +46,7 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
     ...rules.stepsAndGuidance(model, vaeScale, pipeline?.distilled ?? null, pipeline?.className),
     condition,
     referenceTokens: referenceTokens(graph, condition, request.references, pixelsPerToken),
+    ...(referenceInputsOf(graph) === undefined ? {} : { cachesReferences: true }),
     scheduler: pipeline?.scheduler ?? null,
   };
   checkPipeline(model.outChannels, rules.packing ** 2, pipeline);
@@ -54,11 +56,12 @@ export function drawingOf(graph: Graph, request: DrawingRequest = {}): Drawing |
 
 /** Tokens of so many pictures to draw after, each as large as they get. Throws TRITC_E_CONDITION. */
 function referenceTokens(
-  { model }: Graph,
+  graph: Graph,
   condition: Sampling["condition"],
   count: number | undefined,
   pixelsPerToken: number,
 ): number {
+  const { model } = graph;
   const rules = model === undefined ? undefined : familyOf(model).sampling.references;
   const most = condition === "reference" ? (rules?.most ?? 0) : 0;
   if ((count ?? 0) > most) {
@@ -72,7 +75,8 @@ function referenceTokens(
       exitCode: 2,
     });
   }
-  const planned = count ?? (rules?.firstSaysSize === false && most > 0 ? 1 : 0);
+  const isForThat = rules?.firstSaysSize === false || referenceInputsOf(graph) !== undefined;
+  const planned = count ?? (isForThat && most > 0 ? 1 : 0);
   return planned === 0 || rules === undefined ? 0 : planned * imageTokens(rules.largest, pixelsPerToken);
 }
 
@@ -194,12 +198,12 @@ function nearlySquare(tokens: number, pixelsPerToken: number): Resolution {
 
 /** Values of the symbols for a picture. */
 export function sizesOf({ sampling }: Pick<Drawing, "sampling">, resolution: Resolution): Bindings {
-  const { pixelsPerToken, textLength, steps, referenceTokens } = sampling;
-  return {
-    img_tokens: imageTokens(resolution, pixelsPerToken) + referenceTokens,
-    txt_tokens: textLength,
-    steps,
-  };
+  const { pixelsPerToken, textLength, steps, referenceTokens, cachesReferences = false } = sampling;
+  const own = imageTokens(resolution, pixelsPerToken);
+  const rest = { txt_tokens: textLength, steps };
+  return cachesReferences
+    ? { img_tokens: own, ref_tokens: referenceTokens, ...rest }
+    : { img_tokens: own + referenceTokens, ...rest };
 }
 
 /** Values of the symbols for each picture. */

@@ -84,6 +84,11 @@ export interface BothTexts {
 /** Writes other latents. */
 export type Give = (latents: Float32Array) => void;
 
+/** Whether references are inputs of their own, whose keys and values are computed once per prompt. */
+export function cachesReferences({ inputs }: Program): boolean {
+  return inputs.some(({ role }) => role === "reference-latents");
+}
+
 const GIVEN = "check where these values come from: no network can make a picture of them";
 
 /**
@@ -100,9 +105,12 @@ export async function giveInputs(
   const { model, buffers, inputs } = both?.form ?? program;
   if (model === null) throw new Error("only a recognized model is sampled");
   const { geometry, schedule } = request;
-  const grids = request.references?.grids ?? [];
+  const { grids = [], latents: own = new Float32Array() } = request.references ?? {};
+  const tokens = grids.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  const apart = cachesReferences(program);
   const bindings = {
-    img_tokens: grids.reduce((sum, { rows, columns }) => sum + rows * columns, geometry.imageTokens),
+    img_tokens: geometry.imageTokens + (apart ? 0 : tokens),
+    ...(apart ? { ref_tokens: tokens } : {}),
     txt_tokens: request.contextTokens,
     ...(both === undefined ? {} : { [OTHER_TXT_TOKENS]: both.other.contextTokens }),
     steps: evaluations.length,
@@ -132,8 +140,8 @@ export async function giveInputs(
   const sample = {
     ...request,
     model,
-    references: grids,
-    latents: rowsOf(request),
+    ...(apart ? { apart: { latents: own, grids }, references: [] } : { references: grids }),
+    latents: rowsOf(request, apart),
     timesteps: Float32Array.from(evaluations, ({ at }) => schedule.modelTimesteps[at] ?? 0),
   };
   const values = valuesOf(sample);
@@ -147,14 +155,14 @@ export async function giveInputs(
   }
   const latents = inputs.find(({ role }) => role === "latents");
   return (values) => {
-    if (latents !== undefined) write(latents, rowsOf({ ...request, latents: values }));
+    if (latents !== undefined) write(latents, rowsOf({ ...request, latents: values }, apart));
   };
 }
 
-/** The rows that the model reads: the sample's channels, then the condition's; then the rows of references. */
-function rowsOf({ latents, condition, references, geometry }: SampleRequest): Float32Array {
+/** The rows that the model reads: the sample's channels, then the condition's; then the rows of references, unless they lie apart. */
+function rowsOf({ latents, condition, references, geometry }: SampleRequest, apart: boolean): Float32Array {
   const own = condition === undefined ? latents : joinRows(latents, condition, geometry.imageTokens);
-  if (references === undefined) return own;
+  if (references === undefined || apart) return own;
   return joined(own, references.latents);
 }
 

@@ -7,7 +7,7 @@ import type { Evaluation, UpdateRule } from "../ir/sampling/update-rule.js";
 import type { LoadedProgram } from "./device.js";
 import { denoiseOnHost } from "./guided.js";
 import { requireFinite } from "./not-finite.js";
-import { giveInputs, type SampleRequest } from "./sample-inputs.js";
+import { cachesReferences, giveInputs, type SampleRequest } from "./sample-inputs.js";
 import { sequencesOf } from "./turns.js";
 
 /**
@@ -31,7 +31,8 @@ async function sampleAlone(
   const { schedule } = request;
   const evaluations = ruleOf(program, request.sampler).evaluations(schedule.sigmas);
   const { twoPasses, references, kept } = request;
-  if (twoPasses !== undefined || references !== undefined || kept !== undefined) {
+  const behind = references !== undefined && !cachesReferences(program);
+  if (twoPasses !== undefined || behind || kept !== undefined) {
     return denoiseOnHost({ loaded, program, request, evaluations });
   }
   const give = await giveInputs(loaded, program, request, evaluations);

@@ -24,6 +24,7 @@ from diffusers import (
     ChromaPipeline,
     ChromaTransformer2DModel,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinKVPipeline,
     Flux2KleinPipeline,
     FluxControlPipeline,
     FluxFillPipeline,
@@ -158,12 +159,12 @@ def chroma(cls=ChromaPipeline):
         scheduler=scheduler(), vae=flux1_vae(), text_encoder=text_encoder, tokenizer=tokenizer, transformer=transformer)
 
 
-def klein(distilled):
+def klein(distilled, cls=Flux2KleinPipeline):
     tokenizer, text_encoder = qwen3()
     transformer = lively(Flux2Transformer2DModel(
         in_channels=32, num_layers=2, num_single_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=48,
         axes_dims_rope=(4, 4, 4, 4), mlp_ratio=3.0, guidance_embeds=False, timestep_guidance_channels=32))
-    return Flux2KleinPipeline(
+    return cls(
         scheduler=scheduler(), vae=flux2_vae(), text_encoder=text_encoder, tokenizer=tokenizer, transformer=transformer,
         is_distilled=distilled)
 
@@ -214,6 +215,10 @@ CASES = {
     "klein-base": (lambda: klein(False), PACKED2, dict(guidance_scale=4.0), dict(guidance=4.0)),
     "klein-references": (
         lambda: klein(True), PACKED2, dict(image=[picture(64, 64, 1), picture(96, 64, 2)], guidance_scale=1.0), {}),
+    "klein-kv": (lambda: klein(True, Flux2KleinKVPipeline), PACKED2, {}, {}),
+    "klein-kv-reference": (lambda: klein(True, Flux2KleinKVPipeline), PACKED2, dict(image=picture(90, 70, 1)), {}),
+    "klein-kv-references": (
+        lambda: klein(True, Flux2KleinKVPipeline), PACKED2, dict(image=[picture(64, 64, 1), picture(96, 64, 2)]), {}),
 }
 
 
@@ -261,7 +266,7 @@ def run(name):
             one.save(os.path.join(folder, file))
             given.setdefault(to, []).append(file)
     # Pictures to draw after are tokens beside the noise, which are planned for.
-    references = len(given.get("image", [])) if name in ("kontext", "klein-references") else 0
+    references = len(given.get("image", [])) if name == "kontext" or name.startswith("klein") else 0
     case = {"prompt": PROMPT, "width": W, "height": H, "steps": 4, "textLength": TEXT, **ours}
     with open(os.path.join(folder, "case.json"), "w") as file:
         json.dump({"pipeline": type(pipe).__name__, "request": case, "references": references, "pictures": given}, file)

@@ -10,6 +10,7 @@ import {
 } from "../../targets/index.js";
 import { batchAxesOf, type Planned, planGraph, portTypesOf } from "../compile-graph.js";
 import { type DrawingRequest, drawingOf, largestSizes } from "../drawing.js";
+import { forPipeline } from "../for-pipeline.js";
 import type { FoundGroups, Group, Ternarize } from "../pass.js";
 import { ternarizedBy } from "../passes/ternarize.js";
 import { planBranches } from "../residual/plan-branches.js";
@@ -36,10 +37,11 @@ export interface PlannedModel extends Planned {
 /** What `compile` would make of a model, up to its kernels. Throws TRITC_E_ACTIVATIONS, TRITC_E_RESIDUAL_RANK and those of the passes. */
 export function planModel(
   imported: Graph,
-  recognized: Graph,
+  found: Graph,
   reader: ByteReader,
   request: PlanRequest,
 ): PlannedModel {
+  const recognized = forPipeline(found, request.pipeline);
   const { target, ternarize, group = "row", activations, attention = "bf16" } = request;
   const { residualRank: rank = 0 } = request;
   checkActivations(target, activations);

@@ -9,6 +9,7 @@ import { ratesOf } from "../../targets/rates.js";
 import type { Target } from "../../targets/target.js";
 import { type Drawing, sizesOf } from "../drawing.js";
 import type { Resolution } from "../resolutions.js";
+import { referenceBytes } from "./reference-bytes.js";
 
 /** What a program takes and does at one size. */
 export interface SizePlan {
@@ -22,6 +23,8 @@ export interface SizePlan {
   readonly prompt: Work;
   /** One denoising step. */
   readonly step: Work;
+  /** Bytes of references' keys and values, which are kept over the steps; 0 where they are computed in each. */
+  readonly references: number;
   /** Seconds of a step at the target's peak rates; null where they are not known. */
   readonly stepFloor: number | null;
 }
@@ -66,6 +69,7 @@ export function planSize(
     bf16,
     prompt: totalWork(launchWork(program, launchesThatRun(program, "prompt"), sizes)),
     step: totalWork(works),
+    references: referenceBytes(program, sizes),
     stepFloor: timeFloor(works, ratesOf(target)),
   };
 }

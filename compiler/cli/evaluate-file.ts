@@ -1,3 +1,4 @@
+import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
@@ -43,9 +44,7 @@ export async function evaluateFile(
     try {
       // The compiler's half loads on demand: a machine that runs bundles does not have it.
       const { graph, lora } =
-        stored === undefined
-          ? (await import("./model-graph.js")).modelGraph(path, options, reader)
-          : { ...stored, lora: [] };
+        stored === undefined ? await graphFor(path, inputs, options, reader) : { ...stored, lora: [] };
       return { outputs: evaluateModel(graph, inputs, { reader, precision }), ranOn, lora };
     } finally {
       reader.close();
@@ -65,6 +64,20 @@ export async function evaluateFile(
   } finally {
     await device.close();
   }
+}
+
+/** A model that is given references by themselves takes them so. */
+async function graphFor(
+  path: string,
+  inputs: ReadonlyMap<string, Tensor>,
+  { lora }: EvaluateOptions,
+  reader: ByteReader,
+) {
+  const [{ modelGraph }, { REFERENCE_LATENTS }] = await Promise.all([
+    import("./model-graph.js"),
+    import("../for-pipeline.js"),
+  ]);
+  return modelGraph(path, { lora, references: inputs.has(REFERENCE_LATENTS) }, reader);
 }
 
 function alreadyCompiled(bundle: string): TritcError {

@@ -1,6 +1,7 @@
 import type { Pass } from "../pass.js";
 import { RECOGNIZE_PASSES } from "../recognize/index.js";
 import { addBranches } from "./add-branches.js";
+import { cacheReferences } from "./cache-references.js";
 import { canonicalize } from "./canonicalize.js";
 import { foldConstants } from "./fold-constants.js";
 import { fuseAdaln } from "./fuse-adaln.js";
@@ -36,6 +37,7 @@ export const BACK_PASSES: readonly Pass[] = [
   splitWeights,
   splitTables,
   splitPictures,
+  cacheReferences,
 ];
 
 /** Every pass, in order. */

@@ -191,9 +191,13 @@ function timelineSection({ program, promptWeights }: ReportSubject, plan: SizePl
     .filter(({ buffers: [id = ""] }) => /^(arena|host|state)$/.test(kinds.get(id) ?? ""))
     .reduce((sum, { bytes }) => sum + bytes, 0);
   const moments = stepTimeline(program, plan.sizes);
+  const kept =
+    plan.references === 0
+      ? ""
+      : ` Keys and values of references are ${formatBytes(plan.references)} of what is computed once per prompt.`;
   return {
     heading: `Activations over the launches of a step, ${sizeName(plan.resolution)}`,
-    note: "What is still to be read at each launch. The dashed line is what is allocated for it: buffers that are not alive together share memory. Point at a launch to see what it is and who holds most.",
+    note: `What is still to be read at each launch. The dashed line is what is allocated for it: buffers that are not alive together share memory. Point at a launch to see what it is and who holds most.${kept}`,
     body: renderChart(timelineChart("Activations over a step", moments, allocated)),
   };
 }

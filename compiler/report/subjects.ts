@@ -7,14 +7,13 @@ import { type PlanRequest, planModel } from "../account/plan-model.js";
 import { planSize } from "../account/size-plan.js";
 import { ListedFiles } from "../bundle/listed-files.js";
 import { pipelineConfigOf, pipelineFolder } from "../bundle/pipeline-files.js";
-import { drawingOf } from "../drawing.js";
+import { drawingOf, sizesOf } from "../drawing.js";
 import { findGroups } from "../find-groups.js";
 import { importModel } from "../import-model.js";
 import type { NetworkPlanning } from "../networks/compile.js";
 import { planPipeline } from "../networks/plan.js";
 import { layoutWeights } from "../pack/weights-file.js";
 import { recognition, requireFlux, TERNARY_NEEDS_FLUX } from "../recognize/recognition.js";
-import { imageTokens } from "../resolutions.js";
 import { type PipelineStages, type Stage, sizeOf, stagesOfBundle } from "./pipeline-section.js";
 import type { ReportOptions, ReportSubject } from "./report.js";
 
@@ -31,9 +30,7 @@ export function bundleSubject(folder: string): {
   const plans = manifest.memory.plans.map(({ width, height, textTokens, steps, bf16 }) => {
     const resolution = width === null || height === null ? null : { width, height };
     const sizes = {
-      ...(resolution === null || sampling === null
-        ? {}
-        : { img_tokens: imageTokens(resolution, sampling.pixelsPerToken) }),
+      ...(resolution === null || sampling === null ? {} : sizesOf({ sampling }, resolution)),
       ...(textTokens === null ? {} : { txt_tokens: textTokens }),
       ...(steps === null ? {} : { steps }),
     };

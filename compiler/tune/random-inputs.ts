@@ -5,7 +5,7 @@ import { makeNoise } from "../../runtime/noise.js";
 
 /** Sizes of symbols for a quick check: no two alike, so that mixed-up axes show. */
 const SIZES: Readonly<Record<string, number>> = {
-  ...{ img_tokens: 24, txt_tokens: 13, steps: 1 },
+  ...{ img_tokens: 24, txt_tokens: 13, ref_tokens: 15, steps: 1 },
   ...{ tokens: 11, latent_height: 4, latent_width: 6 },
 };
 
@@ -47,6 +47,8 @@ function values(port: ProgramPort, count: number, index: number, stream: number)
     case "img-ids":
       // On a grid six wide.
       return positions(port, count, (token) => [0, Math.floor(token / 6), token % 6, 0]);
+    case "reference-ids":
+      return positions(port, count, (token) => [10, Math.floor(token / 5), token % 5, 0]);
     default:
       return makeNoise(index + 1, count, stream);
   }

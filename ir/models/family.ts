@@ -53,6 +53,8 @@ export interface SampleInputs<D> {
   readonly geometry: LatentGeometry;
   /** Pictures that are drawn after, whose tokens follow those of the picture; none if absent. */
   readonly references?: readonly TokenGrid[] | undefined;
+  /** Those that are inputs of their own, packed one after the other; none if absent. */
+  readonly apart?: { readonly latents: Float32Array; readonly grids: readonly TokenGrid[] } | undefined;
   /** [imageTokens + tokens of references, channels] what the model reads: the sample's channels, then the condition's. */
   readonly latents: Float32Array;
   /** [contextTokens, width] */

@@ -12,7 +12,7 @@ export { type LatentGeometry, type LatentLayout, type PipelineForm, TEXT_NETWORK
 export type { FluxDescription } from "./flux/description.js";
 export type { PictureSize, ReferenceRules, TokenGrid } from "./references.js";
 export { requireLatents } from "./require-latents.js";
-export { IMG_TOKENS, TXT_TOKENS } from "./tokens.js";
+export { IMG_TOKENS, REF_TOKENS, TXT_TOKENS } from "./tokens.js";
 
 /** A transformer of a known family, as it was found by structure. */
 export type ModelDescription = Flux1Description | Flux2Description | ChromaDescription;

@@ -24,6 +24,11 @@ export interface ReferenceRules {
   readonly firstSaysSize: boolean;
   /** Whether pictures are scaled to sizes that the model was trained at, unless a caller forbids it. */
   readonly scales: boolean;
+  /**
+   * Whether pipelines of a class let references attend to themselves alone, so that their keys and values are computed once; where
+   * that is absent or false, they are tokens behind those of the picture.
+   */
+  cachedBy?(className: string): boolean;
   /** What memory is planned for: the largest that a picture is scaled to. */
   readonly largest: PictureSize;
   /** What stands on the first axis of the positions of picture `index`. */

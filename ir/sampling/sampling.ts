@@ -1,4 +1,4 @@
-import { boolean, type Decoder, index, nullable, number, object, oneOf } from "../format/decode.js";
+import { boolean, type Decoder, index, nullable, number, object, oneOf, optional } from "../format/decode.js";
 import { type SchedulerConfig, schedulerProblem } from "./scheduler-config.js";
 
 /**
@@ -20,6 +20,8 @@ export interface Sampling {
   readonly condition: Condition | null;
   /** Image tokens of pictures to draw after that memory was planned for, besides those of the picture itself. */
   readonly referenceTokens: number;
+  /** Whether such pictures are inputs of their own, whose keys and values are computed once per prompt; false if absent. */
+  readonly cachesReferences?: boolean | undefined;
   /** Null for a model that was compiled without its pipeline. */
   readonly scheduler: SchedulerConfig | null;
 }
@@ -31,6 +33,7 @@ export const sampling: Decoder<Sampling> = object<Sampling>({
   guidance: nullable(number),
   condition: nullable(oneOf<Condition>("none", "control", "fill", "reference")),
   referenceTokens: index,
+  cachesReferences: optional(boolean),
   scheduler: nullable(
     object<SchedulerConfig>({
       numTrainTimesteps: number,

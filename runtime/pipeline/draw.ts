@@ -7,7 +7,7 @@ import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { LoadedProgram } from "../device.js";
 import { initialLatents, noised } from "../noise.js";
-import type { StepProgress } from "../sample-inputs.js";
+import { cachesReferences, type StepProgress } from "../sample-inputs.js";
 import { sample } from "../sampler.js";
 import { lastSteps, makeSchedule } from "../scheduler.js";
 import { fitReference, seePictures } from "./conditions.js";
@@ -165,6 +165,7 @@ export function asPipelineSays(
 
 /** Throws TRITC_E_CONDITION for a model whose image tokens are all of the picture's own. */
 function requireFreeTokens(program: Program, place: string): void {
+  if (cachesReferences(program)) return;
   const tokens = program.inputs.find(({ role }) => role === "latents")?.shape.at(-2);
   if (typeof tokens !== "number") return;
   throw new TritcError({

@@ -118,8 +118,13 @@ async function recordsIn(files: readonly string[]): Promise<readonly TuningRecor
   return (await Promise.all(files.map(readRecords))).flat();
 }
 
-function describeDrawing({ drawing, samplers }: CompileReport): readonly (readonly [string, string])[] {
+function describeDrawing({
+  drawing,
+  samplers,
+  referenceBytes,
+}: CompileReport): readonly (readonly [string, string])[] {
   if (drawing === null) return [];
+  const cached = Math.max(0, ...referenceBytes);
   const { resolutions, sampling } = drawing;
   const { steps, guidance, textLength, referenceTokens } = sampling;
   const references =
@@ -130,6 +135,9 @@ function describeDrawing({ drawing, samplers }: CompileReport): readonly (readon
       "draws",
       `${printResolution(resolutions[0])}, ${formatQuantity(steps, "step")}, ${scale}, ${formatQuantity(textLength, "text token")}${references}`,
     ],
+    ...(cached === 0
+      ? []
+      : [["references", `keys and values once per prompt, ${formatBytes(cached)} at most`] as const]),
     ["samplers", samplers.join(", ")],
   ];
 }

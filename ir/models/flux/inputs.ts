@@ -1,5 +1,5 @@
 import type { ModelInput } from "../family.js";
-import { IMG_TOKENS, TXT_TOKENS } from "../tokens.js";
+import { IMG_TOKENS, REF_TOKENS, TXT_TOKENS } from "../tokens.js";
 
 type Kind = Pick<ModelInput, "positions" | "text">;
 
@@ -32,5 +32,13 @@ export const FLUX_INPUTS = {
   "txt-ids": ofPrompt(TXT_TOKENS, { text: true, positions: true }),
 } as const satisfies Readonly<Record<string, ModelInput>>;
 
+/** Pictures to draw after whose keys and values are computed once, from them alone. */
+export const REFERENCE_INPUTS = {
+  /** [B, ref_tokens, in_channels] */
+  "reference-latents": ofPrompt(REF_TOKENS),
+  /** [ref_tokens, axes] or [B, ref_tokens, axes] */
+  "reference-ids": ofPrompt(REF_TOKENS, { positions: true }),
+} as const satisfies Readonly<Record<string, ModelInput>>;
+
 /** The part that an input plays in any of them: one of these, a summary of the text, or which of its tokens are shown. */
-export type FluxInput = keyof typeof FLUX_INPUTS | "pooled" | "text-mask";
+export type FluxInput = keyof typeof FLUX_INPUTS | keyof typeof REFERENCE_INPUTS | "pooled" | "text-mask";

@@ -11,6 +11,7 @@ export const flux2References: ReferenceRules = {
   firstSaysSize: true,
   scales: false,
   largest: { width: SIDE, height: SIDE },
+  cachedBy: (className) => /^Flux2KleinKV/.test(className),
   time: (index) => 10 + 10 * index,
   fit(picture, pixelsPerToken) {
     const { width, height } = picture;
