@@ -76,7 +76,7 @@ export function withPlanOptions(command: Command): Command {
     .addOption(
       new Option(
         "--references <n>",
-        "Kontext, FLUX.2: pictures to draw after, of a megapixel each, to plan for; default: 1 for Kontext, else 0",
+        "Kontext, FLUX.2: pictures to draw after, of a megapixel each, to plan for; default: 1 for Kontext and klein 9B-KV, else 0",
       ).argParser(wholeNumber),
     )
     .addOption(

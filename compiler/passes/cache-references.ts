@@ -1,4 +1,4 @@
-import type { Constant } from "../../ir/constant/constant.js";
+import { type Constant, operandsOf } from "../../ir/constant/constant.js";
 import { addDims, mulDims } from "../../ir/dim.js";
 import {
   type Graph,
@@ -43,6 +43,12 @@ export function withReferencePass(graph: Graph): Graph {
   if (references === undefined) return graph;
   const isRead = graph.nodes.some((node) => node.inputs.includes(references.latents));
   return isRead ? graph : new Repetition(graph, references).build();
+}
+
+/** Whether a constant is, or is made of, a folded shape with symbols. */
+function holdsSymbols({ source }: Constant): boolean {
+  if (source.kind === "dims") return source.dims.some((dim) => typeof dim === "string");
+  return operandsOf(source).some(holdsSymbols);
 }
 
 /** The graph beside itself for references. */
@@ -110,8 +116,7 @@ class Repetition {
 
   /** Weights are the same ones; a shape may be another. */
   #constantFor(id: ValueId, constant: Constant): ValueId {
-    const alone = this.#alone.constants.get(id) ?? constant;
-    return alone === constant ? id : this.#constant(id, alone);
+    return holdsSymbols(constant) ? this.#constant(id, this.#alone.constants.get(id) ?? constant) : id;
   }
 
   #hasRows(id: ValueId): boolean {

@@ -9,7 +9,7 @@ export function rope(x: Tensor, cos: Tensor, sin: Tensor, headDim: number, conte
   const [data, c, s] = [floats(x), floats(cos), floats(sin)];
   const half = headDim / 2;
   const tokens = c.length / half;
-  if (channels % headDim !== 0 || rows % tokens !== 0) {
+  if (channels % headDim !== 0 || (rows > 0 && rows % tokens !== 0)) {
     throw new OpError(
       `a table [${cos.shape.join(", ")}] for [${x.shape.join(", ")}] with heads of ${headDim}`,
     );

@@ -85,7 +85,7 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
   const { prompt, seed = 0, steps = sampling.steps } = request;
   const guidance = sampling.guidance === null ? null : (request.guidance ?? sampling.guidance);
   requireConditions(condition, request, drawer.place, rules.references?.most);
-  if (condition === "reference" && request.image !== undefined) requireFreeTokens(program, drawer.place);
+  if (condition === "reference" && request.image !== undefined) requireReferenceTokens(drawer);
   requirePadding(model, request.textPadding);
   const padding = request.textPadding ?? usualPadding(model);
   const away = secondPass(model, { ...request, guidance });
@@ -163,9 +163,25 @@ export function asPipelineSays(
   };
 }
 
-/** Throws TRITC_E_CONDITION for a model whose image tokens are all of the picture's own. */
-function requireFreeTokens(program: Program, place: string): void {
+/**
+ * Throws TRITC_E_CONDITION for a model whose image tokens are all of the picture's own, and for one that sees references in
+ * every step where its pipeline computes them once.
+ */
+function requireReferenceTokens({ program, place, model, models: { className } }: Drawer): void {
   if (cachesReferences(program)) return;
+  const isCached = familyOf(model).sampling.references?.cachedBy;
+  if (isCached?.(className) === true) {
+    throw new TritcError({
+      code: "TRITC_E_CONDITION",
+      message:
+        "the pipeline computes pictures to draw after by themselves, and the bundle was compiled without it",
+      place,
+      expected: "a bundle of the pipeline's folder",
+      found: `${className} with a program that takes such pictures among its own tokens`,
+      remedy: "compile the model again with --pipeline",
+      exitCode: 2,
+    });
+  }
   const tokens = program.inputs.find(({ role }) => role === "latents")?.shape.at(-2);
   if (typeof tokens !== "number") return;
   throw new TritcError({

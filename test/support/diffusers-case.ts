@@ -20,14 +20,20 @@ export interface DiffusersCase {
 export function diffusersCase(name: (typeof TINY_PIPELINES)[number]): DiffusersCase {
   const folder = join("test/models/diffusers", name);
   const read = (file: string) => new Uint8Array(readFileSync(join(folder, "expected", file)));
-  const tensors = parseSafetensors(read("latents.safetensors"));
+  const tensor = latentsOf(read("latents.safetensors"));
   const call: DrawRequest = JSON.parse(new TextDecoder().decode(read("case.json")));
   return {
     folder,
-    request: { ...call, latents: packed(tensors.get("latents")) },
-    latents: packed(tensors.get("result")),
+    request: { ...call, latents: tensor("latents") },
+    latents: tensor("result"),
     picture: decodePng(read("picture.png"), "picture.png", "ignored"),
   };
+}
+
+/** Latents of a file by name, packed. */
+export function latentsOf(bytes: Uint8Array): (name: string) => Float32Array {
+  const tensors = parseSafetensors(bytes);
+  return (name) => packed(tensors.get(name));
 }
 
 /** FLUX.2's pipeline takes noise as [1, channels, rows, columns], FLUX.1's as [1, tokens, channels]. */
