@@ -1,6 +1,7 @@
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import type { ModelDescription } from "../ir/models/index.js";
 import type { SamplerName } from "../ir/sampling/rules/index.js";
+import type { BothPasses } from "./account/both-passes.js";
 import type { KernelChoice } from "./choices.js";
 import type { KernelResources } from "./codegen/nvcc/resources.js";
 import type { Drawing } from "./drawing.js";
@@ -46,6 +47,8 @@ export interface CompileReport extends PipelineReport {
   readonly memoryBytes: number;
   /** Memory and work at each size, as the manifest says it. */
   readonly account: ManifestMemory;
+  /** Both passes of guidance at once; null for a model that is guided by one. */
+  readonly bothPasses: BothPasses | null;
   /** Seconds of a step at the target's peak rates, by size; null where they are not known. */
   readonly stepFloors: readonly (number | null)[];
   /** Bytes of references' keys and values that are kept over the steps, by size; 0 where they are computed in each. */

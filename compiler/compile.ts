@@ -3,6 +3,7 @@ import type { ManifestMemory } from "../ir/format/manifest.js";
 import { samplersOf } from "../ir/program/phases.js";
 import { checkActivations, checkAttention, type Target, targetByName } from "../targets/index.js";
 import { accountFor } from "./account/account.js";
+import type { BothPasses } from "./account/both-passes.js";
 import { checkFit } from "./account/fit.js";
 import { manifestMemory, type SizePlan } from "./account/size-plan.js";
 import { whatIsThere } from "./bundle/occupant.js";
@@ -99,6 +100,7 @@ async function compileInto(
       onKernel: progressOf("kernels", network),
     });
     let plans: readonly SizePlan[] = [];
+    let both: BothPasses | null = null;
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
     const { graph, lowered, kernels } = await compileGraph(ternary.graph, reader, {
       target,
@@ -124,6 +126,7 @@ async function compileInto(
           promptWeights,
         });
         plans = found.plans;
+        both = found.bothPasses;
         const policy = checkFit(found.fit, target, plans, found.limitBytes);
         account = manifestMemory(plans, found.limitBytes, policy);
       },
@@ -210,6 +213,7 @@ async function compileInto(
       ...networkReports(carried?.networks ?? [], written.networks, memoryBytes, account.limitBytes),
       account,
       referenceBytes: plans.map(({ references }) => references),
+      bothPasses: both,
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,
       choices: choicesOf(lowered.kernels),

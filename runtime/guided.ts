@@ -15,6 +15,7 @@ import {
   giveInputs,
   type KeptPicture,
   type SampleRequest,
+  sizesOf,
   type TwoPasses,
 } from "./sample-inputs.js";
 
@@ -84,7 +85,8 @@ async function bothPasses(
 ): Promise<VelocityAt | undefined> {
   const { loaded, program, request, evaluations } = run;
   const form = forTwoTexts(program);
-  if (form === undefined || other.together === false) return undefined;
+  if (form === undefined || other.roomFor?.(form, sizesOf(program, request, evaluations, other)) === false)
+    return undefined;
   try {
     const give = await giveInputs(loaded, program, { ...request, latents }, evaluations, { form, other });
     await loaded.run(phasesThatRun(program, "prompt"), 0);

@@ -1,4 +1,4 @@
-import { evaluateDim } from "../ir/dim.js";
+import { type Bindings, evaluateDim } from "../ir/dim.js";
 import { TritcError } from "../ir/errors.js";
 import { type LatentGeometry, type TokenGrid, valuesOf } from "../ir/models/index.js";
 import type { Program, ProgramPort } from "../ir/program/program.js";
@@ -65,8 +65,8 @@ export interface TwoPasses {
   readonly shownTokens?: number | undefined;
   readonly pooled: Float32Array;
   readonly scale: number;
-  /** Whether both passes run as one where the device has memory for it; they do if absent. */
-  readonly together?: boolean;
+  /** Whether there is memory for both passes at once, which take the program `form` at these sizes; what the device says if absent. */
+  readonly roomFor?: ((form: Program, sizes: Bindings) => boolean) | undefined;
 }
 
 export interface StepProgress {
@@ -104,17 +104,10 @@ export async function giveInputs(
 ): Promise<Give> {
   const { model, buffers, inputs } = both?.form ?? program;
   if (model === null) throw new Error("only a recognized model is sampled");
-  const { geometry, schedule } = request;
+  const { schedule } = request;
   const { grids = [], latents: own = new Float32Array() } = request.references ?? {};
-  const tokens = grids.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
   const apart = cachesReferences(program);
-  const bindings = {
-    img_tokens: geometry.imageTokens + (apart ? 0 : tokens),
-    ...(apart ? { ref_tokens: tokens } : {}),
-    txt_tokens: request.contextTokens,
-    ...(both === undefined ? {} : { [OTHER_TXT_TOKENS]: both.other.contextTokens }),
-    steps: evaluations.length,
-  };
+  const bindings = sizesOf(program, request, evaluations, both?.other);
   await loaded.bind(bindings, both?.form);
   const dtypes = new Map(buffers.map((b) => [b.id, b.dtype]));
   const write = (port: ProgramPort, values: Float32Array) => {
@@ -156,6 +149,24 @@ export async function giveInputs(
   const latents = inputs.find(({ role }) => role === "latents");
   return (values) => {
     if (latents !== undefined) write(latents, rowsOf({ ...request, latents: values }, apart));
+  };
+}
+
+/** Sizes of a program's symbols for a picture; with `other`, of its form for two texts. */
+export function sizesOf(
+  program: Program,
+  { geometry, references, contextTokens }: SampleRequest,
+  evaluations: readonly Evaluation[],
+  other?: BothTexts["other"],
+): Bindings {
+  const tokens = (references?.grids ?? []).reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  const apart = cachesReferences(program);
+  return {
+    img_tokens: geometry.imageTokens + (apart ? 0 : tokens),
+    ...(apart ? { ref_tokens: tokens } : {}),
+    txt_tokens: contextTokens,
+    ...(other === undefined ? {} : { [OTHER_TXT_TOKENS]: other.contextTokens }),
+    steps: evaluations.length,
   };
 }
 

@@ -9,6 +9,7 @@ import { cudaPortable, type Target } from "../../targets/index.js";
 import { memoryLimit } from "../../targets/memory/index.js";
 import { planGraph } from "../compile-graph.js";
 import { type Drawing, largestSizes } from "../drawing.js";
+import { type BothPasses, bothPasses } from "./both-passes.js";
 import { type Fit, fitOf } from "./fit.js";
 import { type Bf16Memory, planSizes, type SizePlan } from "./size-plan.js";
 
@@ -27,6 +28,8 @@ export interface Account {
   /** Bytes that the program may take; null for any number. */
   readonly limitBytes: number | null;
   readonly fit: Fit;
+  /** Null for a model that is guided by one pass. */
+  readonly bothPasses: BothPasses | null;
 }
 
 /** The account of a program that was lowered from a recognized graph. No weights are read. */
@@ -39,7 +42,10 @@ export function accountFor(
   const limitBytes = memoryLimit(target, cardBytes);
   const bf16 = bf16Memory(recognized, reader, largestSizes(drawing));
   const plans = planSizes(program, target, drawing, bf16);
-  return { plans, limitBytes, fit: fitOf(program, target, { plans, drawing }, limitBytes, promptWeights) };
+  const planned = { plans, drawing };
+  const fit = fitOf(program, target, planned, limitBytes, promptWeights);
+  const both = bothPasses(program, target, planned, limitBytes, fit.promptWeights ?? "stream");
+  return { plans, limitBytes, fit, bothPasses: both };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ManifestMemory, ManifestPlan, ManifestWork } from "../../ir/format/manifest.js";
 import type { PromptWeightsPolicy } from "../../ir/program/prompt-weights.js";
+import type { BothPasses } from "../account/both-passes.js";
 import type { Fit } from "../account/fit.js";
 import { printResolution } from "../resolutions.js";
 import { formatBytes, formatDuration, formatFactor, formatOperations } from "../units.js";
@@ -45,6 +46,14 @@ export function describeFit(
   const sizes = fitting.map(printResolution).join(", ");
   const square = largestSquare === null ? "no picture" : `${printResolution(largestSquare)} or smaller`;
   return `Does not fit into ${memory}. Of these sizes ${sizes === "" ? "none" : sizes} would; of square pictures ${square}.`;
+}
+
+/** How both passes of guidance run. */
+export function describePasses({ bytes, atOnce }: BothPasses, limitBytes: number | null): string {
+  if (bytes === null)
+    return "one after the other, but on a device whose limits are higher than the target's: at once they exceed those";
+  const most = `${formatBytes(bytes)}${limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`}`;
+  return atOnce ? `at once, with ${most} at most` : `one after the other: at once they take ${most}`;
 }
 
 export function sizeName({ width, height }: ManifestPlan): string {

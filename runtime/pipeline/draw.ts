@@ -7,7 +7,7 @@ import type { SamplerName } from "../../ir/sampling/rules/index.js";
 import type { Condition, Sampling } from "../../ir/sampling/sampling.js";
 import type { LoadedProgram } from "../device.js";
 import { initialLatents, noised } from "../noise.js";
-import { cachesReferences, type StepProgress } from "../sample-inputs.js";
+import { cachesReferences, type StepProgress, type TwoPasses } from "../sample-inputs.js";
 import { sample } from "../sampler.js";
 import { lastSteps, makeSchedule } from "../scheduler.js";
 import { fitReference, seePictures } from "./conditions.js";
@@ -65,6 +65,8 @@ export interface Drawer {
   readonly own: boolean;
   /** What to try where the transformer's result is not finite. */
   readonly remedy: string;
+  /** See `TwoPasses`. */
+  readonly roomForBoth?: TwoPasses["roomFor"];
   /** The program on its device, for as long as it is used. */
   withProgram<T>(use: (loaded: LoadedProgram) => Promise<T>): Promise<T>;
   /** Frees networks and program; the device stays open. */
@@ -125,7 +127,7 @@ export async function draw(drawer: Drawer, request: DrawRequest): Promise<DrawnP
       shownTokens,
       pooled,
       guidance: guidance ?? 0,
-      ...(other === undefined ? {} : { twoPasses: { ...other, scale: away?.scale ?? 1 } }),
+      ...(other && { twoPasses: { ...other, scale: away?.scale ?? 1, roomFor: drawer.roomForBoth } }),
       ...(request.sampler === undefined ? {} : { sampler: request.sampler }),
       remedy: drawer.remedy,
       ...(request.onStep === undefined ? {} : { onStep: request.onStep }),

@@ -7,6 +7,7 @@ import { asPipelineSays, type Drawer, notFiniteRemedy } from "./draw.js";
 import type { PipelineFiles } from "./files.js";
 import { stagesOf } from "./network-memory.js";
 import type { OpenPipelineOptions, PipelineModels } from "./pipeline-models.js";
+import { roomForBoth } from "./room-for-both.js";
 
 export interface DrawerOptions {
   /**
@@ -55,7 +56,8 @@ export async function openDrawer(
       place,
     );
   }
-  const residency = options.residency ?? residencyFor(await stagesOf(manifest, files), memory.limitBytes);
+  const stages = await stagesOf(manifest, files);
+  const residency = options.residency ?? residencyFor(stages, memory.limitBytes);
   const models = await host.openModels({
     networks: residency === "keep" ? "keep" : "close",
     pictures: condition === "control" || condition === "fill",
@@ -73,6 +75,7 @@ export async function openDrawer(
       ...{ place, program, models, model, size, own },
       ...(own ? said : asPipelineSays({ ...said, model }, models)),
       remedy: notFiniteRemedy(manifest.options.activations),
+      roomForBoth: roomForBoth(bundle, stages, residency),
       withProgram: (use) => resident.use(use),
       async close() {
         await models.close();

@@ -13,7 +13,7 @@ import { readSchedulerConfig } from "../../ir/sampling/scheduler-config.js";
 import { createCpuDevice } from "../../runtime/cpu/device.js";
 import type { Device, LoadedProgram, LoadOptions } from "../../runtime/device.js";
 import { createNodeCpuDevice } from "../../runtime/node/cpu.js";
-import type { SampleRequest } from "../../runtime/sample-inputs.js";
+import type { SampleRequest, TwoPasses } from "../../runtime/sample-inputs.js";
 import { sample } from "../../runtime/sampler.js";
 import { makeSchedule } from "../../runtime/scheduler.js";
 import { beginVelocities } from "../../runtime/velocities.js";
@@ -61,7 +61,7 @@ function textOf(model: ModelDescription, tokens: number, seed: number) {
 function requestOf(
   model: ModelDescription,
   [tokens, others]: readonly [number, number],
-  { together }: { readonly together?: boolean } = {},
+  { roomFor }: Pick<TwoPasses, "roomFor"> = {},
 ): SampleRequest {
   const geometry = familyOf(model).latents.geometry(6, 10, model.inChannels / 4, 1);
   const config = readSchedulerConfig({ shift: 3 });
@@ -71,7 +71,7 @@ function requestOf(
     latents: randomFloats(5, geometry.imageTokens * model.outChannels),
     ...textOf(model, tokens, 11),
     guidance: 3.5,
-    twoPasses: { ...textOf(model, others, 21), scale: 2.5, ...(together === undefined ? {} : { together }) },
+    twoPasses: { ...textOf(model, others, 21), scale: 2.5, roomFor },
   };
 }
 
@@ -111,6 +111,7 @@ async function loadedOn<T>(
   }
 }
 
+const APART_ONLY = { roomFor: () => false };
 const APART = "prompt step prompt step step prompt step step prompt step";
 
 it.each(PROGRAM_DEVICES)(
@@ -121,7 +122,7 @@ it.each(PROGRAM_DEVICES)(
     const device = await open();
     try {
       await loadedOn(made, device, { promptWeights: "stream" }, async (loaded, program) => {
-        const apart = await drawn(loaded, program, requestOf(model, [7, 4], { together: false }));
+        const apart = await drawn(loaded, program, requestOf(model, [7, 4], APART_ONLY));
         const once = await drawn(loaded, program, requestOf(model, [7, 4]));
         const swapped = await drawn(loaded, program, requestOf(model, [4, 7]));
         expect(apart.runs).toBe(APART);
@@ -161,7 +162,7 @@ describe("both passes at once", () => {
     expect(forTwoTexts(form)).toBeUndefined();
     expect(readTwice(made.lowered.program, form)).toEqual(twice);
     await loadedOn(made, device, {}, async (loaded, program) => {
-      const apart = await drawn(loaded, program, requestOf(model, [4, 7], { together: false }));
+      const apart = await drawn(loaded, program, requestOf(model, [4, 7], APART_ONLY));
       const once = await drawn(loaded, program, requestOf(model, [4, 7]));
       expect(once).toEqual({ latents: apart.latents, runs: "prompt step step step" });
     });
@@ -173,11 +174,11 @@ describe("both passes at once", () => {
     const grids = [{ rows: 2, columns: 3 }];
     const references = { grids, latents: randomFloats(31, 6 * model.inChannels) };
     await loadedOn(made, device, {}, async (loaded, program) => {
-      const asked = (together: boolean): SampleRequest => ({
-        ...requestOf(model, [5, 5], { together }),
+      const asked = (apart: boolean): SampleRequest => ({
+        ...requestOf(model, [5, 5], apart ? APART_ONLY : {}),
         ...{ references, sampler: "heun" },
       });
-      const [apart, once] = [asked(false), asked(true)];
+      const [apart, once] = [asked(true), asked(false)];
       const wanted = await drawn(loaded, program, apart);
       expect(await drawn(loaded, program, once)).toEqual({
         latents: wanted.latents,

@@ -20,7 +20,7 @@ import { adapterPaths, modelPath, modelWithPipeline } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { checkFolderPath } from "../output.js";
 import { pipelineRows } from "../pipeline-text.js";
-import { describePlans } from "../plan-text.js";
+import { describePasses, describePlans } from "../plan-text.js";
 import { type Progress, Terminal, table } from "../terminal.js";
 
 export interface CompileOptions extends CommonOptions, PlanOptions, HubOptions {
@@ -100,6 +100,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
+    ...describeGuidance(report),
     ...pipelineRows(report.networks, report.residency, report.account.limitBytes),
     ["time", formatDuration(report.seconds)],
   ];
@@ -201,6 +202,11 @@ function describeMemory({
   const of = limitBytes === null ? "" : ` of ${formatBytes(limitBytes)}`;
   const weights = promptWeights === "keep" ? "stay on the device" : "are streamed for each prompt";
   return [["device memory", `${formatBytes(memoryBytes)}${of} at most; weights of the prompt ${weights}`]];
+}
+
+function describeGuidance({ bothPasses, account }: CompileReport): readonly (readonly [string, string])[] {
+  if (bothPasses === null) return [];
+  return [["guidance", `both passes ${describePasses(bothPasses, account.limitBytes)}`]];
 }
 
 function describeKernels({ kernels, resources, toolkit }: CompileReport, perArchitecture: boolean): string {

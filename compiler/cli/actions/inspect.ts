@@ -15,7 +15,7 @@ import { loaded } from "../loaded.js";
 import { modelPath } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { pipelineRows } from "../pipeline-text.js";
-import { describeFit, describePlans } from "../plan-text.js";
+import { describeFit, describePasses, describePlans } from "../plan-text.js";
 import { Terminal, table } from "../terminal.js";
 
 export interface InspectOptions extends CommonOptions, PlanOptions, HubOptions {
@@ -91,7 +91,7 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
       attention: options.attention,
       storage: options.storage,
     });
-    const { plans, limitBytes, fit } = account;
+    const { plans, limitBytes, fit, bothPasses } = account;
     const planned = manifestMemory(plans, limitBytes, fit.promptWeights ?? "stream");
     const folder = pipelineFolder(path, undefined);
     const drawing = drawingOf(recognized, pictures);
@@ -107,10 +107,14 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
       describe(inspection),
       describePlans(planned, floors),
       describeFit(fit, limitBytes),
+      bothPasses === null ? "" : `Both passes of guidance run ${describePasses(bothPasses, limitBytes)}.`,
       describePipeline(pipeline, limitBytes),
     ];
     new Terminal(options).result(
-      { ...inspection, plan: { target: target.name, ...planned, ...fit, stepFloors: floors, pipeline } },
+      {
+        ...inspection,
+        plan: { target: target.name, ...planned, ...fit, bothPasses, stepFloors: floors, pipeline },
+      },
       texts.filter((text) => text !== "").join("\n\n"),
     );
   } finally {
