@@ -1,5 +1,10 @@
 import { boolean, type Decoder, index, nullable, number, object, oneOf, optional } from "../format/decode.js";
-import { type SchedulerConfig, schedulerProblem } from "./scheduler-config.js";
+import {
+  type SchedulerConfig,
+  type SigmaSpacing,
+  schedulerProblem,
+  type TimeShift,
+} from "./scheduler-config.js";
 
 /**
  * What a model is given beside noise and text. As further channels of its latents, control: a picture (Canny, Depth);
@@ -43,6 +48,9 @@ export const sampling: Decoder<Sampling> = object<Sampling>({
       maxShift: number,
       baseImageSeqLen: number,
       maxImageSeqLen: number,
+      timeShiftType: optional(oneOf<TimeShift>("exponential", "linear")),
+      shiftTerminal: optional(number),
+      spacing: optional(oneOf<SigmaSpacing>("karras", "exponential")),
     }),
   ),
 });

@@ -14,20 +14,27 @@ export interface SchedulerConfig {
   readonly maxShift: number;
   readonly baseImageSeqLen: number;
   readonly maxImageSeqLen: number;
+  /** Of dynamic shifting: whether its shift is e to the power of what it is by the number of tokens, or that itself; exponential if absent. */
+  readonly timeShiftType?: TimeShift | undefined;
+  /** The last noise level above 0, which the others are stretched to; what it is by the shift alone if absent. */
+  readonly shiftTerminal?: number | undefined;
+  /** How levels lie between the first and the last; as the shift has them if absent. */
+  readonly spacing?: SigmaSpacing | undefined;
 }
+
+/** exponential: the shift is e to the power of mu; linear: mu. */
+export type TimeShift = "exponential" | "linear";
+/** karras: equal steps of σ^(1/7) (Karras et al. 2022); exponential: of log σ. */
+export type SigmaSpacing = "karras" | "exponential";
 
 const SCHEDULER_CLASS = "FlowMatchEulerDiscreteScheduler";
 
 /** Options that would change the schedule, with the values that leave it alone. */
 const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
-  shift_terminal: [null],
-  use_karras_sigmas: [false, null],
-  use_exponential_sigmas: [false, null],
   use_beta_sigmas: [false, null],
   use_flow_sigmas: [false, null],
   invert_sigmas: [false, null],
   stochastic_sampling: [false, null],
-  time_shift_type: ["exponential", null],
 };
 
 /** Options that are read below, or that say nothing about the sigmas. */
@@ -39,6 +46,10 @@ const KNOWN: ReadonlySet<string> = new Set([
   "max_shift",
   "base_image_seq_len",
   "max_image_seq_len",
+  "shift_terminal",
+  "time_shift_type",
+  "use_karras_sigmas",
+  "use_exponential_sigmas",
 ]);
 
 /**
@@ -70,10 +81,20 @@ export function readSchedulerConfig(json: unknown, place = "scheduler_config.jso
       );
     }
   }
-  const dynamic = record.get("use_dynamic_shifting") ?? false;
-  if (typeof dynamic !== "boolean") {
-    throw schedulerError(place, "use_dynamic_shifting is not a boolean", "true or false", show(dynamic));
-  }
+  const flag = (name: string): boolean => {
+    const value = record.get(name) ?? false;
+    if (typeof value === "boolean") return value;
+    throw schedulerError(place, `${name} is not a boolean`, "true or false", show(value));
+  };
+  const timeShift = record.get("time_shift_type") ?? "exponential";
+  if (timeShift !== "exponential" && timeShift !== "linear")
+    throw schedulerError(place, "time_shift_type is not known", "exponential or linear", show(timeShift));
+  // Karras' levels win over exponential ones, as in Diffusers.
+  const spacing = flag("use_karras_sigmas")
+    ? "karras"
+    : flag("use_exponential_sigmas")
+      ? "exponential"
+      : null;
   const number = (name: string, fallback: number, positive: boolean): number => {
     const value = record.get(name) ?? fallback;
     if (typeof value !== "number" || !Number.isFinite(value) || (positive && value <= 0)) {
@@ -82,14 +103,19 @@ export function readSchedulerConfig(json: unknown, place = "scheduler_config.jso
     }
     return value;
   };
+  // 0 is none.
+  const terminal = number("shift_terminal", 0, false);
   const config: SchedulerConfig = {
     numTrainTimesteps: number("num_train_timesteps", 1000, true),
     shift: number("shift", 1, true),
-    useDynamicShifting: dynamic,
+    useDynamicShifting: flag("use_dynamic_shifting"),
     baseShift: number("base_shift", 0.5, false),
     maxShift: number("max_shift", 1.15, false),
     baseImageSeqLen: number("base_image_seq_len", 256, true),
     maxImageSeqLen: number("max_image_seq_len", 4096, true),
+    ...(timeShift === "linear" ? { timeShiftType: timeShift } : {}),
+    ...(terminal === 0 ? {} : { shiftTerminal: terminal }),
+    ...(spacing === null ? {} : { spacing }),
   };
   const problem = schedulerProblem(config);
   if (problem !== undefined) {
@@ -97,8 +123,8 @@ export function readSchedulerConfig(json: unknown, place = "scheduler_config.jso
     throw schedulerError(
       place,
       problem,
-      "a positive shift, and base_image_seq_len below max_image_seq_len",
-      `${shift}, ${baseImageSeqLen} and ${maxImageSeqLen}`,
+      "a positive shift, base_image_seq_len below max_image_seq_len, and shift_terminal between 0 and 1",
+      `${shift}, ${baseImageSeqLen} and ${maxImageSeqLen}, ${terminal}`,
     );
   }
   return config;
@@ -106,10 +132,11 @@ export function readSchedulerConfig(json: unknown, place = "scheduler_config.jso
 
 /** Why these numbers, each of them finite, make no schedule; undefined where they do. */
 export function schedulerProblem(config: SchedulerConfig): string | undefined {
-  const { numTrainTimesteps, shift, baseImageSeqLen, maxImageSeqLen } = config;
+  const { numTrainTimesteps, shift, baseImageSeqLen, maxImageSeqLen, shiftTerminal = 0.5 } = config;
   if (Math.min(numTrainTimesteps, shift) <= 0)
     return "a schedule needs positive timesteps and a positive shift";
   if (baseImageSeqLen === maxImageSeqLen) return "the shift is undefined between two equal token counts";
+  if (!(shiftTerminal > 0 && shiftTerminal < 1)) return "the last noise level is not between 0 and 1";
   return undefined;
 }
 

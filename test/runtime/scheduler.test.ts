@@ -63,6 +63,45 @@ describe("makeSchedule", () => {
     }
   });
 
+  // What `set_timesteps` of Diffusers 0.42.1 makes of 5 steps and 1000 tokens.
+  it.each<[object, number[]]>([
+    [{ use_dynamic_shifting: true, shift_terminal: 0.1 }, [1, 0.8442511, 0.6528907, 0.4121289, 0.1, 0]],
+    [
+      { use_dynamic_shifting: false, shift: 2.0, shift_terminal: 0.05 },
+      [1, 0.8416668, 0.64375, 0.3892857, 0.04999995, 0],
+    ],
+    [
+      { use_dynamic_shifting: true, time_shift_type: "linear" },
+      [1, 0.7145915, 0.4842453, 0.2944289, 0.1353104, 0],
+    ],
+    [
+      { use_dynamic_shifting: true, use_karras_sigmas: true },
+      [1, 0.7641926, 0.577748, 0.4317361, 0.3185688, 0],
+    ],
+    [
+      { use_dynamic_shifting: false, shift: 3.0, use_exponential_sigmas: true },
+      [1, 0.8091067, 0.6546537, 0.5296847, 0.4285715, 0],
+    ],
+    [
+      { use_dynamic_shifting: true, shift_terminal: 0.02, use_exponential_sigmas: true },
+      [1, 0.3760599, 0.1414211, 0.0531828, 0.01999992, 0],
+    ],
+  ])("has the noise levels of Diffusers with %o", (options, known) => {
+    const config = readSchedulerConfig({ _class_name: DEV._class_name, ...options });
+    const { sigmas } = makeSchedule(config, { steps: 5, imageTokens: 1000 });
+    expect(sigmas).toHaveLength(known.length);
+    for (const [i, sigma] of known.entries()) expect(sigmas[i], `sigma ${i}`).toBeCloseTo(sigma, 6);
+  });
+
+  it("refuses what gives no noise levels", () => {
+    const schedule = (options: object, steps: number) =>
+      expect(() => makeSchedule(readSchedulerConfig({ ...DEV, ...options }), { steps, imageTokens: 16 }));
+    schedule({ shift_terminal: 0.1 }, 1).toThrow(/single step with shift_terminal/);
+    schedule({ time_shift_type: "linear", base_shift: -1, max_shift: 0 }, 4).toThrow(
+      /the shift by the number/,
+    );
+  });
+
   it.each([1, 2, 7, 28, 50])("falls strictly from 1 to 0 in %i steps", (steps) => {
     const { sigmas } = makeSchedule(readSchedulerConfig(DEV), { steps, imageTokens: 16 });
     expect(sigmas[0]).toBe(1);
@@ -97,12 +136,9 @@ describe("readSchedulerConfig", () => {
   });
 
   it.each([
-    ["shift_terminal", 0.02],
-    ["use_karras_sigmas", true],
     ["use_beta_sigmas", true],
     ["invert_sigmas", true],
     ["stochastic_sampling", true],
-    ["time_shift_type", "linear"],
     ["an_option_of_tomorrow", true],
   ])("refuses %s, which would change the schedule", (name, value) => {
     expect(() => readSchedulerConfig({ ...DEV, [name]: value }, "s.json")).toThrow(
@@ -115,6 +151,9 @@ describe("readSchedulerConfig", () => {
     ["a text for a number", { ...DEV, max_shift: "1.15" }],
     ["a negative shift", { ...DEV, shift: -3 }],
     ["equal lengths", { ...DEV, max_image_seq_len: 256 }],
+    ["a last level above 1", { ...DEV, shift_terminal: 1.5 }],
+    ["another shift of time", { ...DEV, time_shift_type: "quadratic" }],
+    ["a text for a flag", { ...DEV, use_karras_sigmas: "yes" }],
     ["a list", [DEV]],
     ["nothing", null],
   ])("refuses %s", (_, json) => {
