@@ -47,7 +47,7 @@ export interface CompileOptions {
   readonly pipeline?: string | false;
   /** CUDA: whether kernels are compiled (the default, takes nvcc) or left as sources. */
   readonly emit?: Emit;
-  /** What was measured of kernels on devices of the target: those configs are taken; none if absent. */
+  /** What was measured of kernels on devices of the target: those configs are taken, before those that the package has. */
   readonly tuning?: readonly TuningRecord[] | undefined;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
   readonly kernelCache?: string;

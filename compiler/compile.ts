@@ -33,7 +33,7 @@ import { networkReports } from "./networks/report.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
 import { checkResidualRank } from "./residual/residual.js";
 import { ternaryPlan } from "./ternary-plan.js";
-import { measuredBy } from "./tuning/records.js";
+import { measuredWith } from "./tuning/shipped.js";
 
 export type { CompileOptions, CompileProgress } from "./compile-options.js";
 export type { CompileReport } from "./compile-report.js";
@@ -99,6 +99,7 @@ async function compileInto(
       signal: options.signal,
       onKernel: progressOf("kernels", network),
     });
+    const measured = measuredWith(target, options.tuning);
     let plans: readonly SizePlan[] = [];
     let both: BothPasses | null = null;
     let account: ManifestMemory = { promptWeights: "keep", limitBytes: null, plans: [] };
@@ -116,7 +117,7 @@ async function compileInto(
       dtypes: portTypesOf(imported),
       attention: options.attention ?? "bf16",
       codes: options.storage ?? "trits",
-      measured: measuredBy(options.tuning ?? []),
+      measured,
       onPlan: ({ lowered: { program } }) => {
         const { memoryLimit, promptWeights } = options;
         const found = accountFor(recognized, reader, program, {
@@ -138,7 +139,7 @@ async function compileInto(
       folder === undefined || drawing === null || model === undefined
         ? undefined
         : await carriedPipeline(folder, {
-            ...{ target, drawing, model, reader, codegen, parts, onNotice: options.onNotice },
+            ...{ target, drawing, model, reader, codegen, parts, measured, onNotice: options.onNotice },
             textWeights: options.textWeights,
             limitBytes: account.limitBytes,
             given: given !== undefined,

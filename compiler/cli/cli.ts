@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { TritcError } from "../../ir/errors.js";
+import { packageRoot } from "../package-root.js";
 import { CliCommand, describeCommanderError } from "./cli-command.js";
 import { addBench } from "./commands/bench.js";
 import { addCalibrate } from "./commands/calibrate.js";
@@ -20,7 +21,6 @@ import { addTargets } from "./commands/targets.js";
 import { addTune } from "./commands/tune.js";
 import { addVerify } from "./commands/verify.js";
 import type { CliIo } from "./io.js";
-import { packageRoot } from "./package-root.js";
 import { reportError } from "./report-error.js";
 
 const COMMANDS = [

@@ -3,6 +3,7 @@ import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { VaeTiles } from "../../ir/format/vae-tiles.js";
 import type { Target } from "../../targets/index.js";
+import type { Measured } from "../../templates/index.js";
 import { manifestMemory, planSize, type SizePlan } from "../account/size-plan.js";
 import type { NetworkContents } from "../bundle/write.js";
 import type { GenerateOptions } from "../codegen/generate-kernels.js";
@@ -23,6 +24,8 @@ export interface NetworkPlanning {
   readonly limitBytes: number | null;
   /** What text encoders' weights are held in; see `asStored` for what they are if absent. */
   readonly textWeights?: TextWeights | undefined;
+  /** See `LoweringOptions`. */
+  readonly measured?: Measured | undefined;
 }
 
 export interface NetworkStages extends NetworkPlanning {
@@ -93,7 +96,7 @@ export function planNetwork(
 
 /** How a network is compiled: with whole pictures, or in the largest tiles that there is room for. */
 function stagesOf(part: NetworkPart, reader: ByteReader, planning: NetworkPlanning) {
-  const { target, drawing, limitBytes, textWeights } = planning;
+  const { target, drawing, limitBytes, textWeights, measured } = planning;
   const graph = part.build();
   const isText = part.name === "text_encoder" || part.name === "text_encoder_2";
   const held = isText ? (textWeights ?? asStored(graph)) : "f32";
@@ -108,6 +111,7 @@ function stagesOf(part: NetworkPart, reader: ByteReader, planning: NetworkPlanni
     planned: sizes,
     batchAxes: new Map(),
     dtypes: portTypesOf(graph),
+    measured,
   });
   const { tiles, sizes } = tilesFor(part.tiling, whole, (tried) => {
     const plans = plansOf(planGraph(graph, reader, at(tried)), planning, tried);

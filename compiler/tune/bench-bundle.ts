@@ -134,7 +134,7 @@ async function benchKernel(
   const { program } = bundle;
   const variant = variantOf(bundle, kind, kernel);
   if (variant === undefined) return undefined;
-  const { setting, runs } = await measureCase(counted, variant, { process }, rounds);
+  const { setting, runs } = await measureCase(counted, variant, { process, device: kind }, rounds);
   const [work] = launchWork(program, [counted.case.launch], sizes[0] ?? {});
   const seconds = median(runs) / setting.launches;
   const floor = timeFloor(work === undefined ? [] : [work], ratesOf(targetByName(program.target)));

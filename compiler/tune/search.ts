@@ -1,4 +1,5 @@
 import type { KernelConfig } from "../../ir/program/program.js";
+import type { DeviceKind } from "../../targets/device-kind.js";
 import { bufferBytes } from "../../targets/memory/buffers.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { hashOf, type Measurement, type Outcome, problemKey, type Records } from "../tuning/records.js";
@@ -41,6 +42,8 @@ export interface Found {
 
 /** Operands of so many bytes are in no cache when they are read again, without taking much of a device's memory. */
 const FLUSHING_BYTES = 32 * 2 ** 20;
+/** The same over the last cache's size, where that is known. */
+const FLUSHING_TIMES = 1.5;
 const MOST_SETS = 8;
 /** Seconds of a run: long beside what a submission takes. */
 const RUN_SECONDS = 0.01;
@@ -128,7 +131,7 @@ async function settle(
   subject: Subject,
   context: SearchContext,
 ): Promise<Setting> {
-  const { setting, runs } = await measureCase(counted, present, context);
+  const { setting, runs } = await measureCase(counted, present, { ...context, device: subject.device });
   await note(subject, present, setting, "right", runs, context);
   return setting;
 }
@@ -140,7 +143,7 @@ async function settle(
 export async function measureCase(
   counted: CountedCase,
   variant: Variant,
-  { process }: Pick<SearchContext, "process">,
+  { process, device }: Pick<SearchContext, "process"> & { readonly device: Pick<DeviceKind, "speed"> },
   rounds = FIRST_RUNS,
 ): Promise<{ readonly setting: Setting; readonly runs: readonly number[] }> {
   const one = programOf(variant, { counted, launches: 1, sets: 1 });
@@ -149,7 +152,8 @@ export async function measureCase(
   const once = Math.min(...(await process.time("first", FIRST_RUNS, 1)));
   await process.free("first");
   const launches = Math.min(MOST_LAUNCHES, Math.ceil(RUN_SECONDS / once));
-  const sets = Math.min(launches, MOST_SETS, Math.ceil(FLUSHING_BYTES / bytes));
+  const flushing = Math.max(FLUSHING_BYTES, FLUSHING_TIMES * (device.speed?.l2Bytes ?? 0));
+  const sets = Math.min(launches, MOST_SETS, Math.ceil(flushing / bytes));
   const { results } = await process.load(
     "present",
     programOf(variant, { counted, launches, sets }),

@@ -1,5 +1,4 @@
 import { appendFile, readFile } from "node:fs/promises";
-import { cpus } from "node:os";
 import { TritcError } from "../../ir/errors.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
@@ -7,6 +6,8 @@ import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
+import { bundleRecords } from "../tuning/bundle-records.js";
+import { deviceKey } from "../tuning/device-key.js";
 import {
   type Finding,
   hashOf,
@@ -113,7 +114,7 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       try {
         const { description, kind } = await process.opened();
         const device = deviceKey(target, description);
-        for (const entry of await recordsOf(bundle))
+        for (const entry of await bundleRecords(bundle))
           if (options.again !== true || entry.device !== device) records.add(entry);
         // What an unfinished run has found is newer.
         for (const entry of parseRecords(journal, work.journal)) records.add(entry);
@@ -164,20 +165,6 @@ function summaryOf({ name, runs }: BundleProgram, kernels: readonly TunedKernel[
     before: own.reduce((sum, { before }) => sum + before, 0),
     after: own.reduce((sum, { after }) => sum + after, 0),
   };
-}
-
-/** The records that a bundle has. */
-async function recordsOf(bundle: Awaited<ReturnType<typeof openBundle>>): Promise<readonly TuningRecord[]> {
-  if (!bundle.manifest.files.some(({ path }) => path === TUNING_FILE)) return [];
-  const text = new TextDecoder().decode(await bundle.readFile(TUNING_FILE));
-  return parseRecords(text, `${bundle.folder}/${TUNING_FILE}`);
-}
-
-/** What records call a device: its driver's name of it, and of WebAssembly the processor too. */
-function deviceKey(target: Target, description: string): string {
-  return target.language === "wat"
-    ? `${description}, ${cpus()[0]?.model ?? "unknown processor"}`
-    : description;
 }
 
 function kindOf(target: Target, index: number): DeviceKind {

@@ -162,19 +162,33 @@ export class Records {
 }
 
 /**
- * The config that records found best for a kind of devices, with the problem's numbers of rows if there is such a finding, else
- * for other numbers. Of several the last counts.
+ * The config that records found best for a kind of devices, of those the one for the number of rows that is nearest to the problem's
+ * most, by their ratio, and at most `times` more or fewer. Of several the last counts.
  */
-export function measuredBy(records: readonly TuningRecord[]): Measured | undefined {
+export function measuredBy(
+  records: readonly TuningRecord[],
+  times = Number.POSITIVE_INFINITY,
+): Measured | undefined {
   const findings = records.filter((entry): entry is Finding => entry.kind === "chosen");
   if (findings.length === 0) return undefined;
   return ({ family, params, rows, device }) => {
     if (!isFamily(family)) return undefined;
     const key = problemKey({ family, params: FAMILIES[family].record(params as never) });
-    const own = findings.filter((finding) => finding.kernel === key && finding.deviceKind === device.name);
-    const exact = own.filter((finding) => finding.rows.some((count) => rows.includes(count)));
-    return (exact.at(-1) ?? own.at(-1))?.config;
+    let [nearest, best]: [number, Finding | undefined] = [times, undefined];
+    for (const finding of findings) {
+      if (finding.kernel !== key || finding.deviceKind !== device.name) continue;
+      const apart = ratioOf(finding.rows, rows);
+      if (apart <= nearest) [nearest, best] = [apart, finding];
+    }
+    return best?.config;
   };
+}
+
+/** How many times more or fewer numbers of rows are than others; 1 where they have one in common or nothing is known. */
+function ratioOf(found: readonly number[], wanted: readonly number[]): number {
+  if (found.length === 0 || wanted.length === 0 || found.some((count) => wanted.includes(count))) return 1;
+  const [own, others] = [Math.max(...found), Math.max(...wanted)];
+  return Math.max(own / others, others / own);
 }
 
 function measurementKey(of: Pick<Measurement, "device" | "kernel" | "rows" | "config" | "code">): string {

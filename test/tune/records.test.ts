@@ -83,7 +83,7 @@ describe("measuredBy", () => {
     expect(chosen.fallback?.tile).toEqual([16, 64, 1]);
   });
 
-  it("prefers findings for the same number of rows, and takes none of another kind of device", () => {
+  it("takes the finding of the nearest number of rows, and none that is too far off or of another kind of device", () => {
     const other: Finding = { ...finding, rows: [4], config: { ...config, rows: 6 } };
     const problem = {
       family: "dense-gemm",
@@ -93,6 +93,12 @@ describe("measuredBy", () => {
     };
     expect(measuredBy([finding, other])?.(problem)).toEqual(config);
     expect(measuredBy([other])?.(problem)).toEqual(other.config);
+    // 4 is three times fewer than 12, 40 more than three times as many.
+    const far: Finding = { ...finding, rows: [40], config: { ...config, rows: 1 } };
+    expect(measuredBy([other, far])?.(problem)).toEqual(other.config);
+    expect(measuredBy([far, other])?.(problem)).toEqual(other.config);
+    expect(measuredBy([other, far], 3)?.(problem)).toEqual(other.config);
+    expect(measuredBy([far], 3)?.(problem)).toBeUndefined();
     expect(measuredBy([{ ...finding, deviceKind: "sm_80" }])?.(problem)).toBeUndefined();
     expect(measuredBy([measured])).toBeUndefined();
   });

@@ -2,6 +2,7 @@ import { formatDuration, formatQuantity } from "../../units.js";
 import { type DrawnPicture, drawPictures, remark, whatStands } from "../draw-pictures.js";
 import { isBatch, type Job, jobsOf } from "../jobs.js";
 import { runnablePipeline } from "../model-path.js";
+import { noteTuning } from "../note-tuning.js";
 import { Output } from "../output.js";
 import type { RunOptions } from "../sampling-options.js";
 import { Terminal, table } from "../terminal.js";
@@ -24,6 +25,8 @@ export async function runBundle(bundle: string, given: RunOptions): Promise<void
   try {
     const { manifest } = generator.bundle;
     remark(terminal, manifest, options, request.image);
+    const { description: device } = generator.device;
+    const tuned = await noteTuning(terminal, generator.bundle, device);
     const loaded = performance.now();
     const pictures = await drawPictures(generator, jobs, {
       request,
@@ -38,7 +41,7 @@ export async function runBundle(bundle: string, given: RunOptions): Promise<void
       },
     });
     const seconds = { load: (loaded - started) / 1000, generate: (performance.now() - loaded) / 1000 };
-    report(jobs, pictures, batch, { device: generator.device.description, seconds });
+    report(jobs, pictures, batch, { device, tuned, seconds });
   } finally {
     await generator.close();
   }
@@ -48,7 +51,11 @@ function report(
   jobs: readonly Job[],
   pictures: readonly DrawnPicture[],
   batch: boolean,
-  run: { readonly device: string; readonly seconds: { readonly load: number; readonly generate: number } },
+  run: {
+    readonly device: string;
+    readonly tuned: boolean;
+    readonly seconds: { readonly load: number; readonly generate: number };
+  },
 ): void {
   const output = jobs[0]?.output;
   const took = `in ${formatDuration(run.seconds.generate)} on ${run.device}`;

@@ -6,6 +6,7 @@ import type { OpenedBundle } from "../../../runtime/node/bundle.js";
 import { filesBelow } from "../../bundle/occupant.js";
 import { NETWORK_NAMES } from "../../networks/part.js";
 import { randomInputs } from "../../tune/random-inputs.js";
+import { isTunedFor } from "../../tuning/bundle-records.js";
 import { formatCount, formatDifference } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
@@ -99,10 +100,11 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
   if (distance !== null) {
     rows.push(["model", `differs from ${options.against} by ${formatDifference(distance)} (relative L2)`]);
   }
+  const tuned = await isTunedFor(bundle, kernels.ranOn);
   new Terminal(options).summary(
     {
       files: bundle.manifest.files.length,
-      kernels: { difference, tolerance, device: kernels.ranOn, tried },
+      kernels: { difference, tolerance, device: kernels.ranOn, tuned, tried },
       networks,
       model: distance === null ? null : { path: options.against, difference: distance },
     },
