@@ -9,8 +9,11 @@ import { HARDWARE } from "./launch/features.js";
 import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
+  CUDA_TF32_DIMENSIONS,
   cudaFloatFault,
   cudaFloatTile,
+  cudaTf32Fault,
+  cudaTf32Tile,
   fewFault,
   GEMM_DIMENSIONS,
   gemmTile,
@@ -29,6 +32,8 @@ const params = {
   out: optional(floats),
   /** What weights are held in; f32 if absent. */
   held: optional(word(...HELD)),
+  /** What operands may be rounded to before they are multiplied; f32 if absent. */
+  products: optional(word("tf32")),
 };
 export type DenseGemmParams = ValuesOf<typeof params>;
 
@@ -92,9 +97,21 @@ const cuda = {
     // Blocks of few rows have their threads share k.
     rounding: (_, { threadsY, groupsN }) => `${threadsY / groupsN} parts of k`,
   }),
+  tf32: gemm({
+    dimensions: CUDA_TF32_DIMENSIONS,
+    needs: () => ["sm_80"],
+    refuses: (params, config) =>
+      (params.products === undefined ? "products are those of f32" : broken(params)) ??
+      cudaTf32Fault(config, params.held === undefined ? 1 : PER_WORD[params.held]),
+    launch: (_, config) => cudaTf32Tile(config),
+    rounding: () => "products of tf32",
+  }),
 } as const;
 
-/** y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; arithmetic in f32. */
+/**
+ * y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; arithmetic in f32, but for products of
+ * tf32 where they are allowed: CUDA's alone makes use of it.
+ */
 export const denseGemm = defineFamily({
   params,
   forms: { wat, wgsl, cuda },

@@ -1,14 +1,17 @@
 import { present, type RowRange, rowArg, tableArg, weightsArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
-import { flag, optional, size, type ValuesOf } from "./contract/params.js";
+import { flag, optional, size, type ValuesOf, word } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
 import { denseLayout, WINOGRAD, winogradLayout } from "./contract/weights.js";
 import { HARDWARE } from "./launch/features.js";
 import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
+  CUDA_TF32_DIMENSIONS,
   cudaFloatFault,
   cudaFloatTile,
+  cudaTf32Fault,
+  cudaTf32Tile,
   GEMM_DIMENSIONS,
   gemmTile,
   panelFault,
@@ -34,6 +37,8 @@ const params = {
   residual: flag,
   /** Filters are in the form of Winograd's method. */
   winograd: optional(flag),
+  /** What operands may be rounded to before they are multiplied; f32 if absent. */
+  products: optional(word("tf32")),
 };
 export type ImageConvParams = ValuesOf<typeof params>;
 
@@ -136,11 +141,19 @@ const cuda = {
     refuses: (params, config) => plain(params) ?? cudaFloatFault(config),
     launch: (_, config) => cudaFloatTile(config),
   }),
+  tf32: conv({
+    dimensions: CUDA_TF32_DIMENSIONS,
+    needs: () => ["sm_80"],
+    refuses: (params, config) =>
+      plain(params) ?? (params.products === undefined ? "products are those of f32" : cudaTf32Fault(config)),
+    launch: (_, config) => cudaTf32Tile(config),
+    rounding: () => "products of tf32",
+  }),
 } as const;
 
 /**
  * out[m] = Σ over the window of pixel m of x · w, + bias, + residual: a convolution of one picture whose pixels are rows of
- * channels, in f32. Scalars: height and width of x, height and width of the result, and the first row; rows = height·width of
+ * channels, in f32, but for products of tf32 where they are allowed. Scalars: height and width of x, height and width of the result, and the first row; rows = height·width of
  * the result.
  * Zeros lie around x; a window may reach beyond them on the right and below, too.
  */

@@ -4,19 +4,33 @@ import { denseGemm } from "../../ir/families/dense-gemm.js";
 import { floatCounts } from "../cuda/float-counts.js";
 import { cudaType } from "../cuda/header.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { tf32Config } from "./tf32-config.js";
 
 const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as const;
 /** 64 rows x 128, 8 x 8 outputs of a thread: 16 multiply-adds per vector from shared memory; three blocks fit an SM. */
 const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
 const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
+/** Rows up to which threads share k: tiles of tensor cores would be empty, and the weights are read once anyway. */
+const FEW = 4;
 
 /** Weights in a word. */
 const PER_WORD_OF = { ...PER_WORD, f32: 1 } as const;
 
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
-  configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
+  configs({ params: { n, products }, rows: [most = Infinity] }) {
+    const plain = n <= DENSE_PANEL.cuda ? NARROW : WIDE;
+    return products === undefined || most <= FEW ? [plain] : [tf32Config(n, most), plain];
+  },
   values: {
+    tf32: ({ n, k, activation, bias, gated, x, out, held }, { warpsN, groupsM, groupsN, stage, blocks }) => ({
+      ...{ warpsN, groupsM, groupsN, stage, blocks, n, k, bias, gated },
+      xType: cudaType(x ?? "f32"),
+      outType: cudaType(out ?? "f32"),
+      activation: `activate_${activation.replaceAll("-", "_")}`,
+      held: held ?? "f32",
+      perWord: PER_WORD[held ?? "bf16"],
+    }),
     tiled: (
       { n, k, activation, bias, gated, x, out, held },
       { threadsX, groupsM, groupsN, stage, blocks },

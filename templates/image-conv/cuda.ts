@@ -1,6 +1,7 @@
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
 import { filterSize, imageConv } from "../../ir/families/image-conv.js";
 import { floatCounts } from "../cuda/float-counts.js";
+import { tf32Config } from "../dense-gemm/tf32-config.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as const;
@@ -9,9 +10,16 @@ const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
 
 export const imageConvCuda = kernelTemplates(imageConv.forms.cuda, {
-  configs: ({ params: { n } }) => [n <= DENSE_PANEL.cuda ? NARROW : WIDE],
+  configs({ params: { n, products }, rows: [most = Infinity] }) {
+    const plain = n <= DENSE_PANEL.cuda ? NARROW : WIDE;
+    return products === undefined ? [plain] : [tf32Config(n, most), plain];
+  },
   values: {
-    tiled: (params, { threadsX, groupsM, groupsN, stage, blocks }) => ({
+    tf32: ({ products: _, ...params }, { warpsN, groupsM, groupsN, stage, blocks }) => ({
+      ...params,
+      ...{ warpsN, groupsM, groupsN, stage, blocks },
+    }),
+    tiled: ({ products: _, ...params }, { threadsX, groupsM, groupsN, stage, blocks }) => ({
       ...params,
       threadsX,
       groupsM,

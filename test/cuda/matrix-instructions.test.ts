@@ -90,6 +90,25 @@ const INSTRUCTIONS: readonly MatrixInstruction[] = [
       ${STORE}`,
   },
   {
+    name: "mma_m16n8k8_tf32",
+    architecture: "sm_80",
+    m: 16,
+    n: 8,
+    k: 8,
+    a: "bf16",
+    b: "bf16",
+    sum: "f32",
+    file: "mma-tf32",
+    body: `
+      const auto value = [](const bf16* at) { return cvt_tf32(toFloat(*at)); };
+      const unsigned fa[4] = {value(a + g * 8 + c), value(a + (g + 8) * 8 + c), value(a + g * 8 + c + 4),
+                              value(a + (g + 8) * 8 + c + 4)};
+      const unsigned fb[2] = {value(b + g * 8 + c), value(b + g * 8 + c + 4)};
+      float d[4] = {1, 1, 1, 1};
+      mma_m16n8k8_tf32(d, fa, fb);
+      ${STORE}`,
+  },
+  {
     name: "mma_m16n8k8_f16",
     architecture: "sm_75",
     m: 16,

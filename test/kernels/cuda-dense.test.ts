@@ -15,6 +15,8 @@ const device = () => Object.values(cuda.devices())[0]!;
 
 denseSuite(cuda);
 
+describe("products of tf32", () => denseSuite(cuda, "tf32"));
+
 describe("dense-gemm with bf16 rows", () => {
   it.each([
     // Whole vectors and whole tiles.

@@ -7,9 +7,11 @@ import { activate, GEMM_SHAPES, product } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
 import { matrix, output, runLaunch, vector } from "./launch.js";
 import { randomFloats } from "./random.js";
+import { tf32Rounded } from "./tf32.js";
 
-/** The dense gemm of a target and its unpacking, against sums in double precision. */
-export function denseSuite(kernelDevices: KernelDevices): void {
+/** The dense gemm of a target and its unpacking, against sums in double precision; `products` of what operands are rounded to. */
+export function denseSuite(kernelDevices: KernelDevices, products?: "tf32"): void {
+  const rounded = products === undefined ? (values: Float32Array) => values : tf32Rounded;
   const { target, devices } = kernelDevices;
   const first = (): Device => Object.values(devices())[0]!;
 
@@ -29,10 +31,11 @@ export function denseSuite(kernelDevices: KernelDevices): void {
     );
     const x = randomFloats(11, m * k);
     const [bias, gate, residual] = [randomFloats(12, n), randomFloats(13, m * n), randomFloats(14, m * n)];
-    const expected = product(x, w, m, n, k, k).map(
+    const expected = product(rounded(x), rounded(w), m, n, k, k).map(
       (y, i) => residual[i]! + gate[i]! * activate(y + bias[i % n]!, "gelu-tanh"),
     );
-    const params = { n, k, activation: "gelu-tanh", bias: true, gated: true } as const;
+    const plain = { n, k, activation: "gelu-tanh", bias: true, gated: true } as const;
+    const params = products === undefined ? plain : { ...plain, products };
     const request = {
       rows: m,
       args: {

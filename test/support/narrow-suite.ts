@@ -11,6 +11,7 @@ import { activate, GEMM_SHAPES, product } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
 import { matrix, output, runLaunch, vector } from "./launch.js";
 import { randomFloats } from "./random.js";
+import { tf32Rounded } from "./tf32.js";
 
 /** Bytes of a matrix as it is stored, and the values that they are. */
 export function storedNarrow(held: Held, values: Float32Array): { bytes: Uint8Array; values: Float32Array } {
@@ -67,9 +68,8 @@ export function narrowSuite(kernelDevices: KernelDevices): void {
       const weights = await unpacked(held, n, k, bytes, 16);
       const x = randomFloats(11, m * k);
       const [bias, gate, residual] = [randomFloats(12, n), randomFloats(13, n), randomFloats(14, m * n)];
-      const expected = product(x, values, m, n, k, k).map(
-        (y, i) => residual[i]! + gate[i % n]! * activate(y + bias[i % n]!, "gelu-tanh"),
-      );
+      const finished = (y: number, i: number) =>
+        residual[i]! + gate[i % n]! * activate(y + bias[i % n]!, "gelu-tanh");
       const params = { n, k, activation: "gelu-tanh", bias: true, gated: true } as const;
       const request = {
         rows: m,
@@ -83,16 +83,14 @@ export function narrowSuite(kernelDevices: KernelDevices): void {
         },
         grid: [n, m, 1],
       } as const;
-      await expectOut(
-        kernelDevices,
-        defineKernel("dense-gemm", { ...params, held }, target),
-        request,
-        expected,
-        {
-          absolute: 1e-5 * Math.sqrt(k),
-          relative: 1e-5,
-        },
-      );
+      const tolerance = { absolute: 1e-5 * Math.sqrt(k), relative: 1e-5 };
+      const gemm = defineKernel("dense-gemm", { ...params, held }, target);
+      const expected = product(x, values, m, n, k, k).map(finished);
+      await expectOut(kernelDevices, gemm, request, expected, tolerance);
+      if (target.language !== "cuda") return;
+      const tf32 = defineKernel("dense-gemm", { ...params, held, products: "tf32" }, target);
+      const ofTf32 = product(tf32Rounded(x), tf32Rounded(values), m, n, k, k).map(finished);
+      await expectOut(kernelDevices, tf32, request, ofTf32, tolerance);
     });
 
     it.each([32, 96, ...(held === "bf16" ? [7, 44] : [])])("rows of %i by index", async (c) => {

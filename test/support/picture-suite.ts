@@ -9,6 +9,7 @@ import { activate } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
 import { matrix, output, runLaunch, vector } from "./launch.js";
 import { randomFloats } from "./random.js";
+import { tf32Rounded } from "./tf32.js";
 
 interface Picture {
   readonly height: number;
@@ -92,7 +93,12 @@ export function pictureSuite(kernelDevices: KernelDevices): void {
       name: "winograd",
       layout: winogradLayout,
     }));
-    const all = [...direct, ...(target.winograd ? transformed : [])];
+    const tf32 = direct.map((of) => ({ ...of, name: "tf32", form: { products: "tf32" } as const }));
+    const all = [
+      ...direct,
+      ...(target.winograd ? transformed : []),
+      ...(target.language === "cuda" ? tf32 : []),
+    ];
     it.each(all)("$name: $conv", async ({ conv, form, layout }) => {
       const { height, width, n, c, padding = 0 } = conv;
       const params: ImageConvParams = {
@@ -115,7 +121,11 @@ export function pictureSuite(kernelDevices: KernelDevices): void {
       const w = randomFloats(1, n * k);
       const { weights } = await runLaunch(
         first(),
-        defineKernel("unpack-dense", { n, k, source: "f32", ...form }, target),
+        defineKernel(
+          "unpack-dense",
+          { n, k, source: "f32", ...("winograd" in form ? { winograd: true } : {}) },
+          target,
+        ),
         {
           rows: n,
           args: {
@@ -127,7 +137,8 @@ export function pictureSuite(kernelDevices: KernelDevices): void {
       );
       const x = randomFloats(2, height * width * c);
       const [bias, residual] = [randomFloats(3, n), randomFloats(4, rows * n)];
-      const expected = convolved(params, conv, out, { x, w }).map(
+      const multiplied = "products" in form ? { x: tf32Rounded(x), w: tf32Rounded(w) } : { x, w };
+      const expected = convolved(params, conv, out, multiplied).map(
         (y, i) => y + (params.bias ? bias[i % n]! : 0) + (params.residual ? residual[i]! : 0),
       );
       const request = {

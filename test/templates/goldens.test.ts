@@ -100,6 +100,14 @@ const TERMS: FamilyParams["attention"] = {
 const FILTERS: FamilyParams["image-conv"] = { ...EXAMPLES["image-conv"], n: 70, c: 64, winograd: true };
 const UNPACKED_FILTERS: FamilyParams["unpack-dense"] = { n: 70, k: 9 * 64, source: "f16", winograd: true };
 
+const DENSE_TF32: FamilyParams["dense-gemm"] = { ...EXAMPLES["dense-gemm"], products: "tf32" };
+const CONV_TF32: FamilyParams["image-conv"] = { ...EXAMPLES["image-conv"], products: "tf32" };
+
+/** Kernels of tensor cores alone; on others products are those of f32. */
+function inTf32(definition: KernelDefinition): readonly KernelDefinition[] {
+  return variants(definition).filter(({ kernel }) => kernel.features.includes("sm_80"));
+}
+
 /** What goldens are called, and the kernels of a target that they are of. */
 function examples(target: Target): readonly (readonly [name: string, readonly KernelDefinition[]])[] {
   return [
@@ -113,6 +121,12 @@ function examples(target: Target): readonly (readonly [name: string, readonly Ke
         ] as const)
       : []),
     ["gather-int8", variants(defineKernel("gather", { c: 96, held: "int8" }, target))],
+    ...(target.language === "cuda"
+      ? ([
+          ["dense-gemm-tf32", inTf32(defineKernel("dense-gemm", DENSE_TF32, target))],
+          ["image-conv-tf32", inTf32(defineKernel("image-conv", CONV_TF32, target))],
+        ] as const)
+      : []),
     ["dense-gemm-int8", variants(defineKernel("dense-gemm", { ...gemm, k: 96, held: "int8" }, target))],
   ];
 }

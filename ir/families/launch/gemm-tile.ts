@@ -85,6 +85,56 @@ export function cudaFloatFault(config: CudaFloat, perWord = 1): string | undefin
   return bytes <= MOST_STATIC_BYTES ? undefined : `${bytes} bytes of stages`;
 }
 
+/** CUDA, products in tf32: warpsM·16·groupsM rows and warpsN·8·groupsN columns. */
+export const CUDA_TF32_DIMENSIONS = {
+  warpsM: [1, 2, 4],
+  warpsN: [1, 2, 4],
+  groupsM: [1, 2, 4],
+  groupsN: [4, 8],
+  /** Elements of k in shared memory at a time, of which there are two such stages. */
+  stage: [16, 32],
+  /** Blocks that an SM is to hold, which gives a thread its share of the registers. */
+  blocks: [1, 2, 3, 4, 6],
+} as const;
+type CudaTf32 = ConfigOf<typeof CUDA_TF32_DIMENSIONS>;
+
+/** As `cudaFloatStage`; pitches keep what a warp reads in different banks. */
+function cudaTf32Stage({ warpsM, warpsN, groupsM, groupsN, stage }: CudaTf32) {
+  const count = 32 * warpsM * warpsN;
+  const [columns, rows] = [warpsN * 8 * groupsN, warpsM * 16 * groupsM];
+  return {
+    count,
+    columns,
+    rows,
+    loads: [(rows * stage) / 4 / count, (columns * stage) / 4 / count] as const,
+    bytes: 2 * (rows * (stage + 4) + stage * (columns + 8)) * 4,
+  };
+}
+
+/** Why warps do not share a tile so; `perWord`: elements of k in a word of the weights. */
+export function cudaTf32Fault(config: CudaTf32, perWord = 1): string | undefined {
+  const { count, columns, rows, loads, bytes } = cudaTf32Stage(config);
+  if (count < 64 || count > 256) return `${count} threads, and it takes 64 to 256`;
+  if (columns % DENSE_PANEL.cuda !== 0) return `tiles of ${columns} columns are no whole panels`;
+  const whole = perWord === 1 ? loads : loads.slice(0, 1);
+  if (!whole.every(Number.isInteger)) {
+    return `${count} threads do not load ${rows} rows and ${columns} columns of ${config.stage} in whole rounds`;
+  }
+  return bytes <= MOST_STATIC_BYTES ? undefined : `${bytes} bytes of stages`;
+}
+
+export function cudaTf32Tile(config: CudaTf32) {
+  const { groupsM, groupsN, blocks } = config;
+  const { count, columns, rows, loads } = cudaTf32Stage(config);
+  const loaded = 4 * loads.reduce((sum, load) => sum + Math.ceil(load), 0);
+  return {
+    workgroup: threads(count),
+    tile: [columns, rows, 1],
+    blocks,
+    registers: 4 * groupsM * groupsN + 4 * groupsM + 2 + loaded + FLOAT_REGISTERS,
+  } as const;
+}
+
 /** Why the sums of few rows, whose k the threads share, do not fit where the stages lie. */
 export function fewFault(config: CudaFloat): string | undefined {
   const { count, bytes } = cudaFloatStage(config);

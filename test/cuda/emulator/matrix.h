@@ -26,7 +26,7 @@ struct WgmmaOperands {
 
 // By shape and what a holds.
 struct MmaInstructions {
-  Together m16n8k32U8, m16n8k32S8, m16n8k16Bf16, m8n8k16U8, m8n8k16S8, m16n8k8F16;
+  Together m16n8k32U8, m16n8k32S8, m16n8k16Bf16, m8n8k16U8, m8n8k16S8, m16n8k8F16, m16n8k8Tf32;
 };
 struct MatrixInstructions {
   Together load1, load2, load4, load2Transposed, load4Transposed, store4Transposed;

@@ -107,10 +107,29 @@ void mma1688(void* const* operands) {
   }
 }
 
+// m16n8k8 of tf32, which are the upper 19 bits of what is passed.
+void mma1688Tf32(void* const* operands) {
+  const auto valueOf = [](unsigned from) { return (double)bits<float>(from & 0xffffe000u); };
+  double a[16][8], b[8][8];
+  for (unsigned lane = 0; lane < 32; lane++) {
+    const MmaOperands& own = mmaLane(operands, lane);
+    for (unsigned i = 0; i < 4; i++) a[lane / 4 + i % 2 * 8][lane % 4 + i / 2 * 4] = valueOf(own.a[i]);
+    for (unsigned i = 0; i < 2; i++) b[lane / 4][lane % 4 + i * 4] = valueOf(own.b[i]);
+  }
+  for (unsigned lane = 0; lane < 32; lane++) {
+    float* d = static_cast<float*>(mmaLane(operands, lane).d);
+    for (unsigned i = 0; i < 4; i++) {
+      double sum = d[i];
+      for (unsigned k = 0; k < 8; k++) sum += a[lane / 4 + i / 2 * 8][k] * b[lane % 4 * 2 + i % 2][k];
+      d[i] = (float)sum;
+    }
+  }
+}
+
 }  // namespace
 
 const MmaInstructions MMA = {
-    mma16832<false>, mma16832<true>, mma16816, mma8816<false>, mma8816<true>, mma1688,
+    mma16832<false>, mma16832<true>, mma16816, mma8816<false>, mma8816<true>, mma1688, mma1688Tf32,
 };
 
 }  // namespace emulator
