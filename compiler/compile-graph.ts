@@ -83,6 +83,8 @@ export interface CompileStages {
   readonly storage?: FloatStorage;
   /** See `LoweringOptions`. */
   readonly attention?: AttentionProducts;
+  /** See `LoweringOptions`. */
+  readonly products?: "tf32" | undefined;
   readonly codes?: TernaryStorage;
   /** See `LoweringOptions`. */
   readonly measured?: Measured | undefined;
@@ -131,6 +133,7 @@ function plan(
     batchAxes,
     dtypes,
     attention,
+    products,
     codes,
     measured,
     storage,
@@ -151,6 +154,7 @@ function plan(
     ...(planned === undefined ? {} : { planned }),
     ...(dtypes === undefined ? {} : { dtypes }),
     ...(attention === undefined ? {} : { attention }),
+    products,
     ...(codes === undefined ? {} : { codes }),
     measured,
     storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),

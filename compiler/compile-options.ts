@@ -1,6 +1,6 @@
 import type { PromptWeightsPolicy } from "../ir/program/prompt-weights.js";
 import type { TernaryStorage } from "../ir/ternary/storage.js";
-import type { Activations, AttentionProducts } from "../targets/index.js";
+import type { Activations, AttentionProducts, NetworkProducts } from "../targets/index.js";
 import type { Emit } from "./codegen/generate-kernels.js";
 import type { LoraRequest } from "./lora/read.js";
 import type { NetworkName } from "./networks/part.js";
@@ -31,6 +31,8 @@ export interface CompileOptions {
   readonly storage?: TernaryStorage;
   /** What the device holds the weights of a pipeline's text encoders in; see `asStored` for what they are if absent. */
   readonly textWeights?: TextWeights | undefined;
+  /** What text encoders and VAE multiply; tf32 on CUDA if absent, f32 elsewhere. */
+  readonly networkProducts?: NetworkProducts | undefined;
   /** Adapters to merge into the weights before anything is ternarized. */
   readonly lora?: readonly LoraRequest[];
   /** Pictures to plan for; the pipeline's size or a static export's own if absent. The first is what is drawn by default. */

@@ -1,7 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import type { ManifestMemory } from "../ir/format/manifest.js";
 import { samplersOf } from "../ir/program/phases.js";
-import { checkActivations, checkAttention, type Target, targetByName } from "../targets/index.js";
+import {
+  checkActivations,
+  checkAttention,
+  checkNetworkProducts,
+  type Target,
+  targetByName,
+} from "../targets/index.js";
 import { accountFor } from "./account/account.js";
 import type { BothPasses } from "./account/both-passes.js";
 import { checkFit } from "./account/fit.js";
@@ -53,6 +59,7 @@ export async function compileModel(
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention ?? "bf16");
+  if (options.networkProducts !== undefined) checkNetworkProducts(target, options.networkProducts);
   checkResidualRank(options.residualRank ?? 0, options.ternarize);
   checkCalibrated(options);
   checkGroup(options);
@@ -141,6 +148,7 @@ async function compileInto(
         : await carriedPipeline(folder, {
             ...{ target, drawing, model, reader, codegen, parts, measured, onNotice: options.onNotice },
             textWeights: options.textWeights,
+            networkProducts: options.networkProducts,
             limitBytes: account.limitBytes,
             given: given !== undefined,
           });

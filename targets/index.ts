@@ -3,13 +3,20 @@ import type { FloatStorage } from "../ir/families/contract/params.js";
 import { nearest } from "../ir/nearest.js";
 import { cpu } from "./cpu/index.js";
 import { CUDA_TARGETS } from "./cuda/index.js";
-import type { Activations, AttentionProducts, Target } from "./target.js";
+import type { Activations, AttentionProducts, NetworkProducts, Target } from "./target.js";
 import { webgpu } from "./webgpu/index.js";
 
 export * from "./cuda/architectures.js";
 export type { Gpu } from "./cuda/gpus.js";
 export * from "./cuda/index.js";
-export type { Activations, AttentionProducts, CudaTarget, Target, TargetLimits } from "./target.js";
+export type {
+  Activations,
+  AttentionProducts,
+  CudaTarget,
+  NetworkProducts,
+  Target,
+  TargetLimits,
+} from "./target.js";
 export { cpu, webgpu };
 
 /** Every target, the default first. */
@@ -75,6 +82,20 @@ export function checkAttention(target: Target, activations: Activations, product
     expected: "a CUDA target, and --activations int8 or bf16",
     found: `--target ${target.name} --activations ${activations}`,
     remedy: "leave --attention out",
+    exitCode: 2,
+  });
+}
+
+/** Throws `TRITC_E_ACTIVATIONS` (wrong usage) where text encoders and VAE cannot multiply this. */
+export function checkNetworkProducts(target: Target, products: NetworkProducts): void {
+  if (target.networkProducts.includes(products)) return;
+  throw new TritcError({
+    code: "TRITC_E_ACTIVATIONS",
+    message: `the target ${target.name} has no kernels that multiply ${products}`,
+    place: "--network-products",
+    expected: target.networkProducts.join(", "),
+    found: products,
+    remedy: "leave --network-products out",
     exitCode: 2,
   });
 }

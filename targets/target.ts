@@ -9,6 +9,9 @@ export type Activations = "int8" | "bf16" | "f16" | "f32";
 /** What attention multiplies queries with keys in, where rows are stored in bf16. */
 export type AttentionProducts = "bf16" | "int8";
 
+/** What text encoders and VAE multiply: f32, or f32 that is rounded to tf32 (10 bits behind the point) where there are tensor cores. */
+export type NetworkProducts = "tf32" | "f32";
+
 /** What kernels may count on: plain data, no code, so that a target prints and compares. */
 export interface Target {
   /** The name on the command line and in `Program.target`. */
@@ -25,6 +28,8 @@ export interface Target {
   readonly activationStorage: FloatStorage;
   /** What attention may multiply besides what its rows are stored in. */
   readonly attentionProducts: readonly AttentionProducts[];
+  /** What text encoders and VAE may multiply; the default first. */
+  readonly networkProducts: readonly NetworkProducts[];
   /** Whether the linear that computes q and k can also normalize and rotate them. */
   readonly fusesHeads: boolean;
   /** Whether convolutions multiply transformed filters where they can (Winograd's method), which take four times the memory. */

@@ -49,6 +49,8 @@ interface Model {
   readonly graph: Graph;
   readonly reader: ByteReader;
   readonly sizes: Bindings;
+  /** What matrices and convolutions multiply; f32 if absent. */
+  readonly products?: "tf32";
 }
 
 /**
@@ -73,6 +75,7 @@ export async function cudaKernels(options: CheckOptions): Promise<readonly Check
       graph: vaeDecoderGraph(),
       reader: madeUpWeights,
       sizes: { latent_height: 128, latent_width: 128 },
+      products: "tf32",
     };
     const kernels: CheckedKernel[] = [];
     for (const architecture of options.architectures) {
@@ -108,6 +111,7 @@ async function kernelsOf(
     target: targetFor(architecture),
     options: { ternarize: "exact", activations, group },
     sizes: model.sizes,
+    products: model.products,
     batchAxes: new Map(),
     codegen: { emit: "source" },
   });

@@ -127,6 +127,14 @@ export function textWeightsOption(where = ""): Option {
   ).choices(["f32", "bf16", "int8", "int4"]);
 }
 
+/** What text encoders and VAE multiply. */
+export function networkProductsOption(): Option {
+  return new Option(
+    "--network-products <type>",
+    "CUDA: what text encoders and VAE multiply, tf32 on tensor cores or f32; default: tf32",
+  ).choices(["tf32", "f32"]);
+}
+
 /** Inputs that share a scale of ternary weights: `--group 128`. */
 export function groupOption(where = ""): Option {
   const choices = [...GROUP_SIZES.map(String), "row", "auto"];

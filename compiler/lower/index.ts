@@ -41,6 +41,8 @@ export interface LoweringOptions {
   readonly storage?: FloatStorage;
   /** What attention on bf16 rows multiplies queries and keys in; bf16 if absent. */
   readonly attention?: AttentionProducts;
+  /** What dense matrices and convolutions may round their operands to; f32 if absent. */
+  readonly products?: "tf32" | undefined;
   /** How the weight file holds ternary codes; trits if absent. */
   readonly codes?: TernaryStorage;
   /** Configs of kernels that are known to be the best, from records; none if absent. */
@@ -78,6 +80,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     storage === "bf16" ? narrowValues(graph) : new Set(),
     new Set(sample === undefined ? [] : [sample]),
     options.attention ?? "bf16",
+    options.products === undefined ? {} : { products: options.products },
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

@@ -117,6 +117,8 @@ export class Lowering {
     readonly state: ReadonlySet<ValueId>,
     /** What attention on bf16 rows multiplies queries and keys in. */
     readonly attention: AttentionProducts,
+    /** What dense matrices and convolutions may multiply, as their kernels' parameters say it. */
+    readonly products: { readonly products?: "tf32" },
   ) {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);

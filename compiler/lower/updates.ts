@@ -84,6 +84,7 @@ function lowerUpdate(
     new Set(),
     new Set(),
     "bf16",
+    {},
   );
   for (const id of graph.inputs) lowering.alias(id, values(id));
   lowerNodes(lowering);

@@ -2,7 +2,7 @@ import type { ByteReader } from "../../ir/constant/constant.js";
 import type { Bindings } from "../../ir/dim.js";
 import { TritcError } from "../../ir/errors.js";
 import type { VaeTiles } from "../../ir/format/vae-tiles.js";
-import type { Target } from "../../targets/index.js";
+import type { NetworkProducts, Target } from "../../targets/index.js";
 import type { Measured } from "../../templates/index.js";
 import { manifestMemory, planSize, type SizePlan } from "../account/size-plan.js";
 import type { NetworkContents } from "../bundle/write.js";
@@ -26,6 +26,8 @@ export interface NetworkPlanning {
   readonly textWeights?: TextWeights | undefined;
   /** See `LoweringOptions`. */
   readonly measured?: Measured | undefined;
+  /** What matrices and convolutions multiply; the target's default if absent. */
+  readonly networkProducts?: NetworkProducts | undefined;
 }
 
 export interface NetworkStages extends NetworkPlanning {
@@ -97,6 +99,7 @@ export function planNetwork(
 /** How a network is compiled: with whole pictures, or in the largest tiles that there is room for. */
 function stagesOf(part: NetworkPart, reader: ByteReader, planning: NetworkPlanning) {
   const { target, drawing, limitBytes, textWeights, measured } = planning;
+  const { networkProducts: products = target.networkProducts[0] } = planning;
   const graph = part.build();
   const isText = part.name === "text_encoder" || part.name === "text_encoder_2";
   const held = isText ? (textWeights ?? asStored(graph)) : "f32";
@@ -112,6 +115,7 @@ function stagesOf(part: NetworkPart, reader: ByteReader, planning: NetworkPlanni
     batchAxes: new Map(),
     dtypes: portTypesOf(graph),
     measured,
+    products: products === "tf32" ? products : undefined,
   });
   const { tiles, sizes } = tilesFor(part.tiling, whole, (tried) => {
     const plans = plansOf(planGraph(graph, reader, at(tried)), planning, tried);

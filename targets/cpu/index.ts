@@ -20,6 +20,7 @@ export const cpu: Target = {
   activations: ["int8", "f32"],
   activationStorage: "f32",
   attentionProducts: [],
+  networkProducts: ["f32"],
   fusesHeads: false,
   winograd: true,
   reservedBytes: 0,

@@ -8,6 +8,7 @@ const CUDA = {
   activations: ["int8", "bf16", "f32"],
   activationStorage: "bf16",
   attentionProducts: ["int8"],
+  networkProducts: ["tf32", "f32"],
   fusesHeads: true,
   winograd: false,
   // The driver's context and the kernels' code: some 0.3 to 0.5 GB. An assumption, not a measurement.

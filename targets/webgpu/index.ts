@@ -18,6 +18,7 @@ export const webgpu: Target = {
   activations: ["int8", "f32"],
   activationStorage: "f32",
   attentionProducts: [],
+  networkProducts: ["f32"],
   fusesHeads: false,
   winograd: false,
   reservedBytes: 0,

@@ -38,6 +38,7 @@ function compiled(
   { target }: KernelDevices,
   sizes: Readonly<Record<string, number>>,
   weights: TextWeights = "f32",
+  products?: "tf32",
 ) {
   const stages = {
     target,
@@ -45,6 +46,7 @@ function compiled(
     sizes,
     batchAxes: new Map(),
     dtypes: portTypesOf(built),
+    products,
   } as const;
   if (target.cuda === undefined) return compileGraph(built, reader, stages);
   return compileGraph(built, reader, { ...stages, codegen: { emit: "source" } }).then(emulated);
@@ -93,6 +95,35 @@ describe.each([
     120_000,
   );
 });
+
+// Random weights make more of what rounding leaves than trained ones do.
+it.each([
+  ["clip-old", "FluxPipeline"],
+  ["t5-wide", "FluxPipeline"],
+  ["qwen3-tied", "Flux2KleinPipeline"],
+])(
+  "products of tf32 on cuda: %s of a %s",
+  async (fixture, className) => {
+    const kind = KINDS[2]?.[1];
+    const device = kind?.devices().forward;
+    if (kind === undefined || device === undefined) throw new Error("no device");
+    const network = textNetwork(fixtureFolder(fixture), className);
+    const built = network.build();
+    const [given] = casesOf(fixture);
+    if (given === undefined) throw new Error("no case");
+    const inputs = new Map(built.inputs.map((id) => [id, given.get(id) as Tensor]));
+    const program = await compiled(built, kind, network.sizes(PLANNED), "f32", "tf32");
+    const variants = program.lowered.kernels.map(({ kernel }) => kernel.config.variant);
+    expect(variants).toContain("tf32");
+    const found = await runCompiled(program, reader, device, inputs);
+    for (const id of built.outputs) {
+      const lost = relativeError(found.get(id), given.get(id));
+      expect(lost).toBeGreaterThan(1e-6);
+      expect(lost).toBeLessThan(5e-3);
+    }
+  },
+  120_000,
+);
 
 describe.each(KINDS)("on the %s target", (target, kind, name) => {
   const networks = NETWORKS.filter(([, , everywhere]) => everywhere || target === "cpu");

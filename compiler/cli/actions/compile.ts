@@ -1,8 +1,13 @@
 import { join } from "node:path";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
 import { cacheDir } from "../../../runtime/node/cache-dir.js";
-import type { Activations, AttentionProducts } from "../../../targets/index.js";
-import { checkActivations, checkAttention, targetByName } from "../../../targets/index.js";
+import type { Activations, AttentionProducts, NetworkProducts } from "../../../targets/index.js";
+import {
+  checkActivations,
+  checkAttention,
+  checkNetworkProducts,
+  targetByName,
+} from "../../../targets/index.js";
 import { printChoices } from "../../choices.js";
 import type { Emit } from "../../codegen/generate-kernels.js";
 import type { CompileProgress, CompileReport } from "../../compile.js";
@@ -36,6 +41,7 @@ export interface CompileOptions extends CommonOptions, PlanOptions, HubOptions {
   readonly storage: TernaryStorage;
   readonly tuning?: readonly string[];
   readonly textWeights?: TextWeights;
+  readonly networkProducts?: NetworkProducts;
   readonly pipeline?: string | false;
   readonly emit: Emit;
   readonly memory: number;
@@ -50,6 +56,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
   const target = targetByName(options.target);
   checkActivations(target, options.activations);
   checkAttention(target, options.activations, options.attention);
+  if (options.networkProducts !== undefined) checkNetworkProducts(target, options.networkProducts);
   const signal = options.io.interruptSignal();
   const lora = await adapterPaths(options.lora, options);
   const found =
@@ -71,6 +78,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     attention: options.attention,
     storage: options.storage,
     textWeights: options.textWeights,
+    networkProducts: options.networkProducts,
     ...(lora === undefined ? {} : { lora }),
     ...(options.resolution === undefined ? {} : { resolutions: options.resolution }),
     textLength: options.textLength,

@@ -8,6 +8,7 @@ import {
   byteCount,
   groupOption,
   loraOption,
+  networkProductsOption,
   residualRankOption,
   severalPaths,
   textWeightsOption,
@@ -65,6 +66,7 @@ export function addCompile(program: Command): void {
       ),
     )
     .addOption(textWeightsOption())
+    .addOption(networkProductsOption())
     .option(
       "--pipeline <folder>",
       "tokenizers, encoders, VAE and scheduler to include, also of the hub: org/name[@revision]; default: found beside the model",

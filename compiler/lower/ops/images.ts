@@ -35,7 +35,7 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
   if (isPlain && residual === null) {
     l.launch({
       family: "dense-gemm",
-      params: { n, k: c, activation: "none", bias: bias !== null, gated: false },
+      params: { n, k: c, activation: "none", bias: bias !== null, gated: false, ...l.products },
       rows,
       args: [rowsArg(x), weights, ...wholeVector(bias, n), rowsArg(out)],
     });
@@ -46,6 +46,7 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
     params: {
       ...{ n, c, kernelY, kernelX, stride, top, left, upsample },
       ...form,
+      ...l.products,
       bias: bias !== null,
       residual: residual !== null,
     },

@@ -41,6 +41,7 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
       ...stored("x", x),
       ...stored("out", out),
       ...(held === undefined ? {} : { held }),
+      ...lowering.products,
     },
     rows: rowsOf(out.shape),
     args: [

@@ -46,6 +46,12 @@ export const USAGE_CASES: readonly CliCase[] = [
   usage("an unknown command's help", ["teleport", "--help"], /unknown command 'teleport'/),
   usage("a flag as a value", ["run", "b", "--prompt", "--steps", "5"], /--prompt: .*missing[\s\S]*--steps/),
   usage("text weights of no form", [...COMPILE, "--text-weights", "int2"], /int2[\s\S]*int8/),
+  usage(
+    "products that a target does not have",
+    [...COMPILE, "--network-products", "tf32"],
+    /the target cpu has no kernels that multiply tf32[\s\S]*--network-products/,
+    "TRITC_E_ACTIVATIONS",
+  ),
   usage("a misspelled choice", [...COMPILE, "--ternarize", "absmeen"], /did you mean absmean\?/),
   usage(
     "a misspelled target",

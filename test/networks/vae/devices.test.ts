@@ -30,7 +30,7 @@ const KINDS: readonly (readonly [string, KernelDevices, string, typeof NETWORKS]
   ["cuda", cudaDevices("sm_86", ["forward"]), "forward", [NETWORKS[0]!, NETWORKS[5]!]],
 ];
 
-async function compiled(graph: Graph, { target }: KernelDevices): Promise<Compiled> {
+async function compiled(graph: Graph, { target }: KernelDevices, products?: "tf32"): Promise<Compiled> {
   const sizes = { latent_height: 16, latent_width: 16 };
   const stages = {
     target,
@@ -39,6 +39,7 @@ async function compiled(graph: Graph, { target }: KernelDevices): Promise<Compil
     planned: [sizes],
     batchAxes: new Map(),
     dtypes: portTypesOf(graph),
+    products,
   } as const;
   if (target.cuda === undefined) return compileGraph(graph, reader, stages);
   return emulated(await compileGraph(graph, reader, { ...stages, codegen: { emit: "source" } }));
@@ -55,5 +56,27 @@ describe.each(KINDS)("on %s", (_, kind, device, networks) => {
     if (output === undefined) throw new Error("no result");
     expect(difference(output, interpretNetwork(part, given))).toBeLessThan(1e-4);
     expect(difference(output, wanted)).toBeLessThan(1e-4);
+  });
+});
+
+describe("products of tf32 on cuda", () => {
+  const kind = cudaDevices("sm_86", ["forward"]);
+  it.each([NETWORKS[0]!, NETWORKS[5]!])("%s: %s", async (name, half) => {
+    const part = partOf(join(FIXTURES, name), half);
+    const { given } = expectedOf(join(FIXTURES, name))[half];
+    const graph = part.build();
+    const program = await compiled(graph, kind, "tf32");
+    const multiplying = program.lowered.kernels.filter(({ kernel: { family } }) =>
+      ["image-conv", "dense-gemm"].includes(family),
+    );
+    expect(multiplying.length).toBeGreaterThan(3);
+    expect(new Set(multiplying.map(({ kernel }) => kernel.config.variant))).toEqual(new Set(["tf32"]));
+    const inputs = new Map([[graph.inputs[0] ?? "", given]]);
+    const found = await runCompiled(program, reader, kind.devices().forward!, inputs);
+    const output = found.get(graph.outputs[0] ?? "");
+    if (output === undefined) throw new Error("no result");
+    const lost = difference(output, interpretNetwork(part, given));
+    expect(lost).toBeGreaterThan(1e-6);
+    expect(lost).toBeLessThan(5e-3);
   });
 });
