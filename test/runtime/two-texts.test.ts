@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { batchAxesOf, type Compiled, compileGraph, recognize } from "../../compiler/compile-graph.js";
 import { fileReader } from "../../compiler/file-reader.js";
+import { withReferenceInputs } from "../../compiler/for-pipeline.js";
 import { importModel } from "../../compiler/import-model.js";
+import type { Graph } from "../../ir/graph/graph.js";
 import { familyOf, type ModelDescription } from "../../ir/models/index.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Program } from "../../ir/program/program.js";
@@ -34,9 +36,9 @@ const TRANSFORMERS = [
 const reader = fileReader();
 afterAll(() => reader.close());
 
-async function compiled(folder: string, target: Target): Promise<Compiled> {
+async function compiled(folder: string, target: Target, as = (graph: Graph) => graph): Promise<Compiled> {
   const imported = importModel(join(MODELS, folder));
-  const graph = recognize(imported, reader);
+  const graph = as(recognize(imported, reader));
   const made = await compileGraph(graph, reader, {
     target,
     options: { ternarize: "absmean", activations: "int8" },
@@ -189,6 +191,26 @@ describe("both passes at once", () => {
       expect(slow).toHaveLength(at.length);
       expect(await (await beginVelocities(loaded, program, once))(1, at)).toEqual(slow);
     });
+  });
+
+  it("with references by themselves, whose pass both texts share", async () => {
+    const made = await compiled("diffusers/klein-kv/transformer", cpu, withReferenceInputs);
+    const model = modelOf(made);
+    const references = { grids: [{ rows: 2, columns: 3 }], latents: randomFloats(31, 6 * model.inChannels) };
+    await loadedOn(made, device, {}, async (loaded, program) => {
+      const apart = await drawn(loaded, program, { ...requestOf(model, [4, 7], APART_ONLY), references });
+      expect(apart.runs).toBe(APART);
+      expect(await drawn(loaded, program, { ...requestOf(model, [4, 7]), references })).toEqual({
+        latents: apart.latents,
+        runs: "prompt step step step",
+      });
+      const without = await drawn(loaded, program, requestOf(model, [4, 7]));
+      expect(without.latents).not.toEqual(apart.latents);
+    });
+    const form = forTwoTexts(made.lowered.program) as Program;
+    const ofReferences = ({ phases }: Program) =>
+      phases.flatMap(({ launches }) => launches).filter(({ rows }) => rows === "ref_tokens");
+    expect(ofReferences(form)).toHaveLength(ofReferences(made.lowered.program).length);
   });
 
   it("where there is memory for both, else one after the other", async () => {
