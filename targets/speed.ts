@@ -6,6 +6,7 @@
  * - `tensorInt8`, `tensorF16`: operations of matrix instructions, a multiplication and an addition being two; bf16 counts as f16.
  * - `int8`, `f16`, `f32`: operations of other instructions, packed dot products included.
  * - `special`: exponentials, roots and divisions.
+ * - `loads`: instructions of a warp or subgroup that read or write the device's memory.
  * - `shared`: bytes of workgroup memory; where the unit is a processor's thread, bytes of its first-level cache.
  */
 export type UnitResource =
@@ -16,6 +17,7 @@ export type UnitResource =
   | "f16"
   | "f32"
   | "special"
+  | "loads"
   | "shared";
 
 /** What all units of a device share, in bytes: the last cache in front of its memory, and its memory. */
@@ -26,10 +28,14 @@ export interface Speed {
   /** What the numbers are of, for people. */
   readonly of: string;
   readonly units: number;
+  /** Threads that run one instruction together: those of a warp or a subgroup. */
+  readonly lanes: number;
   /** Cycles of a unit per second. */
   readonly hertz: number;
   /** What a unit does in a cycle; a kernel whose counts name a resource that is not here has no known cost. */
   readonly perCycle: Readonly<Partial<Record<UnitResource, number>>>;
+  /** Whether a unit uses its resources at the same time, rather than one after the other. */
+  readonly overlaps: boolean;
   /** Bytes per second of the whole device. */
   readonly bytesPerSecond: Readonly<Record<SharedResource, number>>;
   /** Bytes of the last cache: what is read again counts as `memory` where it is more. */

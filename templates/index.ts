@@ -3,6 +3,8 @@ import { FAMILIES, type FamilyName as Family, type FamilyParams } from "../ir/fa
 import type { GridAxis, KernelConfig } from "../ir/program/program.js";
 import type { DeviceKind } from "../targets/device-kind.js";
 import type { Target } from "../targets/target.js";
+import { candidatesOf } from "./choice/choose.js";
+import type { Candidate } from "./choice/consider.js";
 import { define, fittingConfigs, type Measured } from "./define.js";
 import { TEMPLATES } from "./families.js";
 import type { KernelDefinition } from "./kernel-definition.js";
@@ -30,15 +32,27 @@ export function gridOf(definition: KernelDefinition, sizes: readonly [Dim, Dim, 
   return sizes.map((size, axis) => ({ size, tile: definition.tile[axis] ?? 1 }));
 }
 
+/** What launches of a kernel run on. */
+export interface Circumstances {
+  readonly target: Target;
+  readonly device: DeviceKind;
+  readonly rows: readonly number[];
+}
+
 /** Every config that devices of a kind take for a kernel of a family, those that the family prefers first. */
 export function configsFor<F extends Family>(
   family: F,
   params: FamilyParams[F],
-  {
-    target,
-    device,
-    rows,
-  }: { readonly target: Target; readonly device: DeviceKind; readonly rows: readonly number[] },
+  { target, device, rows }: Circumstances,
 ): readonly KernelConfig[] {
   return fittingConfigs({ family, params, rows, device }, TEMPLATES[family][target.language]);
+}
+
+/** What the cost model says of each config that is considered for a kernel of a family, those that the family prefers first. */
+export function costsFor<F extends Family>(
+  family: F,
+  params: FamilyParams[F],
+  { target, device, rows }: Circumstances,
+): readonly Candidate[] {
+  return candidatesOf({ family, params, rows, device }, TEMPLATES[family][target.language]);
 }

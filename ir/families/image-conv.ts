@@ -13,6 +13,7 @@ import {
   cudaTf32Fault,
   cudaTf32Tile,
   GEMM_DIMENSIONS,
+  type GemmTile,
   gemmTile,
   panelFault,
   stagedTile,
@@ -120,11 +121,18 @@ function zeroBytes(c: number): number {
   return 16 * Math.ceil(c / 4);
 }
 
+/** Why the vectors of a stage's rows, four each, are not shared out evenly between invocations. */
+function sharingFault({ threadsX, blockM }: GemmTile): string | undefined {
+  return (4 * blockM) % threadsX === 0
+    ? undefined
+    : `${threadsX} invocations share ${blockM} rows of four vectors unevenly`;
+}
+
 const wgsl = {
   tiled: conv({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
-    refuses: (params, config) => plain(params) ?? panelFault(config),
+    refuses: (params, config) => plain(params) ?? panelFault(config) ?? sharingFault(config),
     launch: (_, config) => stagedTile(config),
   }),
   direct: conv({

@@ -13,8 +13,10 @@ export const FIRST_LEVEL_BYTES = 24 * 1024;
 export const CPU_SPEED: Speed = {
   of: "8 threads of 3.5 GHz",
   units: 8,
+  lanes: 1,
   hertz: 3.5e9,
   perCycle: { issue: 4, int8: 64, f32: 16, special: 0.25, shared: 32 },
+  overlaps: true,
   bytesPerSecond: { l2: 8 * 24 * 3.5e9, memory: 40e9 },
   l2Bytes: 768 * 1024,
   holds: {

@@ -8,13 +8,15 @@ import type { Speed } from "../speed.js";
 export const GPU_SPEED: Speed = {
   of: "a GPU of the middle class",
   units: 24,
+  lanes: 32,
   hertz: 1.5e9,
-  perCycle: { issue: 4, int8: 512, f16: 256, f32: 256, special: 32, shared: 128 },
+  perCycle: { issue: 4, int8: 512, f16: 256, f32: 256, special: 32, loads: 1, shared: 128 },
+  overlaps: true,
   bytesPerSecond: { l2: 800e9, memory: 200e9 },
   l2Bytes: 2 * 2 ** 20,
   holds: { workgroups: 16, threads: 1024, sharedBytes: 64 * 1024, registers: 65_536 },
   busyThreads: 256,
-  launchSeconds: 4e-6,
+  launchSeconds: 8e-6,
 };
 
 /**
@@ -24,8 +26,10 @@ export const GPU_SPEED: Speed = {
 export const SOFTWARE_SPEED: Speed = {
   of: "8 threads of 3.5 GHz",
   units: 8,
+  lanes: 4,
   hertz: 3.5e9,
-  perCycle: { issue: 2, int8: 16, f16: 8, f32: 8, special: 0.25, shared: 32 },
+  perCycle: { issue: 0.6, int8: 1, f16: 1, f32: 4.8, special: 0.1, loads: 0.012, shared: 8 },
+  overlaps: false,
   bytesPerSecond: { l2: 8 * 16 * 3.5e9, memory: 30e9 },
   l2Bytes: 768 * 1024,
   holds: {
@@ -35,5 +39,5 @@ export const SOFTWARE_SPEED: Speed = {
     registers: Number.POSITIVE_INFINITY,
   },
   busyThreads: 4,
-  launchSeconds: 20e-6,
+  launchSeconds: 5e-4,
 };

@@ -1,5 +1,7 @@
 import { type AttentionParams, attention, FLASH_CHUNK } from "../../ir/families/attention.js";
+import type { Counts, Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { BARRIER, type Invocation, total, wgslCounts } from "../wgsl/counts.js";
 import { exactly } from "../wgsl/exactly.js";
 import { termValues } from "./terms.js";
 
@@ -29,6 +31,12 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
       return values;
     },
   },
+  cost: {
+    flash: flashCounts,
+    rows: (params, _, launched) => rowCounts(params, 0, launched),
+    // Channels in arrays, which lie in memory.
+    loops: (params, _, launched) => rowCounts(params, 4 * params.headDim, launched),
+  },
 });
 
 function rowValues(params: AttentionParams, rows: number) {
@@ -45,4 +53,122 @@ function rowValues(params: AttentionParams, rows: number) {
 function blockRows(headDim: number): 1 | 2 | 4 {
   if (headDim <= 128) return 4;
   return headDim <= 256 ? 2 : 1;
+}
+
+/** Keys of a tile, and invocations that a row of the workgroup has. */
+const [KEYS, LANES] = [32, 8];
+
+/** Counts by the loops of `flash.wgsl.hbs`, with as many keys as there are rows. */
+function flashCounts(
+  params: AttentionParams,
+  { block, valueChunks }: { readonly block: number; readonly valueChunks: number },
+  launched: Launched,
+): Counts {
+  const { headDim } = params;
+  const { rows, speed } = launched;
+  const chunks = Math.ceil(headDim / FLASH_CHUNK);
+  const vector: Invocation = { loads: 4, other: 14, shared: [[1, speed.lanes]] };
+  const rowsOfSubgroup = Math.max(1, speed.lanes / LANES);
+  const scores = total([
+    [block + KEYS / LANES, vector],
+    [2, { other: BARRIER }],
+    [
+      LANES,
+      {
+        other: 3,
+        fused: 16 * block,
+        shared: [
+          [4, LANES],
+          [block, rowsOfSubgroup],
+        ],
+      },
+    ],
+  ]);
+  // The row's largest of eight parts, exponentials of four keys, and what was summed before.
+  const softmax: Invocation = {
+    other: 30 + 4 * chunks,
+    special: 5,
+    shared: [[16, rowsOfSubgroup]],
+  };
+  const values = total([
+    [4 * valueChunks, vector],
+    [2, { other: BARRIER }],
+    [
+      KEYS,
+      {
+        other: 3,
+        fused: 4 * block * valueChunks,
+        shared: [
+          [valueChunks, LANES],
+          [block, rowsOfSubgroup],
+        ],
+      },
+    ],
+  ]);
+  const keyTile = total([
+    [chunks, scores],
+    [2, { other: BARRIER }],
+    [block, softmax],
+    [Math.ceil(chunks / valueChunks), values],
+  ]);
+  return counts(
+    params,
+    total([
+      [Math.ceil(rows / KEYS), keyTile],
+      [block * chunks, { loads: 4, other: 4, special: 1 }],
+    ]),
+    block * (4 * chunks + 8) + 4 * valueChunks + 40,
+    launched,
+  );
+}
+
+/** Counts of an invocation for each row, with as many keys as there are rows. */
+function rowCounts(params: AttentionParams, inMemory: number, launched: Launched): Counts {
+  const { headDim } = params;
+  const key: Invocation = {
+    loads: 2 * headDim + inMemory,
+    fused: 2 * headDim,
+    other: 12 + headDim / 8,
+    special: 1.1,
+  };
+  const { rows, launch } = launched;
+  const active = rows / (Math.ceil(rows / launch.tile[1]) * launch.tile[1]);
+  const registers = inMemory === 0 ? 2 * headDim + 24 : 48;
+  return counts(
+    params,
+    // Rows that there are not take nothing.
+    total([
+      [rows * active, key],
+      [active, { loads: 2 * headDim, other: 2 * headDim }],
+    ]),
+    registers,
+    launched,
+  );
+}
+
+function counts(
+  params: AttentionParams,
+  invocation: Invocation,
+  registers: number,
+  launched: Launched,
+): Counts {
+  const { heads, headDim } = params;
+  const { rows, launch, speed } = launched;
+  const tileRows = Math.ceil(rows / launch.tile[1]);
+  const workgroups = heads * tileRows;
+  const keyBytes = rows * headDim * 8;
+  // Keys and values of a head that the last cache does not hold come from memory for every tile of rows.
+  const passes = keyBytes * 2 <= speed.l2Bytes ? 1 : Math.ceil(workgroups / (4 * speed.units * heads));
+  return wgslCounts(
+    invocation,
+    {
+      workgroups,
+      registers,
+      bytes: {
+        l2: workgroups * keyBytes + 8 * rows * heads * headDim,
+        memory: 8 * rows * heads * headDim + Math.max(1, passes) * heads * keyBytes,
+      },
+    },
+    launched,
+  );
 }

@@ -37,7 +37,12 @@ export interface Counts {
   readonly resident?: number;
   /** Cycles of a workgroup that overlap with nothing: its beginning, and an end that others do not hide. */
   readonly serial?: number;
+  /** Seconds that the device compiles the kernel for, as far as they differ between configs. */
+  readonly making?: number;
 }
+
+/** Launches of a kernel for a picture, which share what making it took: steps times layers, some hundred. */
+const LAUNCHES = 100;
 
 /** What decides how long a launch takes. */
 export type Bound = UnitResource | SharedResource | "serial" | "launch";
@@ -70,12 +75,12 @@ export function residentOf({ registers = 0, resident }: Counts, launch: LaunchSh
 }
 
 /**
- * Seconds of a launch: the longest that any resource takes, as if all were used at the same time, and what overlaps with nothing. A
+ * Seconds of a launch: the longest that any resource takes, or what those of a unit take one after the other, and what overlaps with nothing. A
  * unit's resources are those of the unit with the most workgroups, so that a last wave that few units work on shows; they are slower
  * where too few threads are there to hide latencies. Undefined where a rate is not known.
  */
 export function timeOf(counts: Counts, { rows, launch, speed }: Launched): LaunchTime | undefined {
-  const { workgroups, each, bytes, serial = 0 } = counts;
+  const { workgroups, each, bytes, serial = 0, making = 0 } = counts;
   const { units, hertz, perCycle, bytesPerSecond } = speed;
   const [x, y, z] = launch.workgroup;
   const resident = residentOf(counts, launch, speed);
@@ -84,26 +89,31 @@ export function timeOf(counts: Counts, { rows, launch, speed }: Launched): Launc
   const most = Math.ceil(workgroups / units);
   const threads = Math.min(resident, most) * x * y * z;
   const pace = hertz * Math.min(1, threads / speed.busyThreads);
-  const times: [Bound, number][] = [];
+  const own: [Bound, number][] = [];
   for (const [resource, amount] of Object.entries(each) as [UnitResource, number][]) {
     const rate = perCycle[resource];
     if (amount > 0 && rate === undefined) return undefined;
-    if (rate !== undefined) times.push([resource, (most * amount) / (rate * pace)]);
+    if (rate !== undefined) own.push([resource, (most * amount) / (rate * pace)]);
   }
-  for (const resource of ["l2", "memory"] as const) {
-    times.push([resource, bytes[resource] / bytesPerSecond[resource]]);
-  }
-  const busy = Math.max(...times.map(([, seconds]) => seconds));
+  const common = (["l2", "memory"] as const).map(
+    (resource) => [resource, bytes[resource] / bytesPerSecond[resource]] as const,
+  );
+  const inUnits = own.map(([, seconds]) => seconds);
+  const busy = Math.max(
+    speed.overlaps ? Math.max(0, ...inUnits) : inUnits.reduce((sum, seconds) => sum + seconds, 0),
+    ...common.map(([, seconds]) => seconds),
+  );
   const alone = (Math.ceil(waves) * serial) / hertz;
   const parts: readonly (readonly [Bound, number])[] = [
-    ...times,
+    ...own,
+    ...common,
     ["serial", alone],
-    ["launch", speed.launchSeconds],
+    ["launch", speed.launchSeconds + making / LAUNCHES],
   ];
   const [bound] = parts.reduce((longest, part) => (part[1] > longest[1] ? part : longest));
   return {
     rows,
-    seconds: busy + alone + speed.launchSeconds,
+    seconds: busy + alone + speed.launchSeconds + making / LAUNCHES,
     bound,
     waves,
     filled: workgroups === 0 ? 1 : workgroups / (most * units),

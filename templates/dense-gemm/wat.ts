@@ -6,9 +6,9 @@ import { type DenseGemmParams, denseGemm } from "../../ir/families/dense-gemm.js
 import type { Counts, Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
-import { spills, sumOf, times, work } from "../wat/counts.js";
+import { inRegisters, sumOf, times, work } from "../wat/counts.js";
 import { gemmValues } from "../wat/epilogue.js";
-import { gemmCounts, storing } from "../wat/gemm-counts.js";
+import { EARLY, gemmCounts, storing } from "../wat/gemm-counts.js";
 
 const PANEL = DENSE_PANEL.wat;
 /** Results from which on there are 64 tiles of 128 rows and 64 columns. */
@@ -54,10 +54,10 @@ function floatCounts(
       f32: 2 * vectors * count,
       other: (count + 2) / unroll,
     });
-    // Sums, weights, an input and a product; of further turns in a loop V8 begins the loads early.
-    const live = vectors * count + vectors + 2 + 2 * (unroll - 1);
+    // Sums, weights, an input and a product.
+    const live = vectors * count + vectors + 2 + EARLY * (unroll - 1);
     return sumOf([
-      times(sumOf([step, spills(live)]), k),
+      times(inRegisters(step, live), k),
       work({ other: 12 + 4 * count }),
       storing(vectors * count, params),
     ]);

@@ -7,6 +7,14 @@ import { groupsOf } from "../../ir/ternary/groups.js";
 import { type Given, kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmValues } from "../wat/epilogue.js";
+import {
+  floatCounts,
+  floatRowGroups,
+  plainCounts,
+  plainGroupCounts,
+  relaxedCounts,
+  relaxedGroupCounts,
+} from "./wat-counts.js";
 
 export const ternaryGemmWat = kernelTemplates(ternaryGemm.forms.wat, {
   configs({ params: { n, k, activations, group } }) {
@@ -54,6 +62,14 @@ export const ternaryGemmWat = kernelTemplates(ternaryGemm.forms.wat, {
       groups: grouped(params).groups,
     }),
   },
+  cost: {
+    "int8-relaxed": relaxedCounts,
+    int8: plainCounts,
+    "int8-relaxed-groups": relaxedGroupCounts,
+    "int8-groups": plainGroupCounts,
+    float: floatCounts,
+    "float-groups": floatCounts,
+  },
 });
 
 /** Inputs of a group, and groups of a row. */
@@ -84,7 +100,7 @@ function float(
     tilesN: Math.ceil(params.n / tileN),
     blockN: panel,
     vectors: panel / 4,
-    rowGroups: [rows, 4, 2, 1].filter((group, i) => i === 0 || group < rows),
+    rowGroups: floatRowGroups(rows),
     panelRows,
     kBlock,
     panelBytes: 4 * panel * kBlock,

@@ -6,6 +6,7 @@ import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, paddedColumns } from "../wgsl/gemm-tile.js";
+import { directCounts, packedCounts, plainCounts, tiledCounts } from "./wgsl-counts.js";
 
 /** Codes of one word. */
 const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
@@ -40,6 +41,12 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
       overhang: params.k % GROUP !== 0,
       ragged: params.k % 4 !== 0,
     }),
+  },
+  cost: {
+    "int8-packed": packedCounts,
+    "int8-plain": plainCounts,
+    "float-tiled": tiledCounts,
+    "float-direct": directCounts,
   },
   header: ({ n, group }) => ({ lengths: group === undefined ? { bias: n, scales: n } : { bias: n } }),
 });

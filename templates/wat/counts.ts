@@ -47,8 +47,7 @@ export function work({
 }: Instructions): Work {
   return {
     issue: other + loads + stores + f32 + products + special,
-    // Two loads a cycle, one store.
-    shared: VECTOR_BYTES * (loads + 2 * stores),
+    shared: VECTOR_BYTES * (loads + stores),
     f32: 4 * f32,
     // 16 products and 16 sums.
     int8: 32 * products,
@@ -56,10 +55,18 @@ export function work({
   };
 }
 
-/** What registers that a loop has too few of cost each time around: a store, and a load that waits for it. */
-export function spills(live: number): Work {
+/** Instructions that go by while a sum that is in memory is stored, read again and added to: 8 cycles of 4. */
+const CHAIN = 32;
+
+/**
+ * A loop's turn with so many values to keep in registers, sums among them that are added to several times in it. Where there
+ * are too few registers sums are in memory: each addition reads and stores one, and the next waits for it.
+ */
+export function inRegisters(turn: Work, live: number, additions = 1): Work {
   const spilled = Math.max(0, live - VECTOR_REGISTERS);
-  return work({ loads: 2 * spilled, stores: spilled });
+  if (spilled === 0) return turn;
+  const all = sumOf([turn, times(work({ loads: spilled, stores: spilled, other: -spilled }), additions)]);
+  return { ...all, issue: Math.max(all.issue ?? 0, CHAIN * additions) };
 }
 
 /** Bytes beyond the first-level cache of a working set that a thread reads again and again. */

@@ -46,6 +46,9 @@ export function gemmCounts(walk: GemmWalk, { rows, launch, speed }: Launched): C
   return watCounts(tileRows * tileColumns, sumOf(whole), bytes, speed);
 }
 
+/** Registers that V8 takes for loads of each further k of an unrolled loop, which it begins early. */
+export const EARLY = 4;
+
 /** Instructions for a vector of four results behind the product, by activation: those of the functions in `wat/`. */
 const ACTIVATION: Readonly<Record<Activation, number>> = {
   none: 0,

@@ -12,6 +12,8 @@ import { kernelTemplates } from "../../templates/kernel-templates.js";
 const speed: Speed = {
   of: "a device of the test",
   units: 10,
+  lanes: 32,
+  overlaps: true,
   hertz: 1e9,
   perCycle: { f32: 100, shared: 50 },
   bytesPerSecond: { l2: 1e12, memory: 1e11 },
