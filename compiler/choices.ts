@@ -1,5 +1,5 @@
 import type { KernelConfig, ParamRecord } from "../ir/program/program.js";
-import type { Candidate } from "../templates/choice/consider.js";
+import type { Candidate, Cost } from "../templates/choice/consider.js";
 import type { SelectedKernel } from "./lower/index.js";
 
 /** Why a kernel is as it is, for one kind of device that takes it. */
@@ -10,34 +10,89 @@ export interface KernelChoice {
   /** Rows of its launches at the planned sizes, the most first; none where sizes are not known. */
   readonly rows: readonly number[];
   readonly device: string;
+  /** What the cost model takes the device for; null where it knows nothing of it. */
+  readonly speed: string | null;
   readonly config: KernelConfig;
   readonly reason: string;
-  /** All that were considered, in the order of the family's preference. */
+  /** What launches with the config take by the cost model; null where nobody knows. */
+  readonly cost: Cost | null;
+  /** How many configs fit. */
+  readonly fitting: number;
+  /**
+   * Some that were considered: of those that fit the cheapest, or the first of the family's preference where costs are not known;
+   * of the others one for each reason.
+   */
   readonly candidates: readonly Candidate[];
+  /** How many do not fit for each reason. */
+  readonly rejected: Readonly<Record<string, number>>;
 }
+
+/** Candidates that fit, besides what was chosen, that are listed. */
+const MOST_LISTED = 5;
 
 export function choicesOf(kernels: readonly SelectedKernel[]): readonly KernelChoice[] {
   return kernels.flatMap(({ kernel: { id, family, params }, definition }) =>
-    definition.choices.map(({ problem, config, reason, candidates }) => ({
-      kernel: id,
-      family,
-      params,
-      rows: problem.rows,
-      device: problem.device.name,
-      config,
-      reason,
-      candidates,
-    })),
+    definition.choices.map(({ problem, config, reason, candidates }) => {
+      const chosen = candidates.find((candidate) => candidate.config === config);
+      return {
+        kernel: id,
+        family,
+        params,
+        rows: problem.rows,
+        device: problem.device.name,
+        speed: problem.device.speed?.of ?? null,
+        config,
+        reason,
+        cost: chosen?.cost ?? null,
+        fitting: candidates.filter(({ rejected }) => rejected === null).length,
+        ...listed(candidates, config),
+      };
+    }),
   );
 }
 
+function listed(candidates: readonly Candidate[], chosen: KernelConfig) {
+  const seconds = ({ cost }: Candidate) => cost?.seconds ?? Number.POSITIVE_INFINITY;
+  // Stable: of equal cost, or where it is not known, in the family's order.
+  const fitting = candidates
+    .filter(({ rejected }) => rejected === null)
+    .sort(
+      (a, b) => Number(b.config === chosen) - Number(a.config === chosen) || compare(seconds(a), seconds(b)),
+    );
+  const byReason = new Map<string, Candidate[]>();
+  for (const candidate of candidates) {
+    const { rejected } = candidate;
+    if (rejected !== null) byReason.set(rejected, [...(byReason.get(rejected) ?? []), candidate]);
+  }
+  return {
+    candidates: [
+      ...fitting.slice(0, 1 + MOST_LISTED),
+      ...[...byReason.values()].flatMap(([first]) => first ?? []),
+    ],
+    rejected: Object.fromEntries([...byReason].map(([reason, all]) => [reason, countOf(all)])),
+  };
+}
+
+/** With those that are not listed. */
+function countOf(rejected: readonly Candidate[]): number {
+  return rejected.reduce((sum, { alike = 0 }) => sum + 1 + alike, 0);
+}
+
+/** Of two infinite ones neither is less. */
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a - b;
+}
+
 /**
- * The choices as text: each kernel with its rows, then for the devices that take it the config and the others.
+ * The choices as text: each kernel with its rows, then for the devices that take it the config, what its launches take by the cost
+ * model, and the others.
  *
  *   ternary-gemm-3072x9216-i8-bias, rows 4096, 512
- *     sm_80: int8-mma warpsC 4 … (the family's first of 2 that fit)
- *       int8-hopper consumers 2 …: needs sm_90a
- *       int8-dp4a stagedTokens 64: fits too
+ *     GPU: int8-packed threadsX 8 … (the cheapest of 220 that fit)
+ *       by a GPU of the middle class: 4096 rows 14.1 ms (int8, 24.0 waves), 512 rows 1.77 ms (int8, 3.00 waves)
+ *       int8-packed threadsX 8 …: 1.02 times as long
+ *       and 214 more that fit
+ *       int8-packed threadsX 16 … and 31 more: 512 threads, and the device has 256
  */
 export function printChoices(choices: readonly KernelChoice[]): string {
   const lines: string[] = [];
@@ -66,12 +121,39 @@ function grouped(choices: readonly KernelChoice[]): Iterable<readonly [string, r
   ]);
 }
 
-function describe({ config, reason, candidates }: KernelChoice): string {
+function describe(choice: KernelChoice): string {
+  const { config, reason, cost, speed, candidates, fitting } = choice;
   const others = candidates.filter((candidate) => candidate.config !== config);
+  const fit = others.filter(({ rejected }) => rejected === null);
+  // What was chosen may be none of the candidates: another device's.
+  const left = fitting - fit.length - (candidates.length > others.length ? 1 : 0);
   return [
     `${printConfig(config)} (${reason})`,
-    ...others.map((other) => `    ${printConfig(other.config)}: ${other.rejected ?? "fits too"}`),
+    ...(cost === null ? [] : [`    by ${speed}: ${cost.launches.map(printLaunch).join(", ")}`]),
+    ...fit.map((other) => `    ${printConfig(other.config)}: ${comparison(other.cost, cost)}`),
+    ...(left > 0 ? [`    and ${left} more that fit`] : []),
+    ...others.flatMap(({ config: other, rejected }) => {
+      if (rejected === null) return [];
+      const more = (choice.rejected[rejected] ?? 1) - 1;
+      return [`    ${printConfig(other)}${more > 0 ? ` and ${more} more` : ""}: ${rejected}`];
+    }),
   ].join("\n");
+}
+
+function comparison(other: Cost | null, chosen: Cost | null): string {
+  if (other === null || chosen === null) return "fits too";
+  return `${(other.seconds / chosen.seconds).toFixed(2)} times as long`;
+}
+
+function printLaunch({ rows, seconds, bound, waves, filled }: Cost["launches"][number]): string {
+  const idle = filled < 0.95 ? `, ${Math.round((1 - filled) * 100)}% idle` : "";
+  return `${rows} rows ${printSeconds(seconds)} (${bound}, ${waves.toPrecision(3)} waves${idle})`;
+}
+
+function printSeconds(seconds: number): string {
+  const [value, unit] =
+    seconds < 1e-3 ? [seconds * 1e6, "µs"] : seconds < 1 ? [seconds * 1e3, "ms"] : [seconds, "s"];
+  return `${value.toPrecision(3)} ${unit}`;
 }
 
 function printConfig({ variant, ...numbers }: KernelConfig): string {

@@ -4,10 +4,10 @@ import type { KernelConfig, Language } from "../ir/program/program.js";
 import { deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
-import { type Choice, choose } from "./choice/choose.js";
+import type { Choice } from "./choice/choose.js";
 import { considered, rejection } from "./choice/consider.js";
 import type { Problem } from "./choice/problem.js";
-import { sharedTile } from "./choice/shared-tile.js";
+import { chooseTogether } from "./choice/together.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
 import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
@@ -33,21 +33,10 @@ export function define<P>(
   const { language } = target;
   const signature = family.signature(params);
   const problems = deviceKinds(target).map((device) => ({ family: name, params, rows, device }));
-  const best = problems.map((problem) => measured?.(problem));
-  // Elsewhere than with CUDA a launch has one grid, and all its kernels one tile: that of the one that was measured.
-  const leading = language === "cuda" ? undefined : best.find((config) => config !== undefined);
-  const tile =
-    leading !== undefined
-      ? launchOf(templates.forms, params, leading).tile
-      : language === "cuda"
-        ? undefined
-        : sharedTile(problems, templates);
-  const needed = (config: KernelConfig) => needsOf(templates.forms, config).join();
-  const choices = problems.map((problem, i) => {
-    const choice = choose(problem, templates, { measured: best[i], tile });
-    // Of two kernels that need the same no device would run the second.
-    const isSame = leading !== undefined && needed(leading) === needed(choice.config);
-    return isSame ? choose(problem, templates, { measured: leading, tile }) : choice;
+  const choices = chooseTogether(problems, templates, {
+    measured: problems.map((problem) => measured?.(problem)),
+    // With CUDA a kernel's grid is its own.
+    oneGrid: language !== "cuda",
   });
   const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
     const { config } = taken;

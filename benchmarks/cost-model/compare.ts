@@ -149,3 +149,13 @@ function allChoices(definition: ReturnType<typeof defineKernel>): ReturnType<typ
   const { choices, fallback } = definition;
   return fallback === null ? choices : [...choices, ...allChoices(fallback)];
 }
+
+/** The share of kernels whose choice is within so many times of the best, of those where it was measured; null where there is none. */
+export function shareWithin(
+  comparisons: readonly Comparison[],
+  which: "chosen" | "first",
+  most: number,
+): number | null {
+  const ratios = comparisons.flatMap((comparison) => comparison[which].ratio ?? []);
+  return ratios.length === 0 ? null : ratios.filter((ratio) => ratio <= most).length / ratios.length;
+}

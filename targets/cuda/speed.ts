@@ -61,6 +61,8 @@ export function cudaSpeed(architecture: Architecture, gpu: Gpu | null): Speed | 
   return {
     of: `${known.model}, by the vendor's numbers`,
     units,
+    lanes: 32,
+    overlaps: true,
     hertz,
     perCycle: { issue: 4, ...matrices, int8: 4 * f32, f16: 2 * f32, f32, special, shared },
     bytesPerSecond: { l2: L2_PER_CYCLE * units * hertz, memory: known.memoryBandwidth * READ_SHARE },

@@ -1,5 +1,4 @@
 import { TritcError } from "../../ir/errors.js";
-import type { Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { keyOf } from "./configs.js";
@@ -7,99 +6,94 @@ import { type Candidate, consider, considered } from "./consider.js";
 import type { Problem } from "./problem.js";
 
 /** What was chosen for a problem, and from what. */
-export interface Choice {
-  readonly problem: Problem;
+export interface Choice<P = unknown> {
+  readonly problem: Problem<P>;
   readonly config: KernelConfig;
   readonly reason: string;
   /** In the order of the family's preference. */
   readonly candidates: readonly Candidate[];
 }
 
-/** What is known besides of the kernels of a problem. */
-export interface Wishes {
-  /** The config that was found best by measuring; taken where the device takes it. */
-  readonly measured?: KernelConfig | undefined;
-  /** What a tile has to be, where several kernels share a grid. */
-  readonly tile?: Tile | undefined;
-}
-
 /** What another config must be cheaper by than the family's first: the model is no better than that. */
-const WORTHWHILE = 0.03;
+const WORTHWHILE = 0.05;
 
 /**
- * The config that was measured best; else the cheapest candidate that the device takes by the cost model, and the one that the
+ * The config that was measured best, where the device takes it; else the cheapest candidate by the cost model, and the one that the
  * family lists first where nobody knows that one's cost or little is between them. Throws `TRITC_E_KERNEL` where the device takes none.
  */
 export function choose<P>(
   problem: Problem<P>,
-  templates: KernelTemplates<P>,
-  { measured, tile }: Wishes = {},
-): Choice {
-  const candidates = candidatesOf(problem, templates, { measured, tile });
+  candidates: readonly Candidate[],
+  measured?: KernelConfig,
+): Choice<P> {
   const key = measured === undefined ? undefined : keyOf(measured);
-  const best = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
-  if (best !== undefined) {
-    return { problem, config: best.config, reason: "measured best", candidates: [best] };
+  const measuredBest = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
+  if (measuredBest !== undefined) {
+    return { problem, config: measuredBest.config, reason: "measured best", candidates: [measuredBest] };
   }
-  const fitting = candidates.filter(({ rejected }) => rejected === null);
-  const chosen = bestOf(fitting, problem.device.speed?.doubt);
+  const chosen = bestOf(candidates, problem.device.speed?.doubt);
   if (chosen === undefined) throw noneFits(problem, candidates);
-  return { problem, config: chosen.config, reason: reasonOf(chosen, fitting), candidates };
+  return { problem, config: chosen.config, reason: reasonOf(chosen, candidates), candidates };
 }
 
-/** All that is considered for a problem, in the order of the family's preference. */
+/**
+ * All that is considered for a problem, in the order of the family's preference: what the family prefers, and every other combination
+ * where costs tell them apart or `every` asks for it.
+ */
 export function candidatesOf<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
-  { measured, tile }: Wishes = {},
+  every = false,
 ): readonly Candidate[] {
   const preferred = templates.configs(problem);
-  // Other configs than the preferred ones count where costs tell them apart, or somebody asks for what those do not have.
-  const isWide = measured !== undefined || tile !== undefined || isCosted(problem, templates);
-  const configs = isWide ? considered(problem, templates) : preferred;
-  return tellingOf(
-    configs.map((config) => consider(problem, templates, config, tile)),
+  const { device, rows } = problem;
+  const isCosted = templates.cost !== undefined && device.speed !== null && rows.length > 0;
+  const configs = every || isCosted ? considered(problem, templates) : preferred;
+  return counted(
+    configs.map((config) => consider(problem, templates, config)),
     preferred.length,
   );
 }
 
-/** Without those beyond the family's that are rejected for the same reason as one before: there may be thousands. */
-function tellingOf(candidates: readonly Candidate[], own: number): readonly Candidate[] {
-  const reasons = new Set<string>();
-  return candidates.filter(({ config, rejected }, i) => {
-    if (rejected === null) return true;
+/** Those beyond the family's that are rejected for the same reason as one before are counted there: there may be thousands. */
+function counted(candidates: readonly Candidate[], own: number): readonly Candidate[] {
+  const byReason = new Map<string, number>();
+  const kept: Candidate[] = [];
+  for (const [i, candidate] of candidates.entries()) {
+    const { config, rejected } = candidate;
     const reason = `${config.variant} ${rejected}`;
-    const isNew = !reasons.has(reason);
-    reasons.add(reason);
-    return isNew || i < own;
-  });
+    const at = rejected === null || i < own ? undefined : byReason.get(reason);
+    const alike = at === undefined ? undefined : kept[at];
+    if (at !== undefined && alike !== undefined) kept[at] = { ...alike, alike: (alike.alike ?? 0) + 1 };
+    else {
+      if (rejected !== null && !byReason.has(reason)) byReason.set(reason, kept.length);
+      kept.push(candidate);
+    }
+  }
+  return kept;
 }
 
-function isCosted<P>({ device, rows }: Problem<P>, { cost }: KernelTemplates<P>): boolean {
-  return cost !== undefined && device.speed !== null && rows.length > 0;
-}
-
-/** Of candidates that a device takes, in the family's order, the one to take. */
+/** Of candidates in the family's order, the one to take; undefined where the device takes none. */
 export function bestOf(
-  fitting: readonly Candidate[],
+  candidates: readonly Candidate[],
   worthwhile: number = WORTHWHILE,
 ): Candidate | undefined {
-  const [first] = fitting;
+  const first = candidates.find(({ rejected }) => rejected === null);
   if (first?.cost == null) return first;
   let best = first;
   let least = first.cost.seconds * (1 - worthwhile);
-  for (const candidate of fitting) {
+  for (const candidate of candidates) {
     const seconds = candidate.cost?.seconds ?? Number.POSITIVE_INFINITY;
     if (seconds < least) [best, least] = [candidate, seconds];
   }
   return best;
 }
 
-function reasonOf(chosen: Candidate, fitting: readonly Candidate[]): string {
+function reasonOf(chosen: Candidate, candidates: readonly Candidate[]): string {
+  const fitting = candidates.filter(({ rejected }) => rejected === null);
   if (fitting.length === 1) return "the only candidate that fits";
-  const [first] = fitting;
-  if (chosen !== first) return `the cheapest of ${fitting.length} that fit`;
-  const known = chosen.cost === null ? "" : ", none of which is worth another choice";
+  if (chosen !== fitting[0]) return `the cheapest of ${fitting.length} that fit`;
+  const known = chosen.cost === null ? "" : ", and none is much cheaper";
   return `the family's first of ${fitting.length} that fit${known}`;
 }
 

@@ -1,4 +1,11 @@
-import { faultOf, type LaunchShape, launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
+import {
+  type Forms,
+  faultOf,
+  type LaunchShape,
+  launchOf,
+  needsOf,
+  type Tile,
+} from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
@@ -21,6 +28,8 @@ export interface Candidate {
   readonly cost: Cost | null;
   /** Why it cannot be; null where it can. */
   readonly rejected: string | null;
+  /** How many more cannot be for the same reason, which are not listed. */
+  readonly alike?: number;
 }
 
 /** What is known of a config for a problem. */
@@ -28,9 +37,8 @@ export function consider<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
   config: KernelConfig,
-  tile?: Tile,
 ): Candidate {
-  const rejected = rejection(problem, templates, config, tile);
+  const rejected = rejection(problem, templates, config);
   return { config, cost: rejected === null ? costOf(problem, templates, config) : null, rejected };
 }
 
@@ -72,17 +80,25 @@ export function rejection<P>(
   { params, device }: Pick<Problem<P>, "params" | "device">,
   { forms }: Pick<KernelTemplates<P>, "forms">,
   config: KernelConfig,
-  tile?: Tile,
 ): string | null {
   const lacking = needsOf(forms, config).filter((feature) => !hasFeature(device, feature));
   if (lacking.length > 0) return `needs ${lacking.join(" and ")}`;
   const fault = faultOf(forms, params, config);
   if (fault !== undefined) return fault;
-  const launch = launchOf(forms, params, config);
-  if (tile !== undefined && String(tile) !== String(launch.tile)) {
-    return `tiles of ${launch.tile.join(" x ")}, and the grid that it shares is of ${tile.join(" x ")}`;
-  }
-  return excessOf(launch, device);
+  return excessOf(launchOf(forms, params, config), device);
+}
+
+/** A candidate for a grid of tiles that it shares with other kernels. */
+export function inTile<P>(candidate: Candidate, forms: Forms<P>, params: P, tile: Tile): Candidate {
+  if (candidate.rejected !== null) return candidate;
+  const { tile: own } = launchOf(forms, params, candidate.config);
+  if (String(own) === String(tile)) return candidate;
+  const [columns, rows] = tile;
+  return {
+    ...candidate,
+    cost: null,
+    rejected: `not of the tiles of the grid that it shares: ${columns} x ${rows}`,
+  };
 }
 
 /** What a launch takes more of than the device has. */

@@ -4,7 +4,17 @@ import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import type { Counts, Launched } from "../choice/cost.js";
-import { blocksOf, inRegisters, rereads, sumOf, times, type Work, watCounts, work } from "../wat/counts.js";
+import {
+  blocksOf,
+  inRegisters,
+  NOTHING,
+  rereads,
+  sumOf,
+  times,
+  type Work,
+  watCounts,
+  work,
+} from "../wat/counts.js";
 import { EARLY, gemmCounts, storing } from "../wat/gemm-counts.js";
 
 const CHANNELS = TERNARY_BLOCKS.wat.i8.channels;
@@ -57,7 +67,7 @@ interface Int8Config {
 
 /** int8 rows with one scale for each channel. */
 export const relaxedCounts = int8Counts(relaxedProducts, relaxedSums);
-export const plainCounts = int8Counts(plainProducts, () => ({}));
+export const plainCounts = int8Counts(plainProducts, () => NOTHING);
 /** With scales of groups of inputs. */
 export const relaxedGroupCounts = int8Counts(relaxedProducts, groupSums);
 export const plainGroupCounts = int8Counts(plainProducts, groupSums);
@@ -155,7 +165,7 @@ export function floatCounts(params: TernaryGemmParams, config: FloatConfig, laun
       times(inRegisters(step, live), k),
       // Between panels sums go through memory; a group's are scaled on the way.
       times(work({ loads: VECTORS * count, stores: VECTORS * count, other: 25 + 3 * count }), kBlocks),
-      group === undefined ? {} : times(work({ loads: VECTORS, f32: 2 * VECTORS * count }), kBlocks),
+      group === undefined ? NOTHING : times(work({ loads: VECTORS, f32: 2 * VECTORS * count }), kBlocks),
       storing(VECTORS * count, params),
     ]);
   };

@@ -1,26 +1,38 @@
 /** Counts of WebAssembly kernels for the cost model: instructions and bytes of the loops that templates render. */
 import { chunksOf } from "../../targets/cpu/abi.js";
 import { FIRST_LEVEL_BYTES, VECTOR_REGISTERS } from "../../targets/cpu/speed.js";
-import type { SharedResource, Speed, UnitResource } from "../../targets/speed.js";
+import type { SharedResource, Speed } from "../../targets/speed.js";
 import type { Counts } from "../choice/cost.js";
 
-/** What a thread does. */
-export type Work = Readonly<Partial<Record<UnitResource, number>>>;
+/** What a thread does: counted for hundreds of configs of a kernel, hence plain sums. */
+export type Work = Readonly<Record<"issue" | "shared" | "f32" | "int8" | "special", number>>;
 export type Bytes = Readonly<Record<SharedResource, number>>;
+
+export const NOTHING: Work = { issue: 0, shared: 0, f32: 0, int8: 0, special: 0 };
 
 const VECTOR_BYTES = 16;
 
 /** `count` times a work. */
-export function times(work: Work, count: number): Work {
-  return Object.fromEntries(Object.entries(work).map(([resource, amount]) => [resource, amount * count]));
+export function times({ issue, shared, f32, int8, special }: Work, count: number): Work {
+  return {
+    issue: issue * count,
+    shared: shared * count,
+    f32: f32 * count,
+    int8: int8 * count,
+    special: special * count,
+  };
 }
 
 export function sumOf(works: readonly Work[]): Work {
-  const sum: Partial<Record<UnitResource, number>> = {};
-  for (const work of works) {
-    for (const [resource, amount] of Object.entries(work) as [UnitResource, number][]) {
-      sum[resource] = (sum[resource] ?? 0) + amount;
-    }
+  let sum = NOTHING;
+  for (const { issue, shared, f32, int8, special } of works) {
+    sum = {
+      issue: sum.issue + issue,
+      shared: sum.shared + shared,
+      f32: sum.f32 + f32,
+      int8: sum.int8 + int8,
+      special: sum.special + special,
+    };
   }
   return sum;
 }
@@ -66,7 +78,7 @@ export function inRegisters(turn: Work, live: number, additions = 1): Work {
   const spilled = Math.max(0, live - VECTOR_REGISTERS);
   if (spilled === 0) return turn;
   const all = sumOf([turn, times(work({ loads: spilled, stores: spilled, other: -spilled }), additions)]);
-  return { ...all, issue: Math.max(all.issue ?? 0, CHAIN * additions) };
+  return { ...all, issue: Math.max(all.issue, CHAIN * additions) };
 }
 
 /** Bytes beyond the first-level cache of a working set that a thread reads again and again. */
@@ -81,7 +93,7 @@ export function watCounts(tiles: number, whole: Work, bytes: readonly Bytes[], {
   const workgroups = chunksOf(tiles, units);
   return {
     workgroups,
-    each: workgroups === 0 ? {} : times(whole, 1 / workgroups),
+    each: workgroups === 0 ? NOTHING : times(whole, 1 / workgroups),
     bytes: {
       l2: bytes.reduce((sum, { l2 }) => sum + l2, 0),
       memory: bytes.reduce((sum, { memory }) => sum + memory, 0),

@@ -37,25 +37,37 @@ describe("compile --explain", () => {
   it("of the CPU: one kernel for relaxed SIMD, one for any engine, and the rows of both pictures", async () => {
     const text = await compile("cpu", "--explain", "--resolution", "64x64,128x64");
     expect(text).toMatch(
-      /^ternary-gemm-256x768-\S+, rows 544, 528, 512, 50, 32, 16\n {2}relaxed-simd: int8-relaxed tileN 64 tileM 32 rows 4 \(the family's first of 2 that fit\)\n {4}int8 tileN 64 tileM 32 rows 2: fits too$/m,
+      /^ternary-gemm-256x768-\S+, rows 544, 528, 512, 50, 32, 16\n {2}relaxed-simd: int8-relaxed tileN \d+ tileM \d+ rows \d \(the .* of 192 that fit.*\)$/m,
     );
+    // What launches take by the model and why, the next best, and how many are left.
     expect(text).toMatch(
-      /^ {2}any engine: int8 tileN 64 tileM 32 rows 2 \(the only candidate that fits\)\n {4}int8-relaxed tileN 64 tileM 32 rows 4: needs relaxed-simd$/m,
+      /^ {4}by 8 threads of 3\.5 GHz: 544 rows [\d.]+ [mµ]s \(\w+, [\d.]+ waves.*\), 528 rows .*\), 16 rows [\d.]+ µs \(.*\)$/m,
     );
+    expect(text).toMatch(/^ {4}int8-relaxed tileN \d+ tileM \d+ rows \d: \d\.\d\d times as long$/m);
+    expect(text).toMatch(/^ {4}and 186 more that fit$/m);
+    expect(text).toMatch(/^ {2}any engine: int8 tileN \d+ tileM \d+ rows \d \(.* that fit.*\)$/m);
+    expect(text).toMatch(/^ {4}int8-relaxed tileN \d+ tileM \d+ rows \d: needs relaxed-simd$/m);
   });
 
   it("of WebGPU: what real GPUs take, and what any adapter does", async () => {
     const { GPU, "any adapter": any } = ofFamily(await choicesOf("webgpu"), "attention");
     expect(GPU?.config).toEqual({ variant: "flash", block: 4, valueChunks: 2 });
+    expect(GPU?.cost?.launches.map(({ rows }) => rows)).toEqual(GPU?.rows);
+    expect(GPU?.cost?.launches[0]).toMatchObject({ bound: "issue", filled: expect.any(Number) });
+    // The cheapest first, each dearer than the one before it.
+    const seconds = GPU?.candidates.flatMap(({ cost }) => cost?.seconds ?? []) ?? [];
+    expect(seconds.length).toBeGreaterThan(1);
+    expect(seconds.slice(1)).toEqual(seconds.slice(1).toSorted((a, b) => a - b));
     expect(any).toMatchObject({
       config: { variant: "rows", rows: 32 },
-      reason: "the only candidate that fits",
-      candidates: [
-        { config: { variant: "flash", valueChunks: 2 }, cost: null, rejected: "needs hardware" },
-        { config: { variant: "flash", valueChunks: 1 }, cost: null, rejected: "needs hardware" },
-        { config: { variant: "rows" }, cost: null, rejected: null },
-      ],
+      speed: "8 threads of 3.5 GHz",
+      fitting: expect.any(Number),
+      rejected: { "needs hardware": expect.any(Number) },
     });
+    expect(any?.candidates.map(({ config, rejected }) => [config.variant, rejected])).toContainEqual([
+      "flash",
+      "needs hardware",
+    ]);
   });
 
   it("of several architectures: a choice for each, with what it lacks", async () => {
@@ -76,14 +88,12 @@ describe("compile --explain", () => {
       sm_100a: ["mma", "sm_86"],
       sm_120a: ["mma", "sm_86"],
     });
-    expect(attention.sm_80?.candidates.map(({ config, rejected }) => [config.variant, rejected])).toEqual([
-      ["hopper", "needs sm_90a"],
-      ["int8", "products of int8 are not asked for"],
-      ["mma", "needs sm_86"],
-      ["mma", null],
-      ["mma", null],
-      ["simt", null],
-    ]);
+    const lacking = Object.keys(attention.sm_80?.rejected ?? {});
+    expect(lacking).toEqual(
+      expect.arrayContaining(["needs sm_90a", "products of int8 are not asked for", "needs sm_86"]),
+    );
+    const fitting = attention.sm_80?.candidates.filter(({ rejected }) => rejected === null) ?? [];
+    expect(new Set(fitting.map(({ config }) => config.variant))).toEqual(new Set(["mma", "simt"]));
     expect(ofFamily(choices, "ternary-gemm").sm_90a?.config).toMatchObject({
       variant: "int8-hopper",
       stages: 6,

@@ -1,11 +1,13 @@
 /** The cost model by itself: seconds from counts, and choices from seconds. */
 import { describe, expect, it } from "vitest";
 import { form, type LaunchShape } from "../../ir/families/launch/form.js";
+import type { KernelConfig } from "../../ir/program/program.js";
 import type { DeviceKind } from "../../targets/device-kind.js";
 import type { Speed } from "../../targets/speed.js";
-import { choose } from "../../templates/choice/choose.js";
+import { candidatesOf, choose } from "../../templates/choice/choose.js";
 import { type Counts, type Launched, residentOf, timeOf } from "../../templates/choice/cost.js";
-import { sharedTile } from "../../templates/choice/shared-tile.js";
+import type { Problem } from "../../templates/choice/problem.js";
+import { type Circumstances, chooseTogether } from "../../templates/choice/together.js";
 import { kernelTemplates } from "../../templates/kernel-templates.js";
 
 /** 10 units of 1 GHz: numbers to reckon with in one's head. */
@@ -101,11 +103,15 @@ function templatesOf(operations: Widths) {
   });
 }
 
+type Templates = ReturnType<typeof templatesOf>;
+const pick = (of: Problem<null>, templates: Templates, measured?: KernelConfig) =>
+  choose(of, candidatesOf(of, templates, measured !== undefined), measured);
+
 const problem = { family: "test", params: null, rows: [64, 8], device };
 
 describe("choose", () => {
   it("takes the cheapest of all combinations, over all rows", () => {
-    const chosen = choose(problem, templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 }));
+    const chosen = pick(problem, templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 }));
     expect(chosen.config).toEqual({ variant: "plain", width: 32 });
     expect(chosen.reason).toBe("the cheapest of 3 that fit");
     const cost = chosen.candidates.find(({ config }) => config === chosen.config)?.cost;
@@ -117,39 +123,143 @@ describe("choose", () => {
   });
 
   it("takes the family's first where little is between them, or its cost is not known", () => {
-    expect(choose(problem, templatesOf({ 8: 3e6, 16: 1e6, 32: 0.99e6 })).config.width).toBe(16);
-    expect(choose(problem, templatesOf({ 8: 3e6, 16: null, 32: 1e6 })).config.width).toBe(16);
+    expect(pick(problem, templatesOf({ 8: 3e6, 16: 1e6, 32: 0.99e6 })).config.width).toBe(16);
+    expect(pick(problem, templatesOf({ 8: 3e6, 16: null, 32: 1e6 })).config.width).toBe(16);
     const unknown = { ...device, speed: null };
     const costs = templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 });
-    expect(choose({ ...problem, device: unknown }, costs).config.width).toBe(16);
-    expect(choose({ ...problem, rows: [] }, costs).config.width).toBe(16);
-    expect(choose({ ...problem, rows: [] }, costs).candidates).toHaveLength(1);
+    expect(pick({ ...problem, device: unknown }, costs).config.width).toBe(16);
+    expect(pick({ ...problem, rows: [] }, costs).config.width).toBe(16);
+    expect(pick({ ...problem, rows: [] }, costs).candidates).toHaveLength(1);
   });
 
   it("leaves out what costs nobody knows, but not the others", () => {
-    expect(choose(problem, templatesOf({ 8: 1e6, 16: 2e6, 32: null })).config.width).toBe(8);
+    expect(pick(problem, templatesOf({ 8: 1e6, 16: 2e6, 32: null })).config.width).toBe(8);
   });
 
   it("takes what was measured, whatever it costs", () => {
     const measured = { variant: "plain", width: 8 };
-    expect(choose(problem, templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 }), { measured })).toMatchObject({
+    expect(pick(problem, templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 }), measured)).toMatchObject({
       config: measured,
       reason: "measured best",
     });
   });
 });
 
-describe("sharedTile", () => {
-  const slow = { ...device, speed: { ...speed, perCycle: { f32: 10 } } };
-  const problems = [problem, { ...problem, device: slow }];
+describe("chooseTogether", () => {
+  const unmeasured = { measured: [undefined, undefined], oneGrid: true };
+  /** A kernel of any device and one that needs a feature; both have tiles by their width. */
+  const two = {
+    fast: form<null>()({
+      dimensions: { width: [8, 16, 32], depth: [1, 2] },
+      needs: () => ["fast"],
+      launch: (_, { width }) => ({ tile: [width, 1, 1], workgroup: [256, 1, 1] }),
+    }),
+    slow: form<null>()({
+      dimensions: { width: [8, 16, 32], depth: [1, 2] },
+      launch: (_, { width }) => ({ tile: [width, 1, 1], workgroup: [256, 1, 1] }),
+    }),
+  };
+  type Cost = (width: number, depth: number) => number;
+  const twoTemplates = (fast: Cost, slow: Cost) => {
+    const counted = (f32: number) => ({ workgroups: 10, each: { f32 }, bytes: { l2: 0, memory: 0 } });
+    return kernelTemplates(two, {
+      configs: () => [
+        { variant: "fast", width: 16, depth: 1 },
+        { variant: "slow", width: 16, depth: 1 },
+      ],
+      values: { fast: () => ({}), slow: () => ({}) },
+      cost: {
+        fast: (_, { width, depth }) => counted(fast(width, depth)),
+        slow: (_, { width, depth }) => counted(slow(width, depth)),
+      },
+    });
+  };
+  const fast = { ...device, name: "fast", features: ["fast"] };
+  const problems = [
+    { ...problem, device: fast },
+    { ...problem, device: { ...device, name: "any" } },
+  ];
+  const configs = (fastest: Cost, slowest: Cost, circumstances: Circumstances = unmeasured) =>
+    chooseTogether(problems, twoTemplates(fastest, slowest), circumstances).map(({ config }) => config);
 
-  it("is the first kind's cheapest", () => {
-    expect(sharedTile(problems, templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 }))).toEqual([32, 1, 1]);
+  it("gives kernels of one grid the tile of the first kind's cheapest", () => {
+    const chosen = configs(
+      (width) => 4e6 / width,
+      (width) => 1e6 * width,
+    );
+    expect(chosen).toEqual([
+      { variant: "fast", width: 32, depth: 1 },
+      { variant: "slow", width: 32, depth: 1 },
+    ]);
   });
 
-  it("is not known where a kind's costs are not, or there is but one", () => {
-    const costs = templatesOf({ 8: 3e6, 16: 2e6, 32: 1e6 });
-    expect(sharedTile([problem], costs)).toBeUndefined();
-    expect(sharedTile([problem, { ...problem, device: { ...device, speed: null } }], costs)).toBeUndefined();
+  it("takes another tile that costs the first kind next to nothing, where it costs the others less", () => {
+    const [first, second] = configs(
+      (width) => (width === 32 ? 1e6 : width === 8 ? 1.03e6 : 3e6),
+      (width) => 1e6 * width,
+    );
+    expect([first?.width, second?.width]).toEqual([8, 8]);
+  });
+
+  it("lets each kind have its own tile where each kernel has its grid", () => {
+    const [first, second] = configs(
+      (width) => 4e6 / width,
+      (width) => 1e6 * width,
+      { ...unmeasured, oneGrid: false },
+    );
+    expect([first?.width, second?.width]).toEqual([32, 8]);
+  });
+
+  it("gives the same kernel to kinds that run each other's: the one that costs all of them least", () => {
+    // What needs nothing is the cheapest for both, in different forms.
+    const uneven = { ...device, name: "uneven", speed: { ...speed, units: 3 } };
+    const templates = kernelTemplates(two, {
+      configs: () => [{ variant: "slow", width: 16, depth: 1 }],
+      values: { fast: () => ({}), slow: () => ({}) },
+      cost: {
+        slow: (_, { depth }, { device: { name } }) => ({
+          workgroups: 10,
+          each: { f32: (name === "uneven") === (depth === 1) ? 2e6 : 1e6 },
+          bytes: { l2: 0, memory: 0 },
+        }),
+      },
+    });
+    const chosen = chooseTogether(
+      [
+        { ...problem, device: fast },
+        { ...problem, device: uneven },
+      ],
+      templates,
+      {
+        measured: [undefined, undefined],
+        oneGrid: false,
+      },
+    );
+    // 10 workgroups are one round of 10 units and four of 3.
+    expect(chosen.map(({ config }) => config.depth)).toEqual([2, 2]);
+    expect(chosen[0]?.reason).toBe("the same as for uneven, which runs it too");
+  });
+
+  it("keeps what was measured, and its tile", () => {
+    const measured = { variant: "slow", width: 8, depth: 2 };
+    const chosen = configs(
+      (width) => 4e6 / width,
+      (width) => 1e6 * width,
+      { measured: [undefined, measured], oneGrid: true },
+    );
+    expect(chosen).toEqual([{ variant: "fast", width: 8, depth: 1 }, measured]);
+  });
+
+  it("keeps the family's order where a kind's costs are not known", () => {
+    const unknown = [problems[0], { ...problem, device: { ...device, speed: null } }] as typeof problems;
+    const chosen = chooseTogether(
+      unknown,
+      twoTemplates(
+        () => 1e6,
+        () => 1e6,
+      ),
+      unmeasured,
+    );
+    expect(chosen.map(({ config }) => config.width)).toEqual([16, 16]);
   });
 });
