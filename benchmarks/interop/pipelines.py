@@ -56,12 +56,14 @@ NEGATIVE = "blurry, low detail"
 
 
 def lively(model, factor=1.5):
-    """Random weights large enough that every part of the network counts, in values that bf16 holds."""
+    """Random weights large enough that every part of the network counts, in values that bf16 holds. What a network computes when it
+    is made, as Chroma its modulations' positions, is in no file, and stays as it is."""
     with torch.no_grad():
         for p in model.parameters():
             if p.ndim > 1:
                 p.mul_(factor)
-    return model.to(torch.bfloat16).to(torch.float32).eval()
+            p.copy_(p.to(torch.bfloat16).to(torch.float32))
+    return model.eval()
 
 
 def picture(width, height, kind):

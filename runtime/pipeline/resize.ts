@@ -7,10 +7,24 @@ const SUPPORT = 3;
 const PRECISION = 22;
 const CHANNELS = 3;
 
-/** The picture at another size. Columns first, then rows, each rounded to 8 bits. */
+/** The picture at another size. Columns first, then rows, or the other way round, each rounded to 8 bits. */
 export function resizeLanczos(picture: Picture, width: number, height: number): Picture {
-  const wide = picture.width === width ? picture : resizeColumns(picture, width);
-  return wide.height === height ? wide : transpose(resizeColumns(transpose(wide), height));
+  return isRowsFirst(picture, width, height)
+    ? toWidth(toHeight(picture, height), width)
+    : toHeight(toWidth(picture, width), height);
+}
+
+/** What Pillow does since version 13: rows first where many more of them go than columns. Before, columns came first always. */
+function isRowsFirst(from: Picture, width: number, height: number): boolean {
+  return height < from.height && from.height - height > 2 * (from.width - width);
+}
+
+function toWidth(picture: Picture, width: number): Picture {
+  return picture.width === width ? picture : resizeColumns(picture, width);
+}
+
+function toHeight(picture: Picture, height: number): Picture {
+  return picture.height === height ? picture : transpose(resizeColumns(transpose(picture), height));
 }
 
 function resizeColumns({ rgb, width: from, height }: Picture, to: number): Picture {
