@@ -56,10 +56,10 @@ export function tellingRatio({ ratio, spread, againstPeer, peerSpread }: Compari
   return againstPeer === null ? { ratio, spread } : { ratio: againstPeer, spread: peerSpread ?? 0 };
 }
 
-/** Whether the difference is no more than what runs differ by anyway. */
+/** Whether the difference is no more than what runs differ by anyway: as a factor, whichever way it goes. */
 export function isWithinSpread(comparison: Comparison): boolean {
   const { ratio, spread } = tellingRatio(comparison);
-  return Math.abs(ratio - 1) <= spread;
+  return Math.max(ratio, 1 / ratio) <= 1 + spread / ratio;
 }
 
 /** Those that are slower by more than a factor, and by more than the spread. */

@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
 import type { Answer } from "../../runtime/node/child-calls.js";
-import type { CudaProgram } from "../../runtime/node/cuda/program.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
@@ -61,7 +60,11 @@ const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Nam
     const program = loaded.get(key);
     if (program === undefined) throw new RangeError(`no program ${key}`);
     const seconds: number[] = [];
-    for (let i = 0; i < runs; i++) seconds.push(await secondsOf(program));
+    for (let i = 0; i < runs; i++) {
+      const begun = process.hrtime.bigint();
+      await program.run([CASE_PHASE], 0);
+      seconds.push(Number(process.hrtime.bigint() - begun) / 1e9);
+    }
     return seconds;
   },
 
@@ -71,17 +74,6 @@ const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Nam
     return null;
   },
 };
-
-/** Of a run: by the device's own clock where it has one (CUDA's events), which leaves out what the host does meanwhile. */
-async function secondsOf(program: LoadedProgram & Partial<Pick<CudaProgram, "profile">>): Promise<number> {
-  if (program.profile !== undefined) {
-    const times = await program.profile([CASE_PHASE], 0);
-    return times.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
-  }
-  const begun = process.hrtime.bigint();
-  await program.run([CASE_PHASE], 0);
-  return Number(process.hrtime.bigint() - begun) / 1e9;
-}
 
 function opened(): Device {
   if (device === undefined) throw new RangeError("no device was opened");

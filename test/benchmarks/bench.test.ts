@@ -77,6 +77,19 @@ describe("npm run bench", () => {
     const again = await run(...part);
     expect(again.code).toBe(0);
     expect(again.out).toMatch(/absmean to trits.*: WebAssembly.*faster/);
+
+    // And a thousandth of it: slower than asked for, which the exit code says.
+    const quick = JSON.parse(readFileSync(file, "utf8"), (key, value: unknown) =>
+      key === "median" || key === "spread" || key === "speedupSpread"
+        ? Number(value) / 1000
+        : key === "speedup" && value !== null
+          ? 1000 * Number(value)
+          : value,
+    );
+    writeFileSync(slow, JSON.stringify(quick));
+    const failed = await run(...part);
+    expect(failed.code).toBe(1);
+    expect(failed.error).toMatch(/slower: packers\/absmean to trits.*: WebAssembly/);
   });
 
   it("lists subjects, and refuses what there is none of", async () => {
@@ -133,7 +146,7 @@ describe("compareResults", () => {
     expect(slowerThan(slower, 1.2)).toEqual(slower);
     expect(slowerThan(slower, 2.5)).toEqual([]);
     const wild = compareResults(
-      resultOf({ ...task, ...alone, median: 1, spread: 0.6 }),
+      resultOf({ ...task, ...alone, median: 1, spread: 1.2 }),
       resultOf({ ...task, ...alone }),
     );
     expect(slowerThan(wild, 1.2)).toEqual([]);

@@ -258,6 +258,9 @@ describe("run", () => {
       at("n.png"),
     ]);
     expect(stderr).toMatch(/without --true-cfg-scale above 1: --negative-prompt changes nothing/);
+    expect(stderr.match(/not tuned for this device \(WebAssembly, 1 thread.*`tritc tune .*`/g)).toHaveLength(
+      1,
+    );
   });
 
   it("pads the prompt to the tokens asked for where the encoder takes them", async () => {
