@@ -157,6 +157,7 @@ function plan(
     products,
     ...(codes === undefined ? {} : { codes }),
     measured,
+    half: options.activations === "f16",
     storage: storage ?? (graph.model === undefined ? "f32" : activationStorage(target, options.activations)),
   });
   const { dump } = runner;

@@ -36,6 +36,16 @@ export function deviceKinds(target: Target): readonly DeviceKind[] {
   return KINDS[target.language](target);
 }
 
+/** The kind of this number, of which a device has these features besides; undefined where there is none. */
+export function deviceKindWith(
+  target: Target,
+  index: number,
+  extra: readonly string[],
+): DeviceKind | undefined {
+  const kind = deviceKinds(target)[index];
+  return kind === undefined ? undefined : { ...kind, features: [...kind.features, ...extra] };
+}
+
 const KINDS: Readonly<Record<Language, (target: Target) => readonly DeviceKind[]>> = {
   wat(target) {
     const engine = (name: string, features: readonly string[]) =>

@@ -1,7 +1,8 @@
 import type { Family } from "../ir/families/contract/family.js";
+import { EXTRA_FEATURES } from "../ir/families/launch/features.js";
 import { launchOf, needsOf } from "../ir/families/launch/form.js";
 import type { KernelConfig, Language } from "../ir/program/program.js";
-import { deviceKinds, hasFeature } from "../targets/device-kind.js";
+import { type DeviceKind, deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
 import type { Choice } from "./choice/choose.js";
@@ -32,9 +33,10 @@ export function define<P>(
 ): KernelDefinition {
   const { language } = target;
   const signature = family.signature(params);
-  const problems = deviceKinds(target).map((device) => ({ family: name, params, rows, device }));
+  const assumed = family.assumes(params);
+  const { problems, best } = problemsOf(target, templates, { family: name, params, rows }, assumed, measured);
   const choices = chooseTogether(problems, templates, {
-    measured: problems.map((problem) => measured?.(problem)),
+    measured: best,
     // With CUDA a kernel's grid is its own.
     oneGrid: language !== "cuda",
   });
@@ -55,7 +57,7 @@ export function define<P>(
         config,
         ...signature,
         workgroup,
-        features: needsOf(templates.forms, config),
+        features: [...needsOf(templates.forms, config), ...assumed],
         cuda: language === "cuda" ? { sharedBytes, tile, persistent, tensorMaps } : null,
       },
       language,
@@ -71,6 +73,48 @@ export function define<P>(
   }, null);
   if (definition === null) throw new RangeError(`the target ${target.name} is of no devices`);
   return definition;
+}
+
+interface Problems<P> {
+  readonly problems: readonly Problem<P>[];
+  /** What was measured best for each. */
+  readonly best: readonly (KernelConfig | undefined)[];
+}
+
+/**
+ * A problem for each kind of devices, the most demanding first. A kernel that was measured and needs what not all devices of its
+ * kind have is for those that have it: they are a kind of their own, before the others.
+ */
+function problemsOf<P>(
+  target: Target,
+  templates: KernelTemplates<P>,
+  problem: Omit<Problem<P>, "device">,
+  assumed: readonly string[],
+  measured: Measured | undefined,
+): Problems<P> {
+  const problems: Problem<P>[] = [];
+  const best: (KernelConfig | undefined)[] = [];
+  for (const kind of deviceKinds(target)) {
+    const device = withFeatures(kind, assumed);
+    const found = measured?.({ ...problem, device });
+    const extra =
+      found === undefined || kind.cuda !== null
+        ? []
+        : needsOf(templates.forms, found).filter((feature) => !hasFeature(device, feature));
+    const special = extra.every((feature) => EXTRA_FEATURES.includes(feature)) && extra.length > 0;
+    if (special) {
+      const name = `${kind.name} with ${extra.join(", ")}`;
+      problems.push({ ...problem, device: { ...withFeatures(device, extra), name } });
+      best.push(found);
+    }
+    problems.push({ ...problem, device });
+    best.push(special ? undefined : found);
+  }
+  return { problems, best };
+}
+
+function withFeatures(kind: DeviceKind, features: readonly string[]): DeviceKind {
+  return features.length === 0 ? kind : { ...kind, features: [...kind.features, ...features] };
 }
 
 /** Every config that a device takes, those that the family prefers first. */

@@ -8,9 +8,15 @@ import { vi } from "vitest";
  * the rest. No kernel may need it, and without it a test sees one that does. Browser tests keep it.
  */
 vi.mock("webgpu", async (original) => {
+  const LIST = "enable-dawn-features=";
   const dawn = await original<typeof import("webgpu")>();
   return {
     ...dawn,
-    create: (flags: string[]) => dawn.create([...flags, "enable-dawn-features=disable_workgroup_init"]),
+    // Of two lists of features Dawn reads the last.
+    create: (flags: string[]) => {
+      const listed = flags.find((flag) => flag.startsWith(LIST))?.slice(LIST.length);
+      const features = [...(listed === undefined ? [] : [listed]), "disable_workgroup_init"].join(",");
+      return dawn.create([...flags.filter((flag) => !flag.startsWith(LIST)), `${LIST}${features}`]);
+    },
   };
 });

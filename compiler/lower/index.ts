@@ -39,6 +39,8 @@ export interface LoweringOptions {
   readonly batchAxes: ReadonlyMap<ValueId, number | null>;
   /** What activations between kernels are stored in where the kernels can; f32 if absent. */
   readonly storage?: FloatStorage;
+  /** Whether ternary linears without quantized rows round them to f16, where they are stored in f32. */
+  readonly half?: boolean;
   /** What attention on bf16 rows multiplies queries and keys in; bf16 if absent. */
   readonly attention?: AttentionProducts;
   /** What dense matrices and convolutions may round their operands to; f32 if absent. */
@@ -63,7 +65,7 @@ export interface LoweredProgram {
  * Throws TRITC_E_UNSUPPORTED_OP naming every op that no kernel family computes, and TRITC_E_BUFFER_LIMIT.
  */
 export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
-  const { target, sizes, storage = "f32" } = options;
+  const { target, sizes, storage = "f32", half = false } = options;
   requireKernels(graph);
   const placements = hoistStepInvariant(graph);
   const scattered = scatteredRows(graph, placements, options);
@@ -76,7 +78,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     placements,
     windows,
     scattered,
-    storage,
+    half ? "f16" : storage,
     storage === "bf16" ? narrowValues(graph) : new Set(),
     new Set(sample === undefined ? [] : [sample]),
     options.attention ?? "bf16",

@@ -110,7 +110,7 @@ export class Lowering {
     /** Concats without memory, and their operands. */
     readonly scattered: ReadonlyMap<ValueId, readonly ValueId[]>,
     /** What ternary linears without quantized rows multiply. */
-    readonly multiplied: FloatStorage,
+    readonly multiplied: FloatStorage | "f16",
     /** Values stored in bf16. */
     readonly narrow: ReadonlySet<ValueId>,
     /** Inputs that updates overwrite. */

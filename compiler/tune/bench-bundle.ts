@@ -5,7 +5,7 @@ import { launchWork, timeFloor, type Work } from "../../ir/program/work.js";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
-import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
+import { type DeviceKind, deviceKindWith } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { ratesOf } from "../../targets/rates.js";
 import { DeviceProcess } from "./device-process.js";
@@ -77,7 +77,8 @@ export async function benchBundle(options: BenchOptions): Promise<BenchReport> {
   const process = new DeviceProcess({ ...options, target: target.name });
   const benched: (readonly BenchedKernel[])[] = [];
   try {
-    const kind = deviceKinds(target)[(await process.opened()).kind];
+    const opened = await process.opened();
+    const kind = deviceKindWith(target, opened.kind, opened.features);
     const chosen = programs.map((program) => chosenOf(program, options));
     const total = chosen.reduce((sum, { length }) => sum + length, 0);
     let done = 0;

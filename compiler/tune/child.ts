@@ -3,6 +3,7 @@
  * call with a result or with what went wrong.
  */
 import { createHash } from "node:crypto";
+import { EXTRA_FEATURES } from "../../ir/families/launch/features.js";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
 import type { Answer } from "../../runtime/node/child-calls.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
@@ -27,7 +28,8 @@ const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Nam
     const kind = deviceKinds(targetByName(target)).findIndex(({ name, features, cuda }) =>
       (cuda === null ? features : [name]).every((feature) => opened.has(feature)),
     );
-    return { description: opened.description, kind };
+    const features = EXTRA_FEATURES.filter((feature) => opened.has(feature));
+    return { description: opened.description, kind, features };
   },
 
   async load(key: string, { program, fillings, results }: CaseProgram, { source, binary }: CaseCode) {

@@ -38,7 +38,7 @@ export class DeviceProcess {
   /** The device. */
   async opened(): Promise<OpenedDevice> {
     await this.#opened();
-    return this.#device ?? { description: "", kind: -1 };
+    return this.#device ?? { description: "", kind: -1, features: [] };
   }
 
   /** Throws TookTooLong where it hangs. What was loaded before is gone after any error that ended the process; see `lives`. */

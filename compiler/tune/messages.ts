@@ -14,6 +14,8 @@ export interface OpenedDevice {
   readonly description: string;
   /** Which of the target's kinds of devices it is; -1: none. */
   readonly kind: number;
+  /** What it has besides, of what kernels may profit from (`EXTRA_FEATURES`). */
+  readonly features: readonly string[];
 }
 
 /** What the process that measures is asked, one call after the other. */

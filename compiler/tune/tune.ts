@@ -2,7 +2,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { TritcError } from "../../ir/errors.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
-import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
+import { type DeviceKind, deviceKinds, deviceKindWith } from "../../targets/device-kind.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
@@ -112,13 +112,13 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       };
       const process = new DeviceProcess({ ...options, target: target.name });
       try {
-        const { description, kind } = await process.opened();
+        const { description, kind, features } = await process.opened();
         const device = deviceKey(target, description);
         for (const entry of await bundleRecords(bundle))
           if (options.again !== true || entry.device !== device) records.add(entry);
         // What an unfinished run has found is newer.
         for (const entry of parseRecords(journal, work.journal)) records.add(entry);
-        const own = kindOf(target, kind);
+        const own = kindOf(target, kind, features);
         const all = programs.flatMap((program) => subjectsOf(program, target, own));
         const subjects = chosenSubjects(all, options);
         const context = contextOf(options, { process, device, records, target, note });
@@ -167,8 +167,8 @@ function summaryOf({ name, runs }: BundleProgram, kernels: readonly TunedKernel[
   };
 }
 
-function kindOf(target: Target, index: number): DeviceKind {
-  const kind = deviceKinds(target)[index];
+function kindOf(target: Target, index: number, features: readonly string[]): DeviceKind {
+  const kind = deviceKindWith(target, index, features);
   if (kind !== undefined) return kind;
   throw new TritcError({
     code: "TRITC_E_TUNING",

@@ -11,10 +11,11 @@ import {
 } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { among, flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
-import { denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
-import { HARDWARE, PACKED_DOT, RELAXED_SIMD } from "./launch/features.js";
+import { DENSE_PANEL, denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
+import { HARDWARE, PACKED_DOT, RELAXED_SIMD, SHADER_F16 } from "./launch/features.js";
 import { type Form, form, range } from "./launch/form.js";
 import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+import { MATRIX_DIMENSIONS, matrixNeeds, matrixSizes, matrixTile } from "./launch/matrix-tile.js";
 import { TERNARY_CUDA } from "./launch/ternary-cuda.js";
 import { multiplies, multipliesGroups, multipliesRows } from "./launch/ternary-rows.js";
 
@@ -134,6 +135,22 @@ const wat = {
 const TILE = GEMM_DIMENSIONS;
 
 const wgsl = {
+  /** Matrices of subgroups: int8 sums are whole, f16 products have f32 sums. */
+  matrix: gemm({
+    dimensions: MATRIX_DIMENSIONS,
+    needs: matrixNeeds,
+    refuses(params, config) {
+      const wrong = multipliesRows(params, config.operands);
+      if (wrong !== undefined) return wrong;
+      const { tile } = matrixTile(config);
+      const { k } = matrixSizes(config.shape);
+      if (config.stage % k !== 0) return `a stage of ${config.stage} is no multiple of ${k} products`;
+      return DENSE_PANEL.wgsl % tile[0] === 0
+        ? undefined
+        : `panels of ${DENSE_PANEL.wgsl} columns are no whole tiles`;
+    },
+    launch: (_, config) => matrixTile(config),
+  }),
   "int8-packed": gemm({
     dimensions: { ...TILE, groups: [2, 4, 8] },
     needs: () => [HARDWARE, PACKED_DOT],
@@ -151,16 +168,16 @@ const wgsl = {
   "float-tiled": gemm({
     dimensions: TILE,
     needs: () => [HARDWARE],
-    refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
-    launch(_, config) {
+    refuses: (params, config) => multiplies(params, "f32", "f16") ?? panelFault(config),
+    launch({ activations }, config) {
       const shape = gemmTile(config);
       // 16 elements of k, and 4 against bank conflicts.
-      return { ...shape, sharedBytes: shape.tile[1] * 5 * 16 };
+      return { ...shape, sharedBytes: shape.tile[1] * 5 * (activations === "f16" ? 8 : 16) };
     },
   }),
   "float-direct": gemm({
     dimensions: { ...TILE, unrolled: [true, false] },
-    refuses: (params, config) => multiplies(params, "f32") ?? panelFault(config),
+    refuses: (params, config) => multiplies(params, "f32", "f16") ?? panelFault(config),
     launch: (_, config) => gemmTile(config),
   }),
 } as const;
@@ -184,6 +201,9 @@ function groupScalesArg(n: number, groups: number) {
  * With groups, scales are [n, groups] in the layout of dense weights, and the sum of each group, an exact integer with i8
  * rows, is promoted in order: y = (((f32(Σ t·q) · scale of group 0) + f32(Σ t·q) · scale of group 1) + …) · rowScale + bias,
  * products and sums rounded each. There is no rowSum.
+ *
+ * With f16 rows x is bounded to ±16376, so that four of them have a sum, and rounded to f16; products with t are exact, sums of
+ * four are rounded to f16 one by one, and everything behind them is f32.
  */
 export const ternaryGemm = defineFamily({
   params,
@@ -191,7 +211,9 @@ export const ternaryGemm = defineFamily({
   args(p) {
     const { n, k, group: inputs, out = "f32" } = p;
     const pairs = (p.heads?.headDim ?? 0) / 2;
-    const rows = p.activations === "i8" ? quantizedArgs(k) : [rowArg("x", p.activations, k)];
+    // Rows of f16 are rounded where they are read: between kernels they stay in f32.
+    const stored = p.activations === "bf16" ? "bf16" : "f32";
+    const rows = p.activations === "i8" ? quantizedArgs(k) : [rowArg("x", stored, k)];
     return present([
       ...(inputs === undefined ? rows : rows.filter(({ name }) => name !== "rowSum")),
       weightsArg("u32", ternaryLayout(p)),
@@ -206,7 +228,10 @@ export const ternaryGemm = defineFamily({
     ]);
   },
   grid: ({ n }) => [n, "rows", 1],
+  assumes: ({ activations }) => (activations === "f16" ? [SHADER_F16] : []),
   operations({ n, k, activations: rows }, launch) {
-    return { [rows === "i8" ? "int8" : rows]: 2 * launch.rows * n * k };
+    // f16 counts with f32: nobody is told the rates of devices that have it.
+    const arithmetic = rows === "i8" ? "int8" : rows === "bf16" ? "bf16" : "f32";
+    return { [arithmetic]: 2 * launch.rows * n * k };
   },
 });

@@ -25,8 +25,17 @@ export function verifyKernel(kernel: Kernel, language: Language): LaunchShape {
       found: languageOf(kernel),
     });
   }
-  const { forms, read } = FAMILIES[kernel.family];
-  return verifyLaunch<unknown>(kernel, forms[language], read(kernel), place);
+  const { forms, read, assumes } = FAMILIES[kernel.family];
+  const params = read(kernel) as never;
+  const needs = [...needsOf(forms[language], kernel.config), ...assumes(params)];
+  const lacking = needs.find((feature) => !kernel.features.includes(feature));
+  if (lacking !== undefined) {
+    throw programError(place, "it does not say what it needs", {
+      expected: lacking,
+      found: kernel.features.join(", ") || "nothing",
+    });
+  }
+  return verifyLaunch<unknown>(kernel, forms[language], params, place);
 }
 
 function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: string): LaunchShape {
@@ -34,13 +43,6 @@ function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: stri
   if (fault !== undefined) {
     const found = `${fault}, in ${JSON.stringify(kernel.config)}`;
     throw programError(place, "there is no kernel of its family with its config", { found });
-  }
-  const lacking = needsOf(forms, kernel.config).find((feature) => !kernel.features.includes(feature));
-  if (lacking !== undefined) {
-    throw programError(place, "it does not say what it needs", {
-      expected: lacking,
-      found: kernel.features.join(", ") || "nothing",
-    });
   }
   const shape = launchOf(forms, params, kernel.config);
   const { workgroup, ...cuda } = shape;

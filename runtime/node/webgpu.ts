@@ -111,10 +111,15 @@ async function requestAdapter(kind: "system" | "software"): Promise<GPUAdapter |
   const { create } = await loadDawn();
   let gpu = instances.get(kind);
   if (gpu === undefined) {
-    gpu = create([]);
+    gpu = create(experimental() ? ["enable-dawn-features=allow_unsafe_apis"] : []);
     instances.set(kind, gpu);
   }
   return gpu.requestAdapter({ powerPreference: "high-performance" });
+}
+
+/** Whether Dawn is to have what it does not vouch for: matrices of subgroups. Kernels of a bundle could use the rest of it too. */
+function experimental(): boolean {
+  return (process.env.TRITC_WEBGPU_EXPERIMENTAL ?? "") !== "";
 }
 
 function loadDawn(): Promise<Dawn> {

@@ -52,7 +52,9 @@ function chooseVariant(
     place: `kernel ${id}`,
     expected: missing.join(", "),
     found: [...features].join(", "),
-    remedy: "compile for the target webgpu, which needs no optional features",
+    remedy: missing.includes("shader-f16")
+      ? "use a device with shader-f16 (`tritc doctor` says what this one has), or compile with --activations int8 or f32"
+      : "compile for the target webgpu, which needs no optional features",
   });
 }
 

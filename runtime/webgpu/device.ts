@@ -26,7 +26,12 @@ export interface WebGpuOptions {
 }
 
 /** Optional features that kernels may use. */
-const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups"];
+const OPTIONAL_FEATURES = [
+  "shader-f16",
+  "subgroups",
+  // Dawn's own, which it has only where it is asked for unsafe APIs.
+  "chromium-experimental-subgroup-matrix" as GPUFeatureName,
+] as const;
 /** Limits worth having more of than the default. */
 const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
@@ -61,7 +66,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
   device.addEventListener("uncapturederror", ({ error }) => {
     lost ??= error.message;
   });
-  const detected = await kernelFeatures(device, options.hardware ?? !info.isFallbackAdapter);
+  const detected = await kernelFeatures(device, info, options.hardware ?? !info.isFallbackAdapter);
   const features = new Set([...detected].filter((feature) => !options.without?.includes(feature)));
   const planLimits: PlanLimits = {
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,

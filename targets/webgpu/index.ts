@@ -15,7 +15,7 @@ export const webgpu: Target = {
     maxWorkgroupsPerDimension: 65_535,
     maxStorageBuffers: WGSL_STORAGE_BUFFERS,
   },
-  activations: ["int8", "f32"],
+  activations: ["int8", "f16", "f32"],
   activationStorage: "f32",
   attentionProducts: [],
   networkProducts: ["f32"],

@@ -12,7 +12,7 @@ const WARP_SHARE = 0.8;
 /** What instructions of warps reach of the rate of their successors: on Hopper, and on Blackwell's large chips. */
 const OLD_SHARE: Readonly<Record<number, number>> = { 9: 0.62, 10: 0.3 };
 /** Rows in so many bytes. */
-const ELEMENT_BYTES = { i8: 1, bf16: 2, f32: 4 } as const;
+const ELEMENT_BYTES = { i8: 1, bf16: 2, f16: 4, f32: 4 } as const;
 
 function product(params: TernaryGemmParams, rows: number, tile: Product["tile"], raster: number): Product {
   const { n, k, activations, group, out = "f32", gated } = params;

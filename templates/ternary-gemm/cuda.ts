@@ -54,6 +54,7 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
           { variant: "bf16-mma", ...warps, ...AMPERE },
           { variant: "float", unroll: 4, blocks },
         ];
+      case "f16":
       case "f32":
         return [{ variant: "float", unroll: 4, blocks }];
     }

@@ -1,5 +1,13 @@
 import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
+import { lanesFeature, MATRIX_SHAPES, matrixFeature } from "../../ir/families/launch/features.js";
 import type { GemmTile } from "../../ir/families/launch/gemm-tile.js";
+import {
+  MATRIX_DIMENSIONS,
+  type MatrixConfig,
+  matrixPitch,
+  matrixSizes,
+  matrixTile,
+} from "../../ir/families/launch/matrix-tile.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
@@ -15,7 +23,7 @@ const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
 const UNROLL_WEIGHTS = 2 ** 20;
 
 export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
-  configs({ params: { n, k, activations, group } }) {
+  configs({ params: { n, k, activations, group }, device }) {
     const unrolled = n * k >= UNROLL_WEIGHTS;
     const tile = group === undefined ? GEMM_TILE : ({ ...GEMM_TILE, blockM: 4 } as const);
     if (activations === "i8") {
@@ -23,19 +31,23 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
         // Groups of one stage in workgroup memory: 64 rows x 64 codes, 5 KiB with padding.
         { variant: "int8-packed", ...tile, groups: 4 },
         { variant: "int8-plain", ...tile, unrolled },
+        ...matrices("i8", device.features),
       ];
     }
     return [
       { variant: "float-tiled", ...tile },
       { variant: "float-direct", ...tile, unrolled },
+      ...(activations === "f16" ? matrices("f16", device.features) : []),
     ];
   },
   values: {
+    matrix,
     "int8-packed": tiled,
     "int8-plain": (params, { unrolled, ...tile }) => ({ ...tiled(params, tile), ...unrolling(unrolled) }),
-    "float-tiled": (params, tile) => ({ ...tiled(params, tile), k: params.k }),
+    "float-tiled": (params, tile) => ({ ...tiled(params, tile), ...multiplied(params), k: params.k }),
     "float-direct": (params, { unrolled, ...tile }) => ({
       ...tiled(params, tile),
+      ...multiplied(params),
       ...unrolling(unrolled),
       k: params.k,
       overhang: params.k % GROUP !== 0,
@@ -60,6 +72,64 @@ function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
     grouped: params.group !== undefined,
     span: (params.group ?? 0) / GROUP,
   };
+}
+
+/** Tiles of 64 x 64, which others have too, for the matrices that a device multiplies; last, for nobody has measured any. */
+function matrices(operands: MatrixConfig["operands"], features: readonly string[]) {
+  const lanes = MATRIX_DIMENSIONS.lanes.filter((count) => features.includes(lanesFeature(count)));
+  return MATRIX_SHAPES.filter((shape) => features.includes(matrixFeature(operands, shape))).flatMap(
+    (shape) => {
+      const { m, n } = matrixSizes(shape);
+      const blocks = (size: number) => (size === 8 ? 4 : 2);
+      const own = {
+        operands,
+        shape,
+        subgroupsX: 2,
+        subgroupsY: 2,
+        blocksM: blocks(m),
+        blocksN: blocks(n),
+        stage: 32,
+      } as const;
+      return lanes.map((count) => ({ variant: "matrix", ...own, lanes: count }) as const);
+    },
+  );
+}
+
+function matrix(params: TernaryGemmParams, config: MatrixConfig): TemplateValues {
+  const { operands, shape, lanes, subgroupsX, subgroupsY, blocksM, blocksN, stage } = config;
+  const half = operands === "f16";
+  const { m, n, k } = matrixSizes(shape);
+  const { tile, workgroup } = matrixTile(config);
+  const perWord = half ? 1 : 4;
+  return {
+    epilogue: gemmEpilogue(params),
+    half,
+    element: operands,
+    word: half ? "f16" : "i32",
+    sum: half ? "f32" : "i32",
+    mRows: m,
+    nColumns: n,
+    products: k,
+    threads: workgroup[0],
+    lanes,
+    subgroups: subgroupsX * subgroupsY,
+    subgroupsX,
+    blocksM,
+    blocksN,
+    tileM: tile[1],
+    tileN: tile[0],
+    stageGroups: stage / GROUP,
+    perWord,
+    pitch: matrixPitch(config) / perWord,
+    k: params.k,
+    kGroups: Math.ceil(params.k / GROUP),
+    nPad: paddedColumns(params.n),
+  };
+}
+
+function multiplied({ activations }: TernaryGemmParams): TemplateValues {
+  const half = activations === "f16";
+  return { half, element: half ? "f16" : "f32" };
 }
 
 function unrolling(unrolled: boolean): TemplateValues {

@@ -51,7 +51,9 @@ async function webGpu(): Promise<Finding> {
   try {
     const { openAdapter } = await import("../../../runtime/node/webgpu.js");
     const { info, adapter, release } = await openAdapter();
-    const features = [...adapter.features].filter((f) => /f16|subgroups|timestamp/.test(f)).join(", ");
+    const features = [...adapter.features]
+      .filter((f) => /f16|subgroups|subgroup-matrix|timestamp/.test(f))
+      .join(", ");
     release();
     const kind = info.software ? "software adapter: right for checks, slow" : "GPU";
     return {

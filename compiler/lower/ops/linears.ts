@@ -152,8 +152,10 @@ function narrowMatrix(lowering: Lowering, id: ValueId, constant: Constant, matri
 
 /** An operand as ternary linears without quantized rows read it. */
 function inStorage(lowering: Lowering, x: Operand): Operand {
-  if (x.dtype === lowering.multiplied) return x;
-  const out = lowering.temporary(lowering.multiplied, x.shape);
+  // Rows of f16 are rounded by the kernel that reads them.
+  const dtype = lowering.multiplied === "f16" ? "f32" : lowering.multiplied;
+  if (x.dtype === dtype) return x;
+  const out = lowering.temporary(dtype, x.shape);
   copy(lowering, x, out);
   return out;
 }

@@ -29,6 +29,8 @@ interface Definition<S extends Params, F> {
    * the grid; none if absent. It is a factor of the rows.
    */
   readonly divisible?: number;
+  /** Features of WebGPU that every kernel with these parameters needs: who asks for such kernels asks for such devices. */
+  assumes?(params: ValuesOf<S>): readonly string[];
   /** Epilogues of matrix products are not counted. */
   operations(params: ValuesOf<S>, launch: Counted): Operations;
 }
@@ -54,6 +56,8 @@ export interface Family<P, F = LanguageForms<P>> {
   readonly forms: F;
   contract(params: P): Contract;
   signature(params: P): KernelSignature;
+  /** As the definition has it; none if it says nothing. */
+  assumes(params: P): readonly string[];
   /** The parameters as a kernel's record has them. */
   record(params: P): ParamRecord;
   /** The parameters in a kernel's record. Throws TRITC_E_PROGRAM where one is not what it must be. */
@@ -84,6 +88,7 @@ export function defineFamily<const S extends Params, const F extends LanguageFor
     forms: definition.forms,
     contract,
     read,
+    assumes: (params) => definition.assumes?.(params) ?? [],
     record: (params) => writeParams(definition.params, params),
     signature: (params) => signatureOf(contract(params)),
     contractOf(kernel) {

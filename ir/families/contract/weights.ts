@@ -22,7 +22,7 @@ export const ternaryMatrix = {
   n: size,
   k: size,
   /** What they are multiplied with. `i8`: rows from quantize-rows or adaln-quantize. */
-  activations: word("i8", "bf16", "f32"),
+  activations: word("i8", "bf16", "f16", "f32"),
 };
 export type TernaryLayout = ValuesOf<typeof ternaryMatrix>;
 

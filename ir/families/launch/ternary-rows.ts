@@ -1,6 +1,6 @@
 /** What rows are multiplied as, and inputs that share a scale, as ternary-gemm has them. */
 export interface TernaryRows {
-  readonly activations: "i8" | "bf16" | "f32";
+  readonly activations: "i8" | "bf16" | "f16" | "f32";
   readonly group?: number | undefined;
 }
 
