@@ -1,5 +1,6 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
+import { roundingOf } from "../../ir/families/launch/form.js";
 import { launchesThatRun } from "../../ir/program/phases.js";
 import type { Kernel, KernelConfig, Program } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
@@ -62,8 +63,11 @@ export function subjectsOf(of: BundleProgram, target: Target, device: DeviceKind
     if (cases.length === 0 || !isFamily(family) || present === undefined) return [];
     const params = FAMILIES[family].read(kernel);
     const rows = cases.map((counted) => counted.rows);
+    // Configs that add in another order leave other bits.
+    const forms = FAMILIES[family].forms[target.language];
+    const order = (config: KernelConfig) => roundingOf<never>(forms as never, params as never, config);
     const candidates = configsFor(family, params as never, { target, device, rows }).filter(
-      (config) => keyOf(config) !== keyOf(present),
+      (config) => keyOf(config) !== keyOf(present) && order(config) === order(present),
     );
     return candidates.length === 0 ? [] : [{ of, kernel, present, device, family, cases, candidates }];
   });

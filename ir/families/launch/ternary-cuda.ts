@@ -11,6 +11,12 @@ interface Params extends TernaryRows {
 
 const gemm = form<Params>();
 
+/** Integers add up to the same in any order; floats and the squares of heads in the order of a form's instructions. */
+function order({ activations, heads }: Params): string {
+  if (activations !== "i8") return "products";
+  return heads === undefined ? "" : "heads";
+}
+
 /** Rows of tiles that blocks at work together go down before they turn to the next column, so that they share L2. */
 const RASTER = [4, 8, 16] as const;
 
@@ -110,6 +116,7 @@ const hopper = (taken: "i8" | "bf16") =>
         ],
       };
     },
+    rounding: (params) => order(params),
   });
 
 /** Registers of a thread besides its sums and fragments of weights: addresses, fragments of rows, the loop. */
@@ -202,6 +209,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
         registers: warpRegisters(params, config),
       };
     },
+    rounding: (params) => order(params),
   });
 
 /** 256 threads of 8 x 8 sums, twice as many where groups have a scale each. */
@@ -229,12 +237,14 @@ export const TERNARY_CUDA = {
       // 128 k of weights and rows, in whose place the sums are staged.
       sharedBytes: Math.max(4 * (128 * 8 + 128 * 36), stagedTokens * (128 + 4) * 4),
     }),
+    rounding: (params) => order(params),
   }),
   float: gemm({
     dimensions: { unroll: [2, 4, 8], blocks: [1, 2] },
     needs: () => ["sm_70"],
     refuses: (params) => multiplies(params, "bf16", "f32"),
     launch: (params, { blocks }) => simt(params, blocks),
+    rounding: (params) => order(params),
   }),
 } as const;
 

@@ -20,7 +20,7 @@ export interface CudaDeviceOptions {
 
 /** A CUDA device, whose programs can say how long each launch takes. */
 export interface CudaDevice extends Device {
-  load(...args: Parameters<Device["load"]>): Promise<LoadedProgram & Pick<CudaProgram, "profile">>;
+  load(...args: Parameters<Device["load"]>): Promise<LoadedProgram & Pick<CudaProgram, "profile" | "timed">>;
 }
 
 /**
@@ -59,6 +59,7 @@ export async function createNodeCudaDevice(options: CudaDeviceOptions = {}): Pro
     },
     (program: CudaProgram, turns) => ({
       profile: (phases: readonly string[], step: number) => turns.take(() => program.profile(phases, step)),
+      timed: (phases: readonly string[], step: number) => turns.take(() => program.timed(phases, step)),
     }),
   );
 }

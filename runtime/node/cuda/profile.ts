@@ -10,6 +10,30 @@ export interface LaunchTime {
   readonly milliseconds: number;
 }
 
+/** Seconds of what `submit` gives a stream to do, between two events. The context is current. */
+export async function timeBetween(
+  context: CudaContext,
+  stream: bigint,
+  place: string,
+  submit: () => Promise<void>,
+): Promise<number> {
+  const { driver } = context;
+  const events = [0, 1].map(() => driver.create(place, "cuEventCreate", EVENT_TIMING));
+  const [first = 0n, last = 0n] = events;
+  try {
+    driver.call(place, "cuEventRecord", first, stream);
+    await submit();
+    driver.call(place, "cuEventRecord", last, stream);
+    await context.synchronize(stream, place);
+    context.enter();
+    const milliseconds = new Float32Array(1);
+    driver.call(place, "cuEventElapsedTime", milliseconds, first, last);
+    return (milliseconds[0] ?? 0) / 1000;
+  } finally {
+    for (const event of events) driver.result("cuEventDestroy_v2", event);
+  }
+}
+
 /** Runs launches one after the other, with an event between any two. The context is current. */
 export async function profileLaunches(
   context: CudaContext,

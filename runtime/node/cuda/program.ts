@@ -16,7 +16,7 @@ import { LaunchList } from "./launches.js";
 import { LoadedKernels } from "./loaded-kernels.js";
 import { DeviceMemory } from "./memory.js";
 import { launchPlace, type PlannedLaunch, planLaunch } from "./planned-launches.js";
-import { type LaunchTime, profileLaunches } from "./profile.js";
+import { type LaunchTime, profileLaunches, timeBetween } from "./profile.js";
 import { Transfers } from "./transfers.js";
 
 type HostArray = Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array;
@@ -136,6 +136,17 @@ export class CudaProgram implements LoadedProgram {
         await (runs === "prompt" ? this.#streamPrompt(name, step) : this.run([name], step));
       return;
     }
+    await this.#submit(phases, step);
+    await this.context.synchronize(this.#stream, placeOf(phases, step));
+  }
+
+  /** As `run` of phases without prompts; resolves to the seconds that the device took, by its own clock. */
+  async timed(phases: readonly string[], step: number): Promise<number> {
+    this.context.enter();
+    return timeBetween(this.context, this.#stream, placeOf(phases, step), () => this.#submit(phases, step));
+  }
+
+  async #submit(phases: readonly string[], step: number): Promise<void> {
     const lists = this.#begin(phases, step);
     if (this.synchronous) {
       for (const list of lists) await this.#launchOneByOne(list);
@@ -145,7 +156,6 @@ export class CudaProgram implements LoadedProgram {
       for (const list of lists) list.launchAll(this.#stream);
       this.#ran.add(phases.join("+"));
     }
-    await this.context.synchronize(this.#stream, placeOf(phases, step));
   }
 
   /** Runs phases launch by launch and says how long each took on the device. */
