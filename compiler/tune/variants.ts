@@ -29,7 +29,7 @@ export function namedChain(id: string, definition: KernelDefinition): readonly S
   return [{ kernel, definition }, ...behind];
 }
 
-/** Makes the code of a candidate; undefined where a kernel that shares its grid has no such tile. */
+/** Makes the code of a candidate; undefined where a kernel that shares its grid has no such tile, or the compiler no registers for it. */
 export async function makeVariant(
   subject: Subject,
   config: KernelConfig,
@@ -40,13 +40,20 @@ export async function makeVariant(
   try {
     chain = namedChain(subject.kernel.id, withConfig(subject, config, target));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "TRITC_E_KERNEL") return undefined;
+    if (isOf(error, "TRITC_E_KERNEL")) return undefined;
     throw error;
   }
   const selected = chain.find(({ kernel }) => keyOf(kernel.config) === keyOf(config));
   if (selected === undefined) return undefined;
-  const [made] = await generateKernels([selected], { target, cache });
+  const [made] = await generateKernels([selected], { target, cache }).catch((error: unknown) => {
+    if (isOf(error, "TRITC_E_KERNEL_RESOURCES")) return [];
+    throw error;
+  });
   if (made === undefined) return undefined;
   const { source, binary } = made;
   return { config, kernel: selected.kernel, tile: selected.definition.tile, code: { source, binary } };
+}
+
+function isOf(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -222,7 +222,8 @@ const cuda = {
       workgroup: threads(32 * config.warps),
       tile: [1, int8Rows(config), 1],
       sharedBytes: int8Bytes(headDim, config),
-      registers: warpRegisters(headDim, config),
+      // Sums of codes beside their scores.
+      registers: warpRegisters(headDim, config) + 32,
     }),
     rounding: (_, { keys }) => `${keys} keys at a time`,
   }),
