@@ -52,6 +52,8 @@ export interface Speed {
   readonly busyThreads: number;
   /** Seconds that a launch takes beside its workgroups. */
   readonly launchSeconds: number;
+  /** Other devices that the kind stands for: a choice has to be good for these too. None if absent. */
+  readonly others?: readonly Speed[];
   /** The part by which another config must be cheaper than the family's first, where nobody has held the rates against a device. */
   readonly doubt?: number;
 }

@@ -62,18 +62,21 @@ function compareKernel(measured: readonly Measurement[], targets: readonly Targe
   const choice = allChoices(definition).find(({ problem }) => problem.device.name === device.name);
   if (choice === undefined) return undefined;
   const costs = costsFor(family, params, { target, device, rows });
-  const estimates = new Map(costs.map(({ config, cost }) => [keyOf(config), cost?.seconds] as const));
+  const estimates = new Map(costs.map(({ config, cost }) => [keyOf(config), cost] as const));
   const fastest = [...seconds.values()].reduce((a, b) => (b.seconds < a.seconds ? b : a));
   const timed = (config: KernelConfig): Timed => {
     const own = seconds.get(keyOf(config))?.seconds ?? null;
     return { config, seconds: own, ratio: own === null ? null : own / fastest.seconds };
   };
   const pairs = [...seconds.values()].flatMap(({ config, seconds: own }) => {
-    const estimate = estimates.get(keyOf(config));
+    const estimate = estimates.get(keyOf(config))?.seconds;
     return estimate === undefined ? [] : [[estimate, own] as const];
   });
   const chosen = timed(choice.config);
-  const estimate = estimates.get(keyOf(choice.config));
+  // On the device that the kind's numbers are of: what configs are compared by may be a mean over several.
+  const estimate = estimates
+    .get(keyOf(choice.config))
+    ?.launches.reduce((sum, launch) => sum + launch.seconds, 0);
   const preferred = costs.find(({ rejected }) => rejected === null)?.config ?? choice.config;
   return {
     device: first.device,

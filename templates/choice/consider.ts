@@ -8,6 +8,7 @@ import {
 } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
+import type { Speed } from "../../targets/speed.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { everyConfig } from "./configs.js";
 import { type LaunchTime, timeOf } from "./cost.js";
@@ -16,8 +17,9 @@ import type { Problem } from "./problem.js";
 
 /** What the launches of a kernel with a config take by the model, each number of rows once. */
 export interface Cost {
+  /** What configs are compared by: the sum over launches, and where a kind stands for several devices their geometric mean. */
   readonly seconds: number;
-  /** As the problem has its rows. */
+  /** As the problem has its rows, on the device that the kind's numbers are of. */
   readonly launches: readonly LaunchTime[];
 }
 
@@ -51,15 +53,28 @@ export function costOf<P>(
   const { speed } = device;
   if (cost === undefined || speed === null || rows.length === 0) return null;
   const launch = launchOf(forms, params, config);
-  const launches: LaunchTime[] = [];
-  for (const count of rows) {
-    const launched = { rows: count, launch, device, speed };
-    const counts = cost(params, config, launched);
-    const time = counts === null ? undefined : timeOf(counts, launched);
-    if (time === undefined) return null;
-    launches.push(time);
-  }
-  return { seconds: launches.reduce((sum, { seconds }) => sum + seconds, 0), launches };
+  const timesOn = (of: Speed): readonly LaunchTime[] | null => {
+    const launches: LaunchTime[] = [];
+    for (const count of rows) {
+      const launched = { rows: count, launch, device, speed: of };
+      const counts = cost(params, config, launched);
+      const time = counts === null ? undefined : timeOf(counts, launched);
+      if (time === undefined) return null;
+      launches.push(time);
+    }
+    return launches;
+  };
+  const launches = timesOn(speed);
+  if (launches === null) return null;
+  const { others = [] } = speed;
+  let product = secondsOf(launches);
+  for (const other of others) product *= secondsOf(timesOn(other) ?? []);
+  // A factor less here is a factor more there, however long the slower one takes.
+  return { seconds: others.length === 0 ? product : product ** (1 / (1 + others.length)), launches };
+}
+
+function secondsOf(launches: readonly LaunchTime[]): number {
+  return launches.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
 /**

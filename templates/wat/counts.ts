@@ -1,6 +1,11 @@
 /** Counts of WebAssembly kernels for the cost model: instructions and bytes of the loops that templates render. */
 import { chunksOf } from "../../targets/cpu/abi.js";
-import { FIRST_LEVEL_BYTES, VECTOR_REGISTERS } from "../../targets/cpu/speed.js";
+import {
+  CHUNK_CYCLES,
+  CONTENDED_CYCLES,
+  FIRST_LEVEL_BYTES,
+  VECTOR_REGISTERS,
+} from "../../targets/cpu/speed.js";
 import type { SharedResource, Speed } from "../../targets/speed.js";
 import type { Counts } from "../choice/cost.js";
 
@@ -88,12 +93,19 @@ export function rereads(workingBytes: number, passes: number, { l2Bytes }: Speed
   return workingBytes <= l2Bytes ? { l2: bytes, memory: 0 } : { l2: 0, memory: bytes };
 }
 
-/** Counts of a launch: threads take its tiles in chunks as they get to them. */
+/** What a tile takes besides its blocks: where it begins and ends, and its turn of the loop. */
+const TILE = work({ other: 60 });
+
+/**
+ * Counts of a launch: threads take its tiles in chunks as they get to them. Chunks of equal tiles are taken at about the same time, so
+ * each thread waits for the others every time.
+ */
 export function watCounts(tiles: number, whole: Work, bytes: readonly Bytes[], { units }: Speed): Counts {
   const workgroups = chunksOf(tiles, units);
   return {
     workgroups,
-    each: workgroups === 0 ? NOTHING : times(whole, 1 / workgroups),
+    each: workgroups === 0 ? NOTHING : times(sumOf([whole, times(TILE, tiles)]), 1 / workgroups),
+    serial: CHUNK_CYCLES + CONTENDED_CYCLES * (Math.min(units, workgroups) - 1),
     bytes: {
       l2: bytes.reduce((sum, { l2 }) => sum + l2, 0),
       memory: bytes.reduce((sum, { memory }) => sum + memory, 0),

@@ -132,6 +132,30 @@ describe("choose", () => {
     expect(pick({ ...problem, rows: [] }, costs).candidates).toHaveLength(1);
   });
 
+  it("weighs devices that a kind stands for alike, by their geometric mean", () => {
+    // Twice as fast on the kind's own, three times as slow on the other: not worth it.
+    const others = [{ ...speed, units: 4, perCycle: { f32: 5, shared: 50 } }];
+    const several = { ...device, speed: { ...speed, others } };
+    const templates = kernelTemplates(forms, {
+      configs: () => [{ variant: "plain", width: 16 }],
+      values: { plain: () => ({}) },
+      cost: {
+        plain: (_, { width }, { speed: { units } }) => ({
+          workgroups: units,
+          each: { f32: width === 16 ? 2e6 : units === 10 ? 1e6 : 6e6 },
+          bytes: { l2: 0, memory: 0 },
+        }),
+      },
+    });
+    expect(pick(problem, templates).config.width).toBe(8);
+    const chosen = pick({ ...problem, device: several }, templates);
+    expect(chosen.config.width).toBe(16);
+    const cost = chosen.candidates.find(({ config }) => config.width === 16)?.cost;
+    const on = (seconds: number) => 2 * (seconds + 1e-6);
+    expect(cost?.seconds).toBeCloseTo(Math.sqrt(on(2 * ONE) * on(400e-6)), 10);
+    expect(cost?.launches[0]?.seconds).toBeCloseTo(2 * ONE + 1e-6, 12);
+  });
+
   it("leaves out what costs nobody knows, but not the others", () => {
     expect(pick(problem, templatesOf({ 8: 1e6, 16: 2e6, 32: null })).config.width).toBe(8);
   });
