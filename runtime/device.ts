@@ -56,8 +56,11 @@ export interface LoadedProgram {
   write(buffer: string, data: Float32Array | Int32Array): void;
   /** Runs phases, named, one after the other in one submission. `step` selects step-indexed arguments. */
   run(phases: readonly string[], step: number): Promise<void>;
-  /** As `run`; resolves to the seconds that it took by the device's own clock. Absent where the device has none. */
-  timed?(phases: readonly string[], step: number): Promise<number>;
+  /**
+   * As `run`; resolves to the seconds that it took by the device's own clock, undefined where that gave nothing to believe. Absent
+   * where the device has none, or was not opened for timing.
+   */
+  timed?(phases: readonly string[], step: number): Promise<number | undefined>;
   /** The first `elements` (default all) of a buffer, as its device dtype (u32 for bool; i8 as Int8Array, bf16 as its bits). */
   read(buffer: string): Promise<Float32Array | Int32Array | Uint32Array | Int8Array | Uint16Array>;
   /** Bytes the program holds on the device now, weights and buffers. */

@@ -10,6 +10,8 @@ export interface OpenDeviceOptions {
   readonly stallSeconds?: number | undefined;
   /** webgpu: the software adapter even where there is a GPU. */
   readonly software?: boolean | undefined;
+  /** webgpu: whether programs are to say how long they take (`timed`); CUDA's always do. */
+  readonly timing?: boolean | undefined;
   /** CUDA: which of the driver's devices; the first if absent. `CUDA_VISIBLE_DEVICES` chooses and orders them. */
   readonly device?: number | undefined;
 }
@@ -20,9 +22,9 @@ const OPENERS: Readonly<Record<Language, (options: OpenDeviceOptions) => Promise
     const { createNodeCpuDevice } = await import("./cpu.js");
     return createNodeCpuDevice({ threads, stallSeconds });
   },
-  async wgsl({ software, stallSeconds }) {
+  async wgsl({ software, stallSeconds, timing }) {
     const { createNodeWebGpuDevice } = await import("./webgpu-device.js");
-    return createNodeWebGpuDevice({ software: software === true ? "always" : "auto", stallSeconds });
+    return createNodeWebGpuDevice({ software: software === true ? "always" : "auto", stallSeconds, timing });
   },
   async cuda({ device }) {
     const { createNodeCudaDevice } = await import("./cuda/device.js");

@@ -19,6 +19,8 @@ export interface OpenAdapterOptions {
    * `never`: a GPU or an error.
    */
   readonly software?: "auto" | "always" | "never";
+  /** Whether timestamps of its devices are to be as exact as they know, not rounded to 65 µs as for web pages. */
+  readonly timing?: boolean | undefined;
 }
 
 export interface OpenedAdapter {
@@ -37,7 +39,7 @@ type Dawn = typeof import("webgpu");
  * before an adapter, device or buffer of it, and collection order cannot be controlled; an instance that stays
  * neither keeps the process from exiting nor holds device memory.
  */
-const instances = new Map<"system" | "software", GPU>();
+const instances = new Map<string, GPU>();
 
 /** Devices whose kernels may never end, for as long as the process lives. */
 const abandoned = new Set<GPUDevice>();
@@ -56,12 +58,12 @@ let turn: Promise<unknown> = Promise.resolve();
  */
 export function openAdapter(options: OpenAdapterOptions = {}): Promise<OpenedAdapter> {
   // One at a time: the search for a software adapter changes the process environment for a moment.
-  const opened = turn.then(() => open(options.software ?? "auto"));
+  const opened = turn.then(() => open(options.software ?? "auto", options.timing === true));
   turn = opened.catch(() => undefined);
   return opened;
 }
 
-async function open(software: "auto" | "always" | "never"): Promise<OpenedAdapter> {
+async function open(software: "auto" | "always" | "never", timing: boolean): Promise<OpenedAdapter> {
   // Without the package nothing else that is missing matters.
   await loadDawn();
   const named = DRIVER_VARIABLES.some((name) => process.env[name]);
@@ -77,7 +79,7 @@ async function open(software: "auto" | "always" | "never"): Promise<OpenedAdapte
 
   const search =
     named || (software !== "always" && (process.platform !== "linux" || (await hasVulkanDriver())));
-  const system = search ? await requestAdapter("system") : null;
+  const system = search ? await requestAdapter("system", timing) : null;
   const isGpu = system !== null && !system.info.isFallbackAdapter;
   if (isGpu && software !== "always") return opened(system);
   if (software === "never") throw noAdapter("a GPU", system);
@@ -85,20 +87,20 @@ async function open(software: "auto" | "always" | "never"): Promise<OpenedAdapte
     if (system !== null && !isGpu) return opened(system);
     throw noAdapter("an adapter of the drivers that VK_DRIVER_FILES or VK_ICD_FILENAMES names", system);
   }
-  const packaged = await packagedAdapter().catch(noteObstacle);
+  const packaged = await packagedAdapter(timing).catch(noteObstacle);
   if (packaged !== null) return opened(packaged);
   if (system !== null) return opened(system);
   throw obstacle ?? noAdapter("a GPU or a software adapter", null);
 }
 
 /** SwiftShader's adapter: the only driver that Dawn sees while its instance starts. */
-async function packagedAdapter(): Promise<GPUAdapter | null> {
-  if (instances.has("software")) return requestAdapter("software");
+async function packagedAdapter(timing: boolean): Promise<GPUAdapter | null> {
+  if (instances.has(instanceName("software", timing))) return requestAdapter("software", timing);
   const { icd } = await prepareSoftwareVulkan();
   const before = DRIVER_VARIABLES.map((name) => [name, process.env[name]] as const);
   for (const name of DRIVER_VARIABLES) process.env[name] = icd;
   try {
-    return await requestAdapter("software");
+    return await requestAdapter("software", timing);
   } finally {
     for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];
@@ -107,12 +109,22 @@ async function packagedAdapter(): Promise<GPUAdapter | null> {
   }
 }
 
-async function requestAdapter(kind: "system" | "software"): Promise<GPUAdapter | null> {
+type InstanceKind = "system" | "software";
+
+function instanceName(kind: InstanceKind, timing: boolean): string {
+  return timing ? `${kind}, timing` : kind;
+}
+
+async function requestAdapter(kind: InstanceKind, timing: boolean): Promise<GPUAdapter | null> {
   const { create } = await loadDawn();
-  let gpu = instances.get(kind);
+  const name = instanceName(kind, timing);
+  let gpu = instances.get(name);
   if (gpu === undefined) {
-    gpu = create(experimental() ? ["enable-dawn-features=allow_unsafe_apis"] : []);
-    instances.set(kind, gpu);
+    gpu = create([
+      ...(experimental() ? ["enable-dawn-features=allow_unsafe_apis"] : []),
+      ...(timing ? ["disable-dawn-features=timestamp_quantization"] : []),
+    ]);
+    instances.set(name, gpu);
   }
   return gpu.requestAdapter({ powerPreference: "high-performance" });
 }

@@ -1,11 +1,12 @@
 import { TritcError } from "../../ir/errors.js";
 import type { PlanLimits } from "../../targets/target.js";
-import type { Device } from "../device.js";
-import { oneAtATime } from "../one-at-a-time.js";
+import type { Device, LoadedProgram } from "../device.js";
+import { type DeviceWork, oneAtATime } from "../one-at-a-time.js";
 import { checkStallSeconds } from "../stall.js";
 import { compileKernels } from "./compile-kernels.js";
 import { lostError } from "./errors.js";
 import { kernelFeatures } from "./features.js";
+import { PassClock } from "./pass-clock.js";
 import { WebGpuProgram } from "./program.js";
 import { QueueWatch } from "./queue-watch.js";
 
@@ -21,6 +22,8 @@ export interface WebGpuOptions {
   readonly limits?: Partial<PlanLimits>;
   /** Seconds without any progress after which the device is given up; default 60. */
   readonly stallSeconds?: number | undefined;
+  /** Whether programs are to say by the device's own clock how long they take, where it has one (`timestamp-query`). */
+  readonly timing?: boolean | undefined;
   /** What becomes of a device whose kernel does not end; default: it is destroyed. */
   readonly giveUp?: (device: GPUDevice) => void;
 }
@@ -32,6 +35,8 @@ const OPTIONAL_FEATURES = [
   // Dawn's own, which it has only where it is asked for unsafe APIs.
   "chromium-experimental-subgroup-matrix" as GPUFeatureName,
 ] as const;
+/** Asked for where times are wanted alone: devices may be slower with it. */
+const TIMING: GPUFeatureName = "timestamp-query";
 /** Limits worth having more of than the default. */
 const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
@@ -46,7 +51,9 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
   const device = await adapter
     .requestDevice({
       label: "tritc",
-      requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredFeatures: [...OPTIONAL_FEATURES, ...(options.timing === true ? [TIMING] : [])].filter(
+        (feature) => adapter.features.has(feature),
+      ),
       requiredLimits: Object.fromEntries(RAISED_LIMITS.map((name) => [name, limits[name]])),
     })
     .catch((cause: unknown) => {
@@ -74,8 +81,9 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
     ...options.limits,
   };
   const queue = new QueueWatch(device, stallSeconds, options.giveUp ?? ((stalled) => stalled.destroy()));
+  const clock = device.features.has(TIMING) ? new PassClock(device, queue) : undefined;
   const description = info.description || [info.vendor, info.architecture, info.device].join(" ").trim();
-  return oneAtATime({
+  const work: DeviceWork<WebGpuProgram> = {
     kind: "webgpu",
     description: description || "WebGPU",
     has: (feature) => features.has(feature),
@@ -83,7 +91,7 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
       queue.throwIfStalled();
       if (lost !== undefined) throw lostError(lost);
       const kernels = await compileKernels(device, features, program, code);
-      const host = { device, limits: planLimits, queue, lost: () => lost };
+      const host = { device, limits: planLimits, queue, clock, lost: () => lost };
       const loaded = new WebGpuProgram(host, program, kernels, weights, options);
       try {
         await loaded.load();
@@ -96,5 +104,10 @@ export async function createWebGpuDevice(adapter: GPUAdapter, options: WebGpuOpt
     async close() {
       if (!queue.isStalled) device.destroy();
     },
-  });
+  };
+  return oneAtATime(
+    work,
+    (loaded, turns): Pick<LoadedProgram, "timed"> =>
+      clock === undefined ? {} : { timed: (phases, step) => turns.take(() => loaded.timed(phases, step)) },
+  );
 }

@@ -21,6 +21,7 @@ import { checkWriteSize } from "../write-size.js";
 import type { CompiledKernel } from "./compile-kernels.js";
 import { lostError, scoped } from "./errors.js";
 import { DeviceMemory, Ledger } from "./memory.js";
+import type { PassClock } from "./pass-clock.js";
 import type { QueueWatch } from "./queue-watch.js";
 import { Submission } from "./submission.js";
 
@@ -29,6 +30,8 @@ export interface ProgramHost {
   readonly device: GPUDevice;
   readonly limits: PlanLimits;
   readonly queue: QueueWatch;
+  /** Of devices that were opened for timing and have one. */
+  readonly clock: PassClock | undefined;
   /** Why the device was lost, or undefined. */
   lost(): string | undefined;
 }
@@ -137,22 +140,42 @@ export class WebGpuProgram implements LoadedProgram {
   }
 
   async run(phases: readonly string[], step: number): Promise<void> {
+    await this.runPhases(phases, step);
+  }
+
+  /**
+   * As `run` of phases without prompts, and without copies before their first pass; resolves to the seconds that the device took by its
+   * own clock, or undefined where that cannot be believed.
+   */
+  async timed(phases: readonly string[], step: number): Promise<number | undefined> {
+    const { clock } = this.host;
+    const begun = performance.now();
+    const isTimed = await this.runPhases(phases, step, clock);
+    return isTimed ? clock?.seconds((performance.now() - begun) / 1000) : undefined;
+  }
+
+  /** Whether anything was dispatched. */
+  private async runPhases(phases: readonly string[], step: number, clock?: PassClock): Promise<boolean> {
     if (this.bindings === undefined) throw new RangeError("bind the program before it runs");
     await this.alive();
     const { device } = this.host;
     if (phasesNamed(this.program, phases).some(({ runs }) => runs === "prompt")) {
       for (const turn of this.schedule.turns) await this.runTurn(turn, step);
     }
-    const parts = phases.map((phase) => [phase, this.submissions.get(phase)] as const);
+    const parts = phases.flatMap((phase) => {
+      const submission = this.submissions.get(phase);
+      return submission === undefined || submission.isEmpty ? [] : [{ phase, submission }];
+    });
     const place = `phases ${phases.join(", ")}`;
     await scoped(device, place, async () => {
-      for (const [phase, submission] of parts) {
-        submission?.writeWords(step);
-        submission?.submit(this.host.queue, phase);
+      for (const [i, { phase, submission }] of parts.entries()) {
+        submission.writeWords(step);
+        submission.submit(this.host.queue, phase, clock?.marks(i === 0, i === parts.length - 1));
       }
     });
     await this.host.queue.settle();
     await this.alive(place);
+    return parts.length > 0;
   }
 
   async read(buffer: string): Promise<HostArray> {

@@ -2,6 +2,7 @@ import type { PlannedDispatch } from "../../targets/webgpu/dispatches.js";
 import { placeWords, scratchSize, scratchSizes, wordBytes } from "../../targets/webgpu/memory.js";
 import type { CompiledKernel } from "./compile-kernels.js";
 import type { DeviceMemory, Ledger } from "./memory.js";
+import { type PassMarks, passWrites } from "./pass-clock.js";
 import type { QueueWatch } from "./queue-watch.js";
 
 /** Dispatches of one submission. */
@@ -74,28 +75,39 @@ export class Submission {
     this.device.queue.writeBuffer(this.words, 0, this.mirror);
   }
 
-  /** Submits all dispatches, some at a time, so that one that never ends can be told from most others. */
-  submit(queue: QueueWatch, phase: string): void {
+  get isEmpty(): boolean {
+    return this.prepared.length === 0;
+  }
+
+  /** Submits all dispatches, some at a time, so that one that never ends can be told from most others; `marks` times them. */
+  submit(queue: QueueWatch, phase: string, marks?: PassMarks): void {
     for (let at = 0; at < this.prepared.length; at += AT_ONCE) {
       const some = this.prepared.slice(at, at + AT_ONCE);
       const labels = new Set(some.map(({ dispatch }) => `"${dispatch.label}"`));
       const name = `phase ${phase}, ${labels.size === 1 ? "launch" : "one of the launches"} ${[...labels].join(", ")}`;
-      queue.submit(name, this.encode(some, phase));
+      const own = marks && {
+        ...marks,
+        begins: marks.begins && at === 0,
+        ends: marks.ends && at + AT_ONCE >= this.prepared.length,
+      };
+      queue.submit(name, this.encode(some, phase, own));
     }
   }
 
   /** Records dispatches: one pass, ended only where an operand has to be copied first. */
-  private encode(dispatches: readonly Prepared[], label: string): GPUCommandBuffer {
+  private encode(dispatches: readonly Prepared[], label: string, marks?: PassMarks): GPUCommandBuffer {
     const encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
-    for (const { dispatch, kernel, group, copies, wordsAt } of dispatches) {
+    let passes = 0;
+    const lastPass = dispatches.findLastIndex(({ copies }) => copies.length > 0);
+    for (const [i, { dispatch, kernel, group, copies, wordsAt }] of dispatches.entries()) {
       if (copies.length > 0) {
         pass?.end();
         pass = undefined;
         for (const { from, offset, to, size } of copies)
           encoder.copyBufferToBuffer(from, offset, to, 0, size);
       }
-      pass ??= encoder.beginComputePass({ label });
+      pass ??= encoder.beginComputePass({ label, ...passWrites(marks, passes++ === 0, i >= lastPass) });
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, group, [wordsAt]);
       pass.dispatchWorkgroups(...dispatch.grid);
