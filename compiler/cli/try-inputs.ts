@@ -1,3 +1,5 @@
+import { isFloat } from "../../ir/dtype.js";
+import type { ProgramPort } from "../../ir/program/program.js";
 import type { Tensor } from "../../ir/tensor.js";
 
 /** Kernels and interpreter compute the same graph in floats that round otherwise. */
@@ -27,10 +29,17 @@ export async function toleranceOf(
   return Math.max(TOLERANCE, SIDES * (await moves()));
 }
 
-/** Inputs, each element of which moved by a millionth, up or down in turns of irregular length. */
-export function nudged(inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+/**
+ * Inputs, each element of which moved by a millionth, up or down in turns of irregular length. Whole numbers stay, also those
+ * that come as floats for ports of other types.
+ */
+export function nudged(
+  inputs: ReadonlyMap<string, Tensor>,
+  ports: readonly Pick<ProgramPort, "name" | "dtype">[],
+): ReadonlyMap<string, Tensor> {
+  const whole = new Set(ports.filter(({ dtype }) => !isFloat(dtype)).map(({ name }) => name));
   const moved = [...inputs].map(([name, tensor]): [string, Tensor] => {
-    if (!(tensor.data instanceof Float32Array)) return [name, tensor];
+    if (whole.has(name) || !(tensor.data instanceof Float32Array)) return [name, tensor];
     const data = tensor.data.map((x, i) => x * (1 + (Math.imul(i + 1, 0x9e3779b9) < 0 ? NUDGE : -NUDGE)));
     return [name, { ...tensor, data }];
   });

@@ -54,11 +54,18 @@ describe("kernels against the interpreter", () => {
       new Map([
         ["x", { dtype: "f32" as const, shape: [64], data }],
         ["ids", { dtype: "i64" as const, shape: [2], data: ids }],
+        // As verify gives them.
+        ["positions", { dtype: "f32" as const, shape: [2], data: Float32Array.of(1, 2) }],
       ]),
+      [
+        { name: "x", dtype: "bf16" },
+        { name: "positions", dtype: "i64" },
+      ],
     );
     const changes = data.map((x, i) => Number(moved.get("x")?.data[i]) / x - 1);
     for (const change of changes) expect(Math.abs(change)).toBeCloseTo(1e-6, 7);
     expect(new Set(changes.map(Math.sign)).size).toBe(2);
     expect(moved.get("ids")?.data).toBe(ids);
+    expect(moved.get("positions")?.data).toEqual(Float32Array.of(1, 2));
   });
 });

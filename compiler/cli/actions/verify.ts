@@ -57,7 +57,7 @@ async function compareKernels(
     const kernels = await evaluateFile(folder, inputs, options);
     const reference = await interpreted(inputs);
     const difference = relativeError(kernels.outputs, reference);
-    const moves = async () => relativeError(await interpreted(nudged(inputs)), reference);
+    const moves = async () => relativeError(await interpreted(nudged(inputs, program.inputs)), reference);
     const least = hasTf32 ? TF32_TOLERANCE : 0;
     const tolerance = Math.max(least, await toleranceOf(difference, hasCodes ? moves : null));
     return { difference, tolerance, inputs, kernels };
