@@ -201,12 +201,7 @@ describe("a pipeline's configuration", () => {
   });
 
   it.each([
-    [
-      "scheduler/scheduler_config.json",
-      '"base_shift"',
-      '"use_karras_sigmas": true, "base_shift"',
-      /use_karras/,
-    ],
+    ["scheduler/scheduler_config.json", '"base_shift"', '"use_beta_sigmas": true, "base_shift"', /use_beta/],
     ["scheduler/scheduler_config.json", '"shift": 3.0', '"shift": -3.0', /shift/],
     ["scheduler/scheduler_config.json", "{", "", /scheduler_config\.json/],
     ["vae_decoder/config.json", '"latent_channels": 16', '"latent_channels": 0', /latent_channels/],

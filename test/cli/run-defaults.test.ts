@@ -108,10 +108,10 @@ describe("the schedule", () => {
   it("is refused at compile time where it is broken", async () => {
     const broken = at("broken");
     cpSync(pipeline, broken, { recursive: true });
-    writeFileSync(join(broken, "scheduler", "scheduler_config.json"), '{"use_karras_sigmas": true}');
+    writeFileSync(join(broken, "scheduler", "scheduler_config.json"), '{"use_beta_sigmas": true}');
     const argv = ["compile", at("dynamic.onnx"), "--target", "cpu", "--pipeline", broken, "-o", at("none")];
     const { code, stderr } = await cli(argv);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/scheduler_config\.json[\s\S]*use_karras_sigmas[\s\S]*TRITC_E_SCHEDULER/);
+    expect(stderr).toMatch(/scheduler_config\.json[\s\S]*use_beta_sigmas[\s\S]*TRITC_E_SCHEDULER/);
   });
 });
