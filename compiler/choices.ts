@@ -1,6 +1,13 @@
+import type { Bindings } from "../ir/dim.js";
 import type { KernelConfig, ParamRecord } from "../ir/program/program.js";
+import type { Work } from "../ir/program/work.js";
+import { keyOf } from "../templates/choice/configs.js";
 import type { Candidate, Cost } from "../templates/choice/consider.js";
-import type { SelectedKernel } from "./lower/index.js";
+import { type Estimate, estimateOf } from "../templates/choice/estimate.js";
+import type { Problem } from "../templates/choice/problem.js";
+import type { LoweredProgram } from "./lower/index.js";
+import { printSeconds } from "./print-seconds.js";
+import { workByRows } from "./work-by-rows.js";
 
 /** Why a kernel is as it is, for one kind of device that takes it. */
 export interface KernelChoice {
@@ -16,6 +23,8 @@ export interface KernelChoice {
   readonly reason: string;
   /** What launches with the config take by the cost model; null where nobody knows. */
   readonly cost: Cost | null;
+  /** Where the cost is not known: what launches take at least by operations and bytes, whatever the config; null where that is not known. */
+  readonly atLeast: readonly RowsEstimate[] | null;
   /** How many configs fit. */
   readonly fitting: number;
   /**
@@ -27,13 +36,24 @@ export interface KernelChoice {
   readonly rejected: Readonly<Record<string, number>>;
 }
 
+interface RowsEstimate extends Estimate {
+  readonly rows: number;
+}
+
 /** Candidates that fit, besides what was chosen, that are listed. */
 const MOST_LISTED = 5;
 
-export function choicesOf(kernels: readonly SelectedKernel[]): readonly KernelChoice[] {
+/** Why the kernels of a program are as they are, and what their launches take at these sizes. */
+export function choicesOf(
+  { kernels, program }: Pick<LoweredProgram, "kernels" | "program">,
+  planned: readonly Bindings[],
+): readonly KernelChoice[] {
+  const works = workByRows(program, planned);
   return kernels.flatMap(({ kernel: { id, family, params }, definition }) =>
     definition.choices.map(({ problem, config, reason, candidates }) => {
-      const chosen = candidates.find((candidate) => candidate.config === config);
+      // Another device's may be an equal one.
+      const key = keyOf(config);
+      const cost = candidates.find((candidate) => keyOf(candidate.config) === key)?.cost ?? null;
       return {
         kernel: id,
         family,
@@ -43,12 +63,26 @@ export function choicesOf(kernels: readonly SelectedKernel[]): readonly KernelCh
         speed: problem.device.speed?.of ?? null,
         config,
         reason,
-        cost: chosen?.cost ?? null,
+        cost,
+        atLeast: cost === null ? estimates(problem, works.get(id)) : null,
         fitting: candidates.filter(({ rejected }) => rejected === null).length,
         ...listed(candidates, config),
       };
     }),
   );
+}
+
+function estimates(
+  { device: { speed }, rows }: Problem,
+  works: ReadonlyMap<number, Work> | undefined,
+): readonly RowsEstimate[] | null {
+  if (speed === null) return null;
+  const all = rows.flatMap((count) => {
+    const work = works?.get(count);
+    const estimate = work === undefined ? undefined : estimateOf(work, speed);
+    return estimate === undefined ? [] : [{ rows: count, ...estimate }];
+  });
+  return all.length === 0 ? null : all;
 }
 
 function listed(candidates: readonly Candidate[], chosen: KernelConfig) {
@@ -122,7 +156,7 @@ function grouped(choices: readonly KernelChoice[]): Iterable<readonly [string, r
 }
 
 function describe(choice: KernelChoice): string {
-  const { config, reason, cost, speed, candidates, fitting } = choice;
+  const { config, reason, cost, atLeast, speed, candidates, fitting } = choice;
   const others = candidates.filter((candidate) => candidate.config !== config);
   const fit = others.filter(({ rejected }) => rejected === null);
   // What was chosen may be none of the candidates: another device's.
@@ -130,6 +164,9 @@ function describe(choice: KernelChoice): string {
   return [
     `${printConfig(config)} (${reason})`,
     ...(cost === null ? [] : [`    by ${speed}: ${cost.launches.map(printLaunch).join(", ")}`]),
+    ...(atLeast === null
+      ? []
+      : [`    at least, by operations and bytes on ${speed}: ${atLeast.map(printEstimate).join(", ")}`]),
     ...fit.map((other) => `    ${printConfig(other.config)}: ${comparison(other.cost, cost)}`),
     ...(left > 0 ? [`    and ${left} more that fit`] : []),
     ...others.flatMap(({ config: other, rejected }) => {
@@ -150,10 +187,8 @@ function printLaunch({ rows, seconds, bound, waves, filled }: Cost["launches"][n
   return `${rows} rows ${printSeconds(seconds)} (${bound}, ${waves.toPrecision(3)} waves${idle})`;
 }
 
-function printSeconds(seconds: number): string {
-  const [value, unit] =
-    seconds < 1e-3 ? [seconds * 1e6, "µs"] : seconds < 1 ? [seconds * 1e3, "ms"] : [seconds, "s"];
-  return `${value.toPrecision(3)} ${unit}`;
+function printEstimate({ rows, seconds, bound }: RowsEstimate): string {
+  return `${rows} rows ${printSeconds(seconds)} (${bound})`;
 }
 
 function printConfig({ variant, ...numbers }: KernelConfig): string {

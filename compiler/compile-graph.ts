@@ -163,7 +163,7 @@ function plan(
   const { dump } = runner;
   if (dump !== undefined) {
     dumpText(dump, "program.txt", `${printProgramText(lowered.program)}\n`);
-    dumpText(dump, "choices.txt", `${printChoices(choicesOf(lowered.kernels))}\n`);
+    dumpText(dump, "choices.txt", `${printChoices(choicesOf(lowered, planned ?? [sizes]))}\n`);
   }
   checkSizes(lowered.program);
   return { graph, lowered };

@@ -10,6 +10,7 @@ import type { LoraReport } from "./lora/merge-plan.js";
 import type { MemoryReport } from "./lower/index.js";
 import type { PipelineReport } from "./networks/report.js";
 import type { PackReport } from "./pack/write-weights.js";
+import type { StepEstimate } from "./step-estimates.js";
 
 /** What a compilation came to. */
 export interface CompileReport extends PipelineReport {
@@ -56,6 +57,8 @@ export interface CompileReport extends PipelineReport {
   readonly memory: MemoryReport;
   /** Why each kernel is as it is. */
   readonly choices: readonly KernelChoice[];
+  /** What a step takes by the cost model, at each size on each kind of devices whose speed is known. */
+  readonly stepEstimates: readonly StepEstimate[];
   readonly unrecognized: readonly { readonly op: string; readonly count: number }[];
   readonly seconds: number;
 }

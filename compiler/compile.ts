@@ -38,6 +38,7 @@ import type { NetworkName, NetworkPart } from "./networks/part.js";
 import { networkReports } from "./networks/report.js";
 import { LORA_NEEDS_FLUX, recognition, requireFlux, TERNARY_NEEDS_FLUX } from "./recognize/recognition.js";
 import { checkResidualRank } from "./residual/residual.js";
+import { stepEstimates } from "./step-estimates.js";
 import { ternaryPlan } from "./ternary-plan.js";
 import { measuredWith } from "./tuning/shipped.js";
 
@@ -199,6 +200,7 @@ async function compileInto(
     const memoryBytes = Math.max(0, ...plans.map(({ memory }) => memory[account.promptWeights].peak));
     const { phases } = lowered.program;
     const inspection = inspectGraph(found);
+    const choices = choicesOf(lowered, plannedSizes(drawing));
     return {
       out: options.out,
       target: target.name,
@@ -225,7 +227,8 @@ async function compileInto(
       bothPasses: both,
       stepFloors: plans.map(({ stepFloor }) => stepFloor),
       memory: lowered.memory,
-      choices: choicesOf(lowered.kernels),
+      choices,
+      stepEstimates: stepEstimates(lowered.program, target, choices, plans),
       unrecognized: inspection.unrecognized,
       seconds: (performance.now() - started) / 1000,
     };

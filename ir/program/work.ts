@@ -20,6 +20,7 @@ export interface LaunchWork extends Work {
   readonly label: string;
   readonly kernel: string;
   readonly family: string;
+  readonly rows: number;
 }
 
 /** The work of launches, in order. */
@@ -111,6 +112,7 @@ class WorkCounter {
     }
     const { label } = launch;
     const operations = { ...NONE, ...contract.operations({ ...numbers, results }) };
-    return { label, kernel: kernel.id, family: kernel.family, operations, readBytes, writtenBytes };
+    const { family, id } = kernel;
+    return { label, kernel: id, family, rows: numbers.rows, operations, readBytes, writtenBytes };
   }
 }

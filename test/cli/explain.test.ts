@@ -4,6 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import type { KernelChoice } from "../../compiler/choices.js";
+import type { CompileReport } from "../../compiler/compile-report.js";
+import { evaluateDim } from "../../ir/dim.js";
+import { stepLaunches } from "../../ir/program/phases.js";
+import type { Program } from "../../ir/program/program.js";
 import { cli } from "../support/cli.js";
 
 const model = join(import.meta.dirname, "..", "models", "shapes-ternary", "transformer", "model.onnx");
@@ -45,6 +49,13 @@ describe("compile --explain", () => {
     );
     expect(text).toMatch(/^ {4}int8-relaxed tileN \d+ tileM \d+ rows \d: \d\.\d\d times as long$/m);
     expect(text).toMatch(/^ {4}and 186 more that fit$/m);
+    // Kernels without a cost of their own, and the whole.
+    expect(text).toMatch(
+      /^adaln-quantize-c256, rows 544.*\n {2}relaxed-simd, any engine: .*\n {4}at least, by operations and bytes on 8 threads of 3\.5 GHz: 544 rows [\d.]+ µs \(memory\)/m,
+    );
+    expect(text).toMatch(
+      /^a step of 64x64 by the cost model\n {2}relaxed-simd, 8 threads of 3\.5 GHz: [\d.]+ ms; bound by issue \d+%, .*; .*ternary-gemm \d+%.*\n {2}any engine, .*\na step of 128x64 by the cost model$/m,
+    );
     expect(text).toMatch(/^ {2}any engine: int8 tileN \d+ tileM \d+ rows \d \(.* that fit.*\)$/m);
     expect(text).toMatch(/^ {4}int8-relaxed tileN \d+ tileM \d+ rows \d: needs relaxed-simd$/m);
   });
@@ -68,6 +79,40 @@ describe("compile --explain", () => {
       "flash",
       "needs hardware",
     ]);
+  });
+
+  it("of a step: the sum over its launches, each with its cost or the least that it takes", async () => {
+    const out = join(folder, "step");
+    const argv = ["compile", model, "--target", "webgpu", "--emit", "source", "-o", out];
+    const { stdout, stderr } = await cli([...argv, "--json", "--explain", "--resolution", "64x64,128x64"]);
+    expect(stderr).not.toContain("error");
+    const { choices, stepEstimates }: Pick<CompileReport, "choices" | "stepEstimates"> = JSON.parse(stdout);
+    for (const { kernel, cost, atLeast } of choices) expect(cost ?? atLeast, kernel).not.toBeNull();
+    expect(choices.filter(({ cost, atLeast }) => cost !== null && atLeast !== null)).toEqual([]);
+    expect(stepEstimates.map(({ resolution, device }) => [resolution?.width, device])).toEqual([
+      [64, "GPU"],
+      [64, "any adapter"],
+      [128, "GPU"],
+      [128, "any adapter"],
+    ]);
+    const program: Program = JSON.parse(readFileSync(join(out, "program.json"), "utf8"));
+    for (const { resolution, device, seconds, bounds, families } of stepEstimates) {
+      const sizes = { img_tokens: (resolution?.width ?? 0) / 4, txt_tokens: 512, steps: 50 };
+      const sum = stepLaunches(program).reduce((total, { kernel, rows }) => {
+        const choice = choices.find(
+          (one) => one.device === device && [kernel, `${kernel}-fallback`].includes(one.kernel),
+        );
+        const known = choice?.cost?.launches ?? choice?.atLeast ?? [];
+        const own = known.find((one) => one.rows === evaluateDim(rows, sizes));
+        return total + (own?.seconds ?? Number.NaN);
+      }, 0);
+      expect(seconds / sum).toBeCloseTo(1, 2);
+      for (const parts of [bounds, families]) {
+        const all = Object.values(parts);
+        expect(all.reduce((total, part) => total + part, 0)).toBeCloseTo(seconds, 9);
+        expect(all).toEqual(all.toSorted((a, b) => b - a));
+      }
+    }
   });
 
   it("of several architectures: a choice for each, with what it lacks", async () => {
@@ -103,6 +148,8 @@ describe("compile --explain", () => {
   });
 
   it("is not asked for: no choices", async () => {
-    expect(JSON.parse(await compile("cpu", "--json"))).not.toHaveProperty("choices");
+    const report = JSON.parse(await compile("cpu", "--json"));
+    expect(report).not.toHaveProperty("choices");
+    expect(report).not.toHaveProperty("stepEstimates");
   });
 });

@@ -15,6 +15,7 @@ import type { LoraRequest } from "../../lora/read.js";
 import type { TextWeights } from "../../networks/text-weights.js";
 import type { Group, Ternarize } from "../../pass.js";
 import { printResolution } from "../../resolutions.js";
+import { printStepEstimates } from "../../step-estimates.js";
 import type { TuningRecord } from "../../tuning/records.js";
 import { formatBytes, formatCount, formatDuration, formatFactor, formatQuantity } from "../../units.js";
 import { describeLora } from "../describe-lora.js";
@@ -113,8 +114,11 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     ["time", formatDuration(report.seconds)],
   ];
   const plans = describePlans(report.account, report.stepFloors);
-  const { choices, ...summary } = report;
-  const explained = options.explain === true ? printChoices(choices) : "";
+  const { choices, stepEstimates, ...summary } = report;
+  const explained =
+    options.explain === true
+      ? [printChoices(choices), printStepEstimates(stepEstimates)].filter((text) => text !== "").join("\n\n")
+      : "";
   terminal.summary(
     options.explain === true ? report : summary,
     [table(rows), plans, explained].filter((text) => text !== "").join("\n\n"),

@@ -84,7 +84,7 @@ export function addCompile(program: Command): void {
     )
     .option(
       "--explain",
-      "say for each kernel which variant and numbers were chosen, why, and what was rejected",
+      "say for each kernel which variant and numbers were chosen, why, and what was rejected; and how long a step takes by the cost model",
     )
     .option("--no-resume", "do not go on from an interrupted run: remove what it left, and leave nothing")
     .action(async (input: string, options: CompileOptions) =>
