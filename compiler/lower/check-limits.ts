@@ -3,6 +3,7 @@ import { byteLength } from "../../ir/dtype.js";
 import { TritcError } from "../../ir/errors.js";
 import { type Division, divisionOf, isWindowed } from "../../ir/families/contract/division.js";
 import type { Contract } from "../../ir/families/contract/family.js";
+import { stepWindow } from "../../ir/families/contract/step-window.js";
 import { contractOf } from "../../ir/families/index.js";
 import type { Kernel, Launch } from "../../ir/program/program.js";
 import { sizeOf } from "../analysis/sizes.js";
@@ -51,7 +52,7 @@ function isActivations({ storage }: DraftBuffer): boolean {
 
 /**
  * Buffers that some launch needs in one piece: it neither goes through them row by row, a row of the grid each, nor can
- * be divided along an axis of theirs.
+ * be divided along an axis of theirs, nor reads so little at a step that it binds that alone.
  */
 function boundAsWhole(
   { buffers, kernels, launches }: Draft,
@@ -61,6 +62,20 @@ function boundAsWhole(
   const byId = new Map(kernels.map((kernel) => [kernel.id, kernel]));
   const elementBytes = new Map(buffers.map(({ id, dtype }) => [id, byteLength(dtype, 1)]));
   const whole = new Set<string>();
+  const isStepped = (contract: Contract | undefined, { rows, scalars, args }: Launch, i: number) => {
+    const [arg, own] = [args[i], contract?.args[i]];
+    if (arg === undefined || own === undefined) return false;
+    const numbers = {
+      rows: sizeOf(rows, sizes),
+      scalars: scalars.map((dim) => sizeOf(dim, sizes)),
+      rowStrides: args.map(({ rowStride }) => sizeOf(rowStride, sizes)),
+    };
+    const stepped = {
+      stepStride: sizeOf(arg.stepStride, sizes),
+      elementBytes: elementBytes.get(arg.buffer) ?? Number.NaN,
+    };
+    return stepWindow(own, i, numbers, stepped, most) !== undefined;
+  };
   for (const launch of launches) {
     const kernel = byId.get(launch.kernel);
     const [, y] = launch.grid;
@@ -73,7 +88,8 @@ function boundAsWhole(
       const own = division?.args[i];
       const windowed =
         own !== undefined && isWindowed(own, stepStride, elementBytes.get(buffer) ?? Number.NaN, most);
-      if (!windowed && (!cuttable || !byRow)) whole.add(buffer);
+      if (windowed || (cuttable && byRow) || isStepped(contract, launch, i)) continue;
+      whole.add(buffer);
     }
   }
   return whole;

@@ -169,7 +169,7 @@ export class WebGpuProgram implements LoadedProgram {
     const place = `phases ${phases.join(", ")}`;
     await scoped(device, place, async () => {
       for (const [i, { phase, submission }] of parts.entries()) {
-        submission.writeWords(step);
+        submission.begin(step);
         submission.submit(this.host.queue, phase, clock?.marks(i === 0, i === parts.length - 1));
       }
     });
@@ -297,7 +297,7 @@ export class WebGpuProgram implements LoadedProgram {
   private submitOnce(phase: string, launch: Launch, bindings: Bindings, step: number): void {
     const planner = new LaunchPlanner(this.program, bindings, this.host.limits);
     const submission = this.submission(this.plan(planner, launch));
-    submission.writeWords(step);
+    submission.begin(step);
     submission.submit(this.host.queue, phase);
     submission.destroy();
   }

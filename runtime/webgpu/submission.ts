@@ -15,11 +15,16 @@ interface Copy {
   readonly size: number;
 }
 
+interface Bound {
+  readonly group: GPUBindGroup;
+  readonly copies: readonly Copy[];
+}
+
 interface Prepared {
   readonly dispatch: PlannedDispatch;
   readonly kernel: CompiledKernel;
-  readonly group: GPUBindGroup;
-  readonly copies: readonly Copy[];
+  /** At the step that runs. */
+  bound: Bound;
   /** Byte offset of its words in the uniform buffer. */
   readonly wordsAt: number;
 }
@@ -33,12 +38,14 @@ export class Submission {
   private readonly words: GPUBuffer;
   private readonly mirror: Uint32Array<ArrayBuffer>;
   private readonly scratch: GPUBuffer[] = [];
+  /** What bindings are bound for. */
+  private step = 0;
 
   constructor(
     private readonly device: GPUDevice,
     dispatches: readonly PlannedDispatch[],
     kernels: ReadonlyMap<string, CompiledKernel>,
-    memory: DeviceMemory,
+    private readonly memory: DeviceMemory,
     private readonly ledger: Ledger,
   ) {
     const compiled = new Map([...kernels.values()].map((kernel) => [kernel.kernel.id, kernel]));
@@ -60,13 +67,20 @@ export class Submission {
       const dispatch = dispatches[i] as PlannedDispatch;
       const wordsAt = words.offsets[i] ?? 0;
       this.mirror.set(dispatch.words, wordsAt / 4);
-      return { dispatch, kernel, wordsAt, ...this.bindGroup(dispatch, kernel, memory) };
+      return { dispatch, kernel, wordsAt, bound: this.bind(dispatch, kernel, 0) };
     });
   }
 
-  /** Writes the words of a step into the queue. */
-  writeWords(step: number): void {
+  /** Writes the words of a step into the queue, and moves the bindings that hold one step's elements alone. */
+  begin(step: number): void {
     if (this.prepared.length === 0) return;
+    if (step !== this.step) {
+      for (const one of this.prepared) {
+        if (one.dispatch.bindings.some(({ stepBytes }) => stepBytes > 0))
+          one.bound = this.bind(one.dispatch, one.kernel, step);
+      }
+      this.step = step;
+    }
     for (const { dispatch, wordsAt } of this.prepared) {
       for (const { word, stride } of dispatch.steps) {
         this.mirror[wordsAt / 4 + word] = (dispatch.words[word] ?? 0) + step * stride;
@@ -99,8 +113,9 @@ export class Submission {
     const encoder = this.device.createCommandEncoder();
     let pass: GPUComputePassEncoder | undefined;
     let passes = 0;
-    const lastPass = dispatches.findLastIndex(({ copies }) => copies.length > 0);
-    for (const [i, { dispatch, kernel, group, copies, wordsAt }] of dispatches.entries()) {
+    const lastPass = dispatches.findLastIndex(({ bound: { copies } }) => copies.length > 0);
+    for (const [i, { dispatch, kernel, bound, wordsAt }] of dispatches.entries()) {
+      const { group, copies } = bound;
       if (copies.length > 0) {
         pass?.end();
         pass = undefined;
@@ -133,20 +148,15 @@ export class Submission {
     }
   }
 
-  private bindGroup(
-    dispatch: PlannedDispatch,
-    kernel: CompiledKernel,
-    memory: DeviceMemory,
-  ): { readonly group: GPUBindGroup; readonly copies: readonly Copy[] } {
+  private bind(dispatch: PlannedDispatch, kernel: CompiledKernel, step: number): Bound {
     const copies: Copy[] = [];
     const entries = dispatch.bindings.map((planned, binding): GPUBindGroupEntry => {
-      const buffer = memory.of(planned.buffer);
-      if (!planned.copy) {
-        return { binding, resource: { buffer, offset: planned.offset, size: planned.size } };
-      }
+      const buffer = this.memory.of(planned.buffer);
+      const offset = planned.offset + step * planned.stepBytes;
+      if (!planned.copy) return { binding, resource: { buffer, offset, size: planned.size } };
       const to = this.scratch[copies.length];
       if (to === undefined) throw new RangeError("scratch memory was not planned");
-      copies.push({ from: buffer, offset: planned.offset, to, size: planned.size });
+      copies.push({ from: buffer, offset, to, size: planned.size });
       return { binding, resource: { buffer: to, offset: 0, size: scratchSize(planned.size) } };
     });
     const words = { buffer: this.words, offset: 0, size: wordBytes(kernel.kernel) };

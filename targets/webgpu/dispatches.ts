@@ -3,6 +3,7 @@ import { byteLength } from "../../ir/dtype.js";
 import type { RowRange } from "../../ir/families/contract/arguments.js";
 import { WINDOW_ALIGNMENT } from "../../ir/families/contract/division.js";
 import type { LaunchSizes } from "../../ir/families/contract/sizes.js";
+import { stepWindow } from "../../ir/families/contract/step-window.js";
 import { contractOf } from "../../ir/families/index.js";
 import type { Kernel, Launch, Program, ProgramBuffer } from "../../ir/program/program.js";
 import { bufferBytes } from "../memory/buffers.js";
@@ -26,9 +27,11 @@ export interface PlannedBinding {
   readonly uniform: boolean;
   /** Bound from a copy, because the dispatch writes the same memory or a uniform binding has to start here. */
   readonly copy: boolean;
+  /** How much later the binding begins with each step; 0: it holds the elements of all steps. */
+  readonly stepBytes: number;
 }
 
-/** One dispatch. `words` hold offsets from the bindings' starts; `steps` are added to them per denoising step. */
+/** One dispatch. `words` hold offsets from the bindings' starts; `steps` are added to them per denoising step. Bindings may move too. */
 export interface PlannedDispatch {
   readonly kernel: string;
   readonly label: string;
@@ -76,7 +79,7 @@ export class LaunchPlanner {
         return rowPiece(args, scalars, i * most, count, [grid[0] ?? 1, y, grid[2] ?? 1]);
       });
     };
-    const tooLarge = args.some((arg) => arg.bytes > this.limits.maxBindingBytes);
+    const tooLarge = args.some((arg) => this.isTooLarge(arg));
     const divided = tooLarge
       ? dividedPieces(kernel, args, { rows, scalars }, launch.grid[0]?.tile ?? 1, this.limits)
       : undefined;
@@ -92,26 +95,37 @@ export class LaunchPlanner {
     return value;
   }
 
+  /** Whether a binding holds neither all of the buffer nor all that a step has of it. */
+  private isTooLarge({ bytes, stepElements }: PlannedArg): boolean {
+    return bytes > this.limits.maxBindingBytes && stepElements === null;
+  }
+
   private argumentsOf(launch: Launch, kernel: Kernel, sizes: LaunchSizes<number>): readonly PlannedArg[] {
     const uniform = uniformArgs(kernel.args);
     const contract = contractOf(kernel);
+    const { maxBindingBytes } = this.limits;
+    const numbers = { ...sizes, rowStrides: launch.args.map(({ rowStride }) => this.value(rowStride)) };
     return kernel.args.map((arg, i) => {
       const given = launch.args[i];
       const buffer = given === undefined ? undefined : this.buffers.get(given.buffer);
       if (given === undefined || buffer === undefined) {
         throw new RangeError(`launch ${launch.label}: argument ${arg.name} of ${kernel.id} has no buffer`);
       }
-      const window = contract?.args[i]?.window;
+      const own = contract?.args[i];
+      const window = own?.window;
+      const bytes = bufferBytes(buffer, this.bindings);
+      const stepped = { stepStride: this.value(given.stepStride), elementBytes: byteLength(buffer.dtype, 1) };
+      const isStepped = bytes > maxBindingBytes && !uniform.has(i) && own !== undefined;
       return {
+        ...stepped,
         buffer: buffer.id,
-        bytes: bufferBytes(buffer, this.bindings),
-        elementBytes: byteLength(buffer.dtype, 1),
+        bytes,
         byRow: arg.byRow,
         uniform: uniform.has(i),
         writes: arg.access !== "read",
         offset: this.value(given.offset),
         stride: this.value(given.rowStride),
-        stepStride: this.value(given.stepStride),
+        stepElements: (isStepped && stepWindow(own, i, numbers, stepped, maxBindingBytes)) || null,
         window: window === undefined ? null : (of: RowRange) => window(of, sizes),
       };
     });
@@ -129,7 +143,7 @@ export class LaunchPlanner {
     let most = rows;
     if (rowAxis && Math.ceil(rows / tileRows) > maxWorkgroups) most = maxWorkgroups * tileRows;
     for (const arg of args) {
-      if (arg.bytes <= maxBindingBytes) continue;
+      if (!this.isTooLarge(arg)) continue;
       const rowBytes = arg.stride * arg.elementBytes;
       if (!rowAxis || !(arg.byRow || arg.window !== null) || rowBytes === 0 || arg.stepStride !== 0) {
         throw limitError(
@@ -144,8 +158,7 @@ export class LaunchPlanner {
       most = Math.min(most, Math.floor((maxBindingBytes - WINDOW_ALIGNMENT) / rowBytes));
     }
     for (const arg of args)
-      if (arg.bytes > maxBindingBytes)
-        most = fittingRows(arg, rows, { most, tile: tileRows }, maxBindingBytes);
+      if (this.isTooLarge(arg)) most = fittingRows(arg, rows, { most, tile: tileRows }, maxBindingBytes);
     if (most === rows) return rows;
     const undivided = args.find((arg) => arg.writes && !arg.byRow);
     if (undivided !== undefined)
@@ -189,7 +202,8 @@ export class LaunchPlanner {
       // Where the window begins behind row 0 this is negative: kernels count in 32 bits, and come back to it.
       words[1 + 2 * i] = own.start - binding.offset / arg.elementBytes;
       words[2 + 2 * i] = arg.stride;
-      if (arg.stepStride !== 0) steps.push({ word: 1 + 2 * i, stride: arg.stepStride });
+      if (arg.stepStride !== 0 && binding.stepBytes === 0)
+        steps.push({ word: 1 + 2 * i, stride: arg.stepStride });
       return binding;
     });
     kernel.scalars.forEach((type, j) => {
@@ -212,16 +226,31 @@ export class LaunchPlanner {
     // A uniform array has a fixed length, so it starts where its elements do.
     if (arg.uniform && start !== 0) {
       const offset = start * arg.elementBytes;
-      return { buffer: arg.buffer, offset, size: arg.bytes - offset, uniform: true, copy: true };
+      return {
+        buffer: arg.buffer,
+        offset,
+        size: arg.bytes - offset,
+        uniform: true,
+        copy: true,
+        stepBytes: 0,
+      };
+    }
+    if (arg.stepElements !== null) {
+      const stepBytes = arg.stepStride * arg.elementBytes;
+      return { ...this.window(arg, arg.offset, arg.stepElements), uniform: false, copy, stepBytes };
     }
     if (elements === null || (!copy && arg.bytes <= this.limits.maxBindingBytes)) {
-      return { buffer: arg.buffer, offset: 0, size: arg.bytes, uniform: arg.uniform, copy };
+      return { buffer: arg.buffer, offset: 0, size: arg.bytes, uniform: arg.uniform, copy, stepBytes: 0 };
     }
-    const begin = (piece.begin ?? start) * arg.elementBytes;
+    return { ...this.window(arg, piece.begin ?? start, elements), uniform: false, copy, stepBytes: 0 };
+  }
+
+  /** What a binding has to hold so that elements [first, first + elements) are in it. */
+  private window({ buffer, bytes, elementBytes }: PlannedArg, first: number, elements: number) {
+    const begin = first * elementBytes;
     const offset = begin - (begin % WINDOW_ALIGNMENT);
-    const end = Math.min(arg.bytes, begin + elements * arg.elementBytes);
-    const size = Math.ceil((end - offset) / 16) * 16;
-    return { buffer: arg.buffer, offset, size, uniform: false, copy };
+    const end = Math.min(bytes, begin + elements * elementBytes);
+    return { buffer, offset, size: Math.ceil((end - offset) / 16) * 16 };
   }
 
   /** Whether two arguments lie in one device buffer: WebGPU lets no dispatch read and write it as two bindings. */

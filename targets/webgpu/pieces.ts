@@ -16,6 +16,8 @@ export interface PlannedArg {
   readonly offset: number;
   readonly stride: number;
   readonly stepStride: number;
+  /** Elements that a binding holds all of at one step, where it would be too small for those of all steps; else null. */
+  readonly stepElements: number | null;
   /** The rows of it that some rows of the launch touch; null: the same ones, or all. */
   readonly window: ((of: RowRange) => RowRange) | null;
 }
@@ -105,9 +107,9 @@ export function dividedPieces(
   const division = contract && divisionOf(contract, launch);
   if (division === undefined || args.some(({ uniform }) => uniform)) return undefined;
   let most = division.count;
-  for (const [i, { bytes, elementBytes, stepStride }] of args.entries()) {
+  for (const [i, { bytes, elementBytes, stepStride, stepElements }] of args.entries()) {
     const own = division.args[i];
-    if (bytes <= maxBindingBytes) continue;
+    if (bytes <= maxBindingBytes || stepElements !== null) continue;
     if (own === undefined || !isWindowed(own, stepStride, elementBytes, maxBindingBytes)) return undefined;
     const elements = Math.floor((maxBindingBytes - WINDOW_ALIGNMENT) / elementBytes);
     most = Math.min(most, Math.floor((elements - own.extent) / own.stride) + 1);
