@@ -1,7 +1,7 @@
 /**
- * `node dist/benchmarks/bundle-step.js <bundle> [--threads 2] [--steps 2]`: what it takes to load a bundle, and a prompt and
+ * `node dist/benchmarks/bundle-step.js <bundle> [--threads 2] [--steps 2] [--references 0]`: what it takes to load a bundle, and a prompt and
  * steps at its first resolution with random inputs: seconds, and those of all processors together, which say more where
- * other programs run beside it.
+ * other programs run beside it. `--references` are tokens of pictures to draw after, of models that compute those by themselves.
  */
 import { parseArgs } from "node:util";
 import { table } from "../compiler/cli/terminal.js";
@@ -13,7 +13,11 @@ import { openDevice } from "../runtime/node/open-device.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { threads: { type: "string" }, steps: { type: "string", default: "2" } },
+  options: {
+    threads: { type: "string" },
+    steps: { type: "string", default: "2" },
+    references: { type: "string", default: "0" },
+  },
 });
 const [folder] = positionals;
 if (folder === undefined) throw new Error("which bundle?");
@@ -39,6 +43,7 @@ const sizes = {
   img_tokens: (width / pixels) * (height / pixels),
   txt_tokens: plan.textTokens ?? 1,
   steps: plan.steps ?? 1,
+  ref_tokens: Number(values.references),
 };
 const threads = values.threads === undefined ? {} : { threads: Number(values.threads) };
 const device = await openDevice(program.target, { ...threads, software: true });
