@@ -1,6 +1,6 @@
 import type { AttentionParams } from "../../ir/families/attention.js";
 import type { Counts, Launched } from "../choice/cost.js";
-import { alone, residentOf, WARP_ACCESS } from "../cuda/counts.js";
+import { alone, olderShare, residentOf, WARP_ACCESS } from "../cuda/counts.js";
 
 /** What matrix instructions reach of their rate: of warpgroups, and of warps. */
 const WARPGROUP_SHARE = 0.93;
@@ -51,9 +51,6 @@ interface WarpTile {
   readonly keys: number;
 }
 
-/** What instructions of warps reach of the rate of their successors: on Hopper, and on Blackwell's large chips. */
-const OLD_SHARE: Readonly<Record<number, number>> = { 9: 0.62, 10: 0.3 };
-
 /** Warps of their own rows: scores, softmax and output after one another, which other warps hide in part. */
 function warps(
   params: AttentionParams,
@@ -63,7 +60,7 @@ function warps(
   share: number,
 ) {
   const { workgroups, bytes, operations, special } = blockOf(params, launched);
-  const { rows, launch, device, speed } = launched;
+  const { rows, launch, speed } = launched;
   const { headDim } = params;
   const count = launch.workgroup[0] / 32;
   const tiles = Math.ceil(rows / keys);
@@ -76,8 +73,7 @@ function warps(
   // Codes of keys, and floats of sums.
   const quantizing = int8 ? (keys * headDim * 4) / 32 / count + rowTiles * (keys / 8) * 4 * 2 : 0;
   const resident = residentOf(launched);
-  const major = device.cuda?.facts.computeCapability[0] ?? 8;
-  const half = (operations * padded) / 2 / (share * (OLD_SHARE[major] ?? 1));
+  const half = (operations * padded) / 2 / (share * olderShare(launched));
   return {
     workgroups,
     bytes,

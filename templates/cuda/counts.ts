@@ -47,6 +47,14 @@ export function movedBy(
   };
 }
 
+/** What matrix instructions of warps reach of the rate of their successors: on Hopper, and on Blackwell's large chips. */
+const OLDER_SHARE: Readonly<Record<number, number>> = { 9: 0.62, 10: 0.3 };
+
+/** The part of a device's rate of matrix instructions that those of warps reach. */
+export function olderShare({ device }: Launched): number {
+  return OLDER_SHARE[device.cuda?.facts.computeCapability[0] ?? 8] ?? 1;
+}
+
 /** Blocks that a multiprocessor runs at a time. */
 export function residentOf({ launch, device }: Launched): number {
   return device.cuda === null ? 1 : residentBlocks(launch, device.cuda.facts);

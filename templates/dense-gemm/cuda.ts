@@ -1,10 +1,12 @@
 import { PER_WORD } from "../../ir/families/contract/narrow.js";
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
-import { denseGemm } from "../../ir/families/dense-gemm.js";
+import { type DenseGemmParams, denseGemm } from "../../ir/families/dense-gemm.js";
+import type { Launched } from "../choice/cost.js";
 import { floatCounts } from "../cuda/float-counts.js";
 import { cudaType } from "../cuda/header.js";
+import { tf32Counts } from "../cuda/tf32-counts.js";
 import { kernelTemplates } from "../kernel-templates.js";
-import { tf32Config } from "./tf32-config.js";
+import { takesTf32, tf32Config } from "./tf32-config.js";
 
 const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as const;
 /** 64 rows x 128, 8 x 8 outputs of a thread: 16 multiply-adds per vector from shared memory; three blocks fit an SM. */
@@ -52,15 +54,26 @@ export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
     }),
   },
   cost: {
-    tiled({ n, k, x = "f32", out = "f32", held, gated }, config, launched) {
-      const { rows } = launched;
-      const product = {
-        ...{ rows, n },
-        rowBytes: k * (x === "f32" ? 4 : 2),
-        channelBytes: (4 * k) / PER_WORD_OF[held ?? "f32"],
-        resultBytes: (out === "f32" ? 4 : 2) + (gated ? 4 : 0),
-      };
-      return floatCounts(product, k, config, launched, held === undefined ? 0 : 2);
-    },
+    tf32: (params, config, launched) =>
+      tf32Counts(productOf(params, launched), params.k, config, launched, unpacking(params)),
+    tiled: (params, config, launched) =>
+      takesTf32(params, launched.device) && launched.rows > FEW
+        ? null
+        : floatCounts(productOf(params, launched), params.k, config, launched, unpacking(params)),
   },
 });
+
+/** Bytes of rows, channels and results. */
+function productOf({ n, k, x = "f32", out = "f32", held, gated }: DenseGemmParams, { rows }: Launched) {
+  return {
+    ...{ rows, n },
+    rowBytes: k * (x === "f32" ? 4 : 2),
+    channelBytes: (4 * k) / PER_WORD_OF[held ?? "f32"],
+    resultBytes: (out === "f32" ? 4 : 2) + (gated ? 4 : 0),
+  };
+}
+
+/** Instructions of a thread for each element of weights that it unpacks. */
+function unpacking({ held }: DenseGemmParams): number {
+  return held === undefined ? 0 : 2;
+}

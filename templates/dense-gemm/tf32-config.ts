@@ -1,4 +1,5 @@
 import { DENSE_PANEL } from "../../ir/families/contract/weights.js";
+import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 
 const tf32 = { variant: "tf32", warpsM: 2, warpsN: 2, stage: 16 } as const;
 /** 128 rows x 128, 64 x 64 of a warp: 32 loads from shared memory for as many products of 16 x 8 x 8. */
@@ -15,4 +16,12 @@ const MANY = 4096;
 export function tf32Config(n: number, rows: number) {
   if (n <= DENSE_PANEL.cuda) return NARROW;
   return rows < MANY ? SMALL : WIDE;
+}
+
+/**
+ * Whether a device multiplies in tf32 where that is allowed: who allows it wants it, so kernels in f32 are not weighed against it, which on
+ * GeForce are as fast by the vendor's numbers.
+ */
+export function takesTf32({ products }: { readonly products?: "tf32" | undefined }, device: DeviceKind) {
+  return products !== undefined && hasFeature(device, "sm_80");
 }

@@ -2,15 +2,13 @@ import type { HopperConfig, WarpsConfig } from "../../ir/families/launch/ternary
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import type { Counts, Launched } from "../choice/cost.js";
-import { alone, movedBy, type Product, residentOf, WARP_ACCESS } from "../cuda/counts.js";
+import { alone, movedBy, olderShare, type Product, residentOf, WARP_ACCESS } from "../cuda/counts.js";
 
 /** Inputs of a stage of int8 rows. */
 const K = 128;
 /** What matrix instructions reach of their rate: of warpgroups, and of warps, which share issue slots and banks with loads. */
 const WARPGROUP_SHARE = 0.93;
 const WARP_SHARE = 0.8;
-/** What instructions of warps reach of the rate of their successors: on Hopper, and on Blackwell's large chips. */
-const OLD_SHARE: Readonly<Record<number, number>> = { 9: 0.62, 10: 0.3 };
 /** Rows in so many bytes. */
 const ELEMENT_BYTES = { i8: 1, bf16: 2, f16: 4, f32: 4 } as const;
 
@@ -56,8 +54,7 @@ export function warpCounts(params: TernaryGemmParams, config: WarpsConfig, launc
   // Sums go to shared memory and come back, four at a time.
   const results = channels * tokens;
   const end = { issue: (results / 32) * 6, shared: results * 8 };
-  const major = device.cuda?.facts.computeCapability[0] ?? 8;
-  const share = WARP_SHARE * (OLD_SHARE[major] ?? 1);
+  const share = WARP_SHARE * olderShare(launched);
   const rate = speed.perCycle[tensor(params)] ?? 1;
   const stageCycles = perBlock.operations / share / rate;
   const resident = residentOf(launched);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { launchOf } from "../../ir/families/launch/form.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { bestOf, candidatesOf } from "../../templates/choice/choose.js";
@@ -134,5 +135,76 @@ describe("residentBlocks", () => {
     { what: "what it is compiled for", given: { ...block, registers: 200, blocks: 2 }, blocks: 2 },
   ])("is bound by $what", ({ given, blocks }) => {
     expect(residentBlocks(given, facts)).toBe(blocks);
+  });
+});
+
+describe("products in tf32", () => {
+  const conv: FamilyParams["image-conv"] = {
+    ...{ n: 512, c: 512, kernelY: 3, kernelX: 3, stride: 1, top: 1, left: 1, upsample: 1 },
+    ...{ bias: true, residual: false, products: "tf32" },
+  };
+  const dense: FamilyParams["dense-gemm"] = {
+    ...{ activation: "none", bias: true, gated: false, products: "tf32", n: 768, k: 3072 },
+  };
+  const deviceOf = (name: string) => deviceKinds(targetByName(name))[0] ?? expect.fail();
+  /** The least that configs of a variant take. */
+  const least = (candidates: ReturnType<typeof candidatesOf>, variant: string) =>
+    Math.min(
+      ...candidates.flatMap(({ config, cost }) => (config.variant === variant ? (cost?.seconds ?? []) : [])),
+    );
+
+  it.each([
+    // Dense products of tf32 by the vendor, and what instructions of warps reach of it at most.
+    ["a100", 156e12, 1],
+    ["h200", 495e12, 0.62],
+    ["rtx-4090", 82.6e12, 1],
+  ])(
+    "of a VAE's convolution on %s take somewhat more than at the peak, in the family's tiles",
+    (name, peak, share) => {
+      const device = deviceOf(name);
+      const problem = { family: "image-conv", params: conv, rows: [65_536], device };
+      const candidates = candidatesOf(problem, TEMPLATES["image-conv"].cuda);
+      const floor = (2 * 65_536 * 512 * 512 * 9) / (peak * share);
+      const best = bestOf(candidates, device.speed?.doubt);
+      expect(best).toBe(candidates.find(({ rejected }) => rejected === null));
+      expect(best?.config).toMatchObject({ variant: "tf32", groupsM: 4, groupsN: 8 });
+      expect((best?.cost?.seconds ?? Number.NaN) / floor).toBeGreaterThan(1);
+      expect((best?.cost?.seconds ?? Number.NaN) / floor).toBeLessThan(1.6);
+    },
+  );
+
+  it("of few rows take smaller tiles, and less time than those of f32", () => {
+    const of = (params: FamilyParams["dense-gemm"], rows: number, name = "h200") => {
+      const device = deviceOf(name);
+      const problem = { family: "dense-gemm", params, rows: [rows], device };
+      const candidates = candidatesOf(problem, TEMPLATES["dense-gemm"].cuda);
+      return { candidates, best: bestOf(candidates, device.speed?.doubt) };
+    };
+    const { products: _, ...exact } = dense;
+    const { candidates, best } = of(dense, 77);
+    expect(best?.config.variant).toBe("tf32");
+    expect(best?.cost?.seconds).toBe(least(candidates, "tf32"));
+    expect(least(of(exact, 77).candidates, "tiled") / least(candidates, "tf32")).toBeGreaterThan(2);
+    // Where both are allowed f32 is not weighed against it, but for the fewest rows and where there is no tf32.
+    expect(least(candidates, "tiled")).toBe(Number.POSITIVE_INFINITY);
+    expect(of(dense, 1).best?.config.variant).toBe("tiled");
+    expect(of(dense, 77, "t4").best).toMatchObject({ config: { variant: "tiled" }, cost: expect.anything() });
+    expect(of(exact, 77).best?.config.variant).toBe("tiled");
+  });
+
+  it("count what unpacking narrow weights takes, and the bytes that it saves", () => {
+    const device = deviceOf("a100");
+    const { forms, cost, configs } = TEMPLATES["dense-gemm"].cuda;
+    const config = configs({ family: "dense-gemm", params: dense, rows: [4096], device })[0] ?? expect.fail();
+    const countsOf = (params: FamilyParams["dense-gemm"]) => {
+      const launch = launchOf(forms, params, config);
+      const speed = device.speed ?? expect.fail();
+      return cost?.(params, config, { rows: 512, launch, device, speed }) ?? expect.fail();
+    };
+    const [whole, narrow] = [countsOf(dense), countsOf({ ...dense, held: "bf16" })];
+    // Two instructions for each of 128 x 3072 weights, of a warp for 32 of them.
+    expect((narrow.each.issue ?? 0) - (whole.each.issue ?? 0)).toBe((2 * 128 * 3072) / 32);
+    expect(whole.bytes.memory - narrow.bytes.memory).toBe(2 * 768 * 3072);
+    expect(narrow.each.tensorF16).toBe(whole.each.tensorF16);
   });
 });
