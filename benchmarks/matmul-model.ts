@@ -1,28 +1,21 @@
-import onnxProto from "onnx-proto";
+import { node, type PeerModel, type Weight } from "./peer-model.js";
 
-const FLOAT = 1;
-const UINT8 = 2;
+/** y[m, n] = x[m, k] · w[k, n] */
+export type ProductSize = Readonly<Record<"m" | "k" | "n", number>>;
 
-function port(name: string, shape: readonly number[]) {
-  return {
-    name,
-    type: { tensorType: { elemType: FLOAT, shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
-  };
+/** A model whose `nodes` make y of x and of weights. */
+export function productModel(
+  { m, k, n }: ProductSize,
+  weights: Readonly<Record<string, Weight>>,
+  nodes: PeerModel["nodes"],
+): PeerModel {
+  return { inputs: { x: [m, k] }, output: [m, n], weights, nodes };
 }
 
-/** An ONNX model of one f32 product y[m, n] = x[m, k] · w[k, n] with a constant weight, for ONNX Runtime. */
-export function matMulModel(m: number, k: number, n: number, w: Float32Array<ArrayBuffer>): Uint8Array {
-  return onnxProto.onnx.ModelProto.encode({
-    irVersion: 8,
-    opsetImport: [{ domain: "", version: 17 }],
-    graph: {
-      name: "matmul",
-      node: [{ opType: "MatMul", input: ["x", "w"], output: ["y"] }],
-      initializer: [{ name: "w", dims: [k, n], dataType: FLOAT, rawData: new Uint8Array(w.buffer) }],
-      input: [port("x", [m, k])],
-      output: [port("y", [m, n])],
-    },
-  }).finish();
+/** One f32 product with a constant weight [k, n]. */
+export function matMulModel(size: ProductSize, data: Float32Array<ArrayBuffer>): PeerModel {
+  const w: Weight = { dims: [size.k, size.n], type: "f32", data };
+  return productModel(size, { w }, [node("MatMul", ["x", "w"], ["y"])]);
 }
 
 /** How MatMulNBits holds weights and multiplies rows. */
@@ -36,20 +29,15 @@ export interface NBits {
 
 /**
  * The same product of ternary weights scale · codes[n, k] as ONNX Runtime's MatMulNBits, which takes codes from 0 on and,
- * unasked, 2^(bits − 1) as the zero among them.
- *
- * @param k a multiple of the block
+ * unasked, 2^(bits − 1) as the zero among them. The size's k is a multiple of the block.
  */
 export function nBitsModel(
-  {
-    m,
-    k,
-    n,
-    codes,
-    scale,
-  }: Readonly<Record<"m" | "k" | "n" | "scale", number>> & { readonly codes: Int8Array },
+  size: ProductSize,
+  codes: Int8Array,
+  scale: number,
   { bits, block, accuracy }: NBits,
-): Uint8Array {
+): PeerModel {
+  const { k, n } = size;
   const perByte = 8 / bits;
   const packed = new Uint8Array((n * k) / perByte);
   for (const [i, t] of codes.entries()) {
@@ -57,31 +45,10 @@ export function nBitsModel(
     packed[at] = (packed[at] ?? 0) | ((t + 2 ** (bits - 1)) << (bits * (i % perByte)));
   }
   const blocks = k / block;
-  const scales = new Float32Array(n * blocks).fill(scale);
-  const attributes = { K: k, N: n, bits, block_size: block, accuracy_level: accuracy };
-  return onnxProto.onnx.ModelProto.encode({
-    irVersion: 8,
-    opsetImport: [
-      { domain: "", version: 17 },
-      { domain: "com.microsoft", version: 1 },
-    ],
-    graph: {
-      name: "matmul",
-      node: [
-        {
-          opType: "MatMulNBits",
-          domain: "com.microsoft",
-          input: ["x", "w", "scales"],
-          output: ["y"],
-          attribute: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
-        },
-      ],
-      initializer: [
-        { name: "w", dims: [n, blocks, block / perByte], dataType: UINT8, rawData: packed },
-        { name: "scales", dims: [n, blocks], dataType: FLOAT, rawData: new Uint8Array(scales.buffer) },
-      ],
-      input: [port("x", [m, k])],
-      output: [port("y", [m, n])],
-    },
-  }).finish();
+  const w: Weight = { dims: [n, blocks, block / perByte], type: "u8", data: packed };
+  const scales: Weight = { dims: [n, blocks], type: "f32", data: new Float32Array(n * blocks).fill(scale) };
+  const numbers = { K: k, N: n, bits, block_size: block, accuracy_level: accuracy };
+  return productModel(size, { w, scales }, [
+    node("MatMulNBits", ["x", "w", "scales"], ["y"], numbers, "com.microsoft"),
+  ]);
 }

@@ -1,7 +1,8 @@
 import { GraphBuilder } from "../../compiler/graph-builder.js";
+import { node } from "../peer-model.js";
 import { graphTask } from "./graph-task.js";
 import { floats, weightReader } from "./numbers.js";
-import { node, onnxRuntimeTask } from "./onnx-runtime.js";
+import { onnxRuntimeTask } from "./onnx-runtime.js";
 import { closeAll } from "./opened.js";
 import type { BenchContext, Opened, Subject } from "./subject.js";
 

@@ -1,21 +1,16 @@
 import { GraphBuilder } from "../../compiler/graph-builder.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import type { GroupSize } from "../../ir/ternary/groups.js";
+import { matMulModel, type NBits, nBitsModel, type ProductSize, productModel } from "../matmul-model.js";
+import { node, type PeerModel, type Weight } from "../peer-model.js";
 import { graphTask } from "./graph-task.js";
 import { floats, SCALE, trits, weightReader } from "./numbers.js";
-import { node, onnxRuntimeTask, type PeerModel, type Weight } from "./onnx-runtime.js";
+import { onnxRuntimeTask } from "./onnx-runtime.js";
 import { type Closing, closeAll } from "./opened.js";
 import type { BenchContext, Opened, Subject } from "./subject.js";
 
-/** y[m, n] = x[m, k]·wᵀ */
-interface Size {
-  readonly m: number;
-  readonly k: number;
-  readonly n: number;
-}
-
 /** Layers of the shapes model, and such as FLUX.1 has. */
-const SIZES: readonly Size[] = [
+const SIZES: readonly ProductSize[] = [
   { m: 28, k: 256, n: 768 },
   { m: 28, k: 256, n: 1792 },
   { m: 28, k: 1280, n: 256 },
@@ -27,6 +22,8 @@ const SIZES: readonly Size[] = [
 /** int8 rows have 8 bits: an error of up to a 254th of the row's largest, of every number. */
 const OF_INT8 = 0.02;
 const OF_FLOATS = 2e-6;
+/** Four bits, and rows become bytes. */
+const N_BITS: NBits = { bits: 4, block: 32, accuracy: 4 };
 
 /** Weights of 2 bits, in rows as a model has them, or turned. */
 interface Weights {
@@ -41,7 +38,7 @@ export const LINEARS: readonly Subject[] = SIZES.map((size) => ({
   open: (context) => openLinear(size, context),
 }));
 
-async function openLinear(size: Size, context: BenchContext): Promise<Opened> {
+async function openLinear(size: ProductSize, context: BenchContext): Promise<Opened> {
   const { m, k } = size;
   const x = floats(m * k);
   const weights = weightsOf(size);
@@ -54,12 +51,18 @@ async function openLinear(size: Size, context: BenchContext): Promise<Opened> {
     });
   const peer = (name: string, model: PeerModel) => onnxRuntimeTask(name, model, { x }, context, OF_INT8);
   const opened: Closing[] = [
-    await peer("ONNX Runtime MatMul, f32", matMul(size, weights)),
+    await peer(
+      "ONNX Runtime MatMul, f32",
+      matMulModel(
+        size,
+        Float32Array.from(weights.turned, (t) => t * SCALE),
+      ),
+    ),
     // It has none of WebGPU.
     ...(context.target === "cpu"
       ? [await peer("ONNX Runtime MatMulInteger", matMulInteger(size, weights))]
       : []),
-    await peer("ONNX Runtime MatMulNBits, 4 bits", matMulNBits(size, weights)),
+    await peer("ONNX Runtime MatMulNBits, 4 bits", nBitsModel(size, weights.codes, SCALE, N_BITS)),
     await ours("ternary, int8 rows", "int8"),
     await ours("ternary in groups of 128, int8 rows", "int8", 128),
     await ours("ternary, f32 rows", "f32"),
@@ -68,14 +71,14 @@ async function openLinear(size: Size, context: BenchContext): Promise<Opened> {
   return closeAll(opened);
 }
 
-function weightsOf({ k, n }: Size): Weights {
+function weightsOf({ k, n }: ProductSize): Weights {
   const codes = trits(n * k);
   const turned = new Int8Array(n * k);
   for (let o = 0; o < n; o++) for (let i = 0; i < k; i++) turned[i * n + o] = codes[o * k + i] ?? 0;
   return { codes, turned };
 }
 
-function linearGraph({ m, k, n }: Size): Graph {
+function linearGraph({ m, k, n }: ProductSize): Graph {
   const builder = new GraphBuilder();
   const x = builder.input("x", [m, k]);
   const source = { kind: "file", file: "trits", offset: 0, length: 4 * n * k } as const;
@@ -85,48 +88,15 @@ function linearGraph({ m, k, n }: Size): Graph {
   return builder.graph("linear", [builder.node("y", "linear", [x, w], attrs)]);
 }
 
-function modelOf(
-  { m, k, n }: Size,
-  weights: Readonly<Record<string, Weight>>,
-  nodes: PeerModel["nodes"],
-): PeerModel {
-  return { inputs: { x: [m, k] }, output: [m, n], weights, nodes };
-}
-
-function matMul(size: Size, { turned }: Weights): PeerModel {
-  const data = Float32Array.from(turned, (t) => t * SCALE);
-  const w: Weight = { dims: [size.k, size.n], type: "f32", data };
-  return modelOf(size, { w }, [node("MatMul", ["x", "w"], ["y"])]);
-}
-
 /** Rows become bytes, which takes part of the time as it does in ours. */
-function matMulInteger(size: Size, { turned }: Weights): PeerModel {
+function matMulInteger(size: ProductSize, { turned }: Weights): PeerModel {
   const w: Weight = { dims: [size.k, size.n], type: "i8", data: turned };
   const scale: Weight = { dims: [1], type: "f32", data: Float32Array.of(SCALE) };
-  return modelOf(size, { w, scale }, [
+  return productModel(size, { w, scale }, [
     node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
     node("MatMulInteger", ["q", "w", "z"], ["sums"]),
     node("Cast", ["sums"], ["floats"], { to: 1 }),
     node("Mul", ["s", "scale"], ["scales"]),
     node("Mul", ["floats", "scales"], ["y"]),
-  ]);
-}
-
-/** Inputs that share a scale. */
-const BLOCK = 32;
-
-/** Codes of four bits, 8 more than the trits. `accuracy_level` 4: rows become bytes. */
-function matMulNBits(size: Size, { codes }: Weights): PeerModel {
-  const { k, n } = size;
-  const blocks = k / BLOCK;
-  const bytes = Uint8Array.from(
-    { length: (n * k) / 2 },
-    (_, i) => ((codes[2 * i] ?? 0) + 8) | (((codes[2 * i + 1] ?? 0) + 8) << 4),
-  );
-  const b: Weight = { dims: [n, blocks, BLOCK / 2], type: "u8", data: bytes };
-  const scales: Weight = { dims: [n * blocks], type: "f32", data: new Float32Array(n * blocks).fill(SCALE) };
-  const numbers = { K: k, N: n, bits: 4, block_size: BLOCK, accuracy_level: 4 };
-  return modelOf(size, { b, scales }, [
-    node("MatMulNBits", ["x", "b", "scales"], ["y"], numbers, "com.microsoft"),
   ]);
 }

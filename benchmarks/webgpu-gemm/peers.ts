@@ -1,22 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { matMulModel, type NBits, nBitsModel } from "../matmul-model.js";
+import { encodeModel, type PeerModel } from "../peer-model.js";
 import { type Contender, floatsOf, type Layer } from "./layer.js";
 
 /** A product in ONNX Runtime's WebGPU provider. */
 export interface Peer {
   readonly name: string;
-  model(layer: Layer): Uint8Array;
+  model(layer: Layer): PeerModel;
 }
 
 /** The float graph, MatMul(x, wᵀ). */
 const matMul: Peer = {
   name: "ONNX Runtime MatMul, f32",
   model(layer) {
-    const { m, k, n } = layer;
+    const { k, n } = layer;
     const w = floatsOf(layer);
     const transposed = new Float32Array(k * n);
     for (let o = 0; o < n; o++) for (let i = 0; i < k; i++) transposed[i * n + o] = w[o * k + i] ?? 0;
-    return matMulModel(m, k, n, transposed);
+    return matMulModel(layer, transposed);
   },
 };
 
@@ -32,14 +33,14 @@ function nBits(form: NBits): Peer {
   const { bits, block, accuracy } = form;
   return {
     name: `MatMulNBits ${bits} bits/${block}, ${accuracy === 4 ? "i8" : "f32"} rows`,
-    model: (layer) => nBitsModel(layer, form),
+    model: (layer) => nBitsModel(layer, layer.codes, layer.scale, form),
   };
 }
 
 /** Rows go in and results come out in every run, which is little beside the product. */
 export async function preparePeer(layer: Layer, { name, model }: Peer): Promise<Contender> {
   const ort = await import("onnxruntime-node");
-  const session = await ort.InferenceSession.create(model(layer), {
+  const session = await ort.InferenceSession.create(encodeModel(model(layer)), {
     executionProviders: ["webgpu"],
     logSeverityLevel: 3,
   });

@@ -69,12 +69,7 @@ export function plainCounts(
   const { blockM, blockN } = tile;
   // Vectors of four: shifts, masks and conversions.
   const step = { loads: blockM, other: 12 * (blockM + blockN) + blockM, fused: 4 * blockM * blockN };
-  const { steps, making } = stepsOf(step, tile, unrolled, launched);
-  const word = total([
-    [1, { loads: blockN, other: blockN + TURN }],
-    [1, steps],
-  ]);
-  return { ...counts(params, tile, word, 4 * blockN + 8, launched), making };
+  return fromMemory(params, tile, step, unrolled, launched);
 }
 
 /** f32 rows through workgroup memory. */
@@ -98,6 +93,18 @@ export function directCounts(
 ): Counts {
   const { blockM, blockN } = tile;
   const step = { loads: 4 * blockM, other: 16 * blockN + 4 * blockM, fused: 4 * blockM * blockN };
+  return fromMemory(params, tile, step, unrolled, launched);
+}
+
+/** Words of weights by steps, over rows as they lie in memory. */
+function fromMemory(
+  params: TernaryGemmParams,
+  tile: GemmTile,
+  step: Invocation,
+  unrolled: boolean,
+  launched: Launched,
+): Counts {
+  const { blockN } = tile;
   const { steps, making } = stepsOf(step, tile, unrolled, launched);
   const word = total([
     [1, { loads: blockN, other: blockN + TURN }],

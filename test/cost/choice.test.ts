@@ -3,27 +3,13 @@ import { describe, expect, it } from "vitest";
 import { form, type LaunchShape } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import type { DeviceKind } from "../../targets/device-kind.js";
-import type { Speed } from "../../targets/speed.js";
 import { candidatesOf, choose } from "../../templates/choice/choose.js";
 import { type Counts, type Launched, residentOf, timeOf } from "../../templates/choice/cost.js";
 import type { Problem } from "../../templates/choice/problem.js";
 import { type Circumstances, chooseTogether } from "../../templates/choice/together.js";
 import { kernelTemplates } from "../../templates/kernel-templates.js";
+import { ROUND_SPEED as speed } from "../support/cost-device.js";
 
-/** 10 units of 1 GHz: numbers to reckon with in one's head. */
-const speed: Speed = {
-  of: "a device of the test",
-  units: 10,
-  lanes: 32,
-  overlaps: true,
-  hertz: 1e9,
-  perCycle: { f32: 100, shared: 50 },
-  bytesPerSecond: { l2: 1e12, memory: 1e11 },
-  l2Bytes: 1e6,
-  holds: { workgroups: 8, threads: 1024, sharedBytes: 65_536, registers: 65_536 },
-  busyThreads: 256,
-  launchSeconds: 1e-6,
-};
 const device: DeviceKind = {
   ...{ name: "test", features: [], threads: 1024, sharedBytes: 65_536, cuda: null, speed },
 };

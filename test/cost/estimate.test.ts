@@ -2,23 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { printStepEstimates, type StepEstimate } from "../../compiler/step-estimates.js";
 import type { Work } from "../../ir/program/work.js";
-import type { Speed } from "../../targets/speed.js";
 import { estimateOf } from "../../templates/choice/estimate.js";
+import { ROUND_SPEED as speed } from "../support/cost-device.js";
 
-/** 10 units of 1 GHz: 1e12 operations in f32 a second, twice as many in int8, 1e11 bytes. */
-const speed: Speed = {
-  of: "a device of the test",
-  units: 10,
-  lanes: 32,
-  overlaps: true,
-  hertz: 1e9,
-  perCycle: { f32: 100, int8: 200 },
-  bytesPerSecond: { l2: 1e12, memory: 1e11 },
-  l2Bytes: 1e6,
-  holds: { workgroups: 8, threads: 1024, sharedBytes: 65_536, registers: 65_536 },
-  busyThreads: 256,
-  launchSeconds: 1e-6,
-};
 const NONE = { int8: 0, bf16: 0, f32: 0 };
 const of = (work: Partial<Work>): Work => ({ operations: NONE, readBytes: 0, writtenBytes: 0, ...work });
 

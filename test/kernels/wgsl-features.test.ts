@@ -12,9 +12,10 @@ import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { expectOut } from "../support/expect-out.js";
-import { activate, GEMM_SHAPES, product, storedCodes } from "../support/gemm.js";
-import { type Data, matrix, output, runLaunch, vector } from "../support/launch.js";
+import { GEMM_SHAPES, product, storedCodes } from "../support/gemm.js";
+import { type Data, output, runLaunch } from "../support/launch.js";
 import { randomFloats, randomInts } from "../support/random.js";
+import { floatLaunch, int8Launch } from "../support/ternary-launch.js";
 import { featureDevices } from "../support/wgsl-features.js";
 
 const SHAPE: MatrixShape = "8x8x8";
@@ -80,10 +81,8 @@ describe("ternary-gemm with f16 rows", () => {
       const x = randomFloats(7, m * k);
       // Too large for f16, alone and four of them together.
       x.fill(-3e5, 0, Math.min(k, 4));
-      const [scales, bias] = [randomFloats(8, n, 0.2), randomFloats(9, n)];
-      const expected = halfProduct(x, codes, m, n, k).map((y, i) =>
-        activate(y * scales[i % n]! + bias[i % n]!, "silu"),
-      );
+      const { request, finished, tolerance } = floatLaunch({ m, n, k }, x, weights);
+      const expected = halfProduct(x, codes, m, n, k).map(finished);
       const definition = defineKernel("ternary-gemm", { n, k, ...float }, wgsl.target, [], ({ device }) =>
         device.name === "GPU"
           ? { variant: "float-tiled", ...TILE }
@@ -91,18 +90,7 @@ describe("ternary-gemm with f16 rows", () => {
       );
       expect(definition.kernel.features).toContain(SHADER_F16);
       expect(definition.fallback?.kernel.features).toEqual([SHADER_F16]);
-      const request = {
-        rows: m,
-        args: {
-          x: matrix(x, m, k, { rowStride: k + 5, offset: 7 }),
-          weights: vector(weights),
-          scales: vector(scales),
-          bias: vector(bias),
-          out: output(m, n, { rowStride: n + 1 }),
-        },
-        grid: [n, m, 1],
-      } as const;
-      await expectOut(wgsl, definition, request, expected, { absolute: 1e-5 * Math.sqrt(k), relative: 1e-5 });
+      await expectOut(wgsl, definition, request, expected, tolerance);
     },
   );
 });
@@ -142,44 +130,17 @@ describe(`ternary-gemm with matrices of ${SHAPE}`, () => {
       lanesFeature(8),
     ]);
     expect(definition.fallback?.kernel.config.variant).toBe("int8-packed");
-    const request = {
-      rows: m,
-      args: {
-        q: matrix(q, m, kPad, { rowStride: kPad + 16, offset: 16 }),
-        rowScale: matrix(new Float32Array(m).fill(1), m, 1),
-        rowSum: matrix(rowSum, m, 1, { offset: 4 }),
-        weights: vector(weights),
-        scales: vector(new Float32Array(n).fill(1)),
-        out: output(m, n, { rowStride: n + 3, offset: 8 }),
-      },
-      grid: [n, m, 1],
-    } as const;
+    const request = int8Launch({ m, n, k }, { q, kPad, rowSum }, weights);
     await expectOut(wgsl, alone(definition), request, product(q, codes, m, n, k, kPad));
   });
 
   it.each(sizes)("multiplies f16 rows with sums in f32: $m x $n x $k", async ({ m, n, k }) => {
     const { codes, weights } = await weightsOf({ n, k, activations: "f16" });
     const x = randomFloats(m + 3, m * k);
-    const [scales, bias] = [randomFloats(8, n, 0.2), randomFloats(9, n)];
-    const expected = product(x.map(roundToHalf), codes, m, n, k, k).map((y, i) =>
-      activate(y * scales[i % n]! + bias[i % n]!, "silu"),
-    );
+    const { request, finished, tolerance } = floatLaunch({ m, n, k }, x, weights);
+    const expected = product(x.map(roundToHalf), codes, m, n, k, k).map(finished);
     const definition = withMatrices({ n, k, ...float }, { ...config, operands: "f16" });
     expect(definition.kernel.config.variant).toBe("matrix");
-    const request = {
-      rows: m,
-      args: {
-        x: matrix(x, m, k, { rowStride: k + 5, offset: 7 }),
-        weights: vector(weights),
-        scales: vector(scales),
-        bias: vector(bias),
-        out: output(m, n, { rowStride: n + 1 }),
-      },
-      grid: [n, m, 1],
-    } as const;
-    await expectOut(wgsl, alone(definition), request, expected, {
-      absolute: 1e-5 * Math.sqrt(k),
-      relative: 1e-5,
-    });
+    await expectOut(wgsl, alone(definition), request, expected, tolerance);
   });
 });

@@ -11,6 +11,7 @@ import { activate, GEMM_SHAPES, product, storedCodes } from "./gemm.js";
 import type { KernelDevices } from "./kernel-devices.js";
 import { type Data, type LaunchRequest, matrix, output, runLaunch, vector } from "./launch.js";
 import { randomFloats, randomInts } from "./random.js";
+import { floatLaunch, int8Launch } from "./ternary-launch.js";
 
 const ACTIVATIONS: readonly Activation[] = ["none", "silu", "gelu-tanh", "gelu-erf"];
 
@@ -68,18 +69,7 @@ export function gemmSuite(kernelDevices: KernelDevices): void {
       rowSum[0] = 127 * k;
       const expected = product(q, codes, m, n, k, kPad);
       const params = { n, k, activations: "i8", activation: "none", bias: false, gated: false } as const;
-      const request = {
-        rows: m,
-        args: {
-          q: matrix(q, m, kPad, { rowStride: kPad + 16, offset: 16 }),
-          rowScale: matrix(new Float32Array(m).fill(1), m, 1),
-          rowSum: matrix(rowSum, m, 1, { offset: 4 }),
-          weights: vector(weights),
-          scales: vector(new Float32Array(n).fill(1)),
-          out: output(m, n, { rowStride: n + 3, offset: 8 }),
-        },
-        grid: [n, m, 1],
-      } as const;
+      const request = int8Launch({ m, n, k }, { q, kPad, rowSum }, weights);
       await expectOut(defineKernel("ternary-gemm", params, target), request, expected);
     });
 
@@ -120,26 +110,10 @@ export function gemmSuite(kernelDevices: KernelDevices): void {
     it.each(GEMM_SHAPES)("multiplies ternary weights: $m x $n x $k", async ({ m, n, k }) => {
       const { codes, weights } = await ternaryWeights(n, k, "f32");
       const x = randomFloats(7, m * k);
-      const [scales, bias] = [randomFloats(8, n, 0.2), randomFloats(9, n)];
-      const expected = product(x, codes, m, n, k, k).map((y, i) =>
-        activate(y * scales[i % n]! + bias[i % n]!, "silu"),
-      );
+      const { request, finished, tolerance } = floatLaunch({ m, n, k }, x, weights);
+      const expected = product(x, codes, m, n, k, k).map(finished);
       const params = { n, k, activations: "f32", activation: "silu", bias: true, gated: false } as const;
-      const request = {
-        rows: m,
-        args: {
-          x: matrix(x, m, k, { rowStride: k + 5, offset: 7 }),
-          weights: vector(weights),
-          scales: vector(scales),
-          bias: vector(bias),
-          out: output(m, n, { rowStride: n + 1 }),
-        },
-        grid: [n, m, 1],
-      } as const;
-      await expectOut(defineKernel("ternary-gemm", params, target), request, expected, {
-        absolute: 1e-5 * Math.sqrt(k),
-        relative: 1e-5,
-      });
+      await expectOut(defineKernel("ternary-gemm", params, target), request, expected, tolerance);
     });
   });
 }
