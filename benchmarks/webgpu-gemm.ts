@@ -94,7 +94,10 @@ async function compareGemm(layer: Layer, options: Options) {
     const rounds: Sample[][] = [];
     for (let round = 0; round <= options.repeat; round++) {
       const samples: Sample[] = [];
-      for (const contender of contenders) samples.push(await sampleOf(contender));
+      for (const contender of contenders) {
+        console.error(`round ${round} of ${options.repeat}: ${contender.name}`);
+        samples.push(await sampleOf(contender));
+      }
       if (round > 0) rounds.push(samples);
     }
     const results: Result[] = [];

@@ -50,6 +50,8 @@ export interface Speed {
   };
   /** Threads that a unit must run at a time to reach its rates, or latencies show. */
   readonly busyThreads: number;
+  /** Cycles that a unit takes for a workgroup beside what the kernel does; none if absent. */
+  readonly workgroupCycles?: number;
   /** Seconds that a launch takes beside its workgroups. */
   readonly launchSeconds: number;
   /** Other devices that the kind stands for: a choice has to be good for these too. None if absent. */

@@ -81,7 +81,7 @@ export function residentOf({ registers = 0, resident }: Counts, launch: LaunchSh
  */
 export function timeOf(counts: Counts, { rows, launch, speed }: Launched): LaunchTime | undefined {
   const { workgroups, each, bytes, serial = 0, making = 0 } = counts;
-  const { units, hertz, perCycle, bytesPerSecond } = speed;
+  const { units, hertz, perCycle, bytesPerSecond, workgroupCycles = 0 } = speed;
   const [x, y, z] = launch.workgroup;
   const resident = residentOf(counts, launch, speed);
   const waves = workgroups / (units * resident);
@@ -103,7 +103,7 @@ export function timeOf(counts: Counts, { rows, launch, speed }: Launched): Launc
     speed.overlaps ? Math.max(0, ...inUnits) : inUnits.reduce((sum, seconds) => sum + seconds, 0),
     ...common.map(([, seconds]) => seconds),
   );
-  const alone = (Math.ceil(waves) * serial) / hertz;
+  const alone = (Math.ceil(waves) * (serial + workgroupCycles)) / hertz;
   const parts: readonly (readonly [Bound, number])[] = [
     ...own,
     ...common,

@@ -1,7 +1,9 @@
-/** The cost model beside records: `npm run cost-model` on records that are made up. */
+/** The cost model beside records: `npm run cost-model` on records that are made up, and on some of real machines. */
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { compareModel, rankCorrelation, shareWithin } from "../../benchmarks/cost-model/compare.js";
-import { type Measurement, problemKey } from "../../compiler/tuning/records.js";
+import { type Measurement, parseRecords, problemKey } from "../../compiler/tuning/records.js";
 import { FAMILIES } from "../../ir/families/index.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { cpu } from "../../targets/index.js";
@@ -122,4 +124,17 @@ describe("rankCorrelation", () => {
       ]),
     ).toBeNull();
   });
+});
+
+describe("choices without measuring", () => {
+  it.each(["cpu-flux", "webgpu-shapes", "webgpu-klein-shapes"])(
+    "are within 1.5 times of the best for 80% of the kernels (%s)",
+    (name) => {
+      const file = new URL(`measured/${name}.jsonl.gz`, import.meta.url);
+      const comparisons = compareModel(parseRecords(gunzipSync(readFileSync(file)).toString(), name));
+      const known = comparisons.filter(({ chosen: { ratio } }) => ratio !== null);
+      expect(known.length).toBeGreaterThanOrEqual(0.8 * comparisons.length);
+      expect(shareWithin(known, "chosen", 1.5)).toBeGreaterThanOrEqual(0.8);
+    },
+  );
 });
