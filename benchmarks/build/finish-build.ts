@@ -1,7 +1,8 @@
 /** What `npm run build` does after tsc. */
 import { chmod, lstat, rm, symlink } from "node:fs/promises";
 import { resolve } from "node:path";
-import { layOutSample, unpackModels } from "./models.js";
+import { unpackModels } from "./models.js";
+import { layOutSample } from "./sample-model.js";
 import { vendorOnnxProto } from "./vendor-onnx-proto.js";
 
 /** Bundles that lie in the checkout import `tritc`: it is the checkout, linked where an installation would be. */
