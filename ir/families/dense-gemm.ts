@@ -10,6 +10,7 @@ import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
   CUDA_TF32_DIMENSIONS,
+  columnsFault,
   cudaFloatFault,
   cudaFloatTile,
   cudaTf32Fault,
@@ -17,7 +18,6 @@ import {
   fewFault,
   GEMM_DIMENSIONS,
   gemmTile,
-  panelFault,
   stagedTile,
 } from "./launch/gemm-tile.js";
 
@@ -75,12 +75,12 @@ const wgsl = {
   tiled: gemm({
     dimensions: GEMM_DIMENSIONS,
     needs: () => [HARDWARE],
-    refuses: (params, config) => panelFault(config) ?? broken(params),
+    refuses: (params, config) => columnsFault(params.n, gemmTile(config).tile[0]) ?? broken(params),
     launch: (_, config) => stagedTile(config),
   }),
   direct: gemm({
     dimensions: GEMM_DIMENSIONS,
-    refuses: (params, config) => panelFault(config) ?? broken(params),
+    refuses: (params, config) => columnsFault(params.n, gemmTile(config).tile[0]) ?? broken(params),
     launch: (_, config) => gemmTile(config),
   }),
 } as const;

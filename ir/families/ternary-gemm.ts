@@ -11,10 +11,10 @@ import {
 } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { among, flag, floats, group, optional, real, size, type ValuesOf, word } from "./contract/params.js";
-import { DENSE_PANEL, denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
+import { denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
 import { HARDWARE, PACKED_DOT, RELAXED_SIMD, SHADER_F16 } from "./launch/features.js";
 import { type Form, form, range } from "./launch/form.js";
-import { GEMM_DIMENSIONS, gemmTile, panelFault } from "./launch/gemm-tile.js";
+import { columnsFault, GEMM_DIMENSIONS, type GemmTile, gemmTile } from "./launch/gemm-tile.js";
 import { MATRIX_DIMENSIONS, matrixNeeds, matrixSizes, matrixTile } from "./launch/matrix-tile.js";
 import { TERNARY_CUDA } from "./launch/ternary-cuda.js";
 import { multiplies, multipliesGroups, multipliesRows } from "./launch/ternary-rows.js";
@@ -134,6 +134,8 @@ const wat = {
 
 const TILE = GEMM_DIMENSIONS;
 
+const tooWide = ({ n }: TernaryGemmParams, config: GemmTile) => columnsFault(n, gemmTile(config).tile[0]);
+
 const wgsl = {
   /** Matrices of subgroups: int8 sums are whole, f16 products have f32 sums. */
   matrix: gemm({
@@ -145,16 +147,14 @@ const wgsl = {
       const { tile } = matrixTile(config);
       const { k } = matrixSizes(config.shape);
       if (config.stage % k !== 0) return `a stage of ${config.stage} is no multiple of ${k} products`;
-      return DENSE_PANEL.wgsl % tile[0] === 0
-        ? undefined
-        : `panels of ${DENSE_PANEL.wgsl} columns are no whole tiles`;
+      return columnsFault(params.n, tile[0]);
     },
     launch: (_, config) => matrixTile(config),
   }),
   "int8-packed": gemm({
     dimensions: { ...TILE, groups: [2, 4, 8] },
     needs: () => [HARDWARE, PACKED_DOT],
-    refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
+    refuses: (params, config) => multiplies(params, "i8") ?? tooWide(params, config),
     launch(_, config) {
       const shape = gemmTile(config);
       return { ...shape, sharedBytes: shape.tile[1] * (config.groups + 1) * 16 };
@@ -162,13 +162,13 @@ const wgsl = {
   }),
   "int8-plain": gemm({
     dimensions: { ...TILE, unrolled: [true, false] },
-    refuses: (params, config) => multiplies(params, "i8") ?? panelFault(config),
+    refuses: (params, config) => multiplies(params, "i8") ?? tooWide(params, config),
     launch: (_, config) => gemmTile(config),
   }),
   "float-tiled": gemm({
     dimensions: TILE,
     needs: () => [HARDWARE],
-    refuses: (params, config) => multiplies(params, "f32", "f16") ?? panelFault(config),
+    refuses: (params, config) => multiplies(params, "f32", "f16") ?? tooWide(params, config),
     launch({ activations }, config) {
       const shape = gemmTile(config);
       // 16 elements of k, and 4 against bank conflicts.
@@ -177,7 +177,7 @@ const wgsl = {
   }),
   "float-direct": gemm({
     dimensions: { ...TILE, unrolled: [true, false] },
-    refuses: (params, config) => multiplies(params, "f32", "f16") ?? panelFault(config),
+    refuses: (params, config) => multiplies(params, "f32", "f16") ?? tooWide(params, config),
     launch: (_, config) => gemmTile(config),
   }),
 } as const;

@@ -1,6 +1,6 @@
 import { PER_WORD } from "../../ir/families/contract/narrow.js";
 import { type DenseGemmParams, denseGemm } from "../../ir/families/dense-gemm.js";
-import type { GemmTile } from "../../ir/families/launch/gemm-tile.js";
+import { type GemmTile, gemmTile } from "../../ir/families/launch/gemm-tile.js";
 import type { Counts, Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
@@ -8,7 +8,7 @@ import { type Invocation, total } from "../wgsl/counts.js";
 import { exactly } from "../wgsl/exactly.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { gemmCounts, STAGE, staged, storing } from "../wgsl/gemm-counts.js";
-import { GEMM_TILE, paddedColumns } from "../wgsl/gemm-tile.js";
+import { GEMM_TILE, isBeyond, paddedColumns } from "../wgsl/gemm-tile.js";
 import { narrowFunctions } from "../wgsl/narrow.js";
 
 export const denseGemmWgsl = kernelTemplates(denseGemm.forms.wgsl, {
@@ -31,8 +31,9 @@ export const denseGemmWgsl = kernelTemplates(denseGemm.forms.wgsl, {
   }),
 });
 
-function values(params: DenseGemmParams, { threadsX, threadsY, blockM, blockN }: GemmTile): TemplateValues {
+function values(params: DenseGemmParams, config: GemmTile): TemplateValues {
   const { n, k, held } = params;
+  const { threadsX, threadsY, blockM, blockN } = config;
   return {
     threadsX,
     threadsY,
@@ -41,6 +42,7 @@ function values(params: DenseGemmParams, { threadsX, threadsY, blockM, blockN }:
     epilogue: gemmEpilogue(params),
     k,
     nVectors: exactly(paddedColumns(n), 4, "columns of the weight layout"),
+    beyond: isBeyond(n, gemmTile(config).tile),
     narrow: held !== undefined,
     functions: held === undefined ? "" : narrowFunctions({ n, k, held }),
   };

@@ -1,6 +1,6 @@
 import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import { lanesFeature, MATRIX_SHAPES, matrixFeature } from "../../ir/families/launch/features.js";
-import type { GemmTile } from "../../ir/families/launch/gemm-tile.js";
+import { type GemmTile, gemmTile } from "../../ir/families/launch/gemm-tile.js";
 import {
   MATRIX_DIMENSIONS,
   type MatrixConfig,
@@ -13,7 +13,7 @@ import { ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
-import { GEMM_TILE, paddedColumns } from "../wgsl/gemm-tile.js";
+import { GEMM_TILE, isBeyond, paddedColumns } from "../wgsl/gemm-tile.js";
 import { directCounts, packedCounts, plainCounts, tiledCounts } from "./wgsl-counts.js";
 
 /** Codes of one word. */
@@ -69,6 +69,7 @@ function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
     epilogue: gemmEpilogue(params),
     kGroups: Math.ceil(params.k / GROUP),
     nPad: paddedColumns(params.n),
+    beyond: isBeyond(params.n, gemmTile(config).tile),
     grouped: params.group !== undefined,
     span: (params.group ?? 0) / GROUP,
   };
@@ -124,6 +125,7 @@ function matrix(params: TernaryGemmParams, config: MatrixConfig): TemplateValues
     k: params.k,
     kGroups: Math.ceil(params.k / GROUP),
     nPad: paddedColumns(params.n),
+    beyond: isBeyond(params.n, tile),
   };
 }
 

@@ -1,3 +1,4 @@
+import { roundUp } from "../contract/arguments.js";
 import { DENSE_PANEL } from "../contract/weights.js";
 import { type ConfigOf, threads } from "./form.js";
 
@@ -28,6 +29,12 @@ export function panelFault({ threadsX, blockN }: GemmTile): string | undefined {
   return DENSE_PANEL.wgsl % (threadsX * blockN) === 0
     ? undefined
     : `panels of ${DENSE_PANEL.wgsl} columns are no whole tiles`;
+}
+
+/** Why there are no such tiles of a matrix of n columns: they are wider than all of it, its columns padded to whole panels. */
+export function columnsFault(n: number, columns: number): string | undefined {
+  const padded = roundUp(n, DENSE_PANEL.wgsl);
+  return columns <= padded ? undefined : `tiles of ${columns} columns, and the weights have ${padded}`;
 }
 
 /** Elements of k in workgroup memory at a time. */

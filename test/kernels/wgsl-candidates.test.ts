@@ -1,0 +1,83 @@
+/** Candidates that no choice of the other tests takes: each against sums in double precision. */
+import { describe, expect, it } from "vitest";
+import { webgpu } from "../../targets/index.js";
+import { defineKernel } from "../../templates/index.js";
+import { expectOut } from "../support/expect-out.js";
+import { denseCase, kernelOf, ternaryCase } from "../support/gemm-candidates.js";
+import { wgslDevices } from "../support/kernel-devices.js";
+
+const both = wgslDevices();
+/** Kernels that are named, on the device that takes all. */
+const wgsl = { ...both, devices: () => ({ hardware: both.devices().hardware! }) };
+const device = () => both.devices().hardware!;
+const tolerance = (k: number) => ({ absolute: 1e-5 * Math.sqrt(k), relative: 1e-5 });
+
+/** 128 columns: as many as the weights have, and more than what is left of them. */
+const WIDE = [
+  { m: 9, n: 72, k: 33 },
+  { m: 37, n: 130, k: 52 },
+] as const;
+const TILE = { threadsX: 16, threadsY: 4, blockM: 2, blockN: 8 } as const;
+
+describe("tiles of 128 columns", () => {
+  it.each(WIDE)("ternary: $m x $n x $k", async (size) => {
+    for (const [activations, configs] of [
+      [
+        "i8",
+        [
+          { variant: "int8-packed", ...TILE, groups: 2 },
+          { variant: "int8-plain", ...TILE, unrolled: false },
+        ],
+      ],
+      [
+        "f32",
+        [
+          { variant: "float-tiled", ...TILE },
+          { variant: "float-direct", ...TILE, unrolled: false },
+        ],
+      ],
+    ] as const) {
+      for (const group of [undefined, 32] as const) {
+        const { params, request, expected } = await ternaryCase(device(), size, {
+          activations,
+          ...(group === undefined ? {} : { group }),
+        });
+        for (const config of configs)
+          await expectOut(
+            wgsl,
+            kernelOf("ternary-gemm", params, config),
+            request,
+            expected,
+            tolerance(size.k),
+          );
+      }
+    }
+  });
+
+  it.each(WIDE)("dense: $m x $n x $k", async (size) => {
+    const { params, request, expected } = await denseCase(device(), size);
+    for (const variant of ["tiled", "direct"] as const)
+      await expectOut(
+        wgsl,
+        kernelOf("dense-gemm", params, { variant, ...TILE }),
+        request,
+        expected,
+        tolerance(size.k),
+      );
+  });
+
+  it("are none where the weights have fewer", () => {
+    const params = {
+      n: 64,
+      k: 32,
+      activations: "i8",
+      activation: "none",
+      bias: false,
+      gated: false,
+    } as const;
+    const { choices } = defineKernel("ternary-gemm", params, webgpu, [64]);
+    expect(choices[0]?.candidates.map(({ rejected }) => rejected)).toContain(
+      "tiles of 128 columns, and the weights have 64",
+    );
+  });
+});
