@@ -64,7 +64,7 @@ export function define<P>(
       template: `${name}/${config.variant}.${SOURCE_ENDINGS[language]}.hbs`,
       values: {
         ...templates.values(params, config, given),
-        ...valuesOf(language, name, templates.header?.(params) ?? {}, given),
+        ...valuesOf(language, name, templates.header?.(params, config) ?? {}, given),
       },
       tile,
       fallback,

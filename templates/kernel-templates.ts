@@ -27,7 +27,7 @@ export interface KernelTemplates<P> {
   /** From parameters and config alone; language by language some are added, see `valuesOf`. */
   values(params: P, config: KernelConfig, given: Given): TemplateValues;
   /** WGSL: how arguments are declared. */
-  header?(params: P): HeaderOptions;
+  header?(params: P, config: KernelConfig): HeaderOptions;
   /** What a launch takes with a config, which has no fault; null where nobody knows. See `choice/cost.ts`. */
   cost?(params: P, config: KernelConfig, launched: Launched): Counts | null;
 }

@@ -14,7 +14,14 @@ import { among, flag, floats, group, optional, real, size, type ValuesOf, word }
 import { denseLayout, ternaryLayout, ternaryMatrix } from "./contract/weights.js";
 import { HARDWARE, PACKED_DOT, RELAXED_SIMD, SHADER_F16 } from "./launch/features.js";
 import { type Form, form, range } from "./launch/form.js";
-import { columnsFault, GEMM_DIMENSIONS, type GemmTile, gemmTile } from "./launch/gemm-tile.js";
+import {
+  columnsFault,
+  GEMM_DIMENSIONS,
+  type GemmTile,
+  gemmTile,
+  rowStagedTile,
+  STAGED_DIMENSIONS,
+} from "./launch/gemm-tile.js";
 import { MATRIX_DIMENSIONS, matrixNeeds, matrixSizes, matrixTile } from "./launch/matrix-tile.js";
 import { TERNARY_CUDA } from "./launch/ternary-cuda.js";
 import { multiplies, multipliesGroups, multipliesRows } from "./launch/ternary-rows.js";
@@ -174,6 +181,13 @@ const wgsl = {
       // 16 elements of k, and 4 against bank conflicts.
       return { ...shape, sharedBytes: shape.tile[1] * 5 * (activations === "f16" ? 8 : 16) };
     },
+  }),
+  /** Codes become floats once for all rows of a tile. */
+  "float-staged": gemm({
+    dimensions: STAGED_DIMENSIONS,
+    needs: () => [HARDWARE],
+    refuses: (params, config) => multiplies(params, "f32", "f16") ?? tooWide(params, config),
+    launch: ({ activations }, config) => rowStagedTile(config, activations === "f16" ? 2 : 4),
   }),
   "float-direct": gemm({
     dimensions: { ...TILE, unrolled: [true, false] },

@@ -1,6 +1,6 @@
 import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import { lanesFeature, MATRIX_SHAPES, matrixFeature } from "../../ir/families/launch/features.js";
-import { type GemmTile, gemmTile } from "../../ir/families/launch/gemm-tile.js";
+import { type GemmTile, gemmTile, type StagedTile } from "../../ir/families/launch/gemm-tile.js";
 import {
   MATRIX_DIMENSIONS,
   type MatrixConfig,
@@ -15,6 +15,7 @@ import type { TemplateValues } from "../template-values.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, isBeyond, paddedColumns } from "../wgsl/gemm-tile.js";
 import { directCounts, packedCounts, plainCounts, tiledCounts } from "./wgsl-counts.js";
+import { stagedCounts } from "./wgsl-staged-counts.js";
 
 /** Codes of one word. */
 const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
@@ -36,6 +37,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
     }
     return [
       { variant: "float-tiled", ...tile },
+      { variant: "float-staged", ...tile, stage: 16, buffers: 1 },
       { variant: "float-direct", ...tile, unrolled },
       ...(activations === "f16" ? matrices("f16", device.features) : []),
     ];
@@ -45,6 +47,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
     "int8-packed": tiled,
     "int8-plain": (params, { unrolled, ...tile }) => ({ ...tiled(params, tile), ...unrolling(unrolled) }),
     "float-tiled": (params, tile) => ({ ...tiled(params, tile), ...multiplied(params), k: params.k }),
+    "float-staged": staged,
     "float-direct": (params, { unrolled, ...tile }) => ({
       ...tiled(params, tile),
       ...multiplied(params),
@@ -58,9 +61,13 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
     "int8-packed": packedCounts,
     "int8-plain": plainCounts,
     "float-tiled": tiledCounts,
+    "float-staged": stagedCounts,
     "float-direct": directCounts,
   },
-  header: ({ n, group }) => ({ lengths: group === undefined ? { bias: n, scales: n } : { bias: n } }),
+  header: ({ n, group }, { variant }) => ({
+    lengths: group === undefined ? { bias: n, scales: n } : { bias: n },
+    ...(variant === "float-staged" ? { elements: { x: "vec4<f32>" } } : {}),
+  }),
 });
 
 function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
@@ -72,6 +79,26 @@ function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
     beyond: isBeyond(params.n, gemmTile(config).tile),
     grouped: params.group !== undefined,
     span: (params.group ?? 0) / GROUP,
+  };
+}
+
+function staged(params: TernaryGemmParams, { stage, buffers, ...tile }: StagedTile): TemplateValues {
+  const { k, group = 0 } = params;
+  const { workgroup, tile: covered } = gemmTile(tile);
+  const [columns, rows] = covered;
+  const threads = workgroup[0] * workgroup[1];
+  const words = stage / GROUP;
+  return {
+    ...tiled(params, tile),
+    ...multiplied(params),
+    k,
+    words,
+    buffers,
+    rowLoads: Math.ceil((rows * stage) / 4 / threads),
+    wordLoads: Math.ceil((columns * words) / threads),
+    overhang: k % stage !== 0,
+    ragged: k % 4 !== 0,
+    span: group / stage,
   };
 }
 

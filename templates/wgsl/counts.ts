@@ -8,6 +8,8 @@ export interface Invocation {
   readonly other?: number;
   /** Words that it reads or writes in the device's memory. */
   readonly loads?: number;
+  /** Vectors of four words that it reads, an instruction each. */
+  readonly vectors?: number;
   /** Accesses to workgroup memory, a vector of four words each, by the different vectors that a subgroup's invocations access. */
   readonly shared?: readonly (readonly [accesses: number, distinct: number])[];
   /** Multiplications with an addition in f32. */
@@ -32,7 +34,7 @@ export interface WorkgroupLaunch {
 }
 
 export function wgslCounts(
-  { other = 0, loads = 0, shared = [], fused = 0, dots = 0, special = 0 }: Invocation,
+  { other = 0, loads = 0, vectors = 0, shared = [], fused = 0, dots = 0, special = 0 }: Invocation,
   { workgroups, registers, bytes }: WorkgroupLaunch,
   { launch, speed }: Launched,
 ): Counts {
@@ -41,8 +43,8 @@ export function wgslCounts(
   const subgroups = Math.ceil(threads / speed.lanes);
   const accesses = shared.reduce((sum, [count]) => sum + count, 0);
   const each: Readonly<Partial<Record<UnitResource, number>>> = {
-    issue: subgroups * (other + loads + accesses + fused + dots + special),
-    loads: subgroups * loads,
+    issue: subgroups * (other + loads + vectors + accesses + fused + dots + special),
+    loads: subgroups * (loads + 4 * vectors),
     f32: 2 * threads * fused,
     int8: 8 * threads * dots,
     special: threads * special,
@@ -63,6 +65,7 @@ export function total(parts: readonly (readonly [count: number, part: Invocation
   return {
     other: sum(({ other }) => other),
     loads: sum(({ loads }) => loads),
+    vectors: sum(({ vectors }) => vectors),
     fused: sum(({ fused }) => fused),
     dots: sum(({ dots }) => dots),
     special: sum(({ special }) => special),

@@ -81,3 +81,38 @@ describe("tiles of 128 columns", () => {
     );
   });
 });
+
+/** k within a stage, behind one, in whole ones; few rows, and rows of the last tile that are none. */
+const STAGED = [
+  { m: 5, n: 9, k: 7 },
+  { m: 9, n: 72, k: 52 },
+  { m: 37, n: 130, k: 96 },
+] as const;
+const SMALL = { threadsX: 4, threadsY: 4, blockM: 2, blockN: 4 } as const;
+
+describe("codes as floats in workgroup memory", () => {
+  const configs = [
+    { variant: "float-staged", ...SMALL, stage: 16, buffers: 1 },
+    { variant: "float-staged", ...SMALL, threadsY: 8, stage: 32, buffers: 2 },
+    { variant: "float-staged", ...TILE, stage: 16, buffers: 1 },
+  ] as const;
+  it.each(STAGED)("$m x $n x $k", async (size) => {
+    for (const group of [undefined, 32] as const) {
+      if (group !== undefined && size.k <= group) continue;
+      for (const aligned of [true, false]) {
+        const rows = { activations: "f32", ...(group === undefined ? {} : { group }) } as const;
+        const { params, request, expected } = await ternaryCase(device(), size, rows, undefined, aligned);
+        for (const config of configs) {
+          if (config.threadsX * config.blockN > Math.ceil(size.n / 64) * 64) continue;
+          await expectOut(
+            wgsl,
+            kernelOf("ternary-gemm", params, config),
+            request,
+            expected,
+            tolerance(size.k),
+          );
+        }
+      }
+    }
+  });
+});

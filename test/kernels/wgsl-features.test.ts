@@ -83,14 +83,18 @@ describe("ternary-gemm with f16 rows", () => {
       x.fill(-3e5, 0, Math.min(k, 4));
       const { request, finished, tolerance } = floatLaunch({ m, n, k }, x, weights);
       const expected = halfProduct(x, codes, m, n, k).map(finished);
-      const definition = defineKernel("ternary-gemm", { n, k, ...float }, wgsl.target, [], ({ device }) =>
-        device.name === "GPU"
-          ? { variant: "float-tiled", ...TILE }
-          : { variant: "float-direct", ...TILE, unrolled: false },
-      );
-      expect(definition.kernel.features).toContain(SHADER_F16);
-      expect(definition.fallback?.kernel.features).toEqual([SHADER_F16]);
-      await expectOut(wgsl, definition, request, expected, tolerance);
+      for (const own of [
+        { variant: "float-tiled", ...TILE },
+        { variant: "float-staged", ...TILE, stage: 32, buffers: 2 },
+      ]) {
+        const definition = defineKernel("ternary-gemm", { n, k, ...float }, wgsl.target, [], ({ device }) =>
+          device.name === "GPU" ? own : { variant: "float-direct", ...TILE, unrolled: false },
+        );
+        expect(definition.kernel.config).toEqual(own);
+        expect(definition.kernel.features).toContain(SHADER_F16);
+        expect(definition.fallback?.kernel.features).toEqual([SHADER_F16]);
+        await expectOut(wgsl, definition, request, expected, tolerance);
+      }
     },
   );
 });

@@ -48,6 +48,23 @@ export function stagedTile(config: GemmTile) {
   return { ...shape, sharedBytes: rows * (STAGE / 4 + 1) * 16 + columns * STAGE * 4 };
 }
 
+/** As `GEMM_DIMENSIONS`, for kernels that have rows and weights in workgroup memory, and read ahead. */
+export const STAGED_DIMENSIONS = {
+  ...GEMM_DIMENSIONS,
+  /** Elements of k in workgroup memory at a time. */
+  stage: [16, 32],
+  /** Of which there are one or two such stages. */
+  buffers: [1, 2],
+} as const;
+export type StagedTile = ConfigOf<typeof STAGED_DIMENSIONS>;
+
+/** As `gemmTile`; rows and columns lie a vector further apart than a stage, against bank conflicts. */
+export function rowStagedTile(config: StagedTile, elementBytes: number) {
+  const shape = gemmTile(config);
+  const [columns, rows] = shape.tile;
+  return { ...shape, sharedBytes: config.buffers * (rows + columns) * (config.stage + 4) * elementBytes };
+}
+
 /** CUDA, products in f32: threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
 export const CUDA_FLOAT_DIMENSIONS = {
   threadsX: [8, 16, 32],

@@ -1,0 +1,74 @@
+/** Counts of `float-staged.wgsl.hbs`, for an invocation. */
+import { paddedK } from "../../ir/families/contract/arguments.js";
+import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
+import type { StagedTile } from "../../ir/families/launch/gemm-tile.js";
+import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import { groupsOf } from "../../ir/ternary/groups.js";
+import type { Counts, Launched } from "../choice/cost.js";
+import { BARRIER, type Invocation, total } from "../wgsl/counts.js";
+import { distinctOf, gemmCounts, storing } from "../wgsl/gemm-counts.js";
+
+/** Codes of one word. */
+const CODES = TERNARY_BLOCKS.wgsl.float.k;
+/** Instructions of a loop for each turn. */
+const TURN = 3;
+
+export function stagedCounts(params: TernaryGemmParams, config: StagedTile, launched: Launched): Counts {
+  const { n, k, group, activations } = params;
+  const { threadsX, threadsY, blockM, blockN, stage, buffers } = config;
+  const { lanes } = launched.speed;
+  const { columns, rows } = distinctOf(config, launched);
+  // f16 lies in half vectors.
+  const size = activations === "f16" ? 0.5 : 1;
+  const put: Invocation = { other: 2, shared: [[1, lanes * size]] };
+  const turn = total([
+    // A vector of a row: its address, whether it lies in one of memory, and its place.
+    [
+      (blockM * stage) / 4 / threadsX,
+      total([
+        [1, { vectors: 1, other: activations === "f16" ? 15 : 7 }],
+        [1, put],
+      ]),
+    ],
+    // A word of codes: shifts, masks, conversions and differences of 16.
+    [
+      (blockN * stage) / CODES / threadsY,
+      total([
+        [1, { loads: 1, other: 64 + 5 }],
+        [CODES / 4, put],
+      ]),
+    ],
+    [buffers === 2 ? 1 : 2, { other: BARRIER }],
+    [1, { other: 2 * TURN }],
+    [
+      stage / 4,
+      {
+        other: TURN,
+        fused: 4 * blockM * blockN,
+        shared: [
+          [blockN, columns * size],
+          [blockM, rows * size],
+        ],
+      },
+    ],
+  ]);
+  const results = blockM * blockN;
+  const scales: Invocation = { loads: blockN, other: 2 * results, fused: results };
+  const invocation = total([
+    [Math.ceil(k / stage), turn],
+    [group === undefined ? 0 : groupsOf(k, group), scales],
+    [results, storing(params)],
+  ]);
+  // What is read ahead, and where from.
+  const ahead =
+    Math.ceil((blockM * stage) / 4 / threadsX) * 6 + Math.ceil((blockN * stage) / CODES / threadsY) * 3;
+  return gemmCounts(
+    invocation,
+    config,
+    {
+      ...{ n, rowBytes: 4 * k, columnBytes: paddedK(k) / 4, resultBytes: 4 * n },
+      operands: 4 * blockN + 8 + ahead + (group === undefined ? 0 : results),
+    },
+    launched,
+  );
+}
