@@ -11,5 +11,6 @@ export type TextPadding = (typeof TEXT_PADDINGS)[number];
 /** How padding is given to a model where nobody says otherwise; null for one that reads it as any token. */
 export function usualPadding(model: ModelDescription): TextPadding | null {
   if (familyOf(model).pipeline.text !== "masked-states") return null;
-  return Object.values(model.roles).includes("text-mask") ? "seen" : "hidden";
+  const masks: readonly string[] = ["text-mask", "token-mask"];
+  return Object.values(model.roles).some((role) => masks.includes(role)) ? "seen" : "hidden";
 }

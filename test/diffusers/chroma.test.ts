@@ -10,6 +10,7 @@ import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import type { Graph } from "../../ir/graph/graph.js";
 import { interpret } from "../../ir/interpret/index.js";
 import { familyOf } from "../../ir/models/index.js";
+import { usualPadding } from "../../ir/models/text-padding.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Target } from "../../targets/index.js";
 import { writeDiffusers } from "../support/diffusers-model.js";
@@ -33,6 +34,12 @@ const withMask = (
   const tokens = given.get("txt_ids")?.shape[0] ?? 0;
   const data = new Float32Array(tokens).fill(1, 0, shown);
   return new Map(given).set("attention_mask", { dtype: "f32", shape: [1, tokens], data });
+};
+/** The same of all tokens, as Diffusers' class has it, which knows no other. */
+const withTokenMask = (shown: number): ReadonlyMap<string, Tensor> => {
+  const text = withMask(shown).get("attention_mask")?.data as Float32Array;
+  const data = Float32Array.of(...text, ...new Float32Array(inputs.get("img_ids")?.shape[0] ?? 0).fill(1));
+  return new Map(inputs).set("attention_mask", { dtype: "f32", shape: [1, data.length], data });
 };
 /** The inputs of a graph, of whatever form, for a text that is shown. */
 const inputsOf = (graph: Graph) => (graph.inputs.includes("attention_mask") ? withMask(7) : inputs);
@@ -101,6 +108,7 @@ describe.each([cpu, webgpu])("Chroma through kernels", ({ target, devices }) => 
   it.each([
     ["dynamo.onnx", inputs, "expected"],
     ["diffusers", withMask(4), "expected-weakened"],
+    ["dynamo-weakened.onnx", withTokenMask(4), "expected-weakened"],
   ] as const)(`${target.name}: %s`, async (form, given, result) => {
     const compiled = await compileGraph(graphOf(form), reader, stages(target));
     const [wanted] = read(result).values();
@@ -133,6 +141,27 @@ describe("text of Chroma", () => {
       expect(relativeError(evaluated(graphOf(form), withMask(4)), weakened)).toBeLessThan(5e-6);
     },
   );
+
+  it("is weakened by the mask of all tokens that an export has, which is an input", () => {
+    const graph = graphOf("dynamo-weakened.onnx");
+    expect(graph.model?.roles).toMatchObject({ attention_mask: "token-mask" });
+    const [weakened] = read("expected-weakened").values();
+    expect(relativeError(evaluated(graph, withTokenMask(4)), weakened)).toBeLessThan(5e-6);
+    expect(relativeError(evaluated(graph, withTokenMask(7)), expected)).toBeLessThan(5e-6);
+    expect(usualPadding(graph.model ?? expect.fail())).toBe("seen");
+    expect(usualPadding(graphOf("dynamo.onnx").model ?? expect.fail())).toBe("hidden");
+  });
+
+  it("is given with a mask whose tokens of the picture are all shown", () => {
+    const { model = expect.fail() } = graphOf("dynamo-weakened.onnx");
+    const values = familyOf(model).values({
+      ...{ model, geometry: { latentHeight: 6, latentWidth: 8 } as never, latents: new Float32Array(12 * 8) },
+      ...{ context: new Float32Array(7 * 12), contextTokens: 7, shownTokens: 4, pooled: new Float32Array() },
+      ...{ guidance: 1, timesteps: Float32Array.of(0.5) },
+    });
+    expect([...(values["token-mask"] ?? [])]).toEqual([1, 1, 1, 1, 0, 0, 0, ...Array(12).fill(1)]);
+    expect([...(values["text-mask"] ?? [])]).toEqual([1, 1, 1, 1, 0, 0, 0]);
+  });
 
   it("is given without the tokens that the mask of an export hides, and the mask is no input", () => {
     const masked = graphOf("dynamo-masked.onnx");

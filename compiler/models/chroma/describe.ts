@@ -1,4 +1,4 @@
-import type { Graph, Node, ValueId } from "../../../ir/graph/graph.js";
+import { type Graph, type Node, shapeOf, type ValueId } from "../../../ir/graph/graph.js";
 import type { InputRole } from "../../../ir/models/index.js";
 import type { Described } from "../family.js";
 import type { Roles } from "../flux/blocks.js";
@@ -45,20 +45,21 @@ function findApproximator(walk: FluxWalk, last: Linear | undefined, roles: Roles
     for (const [j, linear] of linears.entries()) name(linear, `time_in.${i}.${j}`);
   if (last !== undefined) name(last, "time_in.last");
   const inputs = new Map<ValueId, InputRole>([[input, "timestep"]]);
-  if (mask !== undefined) inputs.set(mask, "text-mask");
+  if (mask !== undefined) inputs.set(mask.input, mask.role);
   return { roles: inputs, pooledDim: null, guidance: false, masked: mask !== undefined, scales: [scale] };
 }
 
-/** The input that says which tokens of the text all attention weakens; undefined where there is none. Throws Unrecognized. */
-function textMask(walk: FluxWalk): ValueId | undefined {
-  const masks = new Set(
-    walk.graph.nodes.flatMap((node) => (node.op === "attention" ? [node.inputs[4]] : [])),
-  );
-  const [id, ...others] = masks;
+/** The input by which all attention weakens tokens of the text; undefined where there is none. Throws Unrecognized. */
+function textMask(walk: FluxWalk): { readonly input: ValueId; readonly role: InputRole } | undefined {
+  const all = walk.graph.nodes.filter((node) => node.op === "attention");
+  const [id, ...others] = new Set(all.map(({ inputs }) => inputs[4]));
   if (others.length > 0) throw walk.stop(others[0] ?? id, "one mask of the text, which all attention has");
+  if (id == null) return undefined;
   const input = walk.inputOf(id);
-  if (id != null && input === undefined) throw walk.stop(id, "an input as mask of the text");
-  return input;
+  if (input === undefined) throw walk.stop(id, "an input as mask of the text");
+  const tokens = all.map(({ inputs: [q] }) => shapeOf(walk.graph, q ?? "").at(-2));
+  const isOfAll = tokens.every((count) => count === shapeOf(walk.graph, input).at(-1));
+  return { input, role: isOfAll ? "token-mask" : "text-mask" };
 }
 
 /** What a value of joined and repeated parts has besides constants. */

@@ -4,6 +4,7 @@ import type { Rewriter } from "../../rewrite/rewriter.js";
 import { floatsConstant } from "../../rewrite/values.js";
 import type { Expr, Expressions } from "./expressions.js";
 import { fitRopeTable, fitSinusoid } from "./frequencies.js";
+import type { Scores } from "./scores.js";
 
 /** Most pieces a value is joined from: exports join two (text, image) or up to four (q, k, v, mlp). */
 const MAX_PIECES = 16;
@@ -36,7 +37,11 @@ export class RowBuilder {
   }
 
   /** Constant factors of q and k join the scale, so that it may stand anywhere. */
-  attention(parts: AttentionParts, heads: number, scale: number): ValueId | undefined {
+  attention(
+    parts: AttentionParts,
+    heads: number,
+    { scale, mask }: Pick<Scores, "scale" | "mask">,
+  ): ValueId | undefined {
     const q = this.#unscaled(parts.q);
     const k = this.#unscaled(parts.k);
     if (q === undefined || k === undefined) return undefined;
@@ -52,7 +57,16 @@ export class RowBuilder {
       inputs.push(this.#rewriter.reshape(value, [1, i === 0 ? parts.queries : parts.keys, width]));
     }
     const attrs = { heads, scale: usualScale(scale * q.factor * k.factor, parts.q.length / heads) };
-    return this.#rewriter.emit({ op: "attention", inputs, attrs }, [1, parts.queries, width]);
+    const node =
+      mask === undefined
+        ? ({ op: "attention", inputs, attrs } as const)
+        : ({
+            op: "attention",
+            inputs: [...inputs, null, mask.value],
+            // Softmax sees no difference between mᵢ·mⱼ added and mᵢ·(1 − mⱼ) taken away.
+            attrs: { ...attrs, maskLoss: mask.factor },
+          } as const);
+    return this.#rewriter.emit(node, [1, parts.queries, width]);
   }
 
   #unscaled(channels: Int32Array): { readonly channels: Int32Array; readonly factor: number } | undefined {

@@ -11,6 +11,14 @@ export interface Scores {
   readonly k: Channels;
   readonly scale: number;
   readonly softmax: boolean;
+  /** What is added before softmax, if anything is. */
+  readonly mask?: OuterMask;
+}
+
+/** factor·m·mᵀ of a value m[1, T], which says by ones and zeros which tokens are weakened. */
+export interface OuterMask {
+  readonly value: ValueId;
+  readonly factor: number;
 }
 
 /** What following a value gives. */
@@ -34,9 +42,52 @@ export function scaledScores(
     if (factor === undefined) continue;
     const scores = trace(value);
     if (scores?.kind !== "scores" || scores.softmax || (fn === "div" && value !== a)) return undefined;
-    return { ...scores, scale: fn === "mul" ? scores.scale * factor : scores.scale / factor };
+    const times = fn === "mul" ? factor : 1 / factor;
+    const { mask } = scores;
+    return {
+      ...scores,
+      scale: scores.scale * times,
+      ...(mask === undefined ? {} : { mask: { ...mask, factor: mask.factor * times } }),
+    };
   }
   return undefined;
+}
+
+/** scores + m·mᵀ */
+export function maskedScores(
+  rewriter: Rewriter,
+  fn: "add" | "sub" | "mul" | "div",
+  a: ValueId,
+  b: ValueId,
+  trace: Trace,
+): Scores | undefined {
+  if (fn !== "add") return undefined;
+  for (const [value, bias] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const mask = outerMask(rewriter, bias);
+    const scores = mask === undefined ? undefined : trace(value);
+    if (mask === undefined || scores?.kind !== "scores" || scores.softmax || scores.mask !== undefined)
+      continue;
+    return { ...scores, mask: { value: mask, factor: 1 } };
+  }
+  return undefined;
+}
+
+/** m of (reshape %m [… 1 T])·(reshape %m [… T 1]); undefined where it is no such product. */
+function outerMask(rewriter: Rewriter, id: ValueId): ValueId | undefined {
+  const factors = rewriter.binary(id, "mul");
+  const tokens = rewriter.shape(id)?.at(-1);
+  if (factors === undefined || tokens === undefined || tokens === 1) return undefined;
+  const shapes = factors.map((factor) => String(rewriter.shape(factor)?.slice(-2)));
+  if (![`1,${tokens}`, `${tokens},1`].every((shape) => shapes.includes(shape))) return undefined;
+  const [mask, other] = factors.map((factor) => {
+    const node = rewriter.producer(factor);
+    return node?.op === "reshape" ? rewriter.input(node, 0) : undefined;
+  });
+  const isVector = mask !== undefined && String(rewriter.shape(mask)) === `1,${tokens}`;
+  return isVector && mask === other ? mask : undefined;
 }
 
 /** softmax over the keys */

@@ -23,7 +23,14 @@ import { Expressions } from "./expressions.js";
 import { joinRotary } from "./join-rotary.js";
 import { gatherEntries, sliceChannels, tileChannels } from "./moves.js";
 import { RowBuilder } from "./row-builder.js";
-import { guardedScores, type Scores, scaledScores, softmaxScores, type Traced } from "./scores.js";
+import {
+  guardedScores,
+  maskedScores,
+  type Scores,
+  scaledScores,
+  softmaxScores,
+  type Traced,
+} from "./scores.js";
 import { cutTokens, joinTokens } from "./tokens.js";
 
 /** Longest chain of operations followed; between two linears of a FLUX block there are about 40. */
@@ -277,8 +284,10 @@ export class Tracer {
     if (fn !== "add" && fn !== "sub" && fn !== "mul" && fn !== "div") return undefined;
     const [a, b] = [this.#rewriter.input(node, 0), this.#rewriter.input(node, 1)];
     if (a === undefined || b === undefined) return undefined;
-    const scaled = scaledScores(this.#rewriter, fn, a, b, (value) => this.trace(value));
-    if (scaled !== undefined) return scaled;
+    const trace = (value: ValueId) => this.trace(value);
+    const scores =
+      scaledScores(this.#rewriter, fn, a, b, trace) ?? maskedScores(this.#rewriter, fn, a, b, trace);
+    if (scores !== undefined) return scores;
     const [left, right] = [this.#channels(a), this.#channels(b)];
     if (left === undefined || right === undefined) return undefined;
     // Sums and products of two computed values that rotate nothing are not layout: leave them whole.
@@ -316,7 +325,7 @@ export class Tracer {
     return a.rotary || b.rotary ? contractChannels(this.#expressions, a, b, shape) : undefined;
   }
 
-  /** softmax(scale·q·kᵀ)·v */
+  /** softmax(scale·q·kᵀ + factor·m·mᵀ)·v */
   #attention(scores: Scores, v: Channels, id: ValueId, shape: Shape): Channels | undefined {
     const { q, k } = scores;
     const rank = v.shape.length;
@@ -329,7 +338,7 @@ export class Tracer {
     const made = this.#builder.attention(
       { q: q.channels, queries: tokensOf(q), k: k.channels, v: v.channels, keys: tokensOf(k) },
       heads,
-      scores.scale,
+      scores,
     );
     if (made === undefined) return undefined;
     const like: Channels = { ...v, shape, token: shape.length - 2 };

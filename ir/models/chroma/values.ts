@@ -7,6 +7,8 @@ import type { ChromaInput } from "./inputs.js";
 export function chromaValues(
   sample: SampleInputs<FluxDescription>,
 ): Readonly<Record<ChromaInput, Float32Array>> {
-  const { contextTokens, shownTokens = contextTokens } = sample;
-  return { ...flux1Values(sample), "text-mask": new Float32Array(contextTokens).fill(1, 0, shownTokens) };
+  const { contextTokens, shownTokens = contextTokens, latents, model } = sample;
+  const mask = new Float32Array(contextTokens + latents.length / model.inChannels).fill(1);
+  mask.fill(0, shownTokens, contextTokens);
+  return { ...flux1Values(sample), "text-mask": mask.slice(0, contextTokens), "token-mask": mask };
 }

@@ -41,4 +41,9 @@ export const REFERENCE_INPUTS = {
 } as const satisfies Readonly<Record<string, ModelInput>>;
 
 /** The part that an input plays in any of them: one of these, a summary of the text, or which of its tokens are shown. */
-export type FluxInput = keyof typeof FLUX_INPUTS | keyof typeof REFERENCE_INPUTS | "pooled" | "text-mask";
+export type FluxInput =
+  | keyof typeof FLUX_INPUTS
+  | keyof typeof REFERENCE_INPUTS
+  | "pooled"
+  | "text-mask"
+  | "token-mask";
