@@ -23,18 +23,17 @@ export type Measured = (problem: Problem) => KernelConfig | undefined;
  * demanding one, with the others behind it as fallbacks. Throws `TRITC_E_KERNEL` where a device takes none.
  */
 export function define<P>(
-  name: string,
+  problem: Omit<Problem<P>, "device">,
   family: Family<P>,
   templates: KernelTemplates<P>,
-  params: P,
   target: Target,
-  rows: readonly number[],
   measured?: Measured,
 ): KernelDefinition {
   const { language } = target;
+  const { family: name, params } = problem;
   const signature = family.signature(params);
   const assumed = family.assumes(params);
-  const { problems, best } = problemsOf(target, templates, { family: name, params, rows }, assumed, measured);
+  const { problems, best } = problemsOf(target, templates, problem, assumed, measured);
   const choices = chooseTogether(problems, templates, {
     measured: best,
     // With CUDA a kernel's grid is its own.

@@ -5,6 +5,7 @@ import type { DeviceKind } from "../targets/device-kind.js";
 import type { Target } from "../targets/target.js";
 import { candidatesOf } from "./choice/choose.js";
 import type { Candidate } from "./choice/consider.js";
+import type { Problem } from "./choice/problem.js";
 import { define, fittingConfigs, type Measured } from "./define.js";
 import { TEMPLATES } from "./families.js";
 import type { KernelDefinition } from "./kernel-definition.js";
@@ -14,8 +15,8 @@ export type { Measured } from "./define.js";
 export type { KernelDefinition } from "./kernel-definition.js";
 
 /**
- * The kernel of a family with these parameters for a target, whose launches have so many rows. Throws `TRITC_E_KERNEL`
- * where there is none.
+ * The kernel of a family with these parameters for a target, whose launches have so many rows, and by rows these scalars. Throws
+ * `TRITC_E_KERNEL` where there is none.
  */
 export function defineKernel<F extends Family>(
   family: F,
@@ -23,8 +24,10 @@ export function defineKernel<F extends Family>(
   target: Target,
   rows: readonly number[] = [],
   measured?: Measured,
+  scalars?: Problem["scalars"],
 ): KernelDefinition {
-  return define(family, FAMILIES[family], TEMPLATES[family][target.language], params, target, rows, measured);
+  const problem = { family, params, rows, ...(scalars && { scalars }) };
+  return define(problem, FAMILIES[family], TEMPLATES[family][target.language], target, measured);
 }
 
 /** The grid of a launch over these sizes: columns (or heads, or elements), rows, batch. */

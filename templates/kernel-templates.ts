@@ -28,6 +28,13 @@ export interface KernelTemplates<P> {
   values(params: P, config: KernelConfig, given: Given): TemplateValues;
   /** WGSL: how arguments are declared. */
   header?(params: P, config: KernelConfig): HeaderOptions;
+  /** Variants that no device gets but where they were measured. */
+  readonly measuredOnly?: readonly string[];
+  /**
+   * Without measuring, the order in which floats are added stays that of the first config: other kernels leave the same bits, or
+   * rows are to be the same whatever their number.
+   */
+  readonly keepsOrder?: true;
   /** What a launch takes with a config, which has no fault; null where nobody knows. See `choice/cost.ts`. */
   cost?(params: P, config: KernelConfig, launched: Launched): Counts | null;
 }
@@ -35,7 +42,8 @@ export interface KernelTemplates<P> {
 type AnyForms = Readonly<Record<string, Form<never, Dimensions>>>;
 type ParamsOf<F extends AnyForms> = Parameters<F[keyof F]["launch"]>[0];
 
-interface Spec<F extends AnyForms> extends Pick<KernelTemplates<ParamsOf<F>>, "header"> {
+interface Spec<F extends AnyForms>
+  extends Pick<KernelTemplates<ParamsOf<F>>, "header" | "keepsOrder" | "measuredOnly"> {
   configs(problem: Problem<ParamsOf<F>>): readonly ConfigsOf<F>[];
   readonly values: {
     readonly [V in keyof F & string]: (

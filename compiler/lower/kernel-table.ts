@@ -20,9 +20,9 @@ export interface SelectedKernel {
 /** A kernel that launches wait for. */
 interface WantedKernel {
   readonly family: Family;
-  /** Rows of its launches. */
-  readonly launches: Set<Dim>;
-  define(rows: readonly number[]): KernelDefinition;
+  /** Of its launches, by rows: scalars of the first. */
+  readonly launches: Map<Dim, readonly Dim[]>;
+  define(rows: readonly number[], scalars: ReadonlyMap<number, readonly number[]>): KernelDefinition;
 }
 
 /**
@@ -42,15 +42,21 @@ export class KernelTable {
     this.#measured = measured;
   }
 
-  /** Wants a kernel for a launch of so many rows; the key that `choose` gives it by. */
-  want<F extends Family>(family: F, params: FamilyParams[F], rows: Dim): string {
+  /** Wants a kernel for a launch of so many rows and these scalars; the key that `choose` gives it by. */
+  want<F extends Family>(
+    family: F,
+    params: FamilyParams[F],
+    rows: Dim,
+    scalars: readonly Dim[] = [],
+  ): string {
     const key = `${family} ${JSON.stringify(FAMILIES[family].record(params))}`;
     const wanted = this.#wanted.get(key) ?? {
       family,
-      launches: new Set(),
-      define: (rows) => defineKernel(family, params, this.#target, rows, this.#measured),
+      launches: new Map(),
+      define: (rows, scalarsOf) =>
+        defineKernel(family, params, this.#target, rows, this.#measured, scalarsOf),
     };
-    wanted.launches.add(rows);
+    if (!wanted.launches.has(rows)) wanted.launches.set(rows, scalars);
     this.#wanted.set(key, wanted);
     return key;
   }
@@ -62,7 +68,11 @@ export class KernelTable {
   } {
     const chosen = new Map<string, SelectedKernel>();
     for (const [key, { family, launches, define }] of this.#wanted) {
-      const definition = define(rowCounts(launches, sizes));
+      const known = launchesAt(launches, sizes);
+      const definition = define(
+        [...known.keys()].sort((a, b) => b - a),
+        known,
+      );
       chosen.set(key, this.#add(kernelId(family, definition.kernel.params), definition));
     }
     return {
@@ -85,14 +95,22 @@ export class KernelTable {
   }
 }
 
-/** Each number of rows once, the most first; those that these sizes decide. */
-function rowCounts(launches: Iterable<Dim>, sizes: readonly Bindings[]): readonly number[] {
-  const known = [...launches].flatMap((rows) =>
-    sizes
-      .filter((bindings) => symbolsOf(rows).every((name) => Object.hasOwn(bindings, name)))
-      .map((bindings) => evaluateDim(rows, bindings)),
-  );
-  return [...new Set(known)].sort((a, b) => b - a);
+/** Each number of rows once, with scalars of such a launch; those that these sizes decide. */
+function launchesAt(
+  launches: ReadonlyMap<Dim, readonly Dim[]>,
+  sizes: readonly Bindings[],
+): ReadonlyMap<number, readonly number[]> {
+  const known = new Map<number, readonly number[]>();
+  for (const [rows, scalars] of launches) {
+    for (const bindings of sizes) {
+      const isKnown = (dim: Dim) => symbolsOf(dim).every((name) => Object.hasOwn(bindings, name));
+      if (!isKnown(rows)) continue;
+      const count = evaluateDim(rows, bindings);
+      if (known.has(count)) continue;
+      known.set(count, scalars.every(isKnown) ? scalars.map((dim) => evaluateDim(dim, bindings)) : []);
+    }
+  }
+  return known;
 }
 
 /** `ternary-gemm-3072x9216-i8-gelu-tanh-bias`: sizes first, then what sets the kernel apart. */

@@ -296,7 +296,7 @@ export class Lowering {
     if (contract.args.length !== args.length || contract.scalars.length !== scalars.length) {
       throw new Error(`${family}: ${args.length} arguments, ${scalars.length} scalars`);
     }
-    const wanted = this.draft.kernels.want(family, params, rows);
+    const wanted = this.draft.kernels.want(family, params, rows, scalars);
     const sizes = contract.grid.map((size) => dimOf(size, { rows, scalars }));
     const { launches } = this.draft;
     launches[this.#phase] ??= [];

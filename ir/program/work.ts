@@ -73,6 +73,21 @@ export function timeFloor(works: readonly Work[], rates: DeviceRates): number | 
 
 const NONE = { int8: 0, bf16: 0, f32: 0 };
 
+/** The work of a launch whose numbers are known, by the contract of its kernel. */
+export function workOf(contract: Contract, launch: LaunchNumbers): Work {
+  let [readBytes, writtenBytes, results] = [0, 0, 0];
+  for (const [i, arg] of contract.args.entries()) {
+    const elements = elementsOf(axesOf(arg, i, launch));
+    const bytes = byteLength(arg.dtype, elements);
+    if (arg.access !== "write") readBytes += bytes;
+    if (arg.access !== "read") {
+      writtenBytes += bytes;
+      results = Math.max(results, elements);
+    }
+  }
+  return { operations: { ...NONE, ...contract.operations({ ...launch, results }) }, readBytes, writtenBytes };
+}
+
 class WorkCounter {
   readonly #buffers: ReadonlyMap<string, ProgramBuffer>;
   readonly #kernels: ReadonlyMap<string, Kernel>;
@@ -98,21 +113,8 @@ class WorkCounter {
     const contract = this.#contracts.get(kernel) ?? contractOf(kernel);
     if (contract === undefined) throw new RangeError(`there is no family ${kernel.family}`);
     this.#contracts.set(kernel, contract);
-    let [readBytes, writtenBytes, results] = [0, 0, 0];
-    for (const [i, { access, ...arg }] of contract.args.entries()) {
-      const buffer = this.#buffers.get(launch.args[i]?.buffer ?? "");
-      if (buffer === undefined) continue;
-      const elements = elementsOf(axesOf(arg, i, numbers));
-      const bytes = byteLength(buffer.dtype, elements);
-      if (access !== "write") readBytes += bytes;
-      if (access !== "read") {
-        writtenBytes += bytes;
-        results = Math.max(results, elements);
-      }
-    }
     const { label } = launch;
-    const operations = { ...NONE, ...contract.operations({ ...numbers, results }) };
     const { family, id } = kernel;
-    return { label, kernel: id, family, rows: numbers.rows, operations, readBytes, writtenBytes };
+    return { label, kernel: id, family, rows: numbers.rows, ...workOf(contract, numbers) };
   }
 }

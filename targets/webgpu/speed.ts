@@ -10,7 +10,11 @@ export const GPU_SPEED: Speed = {
   units: 24,
   lanes: 32,
   hertz: 1.5e9,
-  perCycle: { issue: 4, int8: 512, f16: 256, f32: 256, special: 32, loads: 1, shared: 128 },
+  perCycle: {
+    ...{ issue: 4, int8: 512, f16: 256, f32: 256, special: 32, loads: 1, shared: 128 },
+    // Where there are matrices of subgroups: half of what RTX 3060 has.
+    ...{ tensorInt8: 1024, tensorF16: 512 },
+  },
   overlaps: true,
   bytesPerSecond: { l2: 800e9, memory: 200e9 },
   l2Bytes: 2 * 2 ** 20,

@@ -1,6 +1,7 @@
 import { adalnQuantize } from "../../ir/families/adaln-quantize.js";
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import { modulationPlan } from "../cuda/row-plan.js";
+import { cudaSharedRowCosts } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const adalnQuantizeCuda = kernelTemplates(adalnQuantize.forms.cuda, {
@@ -14,5 +15,9 @@ export const adalnQuantizeCuda = kernelTemplates(adalnQuantize.forms.cuda, {
       held,
       blocks,
     }),
+  },
+  keepsOrder: true,
+  cost: {
+    row: cudaSharedRowCosts(adalnQuantize, ({ c }) => ({ length: c, passes: 4, vectors: 1, folds: 4 })),
   },
 });

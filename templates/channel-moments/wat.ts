@@ -1,5 +1,6 @@
 import { channelMoments } from "../../ir/families/channel-moments.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { watStreams } from "../wat/streams.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 
 export const channelMomentsWat = kernelTemplates(channelMoments.forms.wat, {
@@ -14,5 +15,11 @@ export const channelMomentsWat = kernelTemplates(channelMoments.forms.wat, {
       rows,
       tilesC: Math.ceil(c / channels),
     }),
+  },
+  cost: {
+    moments: watStreams(
+      channelMoments, // In f64.
+      () => ({ more: 14 }),
+    ),
   },
 });

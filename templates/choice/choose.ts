@@ -1,4 +1,5 @@
 import { TritcError } from "../../ir/errors.js";
+import { roundingOf } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { keyOf } from "./configs.js";
@@ -49,8 +50,14 @@ export function candidatesOf<P>(
   const { device, rows } = problem;
   const isCosted = templates.cost !== undefined && device.speed !== null && rows.length > 0;
   const configs = every || isCosted ? considered(problem, templates) : preferred;
+  const order = (config: KernelConfig) => roundingOf(templates.forms, problem.params, config);
+  const [first] = preferred;
+  const kept =
+    every || templates.keepsOrder !== true || first === undefined
+      ? configs
+      : configs.filter((config) => order(config) === order(first));
   return counted(
-    configs.map((config) => consider(problem, templates, config)),
+    kept.map((config) => consider(problem, templates, config)),
     preferred.length,
   );
 }
@@ -78,13 +85,13 @@ export function bestOf(
   candidates: readonly Candidate[],
   worthwhile: number = WORTHWHILE,
 ): Candidate | undefined {
-  const first = candidates.find(({ rejected }) => rejected === null);
+  const first = candidates.find(({ rejected, measuredOnly }) => rejected === null && measuredOnly !== true);
   if (first?.cost == null) return first;
   let best = first;
   let least = first.cost.seconds * (1 - worthwhile);
   for (const candidate of candidates) {
     const seconds = candidate.cost?.seconds ?? Number.POSITIVE_INFINITY;
-    if (seconds < least) [best, least] = [candidate, seconds];
+    if (seconds < least && candidate.measuredOnly !== true) [best, least] = [candidate, seconds];
   }
   return best;
 }

@@ -30,6 +30,8 @@ export interface Candidate {
   readonly cost: Cost | null;
   /** Why it cannot be; null where it can. */
   readonly rejected: string | null;
+  /** It is taken where it was measured, and else never. */
+  readonly measuredOnly?: true;
   /** How many more cannot be for the same reason, which are not listed. */
   readonly alike?: number;
 }
@@ -41,12 +43,14 @@ export function consider<P>(
   config: KernelConfig,
 ): Candidate {
   const rejected = rejection(problem, templates, config);
-  return { config, cost: rejected === null ? costOf(problem, templates, config) : null, rejected };
+  const cost = rejected === null ? costOf(problem, templates, config) : null;
+  const measuredOnly = templates.measuredOnly?.includes(config.variant) === true;
+  return { config, cost, rejected, ...(measuredOnly && { measuredOnly }) };
 }
 
 /** Null where the rows are not known, or the family or the device does not say. */
 export function costOf<P>(
-  { params, device, rows }: Problem<P>,
+  { params, device, rows, scalars }: Problem<P>,
   { forms, cost }: KernelTemplates<P>,
   config: KernelConfig,
 ): Cost | null {
@@ -56,7 +60,7 @@ export function costOf<P>(
   const timesOn = (of: Speed): readonly LaunchTime[] | null => {
     const launches: LaunchTime[] = [];
     for (const count of rows) {
-      const launched = { rows: count, launch, device, speed: of };
+      const launched = { rows: count, scalars: scalars?.get(count), launch, device, speed: of };
       const counts = cost(params, config, launched);
       const time = counts === null ? undefined : timeOf(counts, launched);
       if (time === undefined) return null;

@@ -16,6 +16,8 @@ import type { SharedResource, Speed, UnitResource } from "../../targets/speed.js
 export interface Launched {
   /** Rows of the launch; where a grid has other axes that are not known (pictures of a batch, keys), assume what is usual. */
   readonly rows: number;
+  /** Its scalars; absent where they are not known. */
+  readonly scalars?: readonly number[] | undefined;
   /** Threads, tile and bytes by parameters and config. */
   readonly launch: LaunchShape;
   readonly device: DeviceKind;

@@ -55,8 +55,8 @@ function bestByTile<P>(
   const best = bestOf(candidates, device.speed?.doubt);
   if (best?.cost == null) return undefined;
   const byTile = new Map<string, Best>();
-  for (const { config, cost } of candidates) {
-    if (cost === null) continue;
+  for (const { config, cost, measuredOnly } of candidates) {
+    if (cost === null || measuredOnly === true) continue;
     const { tile } = launchOf(forms, params, config);
     const key = String(tile);
     const before = byTile.get(key)?.seconds ?? Number.POSITIVE_INFINITY;

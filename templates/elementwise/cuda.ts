@@ -1,8 +1,10 @@
 import { elementwise } from "../../ir/families/elementwise.js";
 import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
 import { cudaType } from "../cuda/header.js";
+import { cudaStreams } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { CUDA_ELEMENT, cudaExpression } from "./cuda-expression.js";
+import { elementWork } from "./operations.js";
 
 export const elementwiseCuda = kernelTemplates(elementwise.forms.cuda, {
   // 16 bytes of the narrowest operand.
@@ -35,5 +37,12 @@ export const elementwiseCuda = kernelTemplates(elementwise.forms.cuda, {
         ...cudaExpression(expression, inputs),
       };
     },
+  },
+  cost: {
+    strided: cudaStreams(elementwise, ({ expression, rank, inputs }) => ({
+      ...elementWork(expression),
+      // A quotient for each axis and an address for each operand, of vectors.
+      more: (rank * (12 + 2 * (inputs.length + 1))) / 4,
+    })),
   },
 });

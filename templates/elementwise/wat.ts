@@ -1,7 +1,9 @@
 import { elementwise } from "../../ir/families/elementwise.js";
 import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { watStreams } from "../wat/streams.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
+import { elementWork } from "./operations.js";
 import { watExpression } from "./wat-expression.js";
 
 export const elementwiseWat = kernelTemplates(elementwise.forms.wat, {
@@ -23,5 +25,12 @@ export const elementwiseWat = kernelTemplates(elementwise.forms.wat, {
         tile: elements,
       };
     },
+  },
+  cost: {
+    elementwise: watStreams(elementwise, ({ expression, inputs }) => ({
+      ...elementWork(expression),
+      // Functions that have no vectors are called for each lane.
+      more: 10 + 240 * watExpression(expression, inputs).lanewise.length,
+    })),
   },
 });

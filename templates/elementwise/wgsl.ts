@@ -1,6 +1,8 @@
 import { elementwise } from "../../ir/families/elementwise.js";
 import { type ElementType, type Expression, typeOfExpression } from "../../ir/families/expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { wgslStreams } from "../wgsl/streams.js";
+import { elementWork } from "./operations.js";
 import { binaryWgsl, LIBRARY, type Library, unaryWgsl } from "./wgsl-functions.js";
 
 export const elementwiseWgsl = kernelTemplates(elementwise.forms.wgsl, {
@@ -20,6 +22,13 @@ export const elementwiseWgsl = kernelTemplates(elementwise.forms.wgsl, {
         elements,
       };
     },
+  },
+  cost: {
+    strided: wgslStreams(elementwise, ({ expression, rank, inputs }) => ({
+      ...elementWork(expression),
+      // A quotient and a remainder for each axis, and an address for each operand.
+      more: rank * (22 + 2 * (inputs.length + 1)),
+    })),
   },
 });
 

@@ -1,6 +1,7 @@
 import { gather } from "../../ir/families/gather.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
+import { watStreams } from "../wat/streams.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 
 export const gatherWat = kernelTemplates(gather.forms.wat, {
@@ -16,5 +17,8 @@ export const gatherWat = kernelTemplates(gather.forms.wat, {
       held,
       shift: held === "f32" ? 2 : held === "bf16" ? 1 : 0,
     }),
+  },
+  cost: {
+    gather: watStreams(gather, ({ held }) => ({ table: "table", more: held === undefined ? 0 : 6 })),
   },
 });

@@ -1,4 +1,5 @@
 import { groupFactors } from "../../ir/families/group-factors.js";
+import { cudaStreams } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { groupFactorValues } from "./values.js";
 
@@ -6,5 +7,9 @@ export const groupFactorsCuda = kernelTemplates(groupFactors.forms.cuda, {
   configs: () => [{ variant: "group", threads: 256 }],
   values: {
     group: groupFactorValues,
+  },
+  keepsOrder: true,
+  cost: {
+    group: cudaStreams(groupFactors, () => ({ folds: 2, more: 6 })),
   },
 });

@@ -1,5 +1,6 @@
 import { groupFactors } from "../../ir/families/group-factors.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { watStreams } from "../wat/streams.js";
 import { scalarOffset, watArgs, watFloat } from "../wat/values.js";
 
 export const groupFactorsWat = kernelTemplates(groupFactors.forms.wat, {
@@ -13,5 +14,11 @@ export const groupFactorsWat = kernelTemplates(groupFactors.forms.wat, {
       parts,
       epsilon: watFloat(epsilon),
     }),
+  },
+  cost: {
+    factors: watStreams(
+      groupFactors, // In f64.
+      () => ({ more: 14 }),
+    ),
   },
 });

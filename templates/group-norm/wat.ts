@@ -1,6 +1,7 @@
 import { groupNorm } from "../../ir/families/group-norm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
+import { watStreams } from "../wat/streams.js";
 import { watArgs } from "../wat/values.js";
 
 export const groupNormWat = kernelTemplates(groupNorm.forms.wat, {
@@ -13,5 +14,10 @@ export const groupNormWat = kernelTemplates(groupNorm.forms.wat, {
       silu: activation === "silu",
       tileM: rows,
     }),
+  },
+  cost: {
+    "group-norm": watStreams(groupNorm, ({ activation }) => ({
+      ...{ vectors: 1, special: activation === "silu" ? 1 : 0, more: activation === "silu" ? 35 : 0 },
+    })),
   },
 });

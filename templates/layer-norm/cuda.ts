@@ -1,5 +1,6 @@
 import { layerNorm } from "../../ir/families/layer-norm.js";
 import { normalizationPlan } from "../cuda/row-plan.js";
+import { cudaSharedRowCosts } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const layerNormCuda = kernelTemplates(layerNorm.forms.cuda, {
@@ -14,5 +15,9 @@ export const layerNormCuda = kernelTemplates(layerNorm.forms.cuda, {
       held,
       blocks,
     }),
+  },
+  keepsOrder: true,
+  cost: {
+    row: cudaSharedRowCosts(layerNorm, ({ c }) => ({ length: c, passes: 3, vectors: 1, folds: 2 })),
   },
 });

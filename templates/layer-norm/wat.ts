@@ -1,6 +1,7 @@
 import { layerNorm } from "../../ir/families/layer-norm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
+import { watStreams } from "../wat/streams.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
 export const layerNormWat = kernelTemplates(layerNorm.forms.wat, {
@@ -15,5 +16,8 @@ export const layerNormWat = kernelTemplates(layerNorm.forms.wat, {
       bias,
       tileM: rows,
     }),
+  },
+  cost: {
+    "layer-norm": watStreams(layerNorm, () => ({ passes: 3, vectors: 1, folds: 2 })),
   },
 });

@@ -1,5 +1,6 @@
 import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
 import { normalizationPlan, vectorOf } from "../cuda/row-plan.js";
+import { cudaSharedRowCosts } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const qkNormRopeCuda = kernelTemplates(qkNormRope.forms.cuda, {
@@ -19,5 +20,11 @@ export const qkNormRopeCuda = kernelTemplates(qkNormRope.forms.cuda, {
       weighted: norm && weight,
       rope,
     }),
+  },
+  keepsOrder: true,
+  cost: {
+    heads: cudaSharedRowCosts(qkNormRope, ({ heads, headDim, norm }) => ({
+      ...{ length: headDim, heads, passes: norm ? 2 : 1, vectors: heads, folds: norm ? 1 : 0 },
+    })),
   },
 });

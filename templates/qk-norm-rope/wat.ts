@@ -1,6 +1,7 @@
 import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
+import { watStreams } from "../wat/streams.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
 export const qkNormRopeWat = kernelTemplates(qkNormRope.forms.wat, {
@@ -18,5 +19,11 @@ export const qkNormRopeWat = kernelTemplates(qkNormRope.forms.wat, {
       rope,
       tileM: rows,
     }),
+  },
+  cost: {
+    "qk-norm-rope": watStreams(qkNormRope, ({ heads, norm, rope }) => ({
+      ...{ passes: norm ? 2 : 1, vectors: heads, folds: norm ? heads : 0 },
+      more: rope ? 8 : 0,
+    })),
   },
 });

@@ -1,5 +1,8 @@
-import { qkNormRope } from "../../ir/families/qk-norm-rope.js";
+import { type QkNormRopeParams, qkNormRope } from "../../ir/families/qk-norm-rope.js";
+import type { Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { BARRIER } from "../wgsl/counts.js";
+import { wgslStreams } from "../wgsl/streams.js";
 
 export const qkNormRopeWgsl = kernelTemplates(qkNormRope.forms.wgsl, {
   // A single wide head takes the whole workgroup.
@@ -16,5 +19,29 @@ export const qkNormRopeWgsl = kernelTemplates(qkNormRope.forms.wgsl, {
       rope,
     }),
   },
+  cost: { heads: wgslStreams(qkNormRope, headStreams) },
   header: () => ({ names: { cos: "cosines", sin: "sines" } }),
 });
+
+/** Heads that `lanes` invocations share, so many at a time, with a sum of every invocation's own over theirs. */
+function headStreams(
+  { heads, headDim, norm, rope }: QkNormRopeParams,
+  { threads, lanes }: { readonly threads: number; readonly lanes: number },
+  { speed }: Launched,
+) {
+  const turns = Math.ceil(heads / (threads / lanes));
+  const shares = rope ? headDim / 2 : headDim;
+  const channels = (Math.ceil(shares / lanes) * lanes) / shares;
+  return {
+    ...{ passes: norm ? 2 : 1, vectors: heads, folds: norm ? turns : 0 },
+    unfilled: (channels * turns * threads) / (lanes * heads),
+    fold: {
+      other: 2 * BARRIER + 3 * lanes,
+      special: 2,
+      shared: [
+        [1, speed.lanes / 4],
+        [lanes, Math.max(1, speed.lanes / lanes)],
+      ],
+    },
+  } as const;
+}

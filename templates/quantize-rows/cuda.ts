@@ -1,6 +1,7 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { quantizationPlan, vectorOf } from "../cuda/row-plan.js";
+import { cudaSharedRowCosts } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const quantizeRowsCuda = kernelTemplates(quantizeRows.forms.cuda, {
@@ -23,5 +24,13 @@ export const quantizeRowsCuda = kernelTemplates(quantizeRows.forms.cuda, {
         whole: starts.every(({ start }) => start % vector === 0),
       };
     },
+  },
+  cost: {
+    row: cudaSharedRowCosts(quantizeRows, ({ c, parts = [] }) => ({
+      length: c,
+      passes: 2,
+      folds: 2,
+      more: parts.length / 2,
+    })),
   },
 });

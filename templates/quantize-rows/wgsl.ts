@@ -1,6 +1,7 @@
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { wgslStreams } from "../wgsl/streams.js";
 
 export const quantizeRowsWgsl = kernelTemplates(quantizeRows.forms.wgsl, {
   configs: () => [
@@ -17,5 +18,13 @@ export const quantizeRowsWgsl = kernelTemplates(quantizeRows.forms.wgsl, {
         .map(({ name, start, length }) => ({ name, start, end: start + length }));
       return { c, words: paddedK(c) / 4, threads, front, last: last.name, start: last.start };
     },
+  },
+  cost: {
+    row: wgslStreams(quantizeRows, () => ({ passes: 2, folds: 2, more: 6 })),
+    parts: wgslStreams(quantizeRows, ({ parts = [] }) => ({
+      passes: 2,
+      folds: 2,
+      more: 6 + 4 * parts.length,
+    })),
   },
 });

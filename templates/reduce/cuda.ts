@@ -1,5 +1,6 @@
 import { reduce } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
+import { cudaStreams } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 interface Reduction {
@@ -35,4 +36,10 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
 export const reduceCuda = kernelTemplates(reduce.forms.cuda, {
   configs: () => [{ variant: "row", threads: 256, blocks: 4 }],
   values: { row: ({ fn }, { blocks }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", blocks }) },
+  keepsOrder: true,
+  cost: {
+    row: cudaStreams(reduce, ({ fn }) =>
+      fn === "log-sum-exp" ? { passes: 2, folds: 2, special: 1 } : { folds: 1 },
+    ),
+  },
 });

@@ -1,6 +1,7 @@
 import { reduce } from "../../ir/families/reduce.js";
 import type { ReduceFn } from "../../ir/ops/reductions.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { wgslStreams } from "../wgsl/streams.js";
 
 interface Reduction {
   readonly start: string;
@@ -26,4 +27,9 @@ const REDUCTIONS: Readonly<Record<ReduceFn, Reduction>> = {
 export const reduceWgsl = kernelTemplates(reduce.forms.wgsl, {
   configs: () => [{ variant: "row", threads: 64 }],
   values: { row: ({ fn }, { threads }) => ({ ...REDUCTIONS[fn], shifted: fn === "log-sum-exp", threads }) },
+  cost: {
+    row: wgslStreams(reduce, ({ fn }) =>
+      fn === "log-sum-exp" ? { passes: 2, folds: 3, special: 1 } : { folds: 2 },
+    ),
+  },
 });

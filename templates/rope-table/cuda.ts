@@ -1,6 +1,7 @@
 import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { tileRowsOf } from "../cuda/row-plan.js";
+import { cudaStreams } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const ropeTableCuda = kernelTemplates(ropeTable.forms.cuda, {
@@ -19,5 +20,8 @@ export const ropeTableCuda = kernelTemplates(ropeTable.forms.cuda, {
         axes: pairs.map(({ axis }) => axis),
       };
     },
+  },
+  cost: {
+    pairs: cudaStreams(ropeTable, () => ({ access: 8, more: 60 })),
   },
 });

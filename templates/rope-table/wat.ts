@@ -1,6 +1,7 @@
 import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { watStreams } from "../wat/streams.js";
 import { watArgs } from "../wat/values.js";
 
 export const ropeTableWat = kernelTemplates(ropeTable.forms.wat, {
@@ -15,5 +16,11 @@ export const ropeTableWat = kernelTemplates(ropeTable.forms.wat, {
       })),
       tileM: rows,
     }),
+  },
+  cost: {
+    "rope-table": watStreams(
+      ropeTable, // Four calls of functions of the engine for a vector.
+      () => ({ more: 1200 }),
+    ),
   },
 });

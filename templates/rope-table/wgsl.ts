@@ -1,6 +1,7 @@
 import { ropeTable } from "../../ir/families/rope-table.js";
 import { ropePairs } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { wgslStreams } from "../wgsl/streams.js";
 
 export const ropeTableWgsl = kernelTemplates(ropeTable.forms.wgsl, {
   configs: () => [{ variant: "pairs", threads: 64 }],
@@ -16,4 +17,7 @@ export const ropeTableWgsl = kernelTemplates(ropeTable.forms.wgsl, {
     },
   },
   header: () => ({ names: { cos: "cosines", sin: "sines" } }),
+  cost: {
+    pairs: wgslStreams(ropeTable, () => ({ more: 20 })),
+  },
 });

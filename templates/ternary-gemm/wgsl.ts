@@ -14,6 +14,7 @@ import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, isBeyond, paddedColumns } from "../wgsl/gemm-tile.js";
+import { matrixCounts } from "./matrix-counts.js";
 import { directCounts, packedCounts, plainCounts, tiledCounts } from "./wgsl-counts.js";
 import { stagedCounts } from "./wgsl-staged-counts.js";
 
@@ -57,7 +58,10 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
       ragged: params.k % 4 !== 0,
     }),
   },
+  // Matrices of subgroups are an experiment.
+  measuredOnly: ["matrix"],
   cost: {
+    matrix: matrixCounts,
     "int8-packed": packedCounts,
     "int8-plain": plainCounts,
     "float-tiled": tiledCounts,

@@ -1,5 +1,6 @@
 import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
+import { cudaStreams } from "../cuda/streams.js";
 import { kernelTemplates } from "../kernel-templates.js";
 
 export const timestepEmbeddingCuda = kernelTemplates(timestepEmbedding.forms.cuda, {
@@ -10,5 +11,8 @@ export const timestepEmbeddingCuda = kernelTemplates(timestepEmbedding.forms.cud
       const frequencies = sinusoidFrequencies(params);
       return { half: frequencies.length, factor, frequencies, sinFirst, blocks };
     },
+  },
+  cost: {
+    sines: cudaStreams(timestepEmbedding, () => ({ access: 8, more: 60 })),
   },
 });

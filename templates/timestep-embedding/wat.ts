@@ -1,6 +1,7 @@
 import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
+import { watStreams } from "../wat/streams.js";
 import { watArgs } from "../wat/values.js";
 
 export const timestepEmbeddingWat = kernelTemplates(timestepEmbedding.forms.wat, {
@@ -18,5 +19,11 @@ export const timestepEmbeddingWat = kernelTemplates(timestepEmbedding.forms.wat,
       }));
       return { args: watArgs(signature), factor, frequencies, tileM: rows };
     },
+  },
+  cost: {
+    "timestep-embedding": watStreams(
+      timestepEmbedding, // Four calls of functions of the engine for a vector.
+      () => ({ more: 1200 }),
+    ),
   },
 });

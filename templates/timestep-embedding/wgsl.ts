@@ -2,6 +2,7 @@ import { timestepEmbedding } from "../../ir/families/timestep-embedding.js";
 import { sinusoidFrequencies } from "../../ir/ops/frequencies.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { exactly } from "../wgsl/exactly.js";
+import { wgslStreams } from "../wgsl/streams.js";
 
 export const timestepEmbeddingWgsl = kernelTemplates(timestepEmbedding.forms.wgsl, {
   configs: () => [{ variant: "sines", threads: 64 }],
@@ -14,5 +15,8 @@ export const timestepEmbeddingWgsl = kernelTemplates(timestepEmbedding.forms.wgs
       sinFirst: params.sinFirst,
       threads,
     }),
+  },
+  cost: {
+    sines: wgslStreams(timestepEmbedding, () => ({ more: 20 })),
   },
 });

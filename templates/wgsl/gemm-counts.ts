@@ -22,7 +22,7 @@ const MEETING = 4;
 /** Counts of a product: an invocation has blockM x blockN results and does `invocation` for them. */
 export function gemmCounts(
   invocation: Invocation,
-  { blockM, blockN }: GemmTile,
+  { blockM, blockN }: { readonly blockM: number; readonly blockN: number },
   { n, rowBytes, columnBytes, resultBytes, operands }: GemmLaunch,
   launched: Launched,
 ): Counts {

@@ -49,9 +49,12 @@ describe("compile --explain", () => {
     );
     expect(text).toMatch(/^ {4}int8-relaxed tileN \d+ tileM \d+ rows \d: \d\.\d\d times as long$/m);
     expect(text).toMatch(/^ {4}and 186 more that fit$/m);
-    // Kernels without a cost of their own, and the whole.
+    // Rows that several kinds of engines go over alike; what runs once, at load, without a cost of its own; and the whole.
     expect(text).toMatch(
-      /^adaln-quantize-c256, rows 544.*\n {2}relaxed-simd, any engine: .*\n {4}at least, by operations and bytes on 8 threads of 3\.5 GHz: 544 rows [\d.]+ µs \(memory\)/m,
+      /^adaln-quantize-c256, rows 544.*\n {2}relaxed-simd, any engine: .*\n {4}by 8 threads of 3\.5 GHz: 544 rows [\d.]+ µs \(memory, [\d.]+ waves\)/m,
+    );
+    expect(text).toMatch(
+      /^unpack-trits-256x\d+-i8, rows \d+\n {2}relaxed-simd, any engine: .*\n {4}at least, by operations and bytes on 8 threads of 3\.5 GHz: \d+ rows [\d.]+ µs \(\w+\)/m,
     );
     expect(text).toMatch(
       /^a step of 64x64 by the cost model\n {2}relaxed-simd, 8 threads of 3\.5 GHz: [\d.]+ ms; bound by issue \d+%, .*; .*ternary-gemm \d+%.*\n {2}any engine, .*\na step of 128x64 by the cost model$/m,

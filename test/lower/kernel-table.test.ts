@@ -34,4 +34,19 @@ describe("the kernels of a program", () => {
     const [softmax] = table.choose([{ t: 64 }, { t: 128 }, { t: 32 }]).all;
     expect(softmax?.definition.choices[0]?.problem.rows).toEqual([256, 128, 64, 32, 7]);
   });
+
+  it("are chosen with the scalars of these launches, as far as they are decided", () => {
+    const table = new KernelTable(cpu);
+    table.want("softmax", { log: false }, "t", ["2*t"]);
+    table.want("softmax", { log: false }, 7, ["s"]);
+    const [softmax] = table.choose([{ t: 64 }, { t: 32 }]).all;
+    const { problem, candidates } = softmax?.definition.choices[0] ?? expect.fail();
+    expect([...(problem.scalars ?? [])]).toEqual([
+      [64, [128]],
+      [32, [64]],
+      [7, []],
+    ]);
+    // Of 7 rows nobody knows how long they are.
+    expect(candidates.map(({ cost }) => cost)).toEqual(candidates.map(() => null));
+  });
 });

@@ -1,0 +1,346 @@
+/** Costs of kernels that go over their operands: rows, elements, tables. */
+import { describe, expect, it } from "vitest";
+import { FAMILIES } from "../../ir/families/index.js";
+import { lanesFeature, matrixFeature, SUBGROUP_MATRIX } from "../../ir/families/launch/features.js";
+import { launchOf, roundingOf } from "../../ir/families/launch/form.js";
+import type { Language } from "../../ir/program/program.js";
+import { type DeviceKind, deviceKinds } from "../../targets/device-kind.js";
+import { targetByName } from "../../targets/index.js";
+import { bestOf, candidatesOf } from "../../templates/choice/choose.js";
+import type { Counts } from "../../templates/choice/cost.js";
+import type { Problem } from "../../templates/choice/problem.js";
+import { touchedBy } from "../../templates/choice/touched.js";
+import { TEMPLATES } from "../../templates/families.js";
+import type { Family, FamilyParams, KernelDefinition } from "../../templates/index.js";
+import { configsFor, costsFor, defineKernel } from "../../templates/index.js";
+
+const kindOf = (target: string, index = 0): DeviceKind =>
+  deviceKinds(targetByName(target))[index] ?? expect.fail();
+
+interface Case<F extends Family> {
+  readonly family: F;
+  readonly params: FamilyParams[F];
+  readonly rows: number;
+  readonly scalars?: readonly number[];
+}
+
+const problemOf = <F extends Family>({ family, params, rows, scalars }: Case<F>, device: DeviceKind) =>
+  ({
+    ...{ family, params, rows: [rows], device },
+    ...(scalars && { scalars: new Map([[rows, scalars]]) }),
+  }) as Problem<FamilyParams[F]>;
+
+/** Counts with the family's first config that a device takes, or with another. */
+function countsOf<F extends Family>(
+  of: Case<F>,
+  device: DeviceKind,
+  language: Language,
+  other: object = {},
+): Counts {
+  const templates = TEMPLATES[of.family][language];
+  const [first] = templates.configs(problemOf(of, device));
+  const config = { ...(first ?? expect.fail()), ...other };
+  const launch = launchOf(templates.forms, of.params, config);
+  const { rows, scalars } = of;
+  const launched = { rows, scalars, launch, device, speed: device.speed ?? expect.fail() };
+  return templates.cost?.(of.params, config, launched) ?? expect.fail();
+}
+
+/** Bytes of different addresses that plain loops touch. */
+class Addresses {
+  readonly #seen = new Set<string>();
+  bytes = 0;
+  touch(name: string, at: number, size = 4): void {
+    const key = `${name} ${at}`;
+    if (!this.#seen.has(key)) this.bytes += size;
+    this.#seen.add(key);
+  }
+}
+
+describe("bytes that a launch touches", () => {
+  const launch = { ...{ workgroup: [1, 1, 1], tile: [1, 4, 1], sharedBytes: 0, persistent: false } } as never;
+  const touched = <F extends Family>({ family, params, rows, scalars }: Case<F>, table?: string) => {
+    const device = kindOf("cpu");
+    const launched = { rows, scalars, launch, device, speed: device.speed ?? expect.fail() };
+    return touchedBy(FAMILIES[family], params, "wat", launched, table === undefined ? {} : { table });
+  };
+  const loops = (visit: (rows: Addresses, common: Addresses, written: Addresses) => void) => {
+    const all = [new Addresses(), new Addresses(), new Addresses()] as const;
+    visit(...all);
+    const [{ bytes: rowBytes }, { bytes: commonBytes }, { bytes: writtenBytes }] = all;
+    return { rowBytes, commonBytes, writtenBytes };
+  };
+
+  it("are those of rows, of vectors for all of them, and of results", () => {
+    const [rows, c] = [7, 21];
+    const expected = loops((x, vectors, out) => {
+      for (let m = 0; m < rows; m++) {
+        for (let i = 0; i < c; i++) {
+          x.touch("x", m * c + i);
+          for (const name of ["shift", "scale"]) vectors.touch(name, i);
+        }
+        // Codes are padded to 16.
+        for (let i = 0; i < 32; i++) out.touch("q", m * 32 + i, 1);
+        for (const name of ["rowScale", "rowSum"]) out.touch(name, m);
+      }
+    });
+    const params = { c, epsilon: 1e-6 };
+    expect(touched({ family: "adaln-quantize", params, rows })).toMatchObject({ ...expected, workgroups: 2 });
+  });
+
+  it("are halves of bf16, and heads with a table of angles", () => {
+    const [rows, heads, headDim] = [5, 3, 8];
+    const expected = loops((x, vectors, out) => {
+      for (let m = 0; m < rows; m++) {
+        for (let head = 0; head < heads; head++) {
+          for (let i = 0; i < headDim; i++) {
+            const at = (m * heads + head) * headDim + i;
+            x.touch("x", at, 2);
+            vectors.touch("weight", i);
+            out.touch("out", at, 2);
+            if (i % 2 === 0) for (const name of ["cos", "sin"]) x.touch(name, (m * headDim + i) / 2);
+          }
+        }
+      }
+    });
+    const flags = { norm: true, epsilon: 1e-6, weight: true, rope: true, x: "bf16", out: "bf16" } as const;
+    expect(touched({ family: "qk-norm-rope", params: { heads, headDim, ...flags }, rows })).toMatchObject(
+      expected,
+    );
+  });
+
+  it("are a table's rows that are looked up, and not the table", () => {
+    const [rows, c, table] = [4, 32, 1000];
+    const expected = loops((x, _, out) => {
+      for (let m = 0; m < rows; m++) {
+        x.touch("indices", m);
+        for (let i = 0; i < 34; i++) x.touch("table", 34 * (11 * m) + i, 1);
+        for (let i = 0; i < c; i++) out.touch("out", m * c + i);
+      }
+    });
+    const of = { family: "gather", params: { c, held: "int8" }, rows, scalars: [table] } as const;
+    expect(touched(of, "table")).toMatchObject(expected);
+    expect(touched(of)?.rowBytes).toBe(34 * table + 4 * rows);
+  });
+
+  it("follow scalars where lengths are theirs, and are not known without them", () => {
+    const [rows, c] = [6, 19];
+    const expected = loops((x, _, out) => {
+      for (let m = 0; m < rows; m++) {
+        for (let i = 0; i < c; i++) {
+          x.touch("x", m * c + i);
+          out.touch("out", m * c + i);
+        }
+      }
+    });
+    const of = { family: "softmax", params: { log: false }, rows } as const;
+    expect(touched({ ...of, scalars: [c] })).toMatchObject(expected);
+    expect(touched(of)).toBeNull();
+  });
+
+  it("of elements are those of strided operands, each once where they repeat", () => {
+    // out[i, j] = in0[i, j] + in1[j]
+    const [m, n] = [3, 10];
+    const expected = loops((x, _, out) => {
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          x.touch("in0", n * i + j);
+          x.touch("in1", j);
+          out.touch("out", n * i + j);
+        }
+      }
+    });
+    const input = (index: number) => ({ kind: "input", index }) as const;
+    const expression = { kind: "binary", fn: "add", left: input(0), right: input(1) } as const;
+    const params = { rank: 2, inputs: ["f32", "f32"], output: "f32", expression } as const;
+    const scalars = [m, n, n, 1, 0, 1, n, 1];
+    expect(touched({ family: "elementwise", params, rows: m * n, scalars })).toMatchObject(expected);
+  });
+});
+
+describe("counts", () => {
+  const norm = {
+    family: "layer-norm",
+    params: { c: 3072, epsilon: 1e-6, scale: true, bias: false },
+    rows: 512,
+  } as const;
+  const once = 4 * 3072 * (512 + 1 + 512);
+
+  it("have every byte once from memory, and what passes read again from a cache that holds a row", () => {
+    for (const [target, language] of [
+      ["cpu", "wat"],
+      ["webgpu", "wgsl"],
+      ["a100", "cuda"],
+    ] as const) {
+      expect(countsOf(norm, kindOf(target), language).bytes.memory, target).toBe(once);
+    }
+    // Rows of 12 KiB with a vector and a result are more than a first-level cache; two passes and a vector for each row but the first.
+    expect(countsOf(norm, kindOf("cpu"), "wat").bytes.l2).toBe(4 * 3072 * (2 * 512 + 511));
+    const short = { ...norm, params: { ...norm.params, c: 1024 } };
+    expect(countsOf(short, kindOf("cpu"), "wat").bytes.l2).toBe(0);
+    const device = kindOf("a100");
+    const again = { group: 1024, threads: 1024, blocks: 1, held: false };
+    const [held, streamed] = [{}, again].map((config) => countsOf(norm, device, "cuda", config).bytes.l2);
+    expect((streamed ?? 0) - (held ?? 0)).toBe(2 * 4 * 3072 * 512);
+  });
+
+  it("have loads of every invocation of WGSL, and turns in which some have none", () => {
+    const device = kindOf("webgpu");
+    const quantize = (c: number) =>
+      countsOf({ family: "quantize-rows", params: { c }, rows: 10 }, device, "wgsl");
+    // Two passes over 128 elements and 32 words of codes, a scale and a sum, by two subgroups.
+    expect(quantize(128).each.loads).toBeCloseTo((2 * 128 + 32 + 2) / 32, 9);
+    // 65 elements take two turns of 64 as well.
+    expect(quantize(65).each.loads).toBeCloseTo(((2 * 65 + 20 + 2) / 32) * (128 / 65), 9);
+  });
+
+  it("share heads out to invocations: all of them where heads are few and wide", () => {
+    const device = kindOf("webgpu");
+    const flags = { norm: true, epsilon: 1e-6, weight: false, rope: true } as const;
+    const cost = (heads: number, headDim: number) =>
+      costsFor(
+        "qk-norm-rope",
+        { heads, headDim, ...flags },
+        { target: targetByName("webgpu"), device, rows: [4096] },
+      );
+    const cheapest = (heads: number, headDim: number) =>
+      cost(heads, headDim).reduce((a, b) => ((b.cost?.seconds ?? 0) < (a.cost?.seconds ?? 0) ? b : a)).config
+        .lanes;
+    expect(cheapest(1, 3072)).toBe(64);
+    expect(cheapest(24, 64)).toBe(16);
+  });
+
+  it("are known of what reads lengths from scalars, once these are", () => {
+    const softmax = { family: "softmax", params: { log: false }, rows: 96 } as const;
+    for (const [target, language] of [
+      ["cpu", "wat"],
+      ["webgpu", "wgsl"],
+      ["a100", "cuda"],
+    ] as const) {
+      const device = kindOf(target);
+      const [unknown] = candidatesOf(problemOf(softmax, device), TEMPLATES.softmax[language]);
+      const [known] = candidatesOf(
+        problemOf({ ...softmax, scalars: [300] }, device),
+        TEMPLATES.softmax[language],
+      );
+      expect([target, unknown?.cost, known?.cost?.launches[0]?.rows]).toEqual([target, null, 96]);
+    }
+  });
+});
+
+describe("choices", () => {
+  it("of processors: as many rows to a tile as threads gain by", () => {
+    const device = kindOf("cpu");
+    const rowsOf = (rows: number) => {
+      const of = { family: "quantize-rows", params: { c: 3072 }, rows } as const;
+      return bestOf(candidatesOf(problemOf(of, device), TEMPLATES["quantize-rows"].wat))?.config.rows;
+    };
+    // The family's, of 4096 elements, where there are rows for many chunks anyway.
+    expect(rowsOf(4096)).toBe(1);
+    // One row each would be taken by 28 chunks of next to nothing.
+    expect(rowsOf(28)).toBeGreaterThan(1);
+    expect(rowsOf(28)).toBeLessThanOrEqual(14);
+  });
+
+  it("of CUDA: keep the order of sums, so that rows are the same with and without quantization", () => {
+    for (const name of ["t4", "a100", "h200", "rtx-4090"]) {
+      const device = kindOf(name);
+      for (const c of [3072, 6144, 15_360]) {
+        for (const rows of [1, 77, 4608]) {
+          const params = { c, epsilon: 1e-6 };
+          const chosen = (["adaln", "adaln-quantize"] as const).map((family) => {
+            const templates = TEMPLATES[family].cuda;
+            const candidates = candidatesOf(problemOf({ family, params, rows }, device), templates);
+            const orders = new Set(
+              candidates.map(({ config }) => roundingOf(templates.forms, params, config)),
+            );
+            expect(orders.size).toBe(1);
+            return bestOf(candidates, device.speed?.doubt)?.config.group;
+          });
+          expect(chosen[0], `${name}, ${c} channels, ${rows} rows`).toBe(chosen[1]);
+        }
+      }
+    }
+  });
+
+  it("of CUDA: more threads for few rows, where nothing is added", () => {
+    const device = kindOf("h200");
+    const of = (rows: number) =>
+      ({ family: "group-norm", params: { c: 512, activation: "silu" }, rows }) as const;
+    const threads = (rows: number) => {
+      const { configs, ...templates } = TEMPLATES["group-norm"].cuda;
+      const config = bestOf(
+        candidatesOf(problemOf(of(rows), device), { configs, ...templates }),
+        0.1,
+      )?.config;
+      return Number(config?.threads) / Number(config?.rows);
+    };
+    expect(threads(28)).toBeGreaterThan(threads(65_536));
+  });
+});
+
+describe("matrices of subgroups", () => {
+  const plain = { activation: "none", bias: true, gated: false } as const;
+  const params = { ...plain, n: 3072, k: 3072, activations: "i8" } as const;
+  const features = [SUBGROUP_MATRIX, matrixFeature("i8", "16x16x32"), lanesFeature(32)];
+  const gpu = kindOf("webgpu");
+  const device = { ...gpu, features: [...gpu.features, ...features] };
+  const target = targetByName("webgpu");
+  const chainOf = (definition: KernelDefinition | null): readonly string[] =>
+    definition === null ? [] : [definition.kernel.config.variant, ...chainOf(definition.fallback)];
+
+  it("have costs, by which their tiles differ, and are not taken unmeasured", () => {
+    const costs = costsFor("ternary-gemm", params, { target, device, rows: [4096] });
+    const matrices = costs.filter(({ config, rejected }) => config.variant === "matrix" && rejected === null);
+    expect(matrices.length).toBeGreaterThan(20);
+    const seconds = matrices.map(({ cost }) => cost?.seconds ?? Number.NaN);
+    expect(seconds.every((one) => one > 0)).toBe(true);
+    expect(Math.max(...seconds) / Math.min(...seconds)).toBeGreaterThan(1.5);
+    const cheapest = costs.reduce((a, b) => ((b.cost?.seconds ?? 1) < (a.cost?.seconds ?? 1) ? b : a));
+    expect(cheapest.config.variant).toBe("matrix");
+    expect(bestOf(costs)?.config.variant).toBe("int8-packed");
+    // With blocks of more matrices, fewer of them pass through workgroup memory.
+    const { cost: small } = matrices.find(({ config }) => isOf(config, 1, 1)) ?? expect.fail();
+    const { cost: large } = matrices.find(({ config }) => isOf(config, 2, 2)) ?? expect.fail();
+    expect(large?.seconds).toBeLessThan(small?.seconds ?? 0);
+  });
+
+  it("are multiplied as often as tiles have products", () => {
+    const templates = TEMPLATES["ternary-gemm"].wgsl;
+    const config = templates
+      .configs(problemOf({ family: "ternary-gemm", params, rows: 4096 }, device))
+      .find(({ variant }) => variant === "matrix");
+    const launch = launchOf(templates.forms, params, config ?? expect.fail());
+    const odd = { ...params, k: 3100 };
+    const launched = { rows: 100, launch, device, speed: device.speed ?? expect.fail() };
+    const counts = templates.cost?.(odd, config ?? expect.fail(), launched) ?? expect.fail();
+    let operations = 0;
+    const [columns, rows] = launch.tile;
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) for (let k = 0; k < 3100; k += 32) operations += 64;
+    expect(counts.each.tensorInt8).toBe(operations);
+    expect(counts.workgroups).toBe(Math.ceil(100 / rows) * (3072 / columns));
+  });
+
+  it("are taken where they were measured", () => {
+    const [measured] = configsFor("ternary-gemm", params, { target, device, rows: [4096] }).filter(
+      ({ variant }) => variant === "matrix",
+    );
+    expect(chainOf(defineKernel("ternary-gemm", params, target, [4096]))).not.toContain("matrix");
+    const taken = defineKernel("ternary-gemm", params, target, [4096], ({ device: { name } }) =>
+      name === "GPU" ? measured : undefined,
+    );
+    expect(chainOf(taken)[0]).toBe("matrix");
+  });
+});
+
+function isOf(config: Readonly<Record<string, unknown>>, blocksM: number, blocksN: number): boolean {
+  const { subgroupsX, subgroupsY, stage } = config;
+  return (
+    config.blocksM === blocksM &&
+    config.blocksN === blocksN &&
+    subgroupsX === 2 &&
+    subgroupsY === 2 &&
+    stage === 32
+  );
+}
