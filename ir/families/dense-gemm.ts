@@ -5,7 +5,7 @@ import { defineFamily } from "./contract/family.js";
 import { narrowLayout, PER_WORD, SCALED } from "./contract/narrow.js";
 import { flag, floats, optional, type ValuesOf, word } from "./contract/params.js";
 import { DENSE_PANEL, denseLayout, denseMatrix } from "./contract/weights.js";
-import { HARDWARE } from "./launch/features.js";
+import { HARDWARE, SHADER_F16 } from "./launch/features.js";
 import { form, range } from "./launch/form.js";
 import {
   CUDA_FLOAT_DIMENSIONS,
@@ -18,7 +18,9 @@ import {
   fewFault,
   GEMM_DIMENSIONS,
   gemmTile,
+  STAGED_DIMENSIONS,
   stagedTile,
+  vectorStagedTile,
 } from "./launch/gemm-tile.js";
 
 const params = {
@@ -32,8 +34,8 @@ const params = {
   out: optional(floats),
   /** What weights are held in; f32 if absent. */
   held: optional(word(...HELD)),
-  /** What operands may be rounded to before they are multiplied; f32 if absent. */
-  products: optional(word("tf32")),
+  /** What operands may be rounded to before they are multiplied, tf32 by CUDA's kernels and f16 by WGSL's; f32 if absent. */
+  products: optional(word("tf32", "f16")),
 };
 export type DenseGemmParams = ValuesOf<typeof params>;
 
@@ -44,6 +46,11 @@ function broken({ held, k }: DenseGemmParams): string | undefined {
   return held === undefined || held === "bf16" || k % SCALED === 0
     ? undefined
     : `rows of ${k} elements, which are no whole groups of ${SCALED}`;
+}
+
+/** Why operands are not rounded so. */
+function halfFault({ products }: DenseGemmParams, operands: "f32" | "f16"): string | undefined {
+  return operands === "f16" && products !== "f16" ? "operands are to stay f32" : undefined;
 }
 
 /** Bytes of a panel as floats: whole words of elements become floats. */
@@ -78,6 +85,17 @@ const wgsl = {
     refuses: (params, config) => columnsFault(params.n, gemmTile(config).tile[0]) ?? broken(params),
     launch: (_, config) => stagedTile(config),
   }),
+  /** Reads ahead; `operands` is what rows and weights are in workgroup memory. */
+  staged: gemm({
+    dimensions: { ...STAGED_DIMENSIONS, operands: ["f32", "f16"] },
+    needs: ({ operands }) => (operands === "f16" ? [HARDWARE, SHADER_F16] : [HARDWARE]),
+    refuses: (params, config) =>
+      halfFault(params, config.operands) ??
+      columnsFault(params.n, gemmTile(config).tile[0]) ??
+      broken(params),
+    launch: (_, config) => vectorStagedTile(config, config.operands === "f16" ? 2 : 4),
+    rounding: (_, { operands }) => (operands === "f16" ? "operands of f16" : ""),
+  }),
   direct: gemm({
     dimensions: GEMM_DIMENSIONS,
     refuses: (params, config) => columnsFault(params.n, gemmTile(config).tile[0]) ?? broken(params),
@@ -101,7 +119,7 @@ const cuda = {
     dimensions: CUDA_TF32_DIMENSIONS,
     needs: () => ["sm_80"],
     refuses: (params, config) =>
-      (params.products === undefined ? "products are those of f32" : broken(params)) ??
+      (params.products !== "tf32" ? "products are those of f32" : broken(params)) ??
       cudaTf32Fault(config, params.held === undefined ? 1 : PER_WORD[params.held]),
     launch: (_, config) => cudaTf32Tile(config),
     rounding: () => "products of tf32",
@@ -110,7 +128,8 @@ const cuda = {
 
 /**
  * y[M, n] = activation(x[M, k] · w[n, k]ᵀ + bias), then residual + gate · y when gated; arithmetic in f32, but for products of
- * tf32 where they are allowed: CUDA's alone makes use of it.
+ * tf32 where they are allowed: CUDA's alone makes use of it. Where f16 is allowed, WGSL kernels may bound operands to ±65504 and round
+ * them to f16; their products and sums are f32.
  */
 export const denseGemm = defineFamily({
   params,
@@ -127,5 +146,6 @@ export const denseGemm = defineFamily({
       rowArg("out", out, n, "write"),
     ]),
   grid: ({ n }) => [n, "rows", 1],
+  assumes: ({ products }) => (products === "f16" ? [SHADER_F16] : []),
   operations: ({ n, k }, { rows }) => ({ f32: 2 * rows * n * k }),
 });

@@ -22,7 +22,7 @@ const PER_WORD_OF = { ...PER_WORD, f32: 1 } as const;
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs({ params: { n, products }, rows: [most = Infinity] }) {
     const plain = n <= DENSE_PANEL.cuda ? NARROW : WIDE;
-    return products === undefined || most <= FEW ? [plain] : [tf32Config(n, most), plain];
+    return products !== "tf32" || most <= FEW ? [plain] : [tf32Config(n, most), plain];
   },
   values: {
     tf32: ({ n, k, activation, bias, gated, x, out, held }, { warpsN, groupsM, groupsN, stage, blocks }) => ({

@@ -22,6 +22,6 @@ export function tf32Config(n: number, rows: number) {
  * Whether a device multiplies in tf32 where that is allowed: who allows it wants it, so kernels in f32 are not weighed against it, which on
  * GeForce are as fast by the vendor's numbers.
  */
-export function takesTf32({ products }: { readonly products?: "tf32" | undefined }, device: DeviceKind) {
-  return products !== undefined && hasFeature(device, "sm_80");
+export function takesTf32({ products }: { readonly products?: string | undefined }, device: DeviceKind) {
+  return products === "tf32" && hasFeature(device, "sm_80");
 }

@@ -99,20 +99,54 @@ describe("codes as floats in workgroup memory", () => {
   it.each(STAGED)("$m x $n x $k", async (size) => {
     for (const group of [undefined, 32] as const) {
       if (group !== undefined && size.k <= group) continue;
-      for (const aligned of [true, false]) {
-        const rows = { activations: "f32", ...(group === undefined ? {} : { group }) } as const;
-        const { params, request, expected } = await ternaryCase(device(), size, rows, undefined, aligned);
-        for (const config of configs) {
-          if (config.threadsX * config.blockN > Math.ceil(size.n / 64) * 64) continue;
-          await expectOut(
-            wgsl,
-            kernelOf("ternary-gemm", params, config),
-            request,
-            expected,
-            tolerance(size.k),
-          );
-        }
+      const rows = { activations: "f32", ...(group === undefined ? {} : { group }) } as const;
+      const made = [
+        await ternaryCase(device(), size, rows),
+        await ternaryCase(device(), size, rows, undefined, false),
+      ] as const;
+      for (const [i, config] of configs.entries()) {
+        if (config.threadsX * config.blockN > Math.ceil(size.n / 64) * 64) continue;
+        // Rows that begin where vectors do, and others.
+        const { params, request, expected } = made[i === 1 ? 1 : 0];
+        await expectOut(wgsl, kernelOf("ternary-gemm", params, config), request, expected, tolerance(size.k));
       }
     }
+  });
+});
+
+describe("dense operands that are read ahead", () => {
+  const configs = [
+    { variant: "staged", ...SMALL, stage: 16, buffers: 1, operands: "f32" },
+    { variant: "staged", ...SMALL, threadsY: 8, stage: 32, buffers: 2, operands: "f32" },
+    { variant: "staged", ...TILE, stage: 16, buffers: 1, operands: "f32" },
+  ] as const;
+  it.each(STAGED)("$m x $n x $k", async (size) => {
+    const made = [
+      await denseCase(device(), size),
+      await denseCase(device(), size, {}, undefined, false),
+    ] as const;
+    for (const [i, config] of configs.entries()) {
+      if (config.threadsX * config.blockN > Math.ceil(size.n / 64) * 64) continue;
+      const { params, request, expected } = made[i === 1 ? 1 : 0];
+      await expectOut(wgsl, kernelOf("dense-gemm", params, config), request, expected, tolerance(size.k));
+    }
+  });
+
+  it.each([
+    ["bf16", { m: 5, n: 70, k: 44 }],
+    ["int8", { m: 5, n: 70, k: 96 }],
+    ["int4", { m: 5, n: 130, k: 64 }],
+  ] as const)("of weights in %s", async (held, size) => {
+    const { params, request, expected } = await denseCase(device(), size, { held });
+    for (const config of [...configs, { variant: "tiled", ...TILE } as const])
+      await expectOut(wgsl, kernelOf("dense-gemm", params, config), request, expected, tolerance(size.k));
+  });
+
+  it("stay f32 where nobody allows f16", () => {
+    const params = { n: 64, k: 32, activation: "none", bias: false, gated: false } as const;
+    const config = { ...configs[0], operands: "f16" } as const;
+    expect(() => kernelOf("dense-gemm", params, config)).toThrow(/no kernel of/);
+    const { choices } = defineKernel("dense-gemm", { ...params, products: "f16" }, webgpu, [64]);
+    expect(choices[0]?.candidates.some(({ config: own }) => own.operands === "f16")).toBe(true);
   });
 });

@@ -13,6 +13,7 @@ import type { KernelConfig } from "../../ir/program/program.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { expectOut } from "../support/expect-out.js";
 import { GEMM_SHAPES, product, storedCodes } from "../support/gemm.js";
+import { denseCase, kernelOf } from "../support/gemm-candidates.js";
 import { type Data, output, runLaunch } from "../support/launch.js";
 import { randomFloats, randomInts } from "../support/random.js";
 import { floatLaunch, int8Launch } from "../support/ternary-launch.js";
@@ -21,6 +22,9 @@ import { featureDevices } from "../support/wgsl-features.js";
 const SHAPE: MatrixShape = "8x8x8";
 const MATRICES = [matrixFeature("i8", SHAPE), matrixFeature("f16", SHAPE)];
 const wgsl = featureDevices([SHADER_F16, SUBGROUP_MATRIX, lanesFeature(8), ...MATRICES]);
+
+/** The device that takes all of these kernels. */
+const hardware = { ...wgsl, devices: () => ({ hardware: wgsl.devices().hardware! }) };
 
 type Layer = Pick<TernaryGemmParams, "n" | "k" | "activations">;
 
@@ -97,6 +101,22 @@ describe("ternary-gemm with f16 rows", () => {
       }
     },
   );
+});
+
+describe("dense-gemm with operands of f16", () => {
+  it("has their products and sums in f32", async () => {
+    const device = hardware.devices().hardware!;
+    const size = { m: 5, n: 9, k: 39 };
+    const bounded = (x: number) => roundToHalf(Math.max(-65504, Math.min(65504, x)));
+    for (const buffers of [1, 2] as const) {
+      const made = await denseCase(device, size, { products: "f16" }, bounded, buffers === 1);
+      const own = { variant: "staged", ...TILE, stage: 16, buffers, operands: "f16" } as const;
+      const definition = kernelOf("dense-gemm", made.params, own);
+      expect(definition.kernel.features).toContain(SHADER_F16);
+      const tolerance = { absolute: 1e-5 * Math.sqrt(size.k), relative: 1e-5 };
+      await expectOut(hardware, definition, made.request, made.expected, tolerance);
+    }
+  });
 });
 
 /** Small: rewritten for adapters without matrices, each invocation multiplies whole ones. */

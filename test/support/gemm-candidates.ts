@@ -1,6 +1,8 @@
+import { narrowLayout } from "../../ir/families/contract/narrow.js";
 import { denseLayout, ternaryLayout } from "../../ir/families/contract/weights.js";
 import type { DenseGemmParams } from "../../ir/families/dense-gemm.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
+import type { Held } from "../../ir/ops/held.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import type { Device } from "../../runtime/device.js";
@@ -13,6 +15,7 @@ import {
 } from "../../templates/index.js";
 import { activate, product, storedCodes } from "./gemm.js";
 import { type Data, type LaunchRequest, matrix, output, runLaunch, vector } from "./launch.js";
+import { storedNarrow } from "./narrow-suite.js";
 import { randomFloats, randomInts } from "./random.js";
 
 export interface GemmSize {
@@ -51,6 +54,21 @@ async function unpackedDense(device: Device, w: Float32Array, n: number, k: numb
     grid: [n, 1, 1],
   });
   return weights!;
+}
+
+/** Weights as a kernel reads them, and the values that they are. */
+async function denseWeights(device: Device, w: Float32Array, n: number, k: number, held?: Held) {
+  if (held === undefined) return { weights: await unpackedDense(device, w, n, k), values: w };
+  const { bytes, values } = storedNarrow(held, w);
+  const { weights } = await runLaunch(device, defineKernel("unpack-narrow", { n, k, held }, webgpu), {
+    rows: n,
+    args: {
+      source: matrix(bytes, n, bytes.length / n),
+      weights: output(1, narrowLayout({ n, k, held }).words.wgsl),
+    },
+    grid: [n, Math.ceil(k / 32), 1],
+  });
+  return { weights: weights!, values };
 }
 
 /** Rows of x where vectors of four begin, or not. */
@@ -145,14 +163,15 @@ export async function denseCase(
 ): Promise<CandidateCase & { readonly params: DenseGemmParams }> {
   const [w, x] = [randomFloats(10, n * k), randomFloats(11, m * k)];
   const [bias, gate, residual] = [randomFloats(12, n), randomFloats(13, m * n), randomFloats(14, m * n)];
-  const y = product(x.map(rounded), w.map(rounded), m, n, k, k);
+  const { weights, values } = await denseWeights(device, w, n, k, more.held);
+  const y = product(x.map(rounded), values.map(rounded), m, n, k, k);
   return {
     params: { n, k, activation: "gelu-tanh", bias: true, gated: true, ...more },
     request: {
       rows: m,
       args: {
         x: rowsOf(x, m, k, aligned),
-        weights: vector(await unpackedDense(device, w, n, k)),
+        weights: vector(weights),
         bias: vector(bias),
         gate: matrix(gate, m, n),
         residual: matrix(residual, m, n),

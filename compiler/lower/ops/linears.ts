@@ -41,7 +41,7 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
       ...stored("x", x),
       ...stored("out", out),
       ...(held === undefined ? {} : { held }),
-      ...lowering.products,
+      ...(lowering.multiplied === "f16" ? { products: "f16" } : lowering.products),
     },
     rows: rowsOf(out.shape),
     args: [

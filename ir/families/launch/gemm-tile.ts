@@ -65,6 +65,14 @@ export function rowStagedTile(config: StagedTile, elementBytes: number) {
   return { ...shape, sharedBytes: config.buffers * (rows + columns) * (config.stage + 4) * elementBytes };
 }
 
+/** As `rowStagedTile`, with vectors of weights side by side. */
+export function vectorStagedTile(config: StagedTile, elementBytes: number) {
+  const shape = gemmTile(config);
+  const [columns, rows] = shape.tile;
+  const { stage, buffers } = config;
+  return { ...shape, sharedBytes: buffers * (rows * (stage + 4) + columns * stage) * elementBytes };
+}
+
 /** CUDA, products in f32: threadsX·4·groupsN columns and threadsY·4·groupsM rows. */
 export const CUDA_FLOAT_DIMENSIONS = {
   threadsX: [8, 16, 32],
