@@ -11,9 +11,10 @@ import { ratesOf } from "../../targets/rates.js";
 import { DeviceProcess } from "./device-process.js";
 import { type BundleProgram, programsOf } from "./programs.js";
 import { randomInputs } from "./random-inputs.js";
-import { measureCase, type Variant } from "./search.js";
+import { measureCase } from "./settle.js";
 import { median, spreadOf } from "./statistics.js";
-import { type CountedCase, casesOf, runOn } from "./subjects.js";
+import { type CountedCase, casesOf, launchesOfRun, runOn } from "./subjects.js";
+import type { Variant } from "./variants.js";
 
 export interface BenchOptions extends OpenDeviceOptions {
   readonly bundle: string;
@@ -117,10 +118,11 @@ function chosenOf(
   { bundle: { program }, sizes }: BundleProgram,
   { kernels }: BenchOptions,
 ): readonly Chosen[] {
+  const launches = launchesOfRun(program);
   return program.kernels.flatMap((kernel) => {
     const isWanted = kernels?.some((part) => kernel.id.includes(part)) !== false;
     return isWanted
-      ? casesOf(program, kernel, sizes.slice(0, 1)).map((counted) => ({ kernel, counted }))
+      ? casesOf(program, kernel, sizes.slice(0, 1), launches).map((counted) => ({ kernel, counted }))
       : [];
   });
 }
@@ -135,7 +137,9 @@ async function benchKernel(
   const { program } = bundle;
   const variant = variantOf(bundle, kind, kernel);
   if (variant === undefined) return undefined;
-  const { setting, runs } = await measureCase(counted, variant, { process, device: kind }, rounds);
+  const on = { process, device: kind };
+  const { setting, runs } = await measureCase("benched", counted, variant, on, { rounds, isThorough: true });
+  await process.free("benched");
   const [work] = launchWork(program, [counted.case.launch], sizes[0] ?? {});
   const seconds = median(runs) / setting.launches;
   const floor = timeFloor(work === undefined ? [] : [work], ratesOf(targetByName(program.target)));

@@ -8,11 +8,12 @@ import type {
   ProgramBuffer,
   StorageKind,
 } from "../../ir/program/program.js";
+import { bufferBytes } from "../../targets/memory/buffers.js";
 
 /** A launch of a program's kernel at the sizes of a run. */
 export interface Case {
   /** Whose buffers it has. */
-  readonly program: Pick<Program, "buffers" | "target">;
+  readonly program: Program;
   readonly kernel: Kernel;
   readonly launch: Launch;
   readonly bindings: Bindings;
@@ -27,6 +28,32 @@ export interface Filling {
   readonly isTernary: boolean;
 }
 
+/** Bytes of the weights of which each launch reads others: what the sets of a program are of. */
+export function weightBytes({ program, ...of }: Case): number {
+  const ids = rotated({ program, ...of });
+  return program.buffers
+    .filter(({ id }) => ids.has(id))
+    .reduce((sum, buffer) => sum + bufferBytes(buffer, of.bindings), 0);
+}
+
+/** A weight that has so small a part of the largest one's bytes, such as biases, is the same for all launches. */
+const SMALL = 1 / 8;
+
+/** The large ones of the weights that a launch reads. */
+function rotated({ program: { buffers }, kernel, launch, bindings }: Case): ReadonlySet<string> {
+  const read = new Set(
+    launch.args.flatMap(({ buffer }, i) => (kernel.args[i]?.access === "read" ? [buffer] : [])),
+  );
+  const weights = buffers
+    .filter((buffer) => read.has(buffer.id) && KEPT.has(buffer.storage.kind))
+    .map((buffer) => ({ id: buffer.id, bytes: bufferBytes(buffer, bindings) }));
+  const largest = Math.max(0, ...weights.map(({ bytes }) => bytes));
+  return new Set(weights.filter(({ bytes }) => bytes >= largest * SMALL).map(({ id }) => id));
+}
+
+/** What buffers keep from one run to the next. */
+const KEPT: ReadonlySet<StorageKind> = new Set(["weight", "resident", "staging"]);
+
 /** A program of launches of one kernel and nothing else. */
 export interface CaseProgram {
   readonly program: Program;
@@ -39,14 +66,18 @@ export interface CaseProgram {
 export const CASE_PHASE = "step";
 
 /**
- * `launches` launches of a case after each other, each with the next of `sets` sets of operands, so that what one read is not
- * in a cache when the next begins. Whatever the kernel reads comes as a tensor of the weight file, in the layout that it
- * is read in; a buffer that it reads and writes becomes two.
+ * `launches` launches of a case after each other, each with the next of `sets` sets of its large weights, so that those which one read
+ * are not in a cache when the next begins. What other launches have just written in a real run, and what the kernel itself writes, is the
+ * same for all. Whatever the kernel reads comes as a tensor of the weight file, in the layout that it is read in; a buffer that it
+ * reads and writes becomes two.
  */
 export function caseProgram(
-  { program: { buffers, target }, kernel, launch, bindings }: Case,
+  given: Case,
   { launches, sets }: { readonly launches: number; readonly sets: number },
 ): CaseProgram {
+  const { program: whole, kernel, launch, bindings } = given;
+  const { buffers, target } = whole;
+  const own = rotated(given);
   const byId = new Map(buffers.map((buffer) => [buffer.id, buffer]));
   const layouts = contractOf(kernel)?.args.map(({ layout }) => layout?.name ?? "") ?? [];
   const made = new Map<string, ProgramBuffer>();
@@ -55,7 +86,7 @@ export function caseProgram(
   const bufferOf = (set: number, index: number): string => {
     const original = launch.args[index]?.buffer ?? "";
     const writes = kernel.args[index]?.access === "write";
-    const id = `${writes ? "result" : "operand"} ${set} ${original}`;
+    const id = `${writes ? "result" : "operand"} ${!writes && own.has(original) ? set : 0} ${original}`;
     if (made.has(id)) return id;
     const { dtype = "f32", elements: size = 0 } = byId.get(original) ?? {};
     const elements = evaluateDim(size, bindings);

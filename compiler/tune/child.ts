@@ -14,9 +14,8 @@ import type { CaseCode, MeasuringCalls } from "./messages.js";
 import { operandBytes } from "./operands.js";
 
 let device: Device | undefined;
-const loaded = new Map<string, LoadedProgram>();
-/** Operands are the same for all candidates of a kernel: each is made once. */
-const operands = new Map<string, Uint8Array>();
+/** Programs, and the buffers that their results are in. */
+const loaded = new Map<string, { readonly program: LoadedProgram; readonly results: readonly string[] }>();
 
 type Async<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
 
@@ -34,40 +33,32 @@ const calls: { readonly [Name in keyof MeasuringCalls]: Async<MeasuringCalls[Nam
 
   async load(key: string, { program, fillings, results }: CaseProgram, { source, binary }: CaseCode) {
     const wanted = new Map(fillings.map((filling) => [filling.tensor, filling]));
-    for (const name of operands.keys()) if (!wanted.has(name.split("\n")[0] ?? "")) operands.delete(name);
     const code = { source: () => source, binary: () => new Uint8Array(binary ?? []) };
     const weights = {
       async bytes(tensor: string) {
         const filling = wanted.get(tensor);
         if (filling === undefined) throw new RangeError(`no operand ${tensor}`);
-        const name = `${tensor}\n${filling.dtype} ${filling.elements} ${filling.isTernary}`;
-        const made = operands.get(name) ?? operandBytes(filling);
-        operands.set(name, made);
-        return made;
+        return operandBytes(filling);
       },
     };
     const made = await opened().load(program, code, weights);
-    loaded.set(key, made);
+    loaded.set(key, { program: made, results });
     await made.bind({});
     await made.run([CASE_PHASE], 0);
-    const hash = createHash("sha256");
-    for (const id of results) {
-      const { buffer, byteOffset, byteLength } = await made.read(id);
-      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
-    }
-    return hash.digest("hex");
+    return resultsOf(key);
   },
 
+  results: resultsOf,
+
   async time(key: string, runs: number) {
-    const program = loaded.get(key);
-    if (program === undefined) throw new RangeError(`no program ${key}`);
+    const { program } = programOf(key);
     const seconds: number[] = [];
     for (let i = 0; i < runs; i++) seconds.push(await secondsOf(program));
     return seconds;
   },
 
   async free(key: string) {
-    await loaded.get(key)?.close();
+    await loaded.get(key)?.program.close();
     loaded.delete(key);
     return null;
   },
@@ -83,6 +74,22 @@ async function secondsOf(program: LoadedProgram): Promise<number> {
   const begun = process.hrtime.bigint();
   await program.run([CASE_PHASE], 0);
   return Number(process.hrtime.bigint() - begun) / 1e9;
+}
+
+async function resultsOf(key: string): Promise<string> {
+  const { program, results } = programOf(key);
+  const hash = createHash("sha256");
+  for (const id of results) {
+    const { buffer, byteOffset, byteLength } = await program.read(id);
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  return hash.digest("hex");
+}
+
+function programOf(key: string) {
+  const known = loaded.get(key);
+  if (known === undefined) throw new RangeError(`no program ${key}`);
+  return known;
 }
 
 function opened(): Device {

@@ -1,7 +1,7 @@
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
 import type { CaseProgram } from "./case-program.js";
 import { MeasuringProcess, TookTooLong } from "./measuring-process.js";
-import type { CaseCode, OpenedDevice } from "./messages.js";
+import type { CaseCode, MeasuringCalls, OpenedDevice } from "./messages.js";
 
 export interface DeviceProcessOptions extends OpenDeviceOptions {
   readonly target: string;
@@ -23,13 +23,24 @@ export interface Loaded {
   readonly seconds: number;
 }
 
+/** Thrown where a call was given up because there is no more time for it, however long it would have taken; the process was ended. */
+export class OutOfTime extends Error {
+  constructor(readonly seconds: number) {
+    super(`it was not done in the ${seconds.toFixed(1)} s that it had`);
+  }
+}
+
 /** A device in a process of its own, which is started again where a kernel has ended it. */
 export class DeviceProcess {
   readonly #options: DeviceProcessOptions;
   #process: MeasuringProcess | undefined;
   #device: OpenedDevice | undefined;
+  /** What the process that lives now has loaded. */
+  readonly #loaded = new Set<string>();
   /** The longest that a right program took. */
   #longest = 0;
+  /** When all calls have to be done, of `performance.now()`: those that are not throw OutOfTime. */
+  until = Number.POSITIVE_INFINITY;
 
   constructor(options: DeviceProcessOptions) {
     this.#options = options;
@@ -41,24 +52,39 @@ export class DeviceProcess {
     return this.#device ?? { description: "", kind: -1, features: [] };
   }
 
-  /** Throws TookTooLong where it hangs. What was loaded before is gone after any error that ended the process; see `lives`. */
+  /**
+   * Throws TookTooLong where it hangs, OutOfTime. What was loaded before is gone after any error that ended the process; see `lives`
+   * and `has`.
+   */
   async load(key: string, made: CaseProgram, code: CaseCode): Promise<Loaded> {
-    const child = await this.#opened();
     const begun = performance.now();
-    const results = await child.call(PATIENCE + 10 * this.#longest, "load", key, made, code);
+    const results = await this.#call(PATIENCE + 10 * this.#longest, "load", key, made, code);
     const seconds = (performance.now() - begun) / 1000;
     this.#longest = Math.max(this.#longest, seconds);
+    this.#loaded.add(key);
     return { results, seconds };
+  }
+
+  /** SHA-256 of what a loaded program has left in its results. */
+  async results(key: string): Promise<string> {
+    return this.#call(PATIENCE + 10 * this.#longest, "results", key);
   }
 
   /** Seconds of each of so many runs, of which one should take about `expected`. */
   async time(key: string, runs: number, expected: number): Promise<readonly number[]> {
-    const child = await this.#opened();
-    return child.call(PATIENCE + 20 * expected * runs, "time", key, runs);
+    return this.#call(PATIENCE + 20 * expected * runs, "time", key, runs);
   }
 
+  /** Frees a program, if there is such a one. */
   async free(key: string): Promise<void> {
-    if (this.lives) await this.#process?.call(PATIENCE + 10 * this.#longest, "free", key);
+    if (!this.has(key)) return;
+    this.#loaded.delete(key);
+    await this.#process?.call(PATIENCE + 10 * this.#longest, "free", key);
+  }
+
+  /** Frees all programs. */
+  async freeAll(): Promise<void> {
+    for (const key of this.#loaded) await this.free(key);
   }
 
   /** Whether the process still has what was loaded. */
@@ -66,9 +92,36 @@ export class DeviceProcess {
     return this.#process?.lives === true;
   }
 
+  has(key: string): boolean {
+    return this.lives && this.#loaded.has(key);
+  }
+
   close(): void {
     this.#process?.close();
     this.#process = undefined;
+    this.#loaded.clear();
+  }
+
+  async #call<Name extends keyof MeasuringCalls>(
+    patience: number,
+    name: Name,
+    ...values: Parameters<MeasuringCalls[Name]>
+  ): Promise<ReturnType<MeasuringCalls[Name]>> {
+    const child = await this.#opened();
+    const { signal } = this.#options;
+    const left = (this.until - performance.now()) / 1000;
+    if (left <= 0) throw new OutOfTime(0);
+    // Whoever asks to stop does not wait for the end of a run.
+    const stop = () => this.close();
+    signal?.addEventListener("abort", stop);
+    try {
+      return await child.call(Math.min(patience, left), name, ...values);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof TookTooLong && left < patience ? new OutOfTime(left) : error;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
   async #opened(): Promise<MeasuringProcess> {
@@ -76,6 +129,7 @@ export class DeviceProcess {
     signal?.throwIfAborted();
     if (this.#process?.lives === true) return this.#process;
     this.close();
+    if (performance.now() > this.until) throw new OutOfTime(0);
     const started = new MeasuringProcess(child);
     this.#process = started;
     const options = { threads, stallSeconds, software, device };

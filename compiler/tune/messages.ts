@@ -24,6 +24,8 @@ export interface MeasuringCalls {
   open(target: Program["target"], options: OpenDeviceOptions): OpenedDevice;
   /** Loads a program and runs it once; returns the SHA-256 of what it leaves in its results. */
   load(key: string, made: CaseProgram, code: CaseCode): string;
+  /** The SHA-256 of what a loaded program has left in its results. */
+  results(key: string): string;
   /** Runs a loaded program so often and returns the seconds of each run. */
   time(key: string, runs: number): readonly number[];
   /** Frees a program. */

@@ -2,15 +2,36 @@ import { encodeHalf } from "../../ir/constant/float16.js";
 import { byteLength } from "../../ir/dtype.js";
 import type { Filling } from "./case-program.js";
 
+/** Bytes of random values of a kind: a prime number of words, so that no two rows of a large operand are alike. */
+const POOL_BYTES = 4 * 262_139;
+const pools = new Map<string, Uint8Array>();
+
 /**
  * Pseudorandom contents of a buffer, the same for the same name: floats in (-1, 1), codes of bytes in -127..127, ternary codes
- * in 0..2, small whole numbers elsewhere. No value makes a kernel's result depend on anything but its arithmetic.
+ * in 0..2, small whole numbers elsewhere. No value makes a kernel's result depend on anything but its arithmetic. Values repeat after
+ * a megabyte: making all of them anew would take longer than the kernels do.
  */
 export function operandBytes({ tensor, dtype, elements, isTernary }: Filling): Uint8Array {
   const length = byteLength(dtype, elements);
-  const bytes = new Uint8Array(Math.ceil(length / 4) * 4);
-  fill(bytes, { dtype, isTernary }, generator(tensor));
-  return bytes.subarray(0, length);
+  const pool = poolOf({ dtype, isTernary });
+  const bytes = new Uint8Array(length);
+  let at = 4 * (generator(tensor)() % (POOL_BYTES / 4));
+  for (let done = 0; done < length; at = 0) {
+    const part = pool.subarray(at, at + length - done);
+    bytes.set(part, done);
+    done += part.length;
+  }
+  return bytes;
+}
+
+function poolOf(kind: Pick<Filling, "dtype" | "isTernary">): Uint8Array {
+  const name = `${kind.dtype} ${kind.isTernary}`;
+  const known = pools.get(name);
+  if (known !== undefined) return known;
+  const made = new Uint8Array(POOL_BYTES);
+  fill(made, kind, generator(name));
+  pools.set(name, made);
+  return made;
 }
 
 function fill(

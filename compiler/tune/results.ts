@@ -2,7 +2,7 @@ import type { KernelConfig } from "../../ir/program/program.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { type Finding, hashOf, problemKey, type Records } from "../tuning/records.js";
 import type { BundleProgram } from "./programs.js";
-import type { SearchContext } from "./search.js";
+import type { SearchContext } from "./search-context.js";
 import type { Subject } from "./subjects.js";
 
 /** What became of a kernel. */
@@ -19,20 +19,40 @@ export interface TunedKernel
   readonly isKnown: boolean;
 }
 
-/** What records say of a kernel that was tuned before and is as it was left. */
+/**
+ * What records say of a kernel that was tuned before and is as it was left, with all candidates that there are or by a budget as large as
+ * this one; undefined where there is something to measure.
+ */
 export async function knownOf(
   subject: Subject,
   { device, records, variant }: Pick<SearchContext, "device" | "records" | "variant">,
+  { budget, again }: { readonly budget: number; readonly again: boolean },
 ): Promise<TunedKernel | undefined> {
   const { kernel, cases, candidates } = subject;
   const rows = cases.map((counted) => counted.rows);
-  const found = records.finding({ device, kernel: problemKey(kernel), rows });
+  const found = again ? undefined : records.finding({ device, kernel: problemKey(kernel), rows });
   if (found === undefined || found.candidates !== candidates.length) return undefined;
+  if (found.tried < found.candidates && (found.budget ?? 0) < budget) return undefined;
   const chosen = await variant(subject, found.config);
   if (chosen === undefined || hashOf(chosen.code.source) !== found.code) return undefined;
   return {
     ...resultOf(subject, found, records, device),
     isKnown: true,
+  };
+}
+
+/**
+ * What a search came to that went on where an earlier one ended: its gain is that of both, as records are read for what a kernel gains
+ * over the one that a bundle was compiled with.
+ */
+export function sinceCompiled(found: Finding, { present }: Subject, earlier: Finding | undefined): Finding {
+  if (earlier === undefined || keyOf(earlier.config) !== keyOf(present) || earlier.after === 0) return found;
+  const gained = earlier.before / earlier.after;
+  return {
+    ...found,
+    before: found.before * gained,
+    spread: Math.hypot(found.spread, earlier.spread),
+    tried: Math.max(found.tried, earlier.tried),
   };
 }
 

@@ -1,10 +1,11 @@
 import { type Bindings, evaluateDim } from "../../ir/dim.js";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
 import { roundingOf } from "../../ir/families/launch/form.js";
-import { launchesThatRun } from "../../ir/program/phases.js";
-import type { Kernel, KernelConfig, Program } from "../../ir/program/program.js";
+import { launchesThatRun, stepLaunches } from "../../ir/program/phases.js";
+import type { Kernel, KernelConfig, Launch, Program } from "../../ir/program/program.js";
 import { type DeviceKind, hasFeature } from "../../targets/device-kind.js";
 import type { Target } from "../../targets/index.js";
+import { bufferBytes, isKept, runAllocations } from "../../targets/memory/buffers.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { configsFor, type Family } from "../../templates/index.js";
 import type { Case } from "./case-program.js";
@@ -21,7 +22,7 @@ export interface Subject {
   /** The device's kind, whose config is chosen. */
   readonly device: DeviceKind;
   readonly family: Family;
-  /** Its launches of a step by their number of rows, the most first. */
+  /** Its launches by their number of rows, the most first. */
   readonly cases: readonly CountedCase[];
   /** What may take the place of its config, in the order in which they are tried. */
   readonly candidates: readonly KernelConfig[];
@@ -29,36 +30,70 @@ export interface Subject {
 
 export interface CountedCase {
   readonly rows: number;
-  /** Launches of a run of the program that have so many, on average over its sizes. */
+  /** Launches in a run of the program that have so many, on average over its sizes. */
   readonly count: number;
+  /** Bytes of all that the program has in memory: what a run reads or writes before it comes to the same weights again. */
+  readonly between: number;
   readonly case: Case;
 }
 
-/** A kernel's launches in a run at these sizes, by their number of rows, the most first. */
+/** A launch, and how often there is such a one in a run of its program. */
+export interface CountedLaunch {
+  readonly launch: Launch;
+  readonly times: number;
+}
+
+/** The launches of a step, or of a run of a network. */
+export function launchesOfRun(program: Program): readonly CountedLaunch[] {
+  return launchesThatRun(program, "step").map((launch) => ({ launch, times: 1 }));
+}
+
+/**
+ * All launches while a picture is drawn, by what of them falls to one of so many runs: those of a step with the default sampler's
+ * update, and of the prompt's, which are there once for all steps. What loads the program is no part of a picture.
+ */
+export function launchesOfPicture(program: Program, runs: number): readonly CountedLaunch[] {
+  return [
+    ...launchesThatRun(program, "prompt").map((launch) => ({ launch, times: 1 / runs })),
+    ...stepLaunches(program).map((launch) => ({ launch, times: 1 })),
+  ];
+}
+
+/** A kernel's launches at these sizes, by their number of rows, the most first. */
 export function casesOf(
   program: Program,
   kernel: Kernel,
   sizes: readonly Bindings[],
+  launches: readonly CountedLaunch[],
 ): readonly CountedCase[] {
-  const own = launchesThatRun(program, "step").filter((launch) => launch.kernel === kernel.id);
+  const own = launches.filter(({ launch }) => launch.kernel === kernel.id);
   const byRows = new Map<number, CountedCase>();
   for (const bindings of sizes) {
-    for (const launch of own) {
+    const between = memoryBytes(program, bindings);
+    for (const { launch, times } of own) {
       const rows = evaluateDim(launch.rows, bindings);
-      const { count = 0, case: first = { program, kernel, launch, bindings } } = byRows.get(rows) ?? {};
-      if (rows > 0) byRows.set(rows, { rows, count: count + 1 / sizes.length, case: first });
+      const known = byRows.get(rows) ?? { count: 0, between, case: { program, kernel, launch, bindings } };
+      if (rows > 0) byRows.set(rows, { ...known, rows, count: known.count + times / sizes.length });
     }
   }
   return [...byRows.values()].sort((a, b) => b.rows - a.rows);
 }
 
-/** The kernels of a step that have more than one config on a kind of devices, at these sizes. */
+/** Bytes of a program's weights and of what a run has besides. */
+function memoryBytes(program: Program, bindings: Bindings): number {
+  const weights = program.buffers.filter(isKept).map((buffer) => bufferBytes(buffer, bindings));
+  const others = runAllocations(program, bindings).map(({ bytes }) => bytes);
+  return [...weights, ...others].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** The kernels of a picture that have more than one config on a kind of devices, at a program's sizes. */
 export function subjectsOf(of: BundleProgram, target: Target, device: DeviceKind): readonly Subject[] {
-  const { sizes, bundle } = of;
+  const { sizes, bundle, runs } = of;
   const { program } = bundle;
+  const launches = launchesOfPicture(program, runs);
   return program.kernels.flatMap((kernel): readonly Subject[] => {
     const { family } = kernel;
-    const cases = casesOf(program, kernel, sizes);
+    const cases = casesOf(program, kernel, sizes, launches);
     const present = runOn(device, kernel, program.kernels)?.config;
     if (cases.length === 0 || !isFamily(family) || present === undefined) return [];
     const params = FAMILIES[family].read(kernel);

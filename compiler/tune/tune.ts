@@ -8,27 +8,19 @@ import { keyOf } from "../../templates/choice/configs.js";
 import { writeFolder } from "../bundle/staging.js";
 import { bundleRecords } from "../tuning/bundle-records.js";
 import { deviceKey } from "../tuning/device-key.js";
-import {
-  type Finding,
-  hashOf,
-  parseRecords,
-  printRecords,
-  problemKey,
-  Records,
-  TUNING_FILE,
-  type TuningRecord,
-} from "../tuning/records.js";
+import { parseRecords, printRecords, Records, TUNING_FILE, type TuningRecord } from "../tuning/records.js";
 import { rewriteBundle } from "./apply.js";
-import { DeviceProcess, TookTooLong } from "./device-process.js";
+import { DeviceProcess } from "./device-process.js";
 import { type BundleProgram, programsOf } from "./programs.js";
-import { knownOf, resultOf, type TunedKernel } from "./results.js";
-import { type Prepared, prepare, type SearchContext, search } from "./search.js";
+import type { TunedKernel } from "./results.js";
+import type { SearchContext } from "./search-context.js";
 import { type Subject, subjectsOf } from "./subjects.js";
+import { type Tuned, tuneAll, type Unmeasured } from "./tune-all.js";
 import { makeVariant, namedChain, withConfig } from "./variants.js";
 
 export interface TuneOptions extends OpenDeviceOptions {
   readonly bundle: string;
-  /** Seconds to try candidates for, once all kernels are measured as they are. */
+  /** Seconds for the whole of it. */
   readonly budget: number;
   /** Of the bundle's transformer and networks, those with these names; all that a picture from text takes if absent. */
   readonly networks?: readonly string[] | undefined;
@@ -60,7 +52,10 @@ export interface TuneProgress {
 export interface TuneReport {
   readonly bundle: string;
   readonly device: string;
+  /** In the order in which they were looked at. */
   readonly kernels: readonly TunedKernel[];
+  /** Kernels that were not even measured as they are. */
+  readonly unmeasured: readonly Unmeasured[];
   /** Kernels with another config than before. */
   readonly changed: number;
   /** Of the transformer and each network of the pipeline. */
@@ -82,8 +77,8 @@ export interface TunedNetwork extends Pick<BundleProgram, "name" | "runs"> {
   readonly after: number;
 }
 
-/** Seconds that a kernel gets, however small its share is. */
-const LEAST_SECONDS = 0.1;
+/** The share of the time in which the bundle is written. */
+const WRITING_SHARE = 0.03;
 
 /**
  * Measures on the device what other configs of a bundle's kernels take, and leaves the bundle with the best of them and with the
@@ -122,10 +117,17 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
         const all = programs.flatMap((program) => subjectsOf(program, target, own));
         const subjects = chosenSubjects(all, options);
         const context = contextOf(options, { process, device, records, target, note });
-        const tuned = await tuneAll(subjects, context, options);
+        const { tuned, unmeasured } = await tuneAll(subjects, context, {
+          budget: options.budget,
+          end: begun + 1000 * (1 - WRITING_SHARE) * options.budget,
+          again: options.again === true,
+          onNotice: (text) => onNotice?.(text),
+          onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
+        });
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);
         const changes = programs.map((program) => ({ program, chains: chainsOf(tuned, program, target) }));
         const cache = options.kernelCache;
+        process.close();
         await rewriteBundle(work, { folder, manifest, changes, records, target, cache, signal });
         const kernels = tuned.map(({ result }) => result);
         const networks = programs.map((program) => summaryOf(program, kernels));
@@ -133,6 +135,7 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
           bundle: folder,
           device,
           kernels,
+          unmeasured,
           networks,
           changed: networks.reduce((sum, { changed }) => sum + changed, 0),
           before: networks.reduce((sum, { before, runs }) => sum + before * runs, 0),
@@ -225,82 +228,4 @@ function contextOf(options: TuneOptions, { target, ...made }: Made): Context {
       return known;
     },
   };
-}
-
-interface Tuned {
-  readonly subject: Subject;
-  readonly result: TunedKernel;
-  /** What is new. */
-  readonly finding?: Finding;
-}
-
-/** Each kernel in turn, those that take longest first, each with the share of the time that it has of a picture's. */
-async function tuneAll(
-  subjects: readonly Subject[],
-  context: Context,
-  options: TuneOptions,
-): Promise<readonly Tuned[]> {
-  const tuned: Tuned[] = [];
-  const prepared: Prepared[] = [];
-  for (const [i, subject] of subjects.entries()) {
-    const known = options.again === true ? undefined : await knownOf(subject, context);
-    if (known !== undefined) tuned.push({ subject, result: known });
-    else prepared.push(await prepare(subject, { ...context, onCandidate: () => undefined }));
-    options.onProgress?.({ phase: "baseline", done: i + 1, total: subjects.length });
-  }
-  const deadline = performance.now() + options.budget * 1000;
-  prepared.sort((a, b) => shareOf(b) - shareOf(a));
-  const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
-  let left = prepared.reduce((sum, one) => sum + shareOf(one), 0);
-  let done = 0;
-  for (const one of prepared) {
-    const now = performance.now();
-    const share = left === 0 ? 0 : ((deadline - now) * shareOf(one)) / left;
-    const until = now + Math.max(LEAST_SECONDS * 1000, share);
-    tuned.push(
-      await tuneOne(
-        one,
-        until,
-        { ...context, onCandidate: () => options.onProgress?.({ phase: "candidates", done: ++done, total }) },
-        options,
-      ),
-    );
-    left -= shareOf(one);
-  }
-  return tuned;
-}
-
-/** Seconds of its launches while a picture is drawn. */
-function shareOf({ subject, seconds }: Prepared): number {
-  return seconds * subject.of.runs;
-}
-
-async function tuneOne(
-  prepared: Prepared,
-  until: number,
-  context: SearchContext,
-  { onNotice }: TuneOptions,
-): Promise<Tuned> {
-  const { subject, seconds } = prepared;
-  const { kernel, cases, candidates } = subject;
-  const found = await search(prepared, until, context).catch((error: unknown) => {
-    if (!(error instanceof TookTooLong)) throw error;
-    context.process.close();
-    onNotice?.(`${kernel.id} stays as it is: ${error.message}`);
-    return { config: subject.present, before: seconds, after: seconds, spread: 0, tried: 0 };
-  });
-  const chosen = await context.variant(subject, found.config);
-  const { device, records } = context;
-  const finding: Finding = {
-    kind: "chosen",
-    device,
-    deviceKind: subject.device.name,
-    kernel: problemKey(kernel),
-    rows: cases.map((counted) => counted.rows),
-    code: hashOf(chosen?.code.source ?? ""),
-    ...found,
-    candidates: candidates.length,
-  };
-  records.add(finding);
-  return { subject, result: { ...resultOf(subject, finding, records, device), isKnown: false }, finding };
 }

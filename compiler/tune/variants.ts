@@ -5,8 +5,18 @@ import { keyOf } from "../../templates/choice/configs.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
 import { generateKernels } from "../codegen/generate-kernels.js";
 import type { SelectedKernel } from "../lower/index.js";
-import type { Variant } from "./search.js";
+import type { Case } from "./case-program.js";
+import type { CaseCode } from "./messages.js";
 import type { Subject } from "./subjects.js";
+
+/** A candidate's code, made. */
+export interface Variant {
+  readonly config: KernelConfig;
+  /** The kernel as a program has it. */
+  readonly kernel: Case["kernel"];
+  readonly tile: readonly [number, number, number];
+  readonly code: CaseCode;
+}
 
 /** A kernel of a program as it is with another config, with its fallbacks. Throws TRITC_E_KERNEL where a device takes none. */
 export function withConfig(

@@ -9,6 +9,7 @@ import {
   number,
   object,
   oneOf,
+  optional,
   string,
   tagged,
 } from "../../ir/format/decode.js";
@@ -52,7 +53,10 @@ export interface Finding {
   /** SHA-256 of the chosen kernel's source, which another version may have made other. */
   readonly code: string;
   readonly config: KernelConfig;
-  /** Seconds of its launches in a step, with the config from before and with this one. */
+  /**
+   * Seconds of its launches in a run of its program, those of a prompt divided among the steps, with the config that the bundle was
+   * compiled with and with this one.
+   */
   readonly before: number;
   readonly after: number;
   /** Standard error of their ratio. */
@@ -60,6 +64,8 @@ export interface Finding {
   /** Candidates that were tried, and how many there are. */
   readonly tried: number;
   readonly candidates: number;
+  /** Seconds that the whole search was given, for all kernels together: one that has more goes on. Absent where nobody knows. */
+  readonly budget?: number | undefined;
 }
 
 export type TuningRecord = Measurement | Finding;
@@ -107,6 +113,7 @@ const decoder = tagged<TuningRecord>("kind", {
     spread: number,
     tried: index,
     candidates: index,
+    budget: optional(number),
   }),
 });
 

@@ -8,13 +8,16 @@ import { randomInputs } from "../../compiler/tune/random-inputs.js";
 import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { createNodeCudaDevice } from "../../runtime/node/cuda/device.js";
+import { targetByName } from "../../targets/index.js";
 import { builtCli } from "../support/built-cli.js";
 import { cli } from "../support/cli.js";
 import { type EmulatedCuda, emulatedCuda } from "../support/emulating-nvcc.js";
+import { candidatesOneIn } from "../support/few-candidates.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { STYLES, TINY } from "../support/flux-style.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-cuda-"));
+const a10 = targetByName("a10");
 let cuda: EmulatedCuda;
 let child: URL;
 let made: string;
@@ -49,7 +52,7 @@ afterAll(() => {
 });
 
 const tune = (options: Pick<TuneOptions, "bundle"> & Partial<TuneOptions>) =>
-  tuneBundle({ budget: 1, kernels: ["attention"], child, ...options });
+  tuneBundle({ budget: 60, kernels: ["attention"], child, variant: candidatesOneIn(8, a10), ...options });
 
 function bundle(name: string): string {
   const copy = join(scratch, name);

@@ -6,15 +6,20 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { benchBundle } from "../../compiler/tune/bench-bundle.js";
 import { programsOf } from "../../compiler/tune/programs.js";
+import { subjectsOf } from "../../compiler/tune/subjects.js";
 import { tuneBundle } from "../../compiler/tune/tune.js";
 import { parseRecords } from "../../compiler/tuning/records.js";
 import { parseManifest } from "../../ir/format/manifest.js";
 import { openBundle } from "../../runtime/node/bundle.js";
+import { deviceKinds } from "../../targets/device-kind.js";
+import { cpu } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { builtCli } from "../support/built-cli.js";
 import { cli } from "../support/cli.js";
+import { candidatesOneIn } from "../support/few-candidates.js";
 
 const NETWORKS = ["transformer", "text_encoder", "text_encoder_2", "vae_decoder"];
+const fewCandidates = candidatesOneIn(48, cpu);
 const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-networks-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 let child: URL;
@@ -49,12 +54,35 @@ describe("programsOf", () => {
   });
 });
 
+describe("subjectsOf", () => {
+  it("counts launches of a prompt once for all steps", async () => {
+    const [transformer] = await programsOf(await openBundle(made), ["transformer"]);
+    const [kind] = deviceKinds(cpu);
+    if (transformer === undefined || kind === undefined) return expect.fail();
+    const { phases } = transformer.bundle.program;
+    const launchesIn = (name: string, id: string) =>
+      phases.find((phase) => phase.name === name)?.launches.filter(({ kernel }) => kernel === id).length ?? 0;
+    const subjects = subjectsOf(transformer, cpu, kind);
+    const onlyPrompt = subjects.filter(({ kernel }) => launchesIn("step", kernel.id) === 0);
+    expect(onlyPrompt.some(({ kernel }) => kernel.id.startsWith("ternary-gemm"))).toBe(true);
+    for (const { kernel, cases } of subjects) {
+      const launches = cases.reduce((sum, { count }) => sum + count, 0) * transformer.runs;
+      const [prompt, step, update] = ["prompt", "step", "euler"].map((name) => launchesIn(name, kernel.id));
+      expect(launches, kernel.id).toBeCloseTo(
+        (prompt ?? 0) + transformer.runs * ((step ?? 0) + (update ?? 0)),
+      );
+    }
+  });
+});
+
 describe("tuneBundle", () => {
+  const common = { threads: 1, budget: 60, kernels: ["dense-gemm"], variant: fewCandidates };
+
   it("leaves networks with other kernels in the bundle, which the outer manifest lists", async () => {
     const folder = join(scratch, "tuned");
     cpSync(made, folder, { recursive: true });
-    const options = { bundle: folder, threads: 1, child, networks: ["text_encoder_2", "vae_decoder"] };
-    const first = await tuneBundle({ ...options, budget: 1 });
+    const options = { ...common, bundle: folder, child, networks: ["text_encoder_2", "vae_decoder"] };
+    const first = await tuneBundle(options);
     expect(first.networks.map(({ name }) => name)).toEqual(options.networks);
     for (const network of first.networks) expect(network.before).toBeGreaterThanOrEqual(network.after);
     expect(first.before).toBeCloseTo(
@@ -75,7 +103,7 @@ describe("tuneBundle", () => {
     }
     const verified = await cli(["verify", folder, "--threads", "1"]);
     expect(verified.code, verified.stderr).toBe(0);
-    const second = await tuneBundle({ ...options, budget: 1 });
+    const second = await tuneBundle(options);
     expect(second.kernels.every(({ isKnown }) => isKnown)).toBe(true);
     expect(second.changed).toBe(0);
   });
@@ -83,7 +111,7 @@ describe("tuneBundle", () => {
   it("writes what records say into each network whose kernels they are of", async () => {
     const folder = join(scratch, "given");
     cpSync(made, folder, { recursive: true });
-    const options = { bundle: folder, threads: 1, child, networks: ["text_encoder_2"], budget: 1 };
+    const options = { ...common, bundle: folder, child, networks: ["text_encoder_2"] };
     const { records, kernels } = await tuneBundle(options);
     // Another of the configs that were right, whatever it takes.
     const [other] = records.flatMap((entry) =>

@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
-import type { SearchContext } from "../../compiler/tune/search.js";
+import type { SearchContext } from "../../compiler/tune/search-context.js";
 import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
-import { makeVariant } from "../../compiler/tune/variants.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { cpu } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { builtCli } from "../support/built-cli.js";
 import { cli } from "../support/cli.js";
+import { candidatesOneIn } from "../support/few-candidates.js";
 import { buildFlux } from "../support/flux-builder.js";
 import { STYLES, TINY } from "../support/flux-style.js";
 
+const fewCandidates = candidatesOneIn(48, cpu);
 const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 let child: URL;
@@ -38,9 +39,14 @@ function bundle(name: string): string {
 }
 
 const tune = (options: Pick<TuneOptions, "bundle"> & Partial<TuneOptions>) =>
-  tuneBundle({ budget: 2, threads: 1, kernels: ["ternary-gemm"], child, ...options });
-
-const plain: SearchContext["variant"] = (subject, config) => makeVariant(subject, config, cpu, undefined);
+  tuneBundle({
+    budget: 60,
+    threads: 1,
+    kernels: ["ternary-gemm-32x32", "ternary-gemm-32x192"],
+    child,
+    variant: fewCandidates,
+    ...options,
+  });
 
 /** A kernel of the cpu target that never ends, or one that does nothing. */
 const module = (body: string) =>
@@ -68,6 +74,35 @@ describe("tuneBundle", () => {
     expect(second.kernels.every(({ isKnown }) => isKnown)).toBe(true);
     expect(second.changed).toBe(0);
     expect(second.after).toBeCloseTo(first.after);
+    const third = await tune({ bundle: folder, again: true });
+    expect(third.kernels.every(({ isKnown, tried }) => !isKnown && tried > 0)).toBe(true);
+  });
+
+  it("goes on where a search ended for want of time once it has more, and only then", async () => {
+    const { records, kernels } = await tune({ bundle: bundle("whole") });
+    expect(kernels.every(({ tried, candidates }) => tried === candidates)).toBe(true);
+    const known = records.map((entry) =>
+      entry.kind === "chosen" ? { ...entry, tried: entry.candidates - 1, budget: 30 } : entry,
+    );
+    const same = await tune({ bundle: bundle("as-long"), budget: 30, known });
+    expect(same.kernels.every(({ isKnown }) => isKnown)).toBe(true);
+    const more = await tune({ bundle: bundle("longer"), budget: 60, known });
+    expect(more.kernels.every(({ isKnown }) => !isKnown)).toBe(true);
+    for (const { tried, candidates } of more.kernels) expect(tried).toBe(candidates);
+    const findings = more.records.filter((entry) => entry.kind === "chosen");
+    expect(findings.map((entry) => entry.kind === "chosen" && entry.budget)).toEqual(findings.map(() => 60));
+  });
+
+  it("says what it has no time for, how much would be enough, and keeps to its budget", async () => {
+    const notices: string[] = [];
+    const folder = bundle("short");
+    const report = await tune({ bundle: folder, budget: 0.01, onNotice: (text) => notices.push(text) });
+    expect(report.unmeasured.length).toBeGreaterThan(1);
+    expect(report.kernels).toEqual([]);
+    expect(notices.join()).toMatch(
+      /budget of 10\.0 ms has no time.*`--budget \d+s` is about the least for all/,
+    );
+    expect((await cli(["verify", folder, "--threads", "1"])).code).toBe(0);
   });
 
   it("survives candidates that hang and that compute something else, and says so", async () => {
@@ -76,14 +111,14 @@ describe("tuneBundle", () => {
     const idle = await module("");
     const seen: string[] = [];
     const variant: SearchContext["variant"] = async (subject, config) => {
-      const made = await plain(subject, config);
+      const made = await fewCandidates(subject, config);
       const isPresent = keyOf(config) === keyOf(subject.present);
       if (made === undefined || isPresent) return made;
       const hangs = seen.length === 0;
       seen.push(keyOf(config));
       return { ...made, code: { source: hangs ? "hangs" : "idle", binary: hangs ? hanging : idle } };
     };
-    const { kernels, changed, records } = await tune({ bundle: folder, variant, budget: 8 });
+    const { kernels, changed, records } = await tune({ bundle: folder, variant });
     expect(changed).toBe(0);
     expect(kernels.reduce((sum, { faults }) => sum + faults.hung, 0)).toBe(1);
     expect(kernels.reduce((sum, { faults }) => sum + faults.wrong, 0)).toBeGreaterThan(0);
@@ -91,7 +126,7 @@ describe("tuneBundle", () => {
     // What is known to be no good is not run again: the same code would turn out right here.
     seen.length = 0;
     const again: SearchContext["variant"] = async (subject, config) => {
-      const [made, right] = [await variant(subject, config), await plain(subject, config)];
+      const [made, right] = [await variant(subject, config), await fewCandidates(subject, config)];
       return made && right && { ...made, code: { ...made.code, binary: right.code.binary } };
     };
     const known = records.filter(({ kind }) => kind === "measured");

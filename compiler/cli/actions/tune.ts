@@ -63,6 +63,7 @@ export async function tune(path: string, options: TuneCommandOptions): Promise<v
 
 function describe({
   kernels,
+  unmeasured,
   networks,
   device,
   changed,
@@ -78,7 +79,14 @@ function describe({
     ratio(kernel),
     said(kernel),
   ];
-  const measured = table([["kernel", "before, µs", "after, µs", "ratio", ""], ...kernels.map(rowOf)]);
+  const measured = table([
+    ["kernel", "before, µs", "after, µs", "ratio", ""],
+    ...kernels.map(rowOf),
+    ...unmeasured.map(({ network, kernel, why }) => [
+      ...[`${networks.length > 1 ? `${network}: ` : ""}${kernel}`, "", "", ""],
+      `not measured: ${why}`,
+    ]),
+  ]);
   const sum = table([
     ["bundle", bundle],
     ["device", device],

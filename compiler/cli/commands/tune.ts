@@ -19,7 +19,7 @@ export function addTune(program: Command): void {
     )
     .argument("<bundle>", "a folder that `tritc compile` wrote")
     .addOption(
-      new Option("--budget <time>", "time to measure for, such as 40s or 5m")
+      new Option("--budget <time>", "time for all of it, such as 40s or 5m")
         .default(300, "5m")
         .argParser(duration),
     )
@@ -39,7 +39,7 @@ export function addTune(program: Command): void {
       severalPaths("--import <file>", "records of another bundle or machine; may be given several times"),
     )
     .option("--export <file>", "also write the records there, one JSON object to a line; - for stdout")
-    .option("--again", "measure what the bundle's records have, too")
+    .option("--again", "measure anew what the bundle's records of this device have")
     .action(async (path: string, options: TuneCommandOptions) =>
       (await loaded(import("../actions/tune.js"), options)).tune(path, options),
     );
