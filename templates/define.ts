@@ -8,12 +8,15 @@ import type { Target } from "../targets/target.js";
 import type { Choice } from "./choice/choose.js";
 import { considered, rejection } from "./choice/consider.js";
 import type { Problem } from "./choice/problem.js";
+import { RememberedChoices } from "./choice/remembered.js";
 import { chooseTogether } from "./choice/together.js";
 import { cudaHeader, entryName } from "./cuda/header.js";
 import type { KernelDefinition } from "./kernel-definition.js";
 import type { Given, KernelTemplates } from "./kernel-templates.js";
 import type { TemplateValues } from "./template-values.js";
 import { type HeaderOptions, wgslHeader } from "./wgsl/header.js";
+
+const remembered = new RememberedChoices();
 
 /** The config that was measured best for a problem; undefined where nobody has measured. */
 export type Measured = (problem: Problem) => KernelConfig | undefined;
@@ -34,11 +37,14 @@ export function define<P>(
   const signature = family.signature(params);
   const assumed = family.assumes(params);
   const { problems, best } = problemsOf(target, templates, problem, assumed, measured);
-  const choices = chooseTogether(problems, templates, {
-    measured: best,
-    // With CUDA a kernel's grid is its own.
-    oneGrid: language !== "cuda",
-  });
+  const make = () =>
+    chooseTogether(problems, templates, {
+      measured: best,
+      // With CUDA a kernel's grid is its own.
+      oneGrid: language !== "cuda",
+    });
+  const isMeasured = best.some((config) => config !== undefined);
+  const choices = isMeasured ? make() : remembered.of(target, textOf(problem, family), make);
   const definition = chainOf(templates, choices).reduceRight<KernelDefinition | null>((fallback, taken) => {
     const { config } = taken;
     const launch = launchOf(templates.forms, params, config);
@@ -72,6 +78,14 @@ export function define<P>(
   }, null);
   if (definition === null) throw new RangeError(`the target ${target.name} is of no devices`);
   return definition;
+}
+
+/** All that decides about choices besides the target. */
+function textOf<P>(
+  { family: name, params, rows, scalars }: Omit<Problem<P>, "device">,
+  family: Family<P>,
+): string {
+  return JSON.stringify([name, family.record(params), rows, scalars && [...scalars]]);
 }
 
 interface Problems<P> {
