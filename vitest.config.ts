@@ -18,6 +18,7 @@ const SHARED = [
   "codegen/*",
   "compare/*",
   "compile/*",
+  "cost/*",
   "cuda/!(compile|emulator)",
   "diffusers/!(pipelines)",
   "fuzz/*",
@@ -29,7 +30,7 @@ const SHARED = [
   "kernels/*",
   "lora/*",
   "lower/*",
-  "networks/*",
+  "networks/**/*",
   "onnx/*",
   "onnx-export/!(faults)",
   "pack/!(resume)",
@@ -45,6 +46,7 @@ const SHARED = [
   "templates/*",
   "train/!(engine)",
   "train/engine-*",
+  "tune/{configs,records,shipped}",
 ].map((files) => `test/${files}.test.ts`);
 
 /** Files that take more than their length says. */
