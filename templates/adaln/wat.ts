@@ -1,7 +1,7 @@
 import { adaln } from "../../ir/families/adaln.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
-import { watStreams } from "../wat/streams.js";
+import { CALL, watStreams } from "../wat/streams.js";
 import { watArgs, watFloat } from "../wat/values.js";
 
 export const adalnWat = kernelTemplates(adaln.forms.wat, {
@@ -16,6 +16,6 @@ export const adalnWat = kernelTemplates(adaln.forms.wat, {
     }),
   },
   cost: {
-    adaln: watStreams(adaln, () => ({ passes: 3, vectors: 1, folds: 2 })),
+    adaln: watStreams(adaln, () => ({ passes: 3, vectors: 1, folds: 2, more: CALL })),
   },
 });

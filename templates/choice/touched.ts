@@ -16,8 +16,9 @@ export interface Touched {
   readonly writtenBytes: number;
   /** In f32; a root or an exponential counts as one. */
   readonly operations: number;
-  /** Tiles of the grid. */
+  /** Tiles of the grid, and rows of it: one where elements lie in no rows. */
   readonly workgroups: number;
+  readonly gridRows: number;
 }
 
 /** How a kernel goes over its operands. */
@@ -68,12 +69,11 @@ export function touchedBy<P>(
       commonBytes += byteLength(arg.dtype, elementsOf(axesOf(arg, i, numbers)));
   }
   const { readBytes, writtenBytes, operations } = workOf({ ...contract, args }, numbers);
-  const tiles = contract.grid.map((size, axis) =>
-    Math.ceil(sizeOf(size, { rows, scalars }) / (launch.tile[axis] ?? 1)),
-  );
+  const grid = contract.grid.map((size) => sizeOf(size, { rows, scalars }));
+  const tiles = grid.map((size, axis) => Math.ceil(size / (launch.tile[axis] ?? 1)));
   const workgroups = tiles.reduce((product, count) => product * count, 1);
   return {
-    ...{ rowBytes: readBytes - commonBytes, commonBytes, writtenBytes, workgroups },
+    ...{ rowBytes: readBytes - commonBytes, commonBytes, writtenBytes, workgroups, gridRows: grid[1] ?? 1 },
     operations: each === undefined ? operations.f32 : each * rows,
   };
 }

@@ -67,12 +67,12 @@ export function cudaStreams<P>(
 }
 
 function counts(
-  { rowBytes, commonBytes, writtenBytes, operations, workgroups }: Touched,
+  { rowBytes, commonBytes, writtenBytes, operations, workgroups, gridRows: rows }: Touched,
   { passes = 1, vectors, folds = 0, special = 0, more = 0 }: Streams,
   { accesses, access, held, group }: Part,
   launched: Launched,
 ): Counts {
-  const { rows, launch, speed } = launched;
+  const { launch, speed } = launched;
   const [threads] = launch.workgroup;
   const warps = threads / 32;
   const [readOnce, again] = [rowBytes, held ? 0 : (passes - 1) * rowBytes];

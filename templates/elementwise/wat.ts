@@ -1,7 +1,7 @@
 import { elementwise } from "../../ir/families/elementwise.js";
 import { printExpression, typeOfExpression } from "../../ir/families/expression.js";
 import { kernelTemplates } from "../kernel-templates.js";
-import { watStreams } from "../wat/streams.js";
+import { CALL, EXPONENTIAL, LANEWISE, watStreams } from "../wat/streams.js";
 import { scalarOffset, watArgs } from "../wat/values.js";
 import { elementWork } from "./operations.js";
 import { watExpression } from "./wat-expression.js";
@@ -27,10 +27,14 @@ export const elementwiseWat = kernelTemplates(elementwise.forms.wat, {
     },
   },
   cost: {
-    elementwise: watStreams(elementwise, ({ expression, inputs }) => ({
-      ...elementWork(expression),
-      // Functions that have no vectors are called for each lane.
-      more: 10 + 240 * watExpression(expression, inputs).lanewise.length,
-    })),
+    elementwise: watStreams(elementwise, ({ expression, inputs }) => {
+      const { operations, special } = elementWork(expression);
+      const lanewise = watExpression(expression, inputs).lanewise.length;
+      const ofVectors = Math.max(0, special - lanewise);
+      return {
+        ...{ operations, special },
+        more: 2 * CALL + EXPONENTIAL * ofVectors + LANEWISE * lanewise,
+      };
+    }),
   },
 });

@@ -1,7 +1,7 @@
 import { groupNorm } from "../../ir/families/group-norm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { rowTile } from "../wat/rows.js";
-import { watStreams } from "../wat/streams.js";
+import { CALL, EXPONENTIAL, watStreams } from "../wat/streams.js";
 import { watArgs } from "../wat/values.js";
 
 export const groupNormWat = kernelTemplates(groupNorm.forms.wat, {
@@ -16,8 +16,8 @@ export const groupNormWat = kernelTemplates(groupNorm.forms.wat, {
     }),
   },
   cost: {
-    "group-norm": watStreams(groupNorm, ({ activation }) => ({
-      ...{ vectors: 1, special: activation === "silu" ? 1 : 0, more: activation === "silu" ? 35 : 0 },
-    })),
+    "group-norm": watStreams(groupNorm, ({ activation }) =>
+      activation === "silu" ? { vectors: 1, special: 1, more: EXPONENTIAL + 2 * CALL } : { vectors: 1 },
+    ),
   },
 });

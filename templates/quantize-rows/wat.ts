@@ -2,7 +2,7 @@ import { quantizeRows, rowParts } from "../../ir/families/quantize-rows.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
 import { rowTile } from "../wat/rows.js";
-import { watStreams } from "../wat/streams.js";
+import { CALL, watStreams } from "../wat/streams.js";
 import { watArgs } from "../wat/values.js";
 
 export const quantizeRowsWat = kernelTemplates(quantizeRows.forms.wat, {
@@ -31,8 +31,8 @@ export const quantizeRowsWat = kernelTemplates(quantizeRows.forms.wat, {
     }),
   },
   cost: {
-    "quantize-rows": watStreams(quantizeRows, () => ({ passes: 2, folds: 1, more: 7 })),
-    parts: watStreams(quantizeRows, () => ({ passes: 3, folds: 1, more: 9 })),
+    "quantize-rows": watStreams(quantizeRows, () => ({ passes: 2, folds: 1, more: CALL + 7 })),
+    parts: watStreams(quantizeRows, () => ({ passes: 3, folds: 1, more: CALL + 9 })),
   },
 });
 

@@ -20,7 +20,7 @@ export const reduceWat = kernelTemplates(reduce.forms.wat, {
   cost: {
     reduce: watStreams(
       reduce, // One element at a time, in f64.
-      ({ fn }) => (fn === "log-sum-exp" ? { passes: 2, more: 240, special: 4 } : { more: 20 }),
+      ({ fn }) => (fn === "log-sum-exp" ? { passes: 2, more: 600, special: 4 } : { more: 45 }),
     ),
   },
 });

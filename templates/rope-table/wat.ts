@@ -20,7 +20,7 @@ export const ropeTableWat = kernelTemplates(ropeTable.forms.wat, {
   cost: {
     "rope-table": watStreams(
       ropeTable, // Four calls of functions of the engine for a vector.
-      () => ({ more: 1200 }),
+      () => ({ more: 300 }),
     ),
   },
 });

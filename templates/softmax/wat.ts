@@ -16,7 +16,7 @@ export const softmaxWat = kernelTemplates(softmax.forms.wat, {
   cost: {
     softmax: watStreams(
       softmax, // One element at a time, in f64 from the exponential on.
-      () => ({ passes: 3, folds: 1, special: 4, more: 200 }),
+      () => ({ passes: 3, folds: 1, special: 4, more: 600 }),
     ),
   },
 });

@@ -23,7 +23,7 @@ export const timestepEmbeddingWat = kernelTemplates(timestepEmbedding.forms.wat,
   cost: {
     "timestep-embedding": watStreams(
       timestepEmbedding, // Four calls of functions of the engine for a vector.
-      () => ({ more: 1200 }),
+      () => ({ more: 300 }),
     ),
   },
 });

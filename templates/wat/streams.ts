@@ -6,8 +6,15 @@ import { rereads, sumOf, times, watCounts, work } from "./counts.js";
 const VECTOR_BYTES = 16;
 /** Instructions of a loop for each vector that it goes over: the next address, and whether it is the last. */
 const TURN = 3;
-/** Calling a function for a row with its addresses. */
+/** Instructions that calling a function for a vector takes. */
+export const CALL = 24;
+/** Those of an exponential of a vector, or of a function of one, most of which wait for each other; and of a function in f64 of each lane. */
+export const EXPONENTIAL = 100;
+export const LANEWISE = 660;
+/** Calling one for a row with its addresses. */
 const ROW = work({ other: 40 });
+/** Instructions that go by while a vector of sums waits for the one before it. */
+const CHAIN = 10;
 /** Adding up a vector's lanes, a division and a root. */
 const FOLD = work({ other: 12, f32: 3, special: 2 });
 
@@ -21,11 +28,13 @@ export function watStreams<P>(
     const { passes = 1, vectors, folds = 0, special = 0, more = 0 } = streams;
     const touched = touchedBy(family, params, "wat", launched, streams);
     if (touched === null) return null;
-    const { rowBytes, commonBytes, writtenBytes, operations, workgroups } = touched;
-    const { rows, speed } = launched;
+    const { rowBytes, commonBytes, writtenBytes, operations, workgroups, gridRows: rows } = touched;
+    const { speed } = launched;
     const common = commonBytes * (vectors === undefined ? 1 : vectors * rows);
     const results = writtenBytes / VECTOR_BYTES;
     const walked = (passes * rowBytes) / VECTOR_BYTES;
+    // Passes that end with a fold: the others write.
+    const chained = Math.min(folds, passes - 1) * (rowBytes / VECTOR_BYTES);
     const vectorsOf = Math.max(rowBytes, writtenBytes) / VECTOR_BYTES;
     const whole = sumOf([
       work({
@@ -33,7 +42,7 @@ export function watStreams<P>(
         stores: results,
         f32: operations / 4,
         special: special * vectorsOf,
-        other: TURN * Math.max(walked, results) + more * vectorsOf,
+        other: TURN * Math.max(walked, results) + CHAIN * chained + more * vectorsOf,
       }),
       times(ROW, rows),
       times(FOLD, folds * rows),

@@ -39,8 +39,8 @@ export function wgslStreams<P, C = unknown>(
     const { passes = 1, vectors, folds = 0, special = 0, more = 0 } = streams;
     const touched = touchedBy(family, params, "wgsl", launched, streams);
     if (touched === null) return null;
-    const { rowBytes, commonBytes, writtenBytes, operations, workgroups } = touched;
-    const { rows, launch, speed } = launched;
+    const { rowBytes, commonBytes, writtenBytes, operations, workgroups, gridRows: rows } = touched;
+    const { launch, speed } = launched;
     const [x, y, z] = launch.workgroup;
     const invocations = workgroups * x * y * z;
     const common = commonBytes * (vectors === undefined ? 1 : vectors * rows);

@@ -229,17 +229,19 @@ describe("counts", () => {
 });
 
 describe("choices", () => {
-  it("of processors: as many rows to a tile as threads gain by", () => {
+  it("of processors: as many tiles as threads gain by", () => {
     const device = kindOf("cpu");
-    const rowsOf = (rows: number) => {
-      const of = { family: "quantize-rows", params: { c: 3072 }, rows } as const;
-      return bestOf(candidatesOf(problemOf(of, device), TEMPLATES["quantize-rows"].wat))?.config.rows;
+    const rowsOf = (c: number, rows: number) => {
+      const of = { family: "adaln-quantize", params: { c, epsilon: 1e-6 }, rows } as const;
+      return bestOf(candidatesOf(problemOf(of, device), TEMPLATES["adaln-quantize"].wat))?.config.rows;
     };
     // The family's, of 4096 elements, where there are rows for many chunks anyway.
-    expect(rowsOf(4096)).toBe(1);
-    // One row each would be taken by 28 chunks of next to nothing.
-    expect(rowsOf(28)).toBeGreaterThan(1);
-    expect(rowsOf(28)).toBeLessThanOrEqual(14);
+    expect([rowsOf(256, 4096), rowsOf(3072, 4096)]).toEqual([16, 1]);
+    // All 16 rows of a tile would be one thread's.
+    expect(rowsOf(256, 16)).toBeLessThanOrEqual(4);
+    // Of short rows more than one, or chunks would be of next to nothing.
+    expect(rowsOf(64, 28)).toBeGreaterThan(1);
+    expect(rowsOf(64, 28)).toBeLessThan(28);
   });
 
   it("of CUDA: keep the order of sums, so that rows are the same with and without quantization", () => {
