@@ -49,7 +49,7 @@ export function define<P>(
     const { config } = taken;
     const launch = launchOf(templates.forms, params, config);
     const given: Given = { signature, launch };
-    const { workgroup, tile, sharedBytes, persistent, tensorMaps } = launch;
+    const { workgroup, tile, sharedBytes, persistent, cluster, tensorMaps } = launch;
     if (fallback !== null && language !== "cuda" && String(tile) !== String(fallback.tile)) {
       throw new RangeError(
         `${name}: a launch has one grid, and its kernels have tiles ${tile} and ${fallback.tile}`,
@@ -63,7 +63,10 @@ export function define<P>(
         ...signature,
         workgroup,
         features: [...needsOf(templates.forms, config), ...assumed],
-        cuda: language === "cuda" ? { sharedBytes, tile, persistent, tensorMaps } : null,
+        cuda:
+          language === "cuda"
+            ? { sharedBytes, tile, persistent, ...(cluster > 1 && { cluster }), tensorMaps }
+            : null,
       },
       language,
       template: `${name}/${config.variant}.${SOURCE_ENDINGS[language]}.hbs`,

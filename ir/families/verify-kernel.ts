@@ -50,6 +50,7 @@ function verifyLaunch<P>(kernel: Kernel, forms: Forms<P>, params: P, place: stri
   if (kernel.cuda !== null) {
     for (const name of ["sharedBytes", "tile", "persistent", "tensorMaps"] as const)
       expectSame(place, name, cuda[name], kernel.cuda[name]);
+    expectSame(place, "blocks of a cluster", cuda.cluster, kernel.cuda.cluster ?? 1);
   }
   return shape;
 }

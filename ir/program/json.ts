@@ -10,6 +10,7 @@ import {
   number,
   object,
   oneOf,
+  optional,
   pair,
   record,
   string,
@@ -91,6 +92,7 @@ const kernel: Decoder<Kernel> = object<Kernel>({
       sharedBytes: index,
       tile: triple(index),
       persistent: boolean,
+      cluster: optional(index),
       tensorMaps: list(
         object<CudaTensorMap>({
           arg: index,

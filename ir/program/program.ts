@@ -126,6 +126,8 @@ export interface CudaLaunch {
   readonly tile: readonly [number, number, number];
   /** The kernel loops over tiles: a launch has no more blocks than fit on the device at once. */
   readonly persistent: boolean;
+  /** Blocks that share a tile and run at the same time, as many as the kernel was compiled for; one if absent. */
+  readonly cluster?: number;
   /** Tensor maps that the kernel takes after its arguments, in order. */
   readonly tensorMaps: readonly CudaTensorMap[];
 }

@@ -84,24 +84,46 @@ function endOf({ heads, gated, activation }: TernaryGemmParams): number {
 }
 
 /**
+ * Bytes that a multiprocessor sends to others of its cluster in a cycle, and cycles until a barrier there knows of it: measured on H100 by
+ * Luo et al. 2024 (arXiv:2402.13499), 3.3 TB/s of pairs and 2.7 of fours, 180 cycles each way.
+ */
+const CLUSTER_PER_CYCLE = 14;
+const CLUSTER_CYCLES = 400;
+/** Multiprocessors that are neighbours: those of a cluster come from one such group, which has 16 or 18. */
+const NEIGHBOURS = 16;
+
+/** What blocks that share the inputs of a tile have: clusters at a time, and cycles for sending each other a tile's sums. */
+function shared(split: number, units: number, tileBytes: number) {
+  if (split === 1) return { clusters: units, exchange: 0 };
+  const inGroups = Math.floor(units / NEIGHBOURS) * NEIGHBOURS;
+  const sent = (tileBytes * (split - 1)) / split;
+  return {
+    clusters: Math.max(1, Math.floor((split === 2 ? units : inGroups) / split)),
+    exchange: sent / CLUSTER_PER_CYCLE + CLUSTER_CYCLES,
+  };
+}
+
+/**
  * Persistent blocks of warpgroups. Of two consumers one multiplies while the other one stores, as far as the ring of stages lets
  * it run ahead; two blocks of a multiprocessor do the same for each other. Tiles may be cut into halves of 64 tokens, so
- * that these are what is counted.
+ * that these are what is counted. Blocks that share the inputs of a tile multiply and finish a part of it each, and send the others
+ * the sums of theirs.
  */
 export function hopperCounts(params: TernaryGemmParams, config: HopperConfig, launched: Launched): Counts {
-  const { consumers, tokens, stages, raster, blocks: resident } = config;
+  const { consumers, tokens, stages, raster, blocks: resident, split } = config;
   const { speed, rows } = launched;
   const wide = params.activations === "i8" ? 1 : 2;
   const channels = 128 * consumers;
   const halves = tokens / 64;
   const whole = rows > 64 ? halves : 1;
-  const blocks = stagesOf(params);
+  const blocks = Math.ceil(stagesOf(params) / split);
   const operations = (2 * channels * 64 * K) / WARPGROUP_SHARE;
   const rate = speed.perCycle[tensor(params)] ?? 1;
   // Of 128 inputs of a tile.
   const stageCycles = (operations * whole) / rate;
   const main = blocks * stageCycles;
-  const end = (endOf(params) * whole) / 2;
+  const { clusters, exchange } = shared(split, speed.units, channels * 64 * whole * 4);
+  const end = (endOf(params) * whole) / 2 / split + exchange;
   const ahead =
     resident > 1 ? main : consumers > 1 ? Math.min(main, Math.floor(stages / 2) * stageCycles) : 0;
   const exposed = Math.max(0, end - ahead);
@@ -109,9 +131,13 @@ export function hopperCounts(params: TernaryGemmParams, config: HopperConfig, la
   const promoted = params.group === undefined ? 0 : Math.min(params.group, params.k);
   const issued = 4 * consumers * (112 + (promoted === 0 ? 0 : (417 * K) / promoted)) * wide;
   const waits = blocks * Math.max(0, 1000 / (stages - 1) - resident * stageCycles);
+  const tiles = Math.ceil(params.n / channels) * Math.ceil(rows / 64);
+  // No more than one of another cluster's tiles is left to the multiprocessors that are in no cluster.
+  const rounds = Math.ceil(tiles / clusters);
+  const workgroups = split === 1 ? tiles : Math.max(split * tiles, (rounds - 1) * speed.units + 1);
   return {
-    ...movedBy(product(params, rows, [channels, tokens], raster), launched, resident),
-    workgroups: Math.ceil(params.n / channels) * Math.ceil(rows / 64),
+    ...movedBy(product(params, rows, [channels, tokens], raster), launched, resident / split),
+    workgroups,
     each: { [tensor(params)]: blocks * operations, issue: (blocks * issued) / 2 },
     resident,
     // Of a wave of halves: a tile's, shared out.

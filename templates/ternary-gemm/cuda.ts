@@ -27,7 +27,7 @@ const AMPERE = { stages: 3 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
 const TURING = { stages: 2 } as const;
 
-const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1 } as const;
+const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1, split: 1 } as const;
 const MOST_STAGES = 6;
 
 export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {

@@ -14,7 +14,14 @@ const device: DeviceKind = {
   ...{ name: "test", features: [], threads: 1024, sharedBytes: 65_536, cuda: null, speed },
 };
 const launch: LaunchShape = {
-  ...{ workgroup: [256, 1, 1], tile: [64, 64, 1], sharedBytes: 0, persistent: false, tensorMaps: [] },
+  ...{
+    workgroup: [256, 1, 1],
+    tile: [64, 64, 1],
+    sharedBytes: 0,
+    persistent: false,
+    cluster: 1,
+    tensorMaps: [],
+  },
   ...{ blocks: 1, registers: 0 },
 };
 const launched: Launched = { rows: 64, launch, device, speed };

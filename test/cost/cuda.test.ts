@@ -91,6 +91,39 @@ describe("linears of few rows", () => {
   });
 });
 
+describe("inputs of a row", () => {
+  const splitOf = (params: Linear, rows: number) => {
+    const { fitting, best } = chosen("h200", params, rows);
+    const whole = fitting.filter(({ config, cost }) => cost !== null && config.split === 1);
+    const least = Math.min(...whole.map(({ cost }) => cost?.seconds ?? Number.NaN));
+    return { split: best?.config.split, gain: least / (best?.cost?.seconds ?? Number.NaN) };
+  };
+
+  it("are shared by blocks of a cluster where tiles are fewer than multiprocessors and rows are long", () => {
+    for (const [rows, gain] of [
+      [64, 1.5],
+      [1024, 1.1],
+    ] as const) {
+      const found = splitOf({ ...gated, n: 3072, k: 12_288 }, rows);
+      expect(found.split).toBeGreaterThan(1);
+      expect(found.gain).toBeGreaterThan(gain);
+    }
+    expect(splitOf({ ...gated, n: 3072, k: 12_288 }, 4608).split).toBe(1);
+    expect(splitOf({ ...plain, n: 12_288, k: 3072 }, 512).split).toBe(1);
+  });
+
+  it("are not where groups of them have a scale each, or where there are few", () => {
+    const rejected = (params: Linear) =>
+      candidatesOf(problemOf("h200", params, 64), linears).map((candidate) => candidate.rejected ?? "");
+    expect(rejected({ ...plain, n: 3072, k: 12_288, group: 128 }).join("; ")).toMatch(
+      /groups of inputs are added in order/,
+    );
+    expect(rejected({ ...plain, n: 3072, k: 1024 }).join("; ")).toMatch(
+      /rows are 8 times 128 inputs, and 8 blocks that share them take 16/,
+    );
+  });
+});
+
 describe("reasons against candidates", () => {
   it("name shared memory, registers, room for threads, and what does not divide", () => {
     const reasons = ["rtx-4090", "t4"].flatMap((name) =>

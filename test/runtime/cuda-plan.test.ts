@@ -38,7 +38,8 @@ function kernelOf(
     ...change,
   };
   const blocksPerMultiprocessor = launched.persistent ? 2 : null;
-  return { kernel, cuda: launched, module: 1n, function: 2n, blocksPerMultiprocessor };
+  const activeClusters = launched.cluster === undefined ? null : 3;
+  return { kernel, cuda: launched, module: 1n, function: 2n, blocksPerMultiprocessor, activeClusters };
 }
 
 const ADDRESSES: Readonly<Record<string, bigint>> = { x: 0x10000n, shift: 0x20000n, out: 0x7f00000000n };
@@ -211,6 +212,12 @@ describe("planned launches", () => {
     expect(planLaunch(launchOf(400), inputsOf(loaded))[0]?.grid).toEqual([10, 1, 1]);
     expect(planLaunch(launchOf(13), inputsOf(loaded))[0]?.grid).toEqual([8, 1, 1]);
     expect(planLaunch(launchOf(2 ** 20), inputsOf(loaded))).toHaveLength(1);
+  });
+
+  it("of clusters have as many as fit, whole ones, and no more than tiles", () => {
+    const loaded = kernelOf({}, { persistent: true, cluster: 4 });
+    expect(planLaunch(launchOf(400), inputsOf(loaded))[0]?.grid).toEqual([12, 1, 1]);
+    expect(planLaunch(launchOf(3), inputsOf(loaded))[0]?.grid).toEqual([8, 1, 1]);
   });
 
   it("have tensor maps over whole rows", () => {

@@ -108,7 +108,8 @@ function kernelHeaders(): readonly string[] {
 }
 
 const DYNAMIC_SHARED = "extern __shared__ __align__(1024) unsigned char shared[];";
-const KERNEL = /__global__\s+void\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\s*\(/;
+const KERNEL =
+  /__global__\s+void\s+(?:__cluster_dims__\((\d+), 1, 1\)\s+)?(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\s*\(/;
 
 /**
  * The C++ that stands for a kernel: CUDA's built-ins and PTX first, the source in a namespace of its own so that its
@@ -117,7 +118,7 @@ const KERNEL = /__global__\s+void\s+(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\s*
 function translationUnit(source: string): string {
   const kernel = KERNEL.exec(source);
   if (kernel === null) throw new Error("the source has no kernel");
-  const [, bounds, name] = kernel;
+  const [, cluster = "1", bounds, name] = kernel;
   const wrappers = filesBelow(EMULATOR).filter((path) => path.endsWith(".cuh"));
   return [
     '#include "emulator.h"',
@@ -126,7 +127,7 @@ function translationUnit(source: string): string {
     '#line 1 "kernel.cu"',
     source.replaceAll(DYNAMIC_SHARED, "unsigned char* const shared = emulatorThread->shared;"),
     "}  // namespace",
-    `EMULATOR_MODULE(${name}, (${bounds?.split(",")[0] ?? "1024"}))`,
+    `EMULATOR_MODULE(${name}, (${bounds?.split(",")[0] ?? "1024"}), ${cluster})`,
     "",
   ].join("\n");
 }

@@ -24,17 +24,19 @@ export interface CudaSource {
   /** Lines before the kernel, such as includes. */
   readonly declarations?: string;
   readonly sharedBytes?: number;
+  /** Blocks of a cluster, which share a tile. */
+  readonly cluster?: number;
   readonly tensorMaps?: readonly CudaTensorMap[];
 }
 
-/** Runs it with one block per tile of 1 x 1 x 1 of the request's grid. */
+/** Runs it with one block, or cluster of them, per tile of 1 x 1 x 1 of the request's grid. */
 export function runCudaSource(
   device: Device,
   kernel: CudaSource,
   request: LaunchRequest,
 ): Promise<Readonly<Record<string, Data>>> {
   const signature = { args: kernel.args, scalars: [] };
-  const tensorMaps = kernel.tensorMaps ?? [];
+  const { cluster, tensorMaps = [] } = kernel;
   const definition: KernelDefinition = {
     kernel: {
       family: "source",
@@ -43,7 +45,10 @@ export function runCudaSource(
       config: { variant: "source" },
       workgroup: [kernel.threads, 1, 1],
       features: ["sm_70"],
-      cuda: { sharedBytes: kernel.sharedBytes ?? 0, tile: [1, 1, 1], persistent: false, tensorMaps },
+      cuda: {
+        ...{ sharedBytes: kernel.sharedBytes ?? 0, tile: [1, 1, 1], persistent: false, tensorMaps },
+        ...(cluster !== undefined && { cluster }),
+      },
     },
     language: "cuda",
     template: "",
@@ -59,7 +64,7 @@ export function runCudaSource(
   const source = [
     cudaHeader(signature),
     kernel.declarations ?? "",
-    `extern "C" __global__ void __launch_bounds__(${kernel.threads}) ${cudaEntry({ family: "source" })}(${parameters.join(", ")}) {`,
+    `extern "C" __global__ void ${cluster === undefined ? "" : `__cluster_dims__(${cluster}, 1, 1) `}__launch_bounds__(${kernel.threads}) ${cudaEntry({ family: "source" })}(${parameters.join(", ")}) {`,
     kernel.body,
     "}",
   ].join("\n");

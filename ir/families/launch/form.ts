@@ -15,6 +15,8 @@ export interface LaunchShape {
   readonly sharedBytes: number;
   /** CUDA: blocks loop over tiles, so that there are no more of them than fit on the device. */
   readonly persistent: boolean;
+  /** CUDA: blocks that share a tile: they run at the same time and reach each other's shared memory. */
+  readonly cluster: number;
   readonly tensorMaps: readonly CudaTensorMap[];
   /** CUDA: blocks that the kernel is compiled for a multiprocessor to hold, which bounds a thread's registers. */
   readonly blocks: number;
@@ -106,6 +108,7 @@ export function launchOf<P>(forms: Forms<P>, params: P, config: KernelConfig): L
     workgroup: [1, 1, 1],
     sharedBytes: 0,
     persistent: false,
+    cluster: 1,
     tensorMaps: [],
     blocks: 1,
     registers: 0,

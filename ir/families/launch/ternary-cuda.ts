@@ -32,11 +32,15 @@ const CONSUMER_CHANNELS = 128;
 const PRODUCER_REGISTERS = { rows: 40, groups: 24 } as const;
 const MOST_REGISTERS = { rows: 232, groups: 240 } as const;
 
+/** Two more barriers for each consumer of blocks that share a row's inputs. */
+const SPLIT_BYTES = 16;
+
 /** What the blocks of sm_90a take besides stages, and for each stage. */
 export function hopperBytes(
   { activations, group }: Pick<Params, "activations" | "group">,
   consumers: number,
   tokens: number,
+  split = 1,
 ) {
   const elementBytes = activations === "i8" ? 1 : 2;
   const channels = CONSUMER_CHANNELS * consumers;
@@ -45,7 +49,8 @@ export function hopperBytes(
   // A stage has two barriers of 8 bytes.
   const stage = tokens * 128 * elementBytes + weights + scales + 16;
   // Factors of so many tokens as a tile of 128 has, whatever the tile.
-  return { fixed: consumers * (HOPPER_STAGED_BYTES + factorBytes(CONSUMER_CHANNELS, 128)), stage };
+  const exchange = split > 1 ? SPLIT_BYTES : 0;
+  return { fixed: consumers * (HOPPER_STAGED_BYTES + factorBytes(CONSUMER_CHANNELS, 128) + exchange), stage };
 }
 
 /**
@@ -67,6 +72,20 @@ function suitsWarps({ headDim, columns }: NonNullable<Params["heads"]>, n: numbe
   return wholeHeads && [4, 8, 16, 32, 64, 128].includes(headDim);
 }
 
+/** Stages that each of the blocks has at least that share a row's inputs: fewer are over before the first is there. */
+const LEAST_STAGES = 2;
+
+/** Why blocks do not share the inputs of a row; undefined where they do. */
+function splitFault({ k, group }: Params, split: number): string | undefined {
+  if (split === 1) return undefined;
+  if (group !== undefined)
+    return "groups of inputs are added in order, and blocks that share a row's would not";
+  const stages = Math.ceil(k / 128);
+  return stages >= LEAST_STAGES * split
+    ? undefined
+    : `rows are ${stages} times 128 inputs, and ${split} blocks that share them take ${LEAST_STAGES * split}`;
+}
+
 /** wgmma, fed by the bulk copy engine: a producer and consumers of 128 channels. */
 const hopper = (taken: "i8" | "bf16") =>
   gemm({
@@ -78,15 +97,19 @@ const hopper = (taken: "i8" | "bf16") =>
       raster: RASTER,
       /** Blocks that share a multiprocessor. */
       blocks: [1, 2],
+      /** Blocks of a cluster that share the inputs of a tile's rows, and then the rows of its sums. */
+      split: [1, 2, 4, 8],
     },
     needs: () => ["sm_90a"],
-    refuses({ heads, ...params }, { consumers, tokens, blocks }) {
+    refuses({ heads, ...params }, { consumers, tokens, blocks, split }) {
       // Of bf16 rows, whose unpacking takes more, there are no registers for a second set of sums.
       const wrong = taken === "i8" ? multiplies(params, taken) : multipliesRows(params, taken);
       if (wrong !== undefined) return wrong;
       if (heads !== undefined && !suitsWarps(heads, params.n)) {
         return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
       }
+      const unshared = splitFault(params, split);
+      if (unshared !== undefined) return unshared;
       // Sums of 128 channels and all tokens, besides those of a group of inputs; codes, fragments and addresses.
       const taking = params.group === undefined ? tokens + 80 : tokens * 1.5 + 48;
       const { consumer } = hopperRegisters(params, consumers, blocks);
@@ -94,9 +117,9 @@ const hopper = (taken: "i8" | "bf16") =>
         ? undefined
         : `about ${taking} registers a thread, and ${blocks} blocks of ${consumers} consumers leave it ${consumer}`;
     },
-    launch(params, { consumers, tokens, stages, blocks }) {
+    launch(params, { consumers, tokens, stages, blocks, split }) {
       const elementBytes = taken === "i8" ? 1 : 2;
-      const bytes = hopperBytes(params, consumers, tokens);
+      const bytes = hopperBytes(params, consumers, tokens, split);
       return {
         workgroup: threads(128 * (consumers + 1)),
         sharedBytes: bytes.fixed + stages * bytes.stage,
@@ -104,6 +127,7 @@ const hopper = (taken: "i8" | "bf16") =>
         // The kernel cuts tiles in halves where that busies more blocks.
         tile: [CONSUMER_CHANNELS * consumers, 64, 1],
         persistent: true,
+        cluster: split,
         tensorMaps: [
           {
             arg: 0,
@@ -116,7 +140,10 @@ const hopper = (taken: "i8" | "bf16") =>
         ],
       };
     },
-    rounding: (params) => order(params),
+    rounding(params, { split }) {
+      const text = order(params);
+      return taken === "i8" || split === 1 ? text : `${text} in ${split} parts`;
+    },
   });
 
 /** Registers of a thread besides its sums and fragments of weights: addresses, fragments of rows, the loop. */

@@ -30,6 +30,8 @@ export const CALLS = {
   cuModuleGetFunction: ["memory", "handle", "text"],
   cuFuncSetAttribute: ["handle", "int", "int"],
   cuOccupancyMaxActiveBlocksPerMultiprocessor: ["memory", "handle", "int", "size"],
+  // clusters, function, CUlaunchConfig
+  cuOccupancyMaxActiveClusters: ["memory", "handle", "memory"],
   cuMemAlloc_v2: ["memory", "size"],
   cuMemFree_v2: ["device"],
   cuMemHostAlloc: ["memory", "size", "uint"],

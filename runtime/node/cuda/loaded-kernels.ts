@@ -26,6 +26,8 @@ export interface LoadedKernel {
   readonly function: bigint;
   /** Blocks that fit on a multiprocessor at once; null for kernels that are not persistent. */
   readonly blocksPerMultiprocessor: number | null;
+  /** Clusters that fit on the device at once; null for persistent kernels without clusters, and for others. */
+  readonly activeClusters: number | null;
 }
 
 /** The kernels of a program's launches, by the id that launches name. */
@@ -127,9 +129,26 @@ export class LoadedKernels {
       driver.call(place, "cuOccupancyMaxActiveBlocksPerMultiprocessor", blocks, entry, threads, sharedBytes);
       blocksPerMultiprocessor = Math.max(1, blocks[0] ?? 1);
     }
-    return { kernel, cuda, module, function: entry, blocksPerMultiprocessor };
+    const activeClusters = cuda.persistent ? this.#clusters(kernel, cuda, entry) : null;
+    return { kernel, cuda, module, function: entry, blocksPerMultiprocessor, activeClusters };
+  }
+
+  /**
+   * How many of a kernel's clusters run at the same time: not all multiprocessors of a GPU can have a part in one, as those of a
+   * cluster are neighbours.
+   */
+  #clusters(kernel: Kernel, { cluster = 1, sharedBytes }: CudaLaunch, entry: bigint): number | null {
+    if (cluster === 1) return null;
+    const clusters = new Int32Array(1);
+    const words = new Uint32Array(LAUNCH_CONFIG_BYTES / 4);
+    words.set([cluster, 1, 1, ...kernel.workgroup, sharedBytes]);
+    this.context.driver.call(`kernel ${kernel.id}`, "cuOccupancyMaxActiveClusters", clusters, entry, words);
+    return Math.max(1, clusters[0] ?? 1);
   }
 }
+
+/** Bytes of a CUlaunchConfig: grid, block, shared memory, stream, attributes and their number. */
+const LAUNCH_CONFIG_BYTES = 56;
 
 const NO_CODE: ReadonlySet<number> = new Set([
   CUDA_ERROR_NO_BINARY_FOR_GPU,

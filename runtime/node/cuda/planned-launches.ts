@@ -84,14 +84,14 @@ export function planLaunch(launch: Launch, inputs: PlanInputs): readonly Planned
       ),
       scalars: scalars.map((value, i) => (kernel.scalars[i] === "row" ? first : value)),
     };
-    const blocks = sizes.map((size, axis) => {
+    const tiles = sizes.map((size, axis) => {
       const part = axis === 1 && most < rows ? count : size;
       return Math.ceil(part / (cuda.tile[axis] ?? 1));
     });
     planned.push({
       label: launch.label,
       kernel: loaded,
-      grid: gridOf(loaded, blocks, inputs.multiprocessors, place),
+      grid: gridOf(loaded, tiles, inputs.multiprocessors, place),
       args: part,
       tensorMaps: cuda.tensorMaps.map((map) => planTensorMap(map, loaded, part, place)),
     });
@@ -112,19 +112,24 @@ function rowAddress({ kernel }: LoadedKernel, index: number, arg: PackedArgument
 }
 
 function gridOf(
-  { cuda, blocksPerMultiprocessor }: LoadedKernel,
-  blocks: readonly number[],
+  { cuda, blocksPerMultiprocessor, activeClusters }: LoadedKernel,
+  tiles: readonly number[],
   multiprocessors: number,
   place: string,
 ): readonly [number, number, number] {
-  const [x = 1, y = 1, z = 1] = blocks;
-  if (cuda.persistent) return [Math.min(x * y * z, multiprocessors * (blocksPerMultiprocessor ?? 1)), 1, 1];
+  const { cluster = 1 } = cuda;
+  const [x = 1, y = 1, z = 1] = tiles;
+  if (cuda.persistent) {
+    const most = activeClusters ?? multiprocessors * (blocksPerMultiprocessor ?? 1);
+    return [cluster * Math.min(x * y * z, most), 1, 1];
+  }
+  const blocks = [cluster * x, y, z] as const;
   for (const [axis, limit] of MAX_BLOCKS.entries()) {
     if ((blocks[axis] ?? 1) > limit) {
       throw limitError(place, "the grid", `at most ${MAX_BLOCKS.join(" × ")} blocks`, blocks.join(" × "));
     }
   }
-  return [x, y, z];
+  return blocks;
 }
 
 /** Null where the kernel reads the rows by itself; see `targets/cuda/abi.ts`. */

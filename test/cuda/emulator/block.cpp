@@ -10,17 +10,18 @@
 namespace emulator {
 
 Block* Block::now = nullptr;
+sigjmp_buf Block::escape;
 
 namespace {
 constexpr unsigned GUARD_BYTES = 4096;
 
-// One region of dynamic shared memory between guards, as large as any device's.
-unsigned char* sharedRegion() {
-  static unsigned char* const region = [] {
-    void* memory = mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+// Regions of dynamic shared memory between guards, as large as any device's, one for each block of a cluster.
+unsigned char* sharedRegion(unsigned rank) {
+  static unsigned char* const regions = [] {
+    void* memory = mmap(nullptr, MAX_CLUSTER << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return static_cast<unsigned char*>(memory) + 2 * GUARD_BYTES;
   }();
-  return region;
+  return regions + ((size_t)rank << 20);
 }
 }  // namespace
 
@@ -38,18 +39,29 @@ unsigned ThreadSet::highest() const {
   return NO_THREAD;
 }
 
-std::vector<Fiber>& Block::pool() {
-  static std::vector<Fiber> fibers(MAX_THREADS);
-  return fibers;
+std::vector<Fiber>& Block::pool(unsigned rank) {
+  static std::vector<Fiber> fibers[MAX_CLUSTER];
+  if (fibers[rank].empty()) fibers[rank] = std::vector<Fiber>(MAX_THREADS);
+  return fibers[rank];
 }
 
-Block::Block(const LaunchConfig& config)
+Block::Block(const LaunchConfig& config, Cluster* cluster, unsigned rank)
     : config_(config),
+      cluster_(cluster),
+      rank_(rank),
       count_(config.threads.x * config.threads.y * config.threads.z),
-      shared_(sharedRegion()),
-      fibers_(pool()) {}
+      shared_(sharedRegion(rank)),
+      fibers_(pool(rank)) {}
 
 bool Block::run(Index3 block) {
+  begin(block);
+  turn();
+  if (live_ > 0 && fault.message.empty()) failStuck();
+  finish();
+  return fault.message.empty();
+}
+
+void Block::begin(Index3 block) {
   now = this;
   block_ = block;
   state_ = config_.seed * 0x9e3779b97f4a7c15ull + block.x * 0x85ebca6bull + block.y * 0xc2b2ae35ull + block.z + 1;
@@ -60,7 +72,7 @@ bool Block::run(Index3 block) {
   published_.assign(shared_, sharedEnd());
   fences_ = publishedFences_ = 0;
   live_ = count_;
-  ready_ = yielded_ = ThreadSet();
+  ready_ = yielded_ = waitingCluster_ = ThreadSet();
   for (Barrier& barrier : barriers_) barrier = Barrier();
   for (auto& gatherings : warps_) gatherings.clear();
   for (auto& gatherings : warpgroups_) gatherings.clear();
@@ -82,20 +94,44 @@ bool Block::run(Index3 block) {
   }
   for (unsigned i = 0; i < MAX_THREADS / 32; i++)
     absent_[i] = i * 32 >= count_ ? ~0u : count_ - i * 32 < 32 ? ~0u << (count_ - i * 32) : 0;
-  while (live_ > 0 && fault.message.empty()) {
+}
+
+bool Block::turn() {
+  now = this;
+  bool any = false;
+  interrupted_ = false;
+  while (live_ > 0 && fault.message.empty() && !interrupted_) {
     const unsigned thread = next();
     if (thread != NO_THREAD) {
+      any = true;
       running_ = thread;
       *config_.module->current = &fibers_[thread].thread;
       switchTo(main_, fibers_[thread].context);
-    } else if (!arriveOne()) {
-      running_ = NO_THREAD;
-      fault = {place() + ": deadlock: " + stuck(), LAUNCH_FAILED};
+    } else if (arriveOne()) {
+      any = true;
+    } else {
+      break;
     }
   }
   running_ = NO_THREAD;
+  // Nobody may touch the shared memory of a block that is over.
+  if (any && live_ == 0 && cluster_ != nullptr) std::memset(shared_, POISON, config_.sharedBytes);
+  return any;
+}
+
+void Block::failStuck() {
+  running_ = NO_THREAD;
+  fault = {place() + ": deadlock: " + stuck(), LAUNCH_FAILED};
+}
+
+void Block::finish() {
   if (fault.message.empty()) checkGuards();
-  return fault.message.empty();
+  if (!fault.message.empty() || cluster_ == nullptr) return;
+  for (unsigned i = 0; i < config_.sharedBytes; i++) {
+    if (shared_[i] == POISON) continue;
+    fault = {place() + ": another block of its cluster wrote to its shared memory when it had returned", LAUNCH_FAILED};
+    return;
+  }
 }
 
 void Block::enter() {
@@ -117,6 +153,7 @@ void Block::exit() {
       fail("the thread returned while others of its warp wait for it in " + std::string(gathering.name), LAUNCH_FAILED);
   }
   if (live_ > 0 && barriers_[0].arrived == live_) completeBarrier(barriers_[0]);
+  if (cluster_ != nullptr) completeCluster();
   suspend("nothing: it has returned");
 }
 
@@ -128,7 +165,8 @@ void Block::suspend(const char* waitsFor) {
 }
 
 void Block::reschedule() {
-  const unsigned thread = next();
+  if (cluster_ != nullptr && config_.schedule == Schedule::shuffled && random() % 64 == 0) interrupted_ = true;
+  const unsigned thread = interrupted_ ? NO_THREAD : next();
   if (thread == NO_THREAD || !fault.message.empty()) {
     switchTo(current().context, main_);
     return;

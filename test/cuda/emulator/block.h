@@ -29,6 +29,8 @@ constexpr int LAUNCH_FAILED = 719;
 
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned NO_THREAD = ~0u;
+// Blocks of a cluster that every device takes.
+constexpr unsigned MAX_CLUSTER = 8;
 
 // A set of threads of a block.
 struct ThreadSet {
@@ -139,16 +141,35 @@ struct LaunchFault {
 };
 LaunchFault runLaunch(const LaunchConfig& config);
 
+class Block;
+
+// Blocks that run at the same time and reach each other's shared memory; alone a block has none.
+struct Cluster {
+  std::vector<std::unique_ptr<Block>> blocks;
+  // Threads that have come to the barrier of all.
+  unsigned arrived = 0;
+  // Whether all have come to one: before, a block cannot know that the others are there.
+  bool isMet = false;
+};
+
 // Threads of the block that runs now. The functions of `Core` are its methods.
 class Block {
  public:
-  explicit Block(const LaunchConfig& config);
+  explicit Block(const LaunchConfig& config, Cluster* cluster = nullptr, unsigned rank = 0);
   // False where a thread failed.
   bool run(Index3 block);
 
+  // What `run` does, in turns of the blocks of a cluster: beginning, all that it can do by itself (false where that is
+  // nothing), and the checks behind it.
+  void begin(Index3 block);
+  bool turn();
+  void finish();
+  bool isOver() const { return live_ == 0; }
+  void failStuck();
+
   [[noreturn]] void fail(const std::string& what, int code);
   // Where a signal handler leaves the running thread: as after `fail`.
-  sigjmp_buf escape;
+  static sigjmp_buf escape;
   // The kernel, block and thread that runs.
   std::string place() const;
 
@@ -161,6 +182,11 @@ class Block {
   unsigned activeLanes() const;
   void yield();
   bool isShared(const void* address, unsigned long long bytes) const;
+
+  unsigned rank() const { return rank_; }
+  void* clusterMap(const void* shared, unsigned rank);
+  void clusterSync();
+  void clusterArrive(unsigned long long* barrier, unsigned rank);
 
   void fenceProxy() { fences_++; }
   void asyncRead(const void* address, unsigned long long bytes);
@@ -213,8 +239,14 @@ class Block {
   std::string stuck() const;
   uint64_t random();
   void checkGuards();
+  Block& peer(unsigned rank, const char* what);
+  void completeCluster();
 
   const LaunchConfig& config_;
+  Cluster* const cluster_;
+  const unsigned rank_;
+  ThreadSet waitingCluster_;
+  bool interrupted_ = false;
   const unsigned count_;
   unsigned live_ = 0;
   unsigned running_ = NO_THREAD;
@@ -242,7 +274,7 @@ class Block {
   uint64_t state_ = 1;
   Index3 block_{};
 
-  static std::vector<Fiber>& pool();
+  static std::vector<Fiber>& pool(unsigned rank);
   std::vector<Fiber>& fibers_;
 };
 

@@ -62,6 +62,13 @@ struct Core {
   void (*storeCommit)();
   void (*storeWait)(unsigned left);
 
+  // Blocks of a cluster: which of them this is, what another one has at an address in shared memory, a barrier for all
+  // threads of all of them, an arrival at an mbarrier of another one.
+  unsigned (*clusterRank)();
+  void* (*clusterMap)(const void* shared, unsigned rank);
+  void (*clusterSync)();
+  void (*clusterArrive)(unsigned long long* barrier, unsigned rank);
+
   void (*wgmmaFence)();
   void (*wgmmaCommit)();
   void (*wgmmaWait)(unsigned left);
@@ -80,6 +87,7 @@ struct Module {
   unsigned parameterCount;
   const unsigned* parameterBytes;
   unsigned maxThreads;
+  unsigned cluster;  // blocks of one
   unsigned char* staticShared;
   unsigned long long staticSharedBytes;
 };

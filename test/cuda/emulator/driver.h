@@ -34,6 +34,7 @@ enum Result : int {
   NOT_READY = 600,
   STREAM_CAPTURE_UNSUPPORTED = 900,
   STREAM_CAPTURE_INVALIDATED = 901,
+  INVALID_CLUSTER_SIZE = 912,
 };
 
 // The primary context of a device.

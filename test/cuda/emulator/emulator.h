@@ -13,9 +13,10 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define __maxnreg__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
-// One block runs at a time, so its shared memory can be static; the section lets the core poison it.
+// One block runs at a time, so its shared memory can be static; the section lets the core poison it. Kernels of clusters have none.
 #define __shared__ static __attribute__((section("emulator_shared")))
 
 namespace {
@@ -74,7 +75,7 @@ extern unsigned char __start_emulator_shared[] __attribute__((weak, visibility("
 extern unsigned char __stop_emulator_shared[] __attribute__((weak, visibility("hidden")));
 
 // Ends every kernel's source.
-#define EMULATOR_MODULE(kernel, threads)                                                                     \
+#define EMULATOR_MODULE(kernel, threads, cluster)                                                            \
   typedef decltype(emulator::parametersOf(kernel)) EmulatorParameters;                                       \
   static void emulatorRun(void* const* parameters) {                                                         \
     EmulatorParameters::call(kernel, parameters, emulator::IndicesBelow<EmulatorParameters::count>::Type()); \
@@ -87,6 +88,7 @@ extern unsigned char __stop_emulator_shared[] __attribute__((weak, visibility("h
                                             EmulatorParameters::count,                                       \
                                             EmulatorParameters::bytes,                                       \
                                             threads,                                                         \
+                                            cluster,                                                         \
                                             __start_emulator_shared,                                         \
                                             (unsigned long long)(__stop_emulator_shared - __start_emulator_shared)};
 

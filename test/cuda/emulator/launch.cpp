@@ -1,4 +1,4 @@
-// A launch: its blocks one after the other, faults of the host's memory turned into those of the device.
+// A launch: its blocks one after the other, those of a cluster in turns, faults of the host's memory turned into those of the device.
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -41,7 +41,7 @@ void handle(int signal, siginfo_t* info, void* context) {
     default:
       block.fault = {block.place() + ": an access outside of every allocation, at " + address, ILLEGAL_ADDRESS};
   }
-  siglongjmp(block.escape, 1);
+  siglongjmp(Block::escape, 1);
 }
 
 // Catches faults while it lives, on a stack of its own: that of a fiber may be what has run over.
@@ -69,20 +69,62 @@ class Signals {
   stack_t oldStack_;
 };
 
+// Blocks that have begun, in turns until all are over.
+LaunchFault runCluster(Cluster& cluster, bool reverse) {
+  const size_t count = cluster.blocks.size();
+  for (bool isOver = false; !isOver;) {
+    bool any = false;
+    isOver = true;
+    for (size_t i = 0; i < count; i++) {
+      Block& block = *cluster.blocks[reverse ? count - 1 - i : i];
+      any |= block.turn();
+      isOver &= block.isOver();
+      if (!block.fault.message.empty()) return block.fault;
+    }
+    if (any || isOver) continue;
+    for (const auto& block : cluster.blocks) {
+      if (block->isOver()) continue;
+      block->failStuck();
+      return block->fault;
+    }
+  }
+  for (const auto& block : cluster.blocks) {
+    block->finish();
+    if (!block->fault.message.empty()) return block->fault;
+  }
+  return {};
+}
+
 }  // namespace
 
 LaunchFault runLaunch(const LaunchConfig& config) {
   *config.module->core = &CORE;
   const Signals signals;
-  Block block(config);
-  if (sigsetjmp(block.escape, 1) != 0) return block.fault;
   const Index3 size = config.blocks;
   const uint64_t count = (uint64_t)size.x * size.y * size.z;
-  for (uint64_t i = 0; i < count; i++) {
+  const auto indexOf = [&](uint64_t at) {
+    return Index3{(unsigned)(at % size.x), (unsigned)(at / size.x % size.y), (unsigned)(at / size.x / size.y)};
+  };
+  const unsigned together = config.module->cluster;
+  Cluster cluster;
+  if (together > 1) {
+    for (unsigned rank = 0; rank < together; rank++)
+      cluster.blocks.push_back(std::make_unique<Block>(config, &cluster, rank));
+  }
+  Block single(config);
+  if (sigsetjmp(Block::escape, 1) != 0) return Block::now->fault;
+  for (uint64_t i = 0; i < count; i += together) {
     // Blocks may run in any order, too.
-    const uint64_t at = config.schedule == Schedule::reverse ? count - 1 - i : i;
-    const Index3 index{(unsigned)(at % size.x), (unsigned)(at / size.x % size.y), (unsigned)(at / size.x / size.y)};
-    if (!block.run(index)) return block.fault;
+    const uint64_t at = config.schedule == Schedule::reverse ? count - together - i : i;
+    if (together == 1) {
+      if (!single.run(indexOf(at))) return single.fault;
+      continue;
+    }
+    cluster.arrived = 0;
+    cluster.isMet = false;
+    for (unsigned rank = 0; rank < together; rank++) cluster.blocks[rank]->begin(indexOf(at + rank));
+    const LaunchFault fault = runCluster(cluster, config.schedule == Schedule::reverse);
+    if (!fault.message.empty()) return fault;
   }
   return {};
 }
@@ -177,6 +219,10 @@ const Core CORE = {
     bulkStore,
     [] { now().storeCommit(); },
     [](unsigned left) { now().storeWait(left); },
+    [] { return now().rank(); },
+    [](const void* shared, unsigned rank) { return now().clusterMap(shared, rank); },
+    [] { now().clusterSync(); },
+    [](unsigned long long* barrier, unsigned rank) { now().clusterArrive(barrier, rank); },
     [] { now().wgmmaFence(); },
     [] { now().wgmmaCommit(); },
     [](unsigned left) { now().wgmmaWait(left); },

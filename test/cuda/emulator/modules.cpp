@@ -139,6 +139,28 @@ API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void* function,
   *blocks = sharedBytes > target->maxDynamicShared ? 0 : byThreads < byShared ? byThreads : byShared;
   return SUCCESS;
 }
+// As the driver's header has it; attributes follow.
+struct LaunchDescription {
+  unsigned grid[3], block[3], sharedBytes;
+  void* stream;
+  void* attributes;
+  unsigned attributeCount;
+};
+
+API int cuOccupancyMaxActiveClusters(int* clusters, void* function, const LaunchDescription* launch) {
+  ENTER("cuOccupancyMaxActiveClusters")
+  auto* target = static_cast<Function*>(function);
+  if (!isFunction(target)) return INVALID_HANDLE;
+  const unsigned cluster = target->owner->module->cluster;
+  // The size that the kernel was compiled for is the only one.
+  if (launch->attributeCount != 0 || launch->grid[0] == 0 || launch->grid[0] % cluster != 0) return INVALID_VALUE;
+  const unsigned threads = launch->block[0] * launch->block[1] * launch->block[2];
+  int blocks = 0;
+  const int result = cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function, (int)threads, launch->sharedBytes);
+  if (result != SUCCESS) return result;
+  *clusters = blocks * driver().settings.processors / (int)cluster;
+  return SUCCESS;
+}
 
 API int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                        unsigned sharedBytes, void* stream, void** parameters, void** extra) {
@@ -152,6 +174,8 @@ API int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, un
   const Module* module = target->owner->module;
   if (bx * by * bz > 1024 || bx * by * bz > module->maxThreads) return INVALID_VALUE;
   if (sharedBytes > target->maxDynamicShared) return INVALID_VALUE;
+  if (module->cluster > 1 && (driver().settings.major < 9 || gx % module->cluster != 0 || module->cluster > MAX_CLUSTER))
+    return INVALID_CLUSTER_SIZE;
   auto launch = std::make_shared<Prepared>();
   launch->config = LaunchConfig{module, {gx, gy, gz}, {bx, by, bz}, sharedBytes, {}, driver().settings.schedule, 0};
   for (unsigned i = 0; i < module->parameterCount; i++) {

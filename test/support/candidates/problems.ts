@@ -60,6 +60,20 @@ const GEMMS: readonly Given[] = [
     LONG,
     { rows: 70 },
   ),
+  given("long int8 rows", "ternary-gemm", { ...plain, n: 329, k: 2120, activations: "i8" }, EXACT, {
+    rows: 147,
+    apart: 1,
+  }),
+  given(
+    "long int8 rows with heads",
+    "ternary-gemm",
+    {
+      ...{ ...plain, bias: true, n: 384, k: 1100, activations: "i8" },
+      heads: { headDim: 128, columns: 256, epsilon: 1e-6 },
+    },
+    LONG,
+    { rows: 70 },
+  ),
   given("int8 groups", "ternary-gemm", { ...plain, n: 200, k: 300, activations: "i8", group: 64 }, EXACT, {
     rows: 131,
   }),
@@ -74,6 +88,9 @@ const GEMMS: readonly Given[] = [
   given("bf16 rows, whole tiles", "ternary-gemm", { ...plain, n: 256, k: 256, activations: "bf16" }, LONG, {
     rows: 128,
     apart: 1,
+  }),
+  given("long bf16 rows", "ternary-gemm", { ...ended, n: 200, k: 1100, activations: "bf16" }, LONG, {
+    rows: 131,
   }),
   given("bf16 groups", "ternary-gemm", { ...ended, n: 136, k: 200, activations: "bf16", group: 32 }, LONG, {
     rows: 65,
