@@ -51,7 +51,7 @@ describe("compile --explain", () => {
     expect(text).toMatch(/^ {4}and 186 more that fit$/m);
     // Rows that several kinds of engines go over alike; what runs once, at load, without a cost of its own; and the whole.
     expect(text).toMatch(
-      /^adaln-quantize-c256, rows 544.*\n {2}relaxed-simd, any engine: .*\n {4}by 8 threads of 3\.5 GHz: 544 rows [\d.]+ µs \(memory, [\d.]+ waves\)/m,
+      /^adaln-quantize-c256, rows 544.*\n {2}relaxed-simd, any engine: .*\n {4}by 8 threads of 3\.5 GHz: 544 rows [\d.]+ µs \(issue, [\d.]+ waves\)/m,
     );
     expect(text).toMatch(
       /^unpack-trits-256x\d+-i8, rows \d+\n {2}relaxed-simd, any engine: .*\n {4}at least, by operations and bytes on 8 threads of 3\.5 GHz: \d+ rows [\d.]+ µs \(\w+\)/m,
