@@ -18,7 +18,8 @@ export type Decision = Pick<Finding, "config" | "before" | "after" | "spread">;
 /** Seconds that it takes to measure so many candidates against the kernel that is there, by what that one takes. */
 function secondsOfFinals(settings: readonly Setting[], candidates: number, rounds: number): number {
   return settings.reduce(
-    (sum, { seconds, launches, loading }) => sum + (1 + candidates) * (loading + rounds * seconds * launches),
+    (sum, { seconds, launches, reloading }) =>
+      sum + (1 + candidates) * (reloading + rounds * seconds * launches),
     0,
   );
 }

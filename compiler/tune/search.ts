@@ -48,7 +48,7 @@ export function leastSearch(prepared: Prepared): number {
 /** Seconds that trying a candidate takes, by what the kernel that is there does. */
 function leastTry({ making, settings }: Prepared): number {
   return settings.reduce(
-    (sum, { loading, seconds, launches }) => sum + 2 * loading + 2 * seconds * launches,
+    (sum, { loading, reloading, seconds, launches }) => sum + loading + reloading + 2 * seconds * launches,
     making,
   );
 }
