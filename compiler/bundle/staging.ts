@@ -14,6 +14,8 @@ export interface StagingOptions {
   /** Files that a run that was stopped leaves for the next one, as `begin` keeps them; none if absent. */
   readonly keep?: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** How a command begins anew where there is unfinished work; by `--no-resume` if absent. */
+  readonly anew?: string;
   /** Told in words where unfinished work is kept. */
   readonly onNotice?: ((text: string) => void) | undefined;
   /** Looks at what is at `out`, and refuses what may not be replaced; only bundles may be, if absent. */
@@ -59,7 +61,7 @@ export async function writeFolder<T>(
     if (work?.isWorthKeeping === true && isKept) {
       await work.leave();
       options.onNotice?.(
-        `what is done is kept in ${work.path}: the same command goes on from there; --no-resume starts anew`,
+        `what is done is kept in ${work.path}: the same command goes on from there; ${options.anew ?? "--no-resume starts anew"}`,
       );
     } else {
       await (work?.hasBegun === true ? work.remove() : work?.leave());

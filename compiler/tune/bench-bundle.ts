@@ -1,4 +1,5 @@
 import type { Bindings } from "../../ir/dim.js";
+import { TritcError } from "../../ir/errors.js";
 import { launchesThatRun, phasesThatRun } from "../../ir/program/phases.js";
 import type { Kernel, Program } from "../../ir/program/program.js";
 import { launchWork, timeFloor, type Work } from "../../ir/program/work.js";
@@ -74,13 +75,15 @@ export interface BenchedNetwork extends Pick<BundleProgram, "name" | "runs"> {
 export async function benchBundle(options: BenchOptions): Promise<BenchReport> {
   const bundle = await openBundle(options.bundle);
   const programs = await programsOf(bundle, options.networks);
+  const chosen = programs.map((program) => chosenOf(program, options));
+  if (options.kernels !== undefined && chosen.every(({ length }) => length === 0))
+    throw noKernel(programs, options);
   const target = targetByName(bundle.program.target);
   const process = new DeviceProcess({ ...options, target: target.name });
   const benched: (readonly BenchedKernel[])[] = [];
   try {
     const opened = await process.opened();
     const kind = deviceKindWith(target, opened.kind, opened.features);
-    const chosen = programs.map((program) => chosenOf(program, options));
     const total = chosen.reduce((sum, { length }) => sum + length, 0);
     let done = 0;
     for (const [i, program] of programs.entries()) {
@@ -116,7 +119,7 @@ interface Chosen {
 /** The kernels of a program that are to be measured, each at its numbers of rows. */
 function chosenOf(
   { bundle: { program }, sizes }: BundleProgram,
-  { kernels }: BenchOptions,
+  { kernels }: Pick<BenchOptions, "kernels">,
 ): readonly Chosen[] {
   const launches = launchesOfRun(program);
   return program.kernels.flatMap((kernel) => {
@@ -124,6 +127,18 @@ function chosenOf(
     return isWanted
       ? casesOf(program, kernel, sizes.slice(0, 1), launches).map((counted) => ({ kernel, counted }))
       : [];
+  });
+}
+
+function noKernel(programs: readonly BundleProgram[], { kernels = [] }: BenchOptions): TritcError {
+  const all = programs.flatMap((program) => chosenOf(program, {}).map(({ kernel }) => kernel.id));
+  return new TritcError({
+    code: "TRITC_E_TUNING",
+    message: "no kernel of a step is meant by that",
+    place: `--kernels ${kernels.join(",")}`,
+    expected: [...new Set(all)].join(", "),
+    remedy: "name a part of one of these ids, or leave the option out",
+    exitCode: 2,
   });
 }
 

@@ -5,6 +5,7 @@ import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
 import { type DeviceKind, deviceKinds, deviceKindWith } from "../../targets/device-kind.js";
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
+import { type Occupant, whatIsThere } from "../bundle/occupant.js";
 import { writeFolder } from "../bundle/staging.js";
 import { bundleRecords } from "../tuning/bundle-records.js";
 import { deviceKey } from "../tuning/device-key.js";
@@ -90,7 +91,10 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
   const keep = [TUNING_FILE];
   return writeFolder(
     folder,
-    { keep, signal, ...(onNotice === undefined ? {} : { onNotice }) },
+    {
+      ...{ keep, signal, look: bundleAt, anew: "remove that folder to start anew" },
+      ...(onNotice === undefined ? {} : { onNotice }),
+    },
     async (work) => {
       const begun = performance.now();
       const bundle = await openBundle(folder);
@@ -109,7 +113,7 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       try {
         const { description, kind, features } = await process.opened();
         const device = deviceKey(target, description);
-        for (const entry of await bundleRecords(bundle))
+        for (const entry of await bundleRecords(bundle, (fault) => onNotice?.(strange(fault))))
           if (options.again !== true || entry.device !== device) records.add(entry);
         // What an unfinished run has found is newer.
         for (const entry of parseRecords(journal, work.journal)) records.add(entry);
@@ -150,11 +154,27 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
   );
 }
 
+/** Says of what is no bundle that it is none, and not that a new one may not take its place. */
+async function bundleAt(folder: string): Promise<Occupant> {
+  try {
+    return await whatIsThere(folder);
+  } catch (error) {
+    await openBundle(folder);
+    throw error;
+  }
+}
+
 /** The kernels of a program that are to have another config. */
 function chainsOf(tuned: readonly Tuned[], { path }: BundleProgram, target: Target) {
   return tuned
     .filter(({ subject, result }) => subject.of.path === path && isChanged(result))
     .map(({ subject, result }) => namedChain(subject.kernel.id, withConfig(subject, result.config, target)));
+}
+
+/** What is said of records that another version has made. */
+function strange({ details: { message, place = TUNING_FILE, expected, found } }: TritcError): string {
+  const what = expected === undefined ? message : `expected ${expected}, found ${found}`;
+  return `${place}: ${what}; the bundle's records are of another version and are left out`;
 }
 
 function isChanged({ config, from }: TunedKernel): boolean {
@@ -188,17 +208,23 @@ function chosenSubjects(
   subjects: readonly Subject[],
   { kernels, rows }: Pick<TuneOptions, "kernels" | "rows">,
 ): readonly Subject[] {
-  const chosen = subjects.flatMap((subject): readonly Subject[] => {
-    if (kernels !== undefined && !kernels.some((part) => subject.kernel.id.includes(part))) return [];
+  const named = subjects.filter(
+    ({ kernel }) => kernels === undefined || kernels.some((part) => kernel.id.includes(part)),
+  );
+  const chosen = named.flatMap((subject): readonly Subject[] => {
     const cases = subject.cases.filter((counted) => rows === undefined || rows.includes(counted.rows));
     return cases.length === 0 ? [] : [{ ...subject, cases }];
   });
   if (chosen.length > 0 || subjects.length === 0) return chosen;
+  const given = [
+    ...(kernels === undefined ? [] : [`--kernels ${kernels.join(",")}`]),
+    ...(rows === undefined ? [] : [`--rows ${rows.join(",")}`]),
+  ];
   throw new TritcError({
     code: "TRITC_E_TUNING",
     message: "no kernel is meant by that",
-    place: kernels === undefined ? `--rows ${rows?.join(",")}` : `--kernels ${kernels.join(",")}`,
-    expected: subjects
+    place: given.join(" "),
+    expected: (named.length === 0 ? subjects : named)
       .map(
         ({ of, kernel, cases }) => `${of.name}: ${kernel.id} (rows ${cases.map((c) => c.rows).join(", ")})`,
       )

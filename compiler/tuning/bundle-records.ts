@@ -1,3 +1,4 @@
+import { TritcError } from "../../ir/errors.js";
 import type { Program } from "../../ir/program/program.js";
 import { targetByName } from "../../targets/index.js";
 import { deviceKey } from "./device-key.js";
@@ -11,11 +12,23 @@ export interface BundleWithRecords {
   readFile(path: string): Promise<Uint8Array>;
 }
 
-/** The records that a bundle has. Throws TRITC_E_TUNING. */
-export async function bundleRecords(bundle: BundleWithRecords): Promise<readonly TuningRecord[]> {
+/**
+ * The records that a bundle has; none where another version has made them in a form that this one does not know, which `onStrange` is told.
+ * They say what is fast, and nothing that a bundle does depends on them.
+ */
+export async function bundleRecords(
+  bundle: BundleWithRecords,
+  onStrange: (fault: TritcError) => void = () => undefined,
+): Promise<readonly TuningRecord[]> {
   if (!bundle.has(TUNING_FILE)) return [];
   const text = new TextDecoder().decode(await bundle.readFile(TUNING_FILE));
-  return parseRecords(text, `${bundle.folder}/${TUNING_FILE}`);
+  try {
+    return parseRecords(text, `${bundle.folder}/${TUNING_FILE}`);
+  } catch (error) {
+    if (!(error instanceof TritcError)) throw error;
+    onStrange(error);
+    return [];
+  }
 }
 
 /** Whether a bundle's kernels were chosen by measuring on a device of this description. */

@@ -1,11 +1,24 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
+import { benchBundle } from "../../compiler/tune/bench-bundle.js";
 import type { SearchContext } from "../../compiler/tune/search-context.js";
 import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
+import { isTunedFor } from "../../compiler/tuning/bundle-records.js";
+import { parseRecords } from "../../compiler/tuning/records.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { cpu } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
@@ -18,6 +31,7 @@ import { STYLES, TINY } from "../support/flux-style.js";
 const fewCandidates = candidatesOneIn(48, cpu);
 const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
+const SMALL = ["--target", "cpu", "--resolution", "64x64", "--text-length", "48"];
 let child: URL;
 let made: string;
 
@@ -27,7 +41,7 @@ beforeAll(async () => {
   const model = join(scratch, "tiny.onnx");
   writeFileSync(model, buildFlux(torchscript, TINY));
   made = join(scratch, "bundle");
-  const { code, stderr } = await cli(["compile", model, "--target", "cpu", "-o", made]);
+  const { code, stderr } = await cli(["compile", model, ...SMALL, "-o", made]);
   expect(code, stderr).toBe(0);
 });
 
@@ -166,7 +180,7 @@ describe("tuneBundle", () => {
     writeFileSync(file, forced.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
     const out = join(scratch, "with-records");
     const model = join(scratch, "tiny.onnx");
-    const { code, stderr } = await cli(["compile", model, "--target", "cpu", "-o", out, "--tuning", file]);
+    const { code, stderr } = await cli(["compile", model, ...SMALL, "-o", out, "--tuning", file]);
     expect(code, stderr).toBe(0);
     const { program } = await openBundle(out);
     const tuned = kernels.filter(({ family }) => family === "ternary-gemm").map(({ kernel }) => kernel);
@@ -176,9 +190,39 @@ describe("tuneBundle", () => {
     expect((await cli(["verify", out, "--threads", "1"])).code).toBe(0);
   });
 
+  it("leaves out records that another version has made, says so, and measures anew", async () => {
+    const folder = bundle("strange");
+    const line = '{"kind":"guessed","device":"this"}\n';
+    writeFileSync(join(folder, "tuning.jsonl"), line);
+    const file = join(folder, "manifest.json");
+    const manifest = JSON.parse(readFileSync(file, "utf8")) as { files: { path: string }[] };
+    const sha256 = createHash("sha256").update(line).digest("hex");
+    manifest.files.push({ path: "tuning.jsonl", ...{ bytes: line.length, sha256 } });
+    manifest.files.sort((a, b) => (a.path < b.path ? -1 : 1));
+    writeFileSync(file, JSON.stringify(manifest));
+    expect(await isTunedFor(await openBundle(folder), "this")).toBe(false);
+    const notices: string[] = [];
+    const options = { bundle: folder, kernels: ["ternary-gemm-32x192"], rows: [50] };
+    const { records } = await tune({ ...options, onNotice: (text) => notices.push(text) });
+    expect(notices.join()).toMatch(/tuning\.jsonl:1: .*of another version and are left out/);
+    expect(records.length).toBeGreaterThan(1);
+    expect(parseRecords(readFileSync(join(folder, "tuning.jsonl"), "utf8"), "f")).toEqual(records);
+  });
+
+  it("says of a folder that is no bundle that it is none", async () => {
+    const folder = join(scratch, "model");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "model_index.json"), "{}");
+    await expect(tune({ bundle: folder })).rejects.toThrow(/not a bundle\n.*manifest\.json/s);
+    expect(readdirSync(folder)).toEqual(["model_index.json"]);
+  });
+
   it("refuses names of no kernel", async () => {
-    await expect(tune({ bundle: bundle("none"), kernels: ["teleport"] })).rejects.toThrow(
-      /no kernel is meant/,
-    );
+    const folder = bundle("none");
+    await expect(tune({ bundle: folder, kernels: ["teleport"] })).rejects.toThrow(/no kernel is meant/);
+    const none = tune({ bundle: folder, rows: [49] });
+    await expect(none).rejects.toThrow(/--kernels ternary-gemm-32x32,\S+ --rows 49: no kernel.*\(rows 50\)/s);
+    const bench = benchBundle({ bundle: folder, kernels: ["teleport"], rounds: 1, child });
+    await expect(bench).rejects.toThrow(/no kernel of a step is meant/);
   });
 });
