@@ -3,7 +3,7 @@ import { present, rowArg, tableArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { flag, floats, optional, real, size, type ValuesOf, word } from "./contract/params.js";
 import { scalar } from "./contract/sizes.js";
-import { HARDWARE } from "./launch/features.js";
+import { HARDWARE, SHADER_F16 } from "./launch/features.js";
 import { form, range, threads } from "./launch/form.js";
 
 const params = {
@@ -18,6 +18,8 @@ const params = {
    * a standard deviation of 1 that is some 0.7% in the output, beside 0.2% from bf16.
    */
   int8: optional(flag),
+  /** What WGSL kernels may round queries, keys and values to before they are multiplied; f32 if absent. */
+  products: optional(word("f16")),
   /** Heads of k and v, a divisor of `heads`; as many if absent. */
   keyValueHeads: optional(size),
   /** Keys after a query do not take part in it. */
@@ -108,17 +110,7 @@ const wgsl = {
   flash: variant({
     dimensions: { block: [1, 2, 4], valueChunks: [1, 2] },
     needs: () => [HARDWARE],
-    refuses(params, { block, valueChunks }) {
-      const { headDim } = params;
-      if (block > 1 && block * headDim > 512)
-        return `${block} rows of ${headDim} channels take too many registers`;
-      if (valueChunks > 1 && headDim <= FLASH_CHUNK) return "a head has one chunk of values";
-      // Values take the place of queries and keys, which are no longer needed then.
-      const vectorsOfValues = FLASH_KEYS * ((valueChunks * FLASH_CHUNK) / 4 + 1);
-      if (vectorsOfValues > flashTile(block))
-        return `${valueChunks} chunks of values exceed the memory of queries and keys`;
-      return vectors(params, Number.POSITIVE_INFINITY);
-    },
+    refuses: (params, { block, valueChunks }) => flashFault(params, block, valueChunks),
     launch(_, { block }) {
       const rows = 8 * block;
       return {
@@ -127,6 +119,29 @@ const wgsl = {
         sharedBytes: flashTile(block) * 16 + rows * (FLASH_KEYS + 1) * 4 + rows * 8 * 4,
       };
     },
+  }),
+  /**
+   * The same with rows read in vectors, and in another order of keys; with operands of f16, queries times the scale and keys are
+   * bounded to ±90 and values to ±8188, so that eight products of them have a sum in f16, and all else is f32.
+   */
+  "flash-vectors": variant({
+    dimensions: { block: [1, 2, 4], valueChunks: [1, 2], operands: ["f32", "f16"] },
+    needs: ({ operands }) => (operands === "f16" ? [HARDWARE, SHADER_F16] : [HARDWARE]),
+    refuses(params, { block, valueChunks, operands }) {
+      if (operands === "f16" && params.products !== "f16") return "operands are to stay f32";
+      if (hasTerms(params)) return "scores have a bias, a mask, or an order, and it takes none";
+      return flashFault(params, block, valueChunks);
+    },
+    launch(_, { block, operands }) {
+      const rows = 8 * block;
+      const bytes = operands === "f16" ? 2 : 4;
+      return {
+        workgroup: [8, 8, 1],
+        tile: [1, rows, 1],
+        sharedBytes: (flashTile(block) + rows * 9) * 4 * bytes + rows * 8 * 4,
+      };
+    },
+    rounding: (_, { operands }) => `four keys of an invocation, ${operands}`,
   }),
   /** An invocation for each row. */
   rows: variant({
@@ -141,6 +156,18 @@ const wgsl = {
     launch: (_, { rows }) => ({ workgroup: threads(rows), tile: [1, rows, 1] }),
   }),
 } as const;
+
+function flashFault(params: AttentionParams, block: number, valueChunks: number): string | undefined {
+  const { headDim } = params;
+  if (block > 1 && block * headDim > 512)
+    return `${block} rows of ${headDim} channels take too many registers`;
+  if (valueChunks > 1 && headDim <= FLASH_CHUNK) return "a head has one chunk of values";
+  // Values take the place of queries and keys, which are no longer needed then.
+  const vectorsOfValues = FLASH_KEYS * ((valueChunks * FLASH_CHUNK) / 4 + 1);
+  if (vectorsOfValues > flashTile(block))
+    return `${valueChunks} chunks of values exceed the memory of queries and keys`;
+  return vectors(params, Number.POSITIVE_INFINITY);
+}
 
 /** Vectors of queries and keys in workgroup memory, one more to a row than it has against bank conflicts. */
 function flashTile(block: number): number {
@@ -314,6 +341,7 @@ export const attention = defineFamily({
     ...(maskLoss === undefined ? [] : (["u32"] as const)),
   ],
   grid: ({ heads }) => [heads, "rows", 1],
+  assumes: ({ products }) => (products === "f16" ? [SHADER_F16] : []),
   operations({ heads, headDim, storage = "f32", int8 = false, causal }, { rows, scalars: [count = 0] }) {
     const product = 2 * (causal ? pairsInOrder(rows, count) : rows * count) * heads * headDim;
     if (storage === "f32") return { f32: 2 * product };

@@ -4,13 +4,18 @@ import { kernelTemplates } from "../kernel-templates.js";
 import { BARRIER, type Invocation, total, wgslCounts } from "../wgsl/counts.js";
 import { exactly } from "../wgsl/exactly.js";
 import { termValues } from "./terms.js";
+import { type FlashVectors, flashVectorTile, quadsOf } from "./wgsl-vector-counts.js";
 
 export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
-  configs({ params: { headDim } }) {
+  configs({ params: { headDim, products } }) {
     const block = blockRows(headDim);
     return [
       { variant: "flash", block, valueChunks: 2 },
       { variant: "flash", block, valueChunks: 1 },
+      ...(products === "f16"
+        ? [{ variant: "flash-vectors", block, valueChunks: 2, operands: "f16" } as const]
+        : []),
+      { variant: "flash-vectors", block, valueChunks: 2, operands: "f32" },
       // The same tile, so that one grid serves both.
       { variant: headDim <= 128 ? "rows" : "loops", rows: block === 4 ? 32 : block === 2 ? 16 : 8 },
     ];
@@ -18,12 +23,18 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
   values: {
     flash(params, { block, valueChunks }) {
       const { headDim, scale } = params;
-      const chunks = Math.ceil(headDim / FLASH_CHUNK);
-      const stages = Array.from({ length: Math.ceil(chunks / valueChunks) }, (_, i) => ({
-        first: i * valueChunks,
-        end: Math.min(chunks, (i + 1) * valueChunks),
-      }));
-      return { headDim, chunks, valueChunks, stages, block, scale, ...termValues(params) };
+      return { headDim, ...chunksOf(headDim, valueChunks), block, scale, ...termValues(params) };
+    },
+    "flash-vectors"(params, { block, valueChunks, operands }) {
+      const { headDim, scale, heads, keyValueHeads = heads } = params;
+      return {
+        ...{ headDim, block, scale, sharing: heads / keyValueHeads },
+        ...chunksOf(headDim, valueChunks),
+        partial: headDim % FLASH_CHUNK !== 0,
+        quads: quadsOf(operands),
+        half: operands === "f16",
+        element: operands,
+      };
     },
     rows: (params, { rows }) => rowValues(params, rows),
     loops(params, { rows }) {
@@ -33,11 +44,24 @@ export const attentionWgsl = kernelTemplates(attention.forms.wgsl, {
   },
   cost: {
     flash: flashCounts,
+    "flash-vectors": vectorCounts,
     rows: (params, _, launched) => rowCounts(params, 0, launched),
     // Channels in arrays, which lie in memory.
     loops: (params, _, launched) => rowCounts(params, 4 * params.headDim, launched),
   },
+  header: (_, { variant }) =>
+    variant === "flash-vectors" ? { elements: { q: "vec4<f32>", k: "vec4<f32>", v: "vec4<f32>" } } : {},
 });
+
+/** Chunks of a head's channels, and of its values those that are in workgroup memory at a time. */
+function chunksOf(headDim: number, valueChunks: number) {
+  const chunks = Math.ceil(headDim / FLASH_CHUNK);
+  const stages = Array.from({ length: Math.ceil(chunks / valueChunks) }, (_, i) => ({
+    first: i * valueChunks,
+    end: Math.min(chunks, (i + 1) * valueChunks),
+  }));
+  return { chunks, valueChunks, stages };
+}
 
 function rowValues(params: AttentionParams, rows: number) {
   return {
@@ -118,6 +142,23 @@ function flashCounts(
       [block * chunks, { loads: 4, other: 4, special: 1 }],
     ]),
     block * (4 * chunks + 8) + 4 * valueChunks + 40,
+    launched,
+  );
+}
+
+/** As `flashCounts`, of rows that are read in vectors. */
+function vectorCounts(params: AttentionParams, config: FlashVectors, launched: Launched): Counts {
+  const { headDim } = params;
+  const { block } = config;
+  const chunks = Math.ceil(headDim / FLASH_CHUNK);
+  const { tile, operands } = flashVectorTile(headDim, config, launched);
+  return counts(
+    params,
+    total([
+      [Math.ceil(launched.rows / KEYS), tile],
+      [block * chunks, { loads: 4, other: 4, special: 1 }],
+    ]),
+    block * (4 * chunks + 8) + operands + 40,
     launched,
   );
 }

@@ -14,6 +14,8 @@ export interface Invocation {
   readonly shared?: readonly (readonly [accesses: number, distinct: number])[];
   /** Multiplications with an addition in f32. */
   readonly fused?: number;
+  /** Pairs of multiplications with an addition in f16, an instruction each. */
+  readonly pairs?: number;
   /** Packed dot products of four bytes, with an addition. */
   readonly dots?: number;
   readonly special?: number;
@@ -34,7 +36,7 @@ export interface WorkgroupLaunch {
 }
 
 export function wgslCounts(
-  { other = 0, loads = 0, vectors = 0, shared = [], fused = 0, dots = 0, special = 0 }: Invocation,
+  { other = 0, loads = 0, vectors = 0, shared = [], fused = 0, pairs = 0, dots = 0, special = 0 }: Invocation,
   { workgroups, registers, bytes }: WorkgroupLaunch,
   { launch, speed }: Launched,
 ): Counts {
@@ -43,9 +45,10 @@ export function wgslCounts(
   const subgroups = Math.ceil(threads / speed.lanes);
   const accesses = shared.reduce((sum, [count]) => sum + count, 0);
   const each: Readonly<Partial<Record<UnitResource, number>>> = {
-    issue: subgroups * (other + loads + vectors + accesses + fused + dots + special),
+    issue: subgroups * (other + loads + vectors + accesses + fused + pairs + dots + special),
     loads: subgroups * (loads + 4 * vectors),
     f32: 2 * threads * fused,
+    f16: 4 * threads * pairs,
     int8: 8 * threads * dots,
     special: threads * special,
     shared:
@@ -67,6 +70,7 @@ export function total(parts: readonly (readonly [count: number, part: Invocation
     loads: sum(({ loads }) => loads),
     vectors: sum(({ vectors }) => vectors),
     fused: sum(({ fused }) => fused),
+    pairs: sum(({ pairs }) => pairs),
     dots: sum(({ dots }) => dots),
     special: sum(({ special }) => special),
     shared: parts.flatMap(([count, { shared = [] }]) =>

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { webgpu } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
+import { attentionCase } from "../support/attention.js";
 import { expectOut } from "../support/expect-out.js";
 import { denseCase, kernelOf, ternaryCase } from "../support/gemm-candidates.js";
 import { wgslDevices } from "../support/kernel-devices.js";
@@ -148,5 +149,32 @@ describe("dense operands that are read ahead", () => {
     expect(() => kernelOf("dense-gemm", params, config)).toThrow(/no kernel of/);
     const { choices } = defineKernel("dense-gemm", { ...params, products: "f16" }, webgpu, [64]);
     expect(choices[0]?.candidates.some(({ config: own }) => own.operands === "f16")).toBe(true);
+  });
+});
+
+describe("attention of rows that are read in vectors", () => {
+  it.each([
+    { heads: 2, headDim: 64, rows: 17, keys: 67 },
+    { heads: 4, headDim: 20, rows: 33, keys: 5, keyValueHeads: 2 },
+    { heads: 1, headDim: 128, rows: 9, keys: 64 },
+  ])("$heads heads of $headDim, $rows rows, $keys keys", async (size) => {
+    for (const aligned of [true, false]) {
+      const chunks =
+        aligned && size.headDim > 32 ? { block: 4, valueChunks: 2 } : { block: 2, valueChunks: 1 };
+      const config = { variant: "flash-vectors", ...chunks, operands: "f32" };
+      const { params, request, expected } = attentionCase(size, aligned);
+      await expectOut(wgsl, kernelOf("attention", params, config), request, expected, {
+        absolute: 2e-5,
+        relative: 1e-5,
+      });
+    }
+  });
+
+  it("is none of scores with a bias, a mask or an order", () => {
+    const params = { heads: 2, headDim: 64, scale: 1, causal: true } as const;
+    const { choices } = defineKernel("attention", params, webgpu, [64]);
+    expect(choices[0]?.candidates.map(({ rejected }) => rejected)).toContain(
+      "scores have a bias, a mask, or an order, and it takes none",
+    );
   });
 });

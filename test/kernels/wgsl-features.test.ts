@@ -11,6 +11,8 @@ import {
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { defineKernel, type KernelDefinition } from "../../templates/index.js";
+import { attentionCase, relativeError } from "../support/attention.js";
+import { expectClose } from "../support/compare.js";
 import { expectOut } from "../support/expect-out.js";
 import { GEMM_SHAPES, product, storedCodes } from "../support/gemm.js";
 import { denseCase, kernelOf } from "../support/gemm-candidates.js";
@@ -116,6 +118,22 @@ describe("dense-gemm with operands of f16", () => {
       const tolerance = { absolute: 1e-5 * Math.sqrt(size.k), relative: 1e-5 };
       await expectOut(hardware, definition, made.request, made.expected, tolerance);
     }
+  });
+});
+
+describe("attention with operands of f16", () => {
+  it.each([
+    { heads: 2, headDim: 64, rows: 9, keys: 67 },
+    { heads: 2, headDim: 20, rows: 5, keys: 33 },
+  ])("is near that of f32: $heads heads of $headDim, $rows rows, $keys keys", async (size) => {
+    const { params, request, expected } = attentionCase(size, true);
+    const config = { variant: "flash-vectors", block: 1, valueChunks: 1, operands: "f16" } as const;
+    const definition = kernelOf("attention", { ...params, products: "f16" }, config);
+    expect(definition.kernel.features).toContain(SHADER_F16);
+    const { out } = await runLaunch(hardware.devices().hardware!, definition, request);
+    expectClose(out, expected, size.heads * size.headDim, { absolute: 2 ** -8 });
+    // Operands of 11 bits, and eight roundings of as many.
+    expect(relativeError(out!, expected)).toBeLessThan(2 ** -10);
   });
 });
 

@@ -1,3 +1,6 @@
+import { type LaunchRequest, matrix, output } from "./launch.js";
+import { randomFloats } from "./random.js";
+
 export interface AttentionProblem {
   readonly heads: number;
   readonly headDim: number;
@@ -47,6 +50,48 @@ export function growing(values: Float32Array, columns: number, spread: number): 
     values,
     (x, i) => x * spread ** (Math.floor(i / columns) / Math.max(1, rows - 1) - 0.5),
   );
+}
+
+/** A launch of attention on keys that grow, and what it leaves in double precision. */
+export function attentionCase(
+  size: Omit<AttentionProblem, "scale"> & { readonly keyValueHeads?: number },
+  aligned: boolean,
+) {
+  const { heads, headDim, rows, keys, keyValueHeads = heads } = size;
+  const [c, narrow] = [heads * headDim, keyValueHeads * headDim];
+  const scale = 1 / Math.sqrt(headDim);
+  const [q, v] = [randomFloats(21, rows * c), randomFloats(23, keys * narrow)];
+  const k = growing(randomFloats(22, keys * narrow), narrow, 4);
+  // Rows that begin where vectors do, or not.
+  const placed = (data: Float32Array, count: number, width: number, offset: number) =>
+    matrix(
+      data,
+      count,
+      width,
+      aligned ? { rowStride: width + 8, offset: 4 } : { rowStride: width + 3, offset },
+    );
+  const sharing = heads / keyValueHeads;
+  const ofHeads = (data: Float32Array) =>
+    Float32Array.from({ length: keys * c }, (_, i) => {
+      const [key, channel] = [Math.floor(i / c), i % c];
+      const head = Math.floor(channel / headDim / sharing);
+      return data[key * narrow + head * headDim + (channel % headDim)]!;
+    });
+  return {
+    params: { heads, headDim, scale, ...(sharing === 1 ? {} : { keyValueHeads }) },
+    request: {
+      rows,
+      args: {
+        q: placed(q, rows, c, 1),
+        k: placed(k, keys, narrow, 2),
+        v: placed(v, keys, narrow, 3),
+        out: output(rows, c, { rowStride: c + 1 }),
+      },
+      scalars: [keys],
+      grid: [heads, rows, 1],
+    } satisfies LaunchRequest,
+    expected: attentionOf({ ...size, scale }, q, ofHeads(k), ofHeads(v)),
+  };
 }
 
 /** Relative error in the 2-norm. */

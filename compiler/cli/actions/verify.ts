@@ -38,7 +38,7 @@ async function refuseStrangers(bundle: string, { files }: Manifest): Promise<voi
 /** Random inputs of a bundle with int8 rows. */
 const MOST_INPUTS = 4;
 
-/** What operands of 11 bits leave after the layers of a text encoder or VAE. */
+/** What operands of 11 bits, tf32 or f16, leave after the layers of a text encoder, a VAE or a transformer. */
 const TF32_TOLERANCE = 1e-2;
 
 /** What the kernels of a bundle differ by from its graph in the interpreter. Throws TRITC_E_VERIFY where that is too much. */
@@ -48,7 +48,7 @@ async function compareKernels(
   given?: ReadonlyMap<string, Tensor>,
 ) {
   const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
-  const hasTf32 = program.kernels.some(({ params }) => params.products === "tf32");
+  const hasRounded = program.kernels.some(({ params }) => ["tf32", "f16"].includes(String(params.products)));
   const hasCodes = program.buffers.some(({ dtype, storage }) => dtype === "i8" && storage.kind === "arena");
   const interpreted = async (inputs: ReadonlyMap<string, Tensor>) =>
     (await evaluateFile(folder, inputs, { interpret: true })).outputs;
@@ -58,7 +58,7 @@ async function compareKernels(
     const reference = await interpreted(inputs);
     const difference = relativeError(kernels.outputs, reference);
     const moves = async () => relativeError(await interpreted(nudged(inputs, program.inputs)), reference);
-    const least = hasTf32 ? TF32_TOLERANCE : 0;
+    const least = hasRounded ? TF32_TOLERANCE : 0;
     const tolerance = Math.max(least, await toleranceOf(difference, hasCodes ? moves : null));
     return { difference, tolerance, inputs, kernels };
   });

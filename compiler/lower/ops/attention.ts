@@ -34,6 +34,7 @@ export const attention: Section<"attention"> = {
         scale,
         ...stored("storage", q),
         ...(int8 ? { int8 } : {}),
+        ...(l.multiplied === "f16" ? { products: "f16" } : {}),
         ...(keyValueHeads === heads ? {} : { keyValueHeads }),
         ...(causal ? { causal } : {}),
         ...(bias === null ? {} : { bias: true }),
