@@ -29,12 +29,31 @@ export function choose<P>(
 ): Choice<P> {
   const key = measured === undefined ? undefined : keyOf(measured);
   const measuredBest = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
-  if (measuredBest !== undefined) {
-    return { problem, config: measuredBest.config, reason: "measured best", candidates: [measuredBest] };
-  }
+  if (measuredBest !== undefined) return ofMeasured(problem, measuredBest);
   const chosen = bestOf(candidates, problem.device.speed?.doubt);
   if (chosen === undefined) throw noneFits(problem, candidates);
   return { problem, config: chosen.config, reason: reasonOf(chosen, candidates), candidates };
+}
+
+/** The choice of a config that was measured best, where the family has it and the device takes it; no other is considered. */
+export function chooseMeasured<P>(
+  problem: Problem<P>,
+  templates: KernelTemplates<P>,
+  measured: KernelConfig,
+): Choice<P> | undefined {
+  const config = considered(problem, templates).find((one) => isSame(one, measured));
+  const candidate = config && consider(problem, templates, config);
+  return candidate?.rejected === null ? ofMeasured(problem, candidate) : undefined;
+}
+
+function ofMeasured<P>(problem: Problem<P>, candidate: Candidate): Choice<P> {
+  return { problem, config: candidate.config, reason: "measured best", candidates: [candidate] };
+}
+
+/** What `keyOf` says, without the texts: there may be thousands. */
+function isSame(a: KernelConfig, b: KernelConfig): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 /**

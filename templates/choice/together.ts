@@ -2,7 +2,7 @@ import { launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { hasFeature } from "../../targets/device-kind.js";
 import type { KernelTemplates } from "../kernel-templates.js";
-import { bestOf, type Choice, candidatesOf, choose } from "./choose.js";
+import { bestOf, type Choice, candidatesOf, choose, chooseMeasured } from "./choose.js";
 import { keyOf } from "./configs.js";
 import { type Candidate, costOf, inTile, rejection } from "./consider.js";
 import type { Problem } from "./problem.js";
@@ -27,28 +27,44 @@ export function chooseTogether<P>(
   { measured, oneGrid }: Circumstances,
 ): readonly Choice<P>[] {
   const isMeasured = measured.some((config) => config !== undefined);
-  const candidates = problems.map((problem, i) =>
+  const made = new Map<number, readonly Candidate[]>();
+  const candidates = (i: number, problem: Problem<P>): readonly Candidate[] => {
     // Other configs than the preferred ones count where somebody asks for what those may not have.
-    candidatesOf(problem, templates, oneGrid ? isMeasured : measured[i] !== undefined),
-  );
+    const all =
+      made.get(i) ?? candidatesOf(problem, templates, oneGrid ? isMeasured : measured[i] !== undefined);
+    made.set(i, all);
+    return all;
+  };
   const tile = oneGrid ? tileOf(problems, templates, candidates, measured) : undefined;
-  const choices = problems.map((problem, i) =>
-    choose(problem, ofTile(problem, templates, candidates[i] ?? [], tile), measured[i]),
-  );
+  const choices = problems.map((problem, i) => {
+    const config = measured[i];
+    const known = config && chooseMeasured(problem, templates, config);
+    if (known !== undefined && isOfTile(known, templates, tile)) return known;
+    return choose(problem, ofTile(problem, templates, candidates(i, problem), tile), config);
+  });
   return separated(choices, templates, measured);
 }
 
 function tileOf<P>(
   problems: readonly Problem<P>[],
   templates: KernelTemplates<P>,
-  candidates: readonly (readonly Candidate[])[],
+  candidates: (i: number, problem: Problem<P>) => readonly Candidate[],
   measured: readonly (KernelConfig | undefined)[],
 ): Tile | undefined {
   for (const [i, { params }] of problems.entries()) {
     const config = measured[i];
     if (config !== undefined) return launchOf(templates.forms, params, config).tile;
   }
-  return sharedTile(problems, templates, candidates);
+  const all = problems.map((problem, i) => candidates(i, problem));
+  return sharedTile(problems, templates, all);
+}
+
+function isOfTile<P>(
+  { problem: { params }, config }: Choice<P>,
+  { forms }: KernelTemplates<P>,
+  tile: Tile | undefined,
+): boolean {
+  return tile === undefined || String(launchOf(forms, params, config).tile) === String(tile);
 }
 
 /** Candidates with others than of the tile rejected; as they are, where the best of all is of it. */
