@@ -6,7 +6,7 @@ import { type DeviceKind, deviceKinds, hasFeature } from "../targets/device-kind
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
 import type { Target } from "../targets/target.js";
 import type { Choice } from "./choice/choose.js";
-import { considered, rejection } from "./choice/consider.js";
+import { considered, costOf, rejection } from "./choice/consider.js";
 import type { Problem } from "./choice/problem.js";
 import { RememberedChoices } from "./choice/remembered.js";
 import { chooseTogether } from "./choice/together.js";
@@ -133,12 +133,18 @@ function withFeatures(kind: DeviceKind, features: readonly string[]): DeviceKind
   return features.length === 0 ? kind : { ...kind, features: [...kind.features, ...features] };
 }
 
-/** Every config that a device takes, those that the family prefers first. */
+/** Every config that a device takes: the cheapest by the cost model first; where costs are not known, as the family prefers them. */
 export function fittingConfigs<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
 ): readonly KernelConfig[] {
-  return considered(problem, templates).filter((config) => rejection(problem, templates, config) === null);
+  const fitting = considered(problem, templates).filter(
+    (config) => rejection(problem, templates, config) === null,
+  );
+  const seconds = new Map(
+    fitting.map((config) => [config, costOf(problem, templates, config)?.seconds ?? Number.MAX_VALUE]),
+  );
+  return fitting.sort((a, b) => (seconds.get(a) ?? 0) - (seconds.get(b) ?? 0));
 }
 
 /** What templates of a language are rendered with besides. */

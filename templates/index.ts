@@ -1,7 +1,6 @@
 import type { Dim } from "../ir/dim.js";
 import { FAMILIES, type FamilyName as Family, type FamilyParams } from "../ir/families/index.js";
 import type { GridAxis, KernelConfig } from "../ir/program/program.js";
-import type { DeviceKind } from "../targets/device-kind.js";
 import type { Target } from "../targets/target.js";
 import { candidatesOf } from "./choice/choose.js";
 import type { Candidate } from "./choice/consider.js";
@@ -26,7 +25,7 @@ export function defineKernel<F extends Family>(
   measured?: Measured,
   scalars?: Problem["scalars"],
 ): KernelDefinition {
-  const problem = { family, params, rows, ...(scalars && { scalars }) };
+  const problem = { family, params, rows, scalars };
   return define(problem, FAMILIES[family], TEMPLATES[family][target.language], target, measured);
 }
 
@@ -36,26 +35,27 @@ export function gridOf(definition: KernelDefinition, sizes: readonly [Dim, Dim, 
 }
 
 /** What launches of a kernel run on. */
-export interface Circumstances {
+export interface Circumstances extends Pick<Problem, "device" | "rows" | "scalars"> {
   readonly target: Target;
-  readonly device: DeviceKind;
-  readonly rows: readonly number[];
 }
 
-/** Every config that devices of a kind take for a kernel of a family, those that the family prefers first. */
+/**
+ * Every config that devices of a kind take for a kernel of a family: the cheapest by the cost model first; where costs are not known,
+ * as the family prefers them.
+ */
 export function configsFor<F extends Family>(
   family: F,
   params: FamilyParams[F],
-  { target, device, rows }: Circumstances,
+  { target, ...launches }: Circumstances,
 ): readonly KernelConfig[] {
-  return fittingConfigs({ family, params, rows, device }, TEMPLATES[family][target.language]);
+  return fittingConfigs({ family, params, ...launches }, TEMPLATES[family][target.language]);
 }
 
 /** What the cost model says of each config that is considered for a kernel of a family, those that the family prefers first. */
 export function costsFor<F extends Family>(
   family: F,
   params: FamilyParams[F],
-  { target, device, rows }: Circumstances,
+  { target, ...launches }: Circumstances,
 ): readonly Candidate[] {
-  return candidatesOf({ family, params, rows, device }, TEMPLATES[family][target.language]);
+  return candidatesOf({ family, params, ...launches }, TEMPLATES[family][target.language]);
 }

@@ -98,10 +98,16 @@ export function subjectsOf(of: BundleProgram, target: Target, device: DeviceKind
     if (cases.length === 0 || !isFamily(family) || present === undefined) return [];
     const params = FAMILIES[family].read(kernel);
     const rows = cases.map((counted) => counted.rows);
+    const scalars = new Map(
+      cases.map(({ rows: count, case: { launch, bindings } }) => [
+        count,
+        launch.scalars.map((dim) => evaluateDim(dim, bindings)),
+      ]),
+    );
     // Configs that add in another order leave other bits.
     const forms = FAMILIES[family].forms[target.language];
     const order = (config: KernelConfig) => roundingOf<never>(forms as never, params as never, config);
-    const candidates = configsFor(family, params as never, { target, device, rows }).filter(
+    const candidates = configsFor(family, params as never, { target, device, rows, scalars }).filter(
       (config) => keyOf(config) !== keyOf(present) && order(config) === order(present),
     );
     return candidates.length === 0 ? [] : [{ of, kernel, present, device, family, cases, candidates }];

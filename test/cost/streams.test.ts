@@ -281,6 +281,37 @@ describe("choices", () => {
   });
 });
 
+describe("what the tuner tries", () => {
+  const target = targetByName("cpu");
+  const device = kindOf("cpu");
+
+  it("is in the order of costs, by the scalars of launches too", () => {
+    const of = { family: "softmax", params: { log: false }, rows: 16 } as const;
+    const scalars = new Map([[16, [4096]]]);
+    const rowsOf = (known?: typeof scalars) =>
+      configsFor(of.family, of.params, { target, device, rows: [16], scalars: known }).map(
+        ({ rows }) => rows,
+      );
+    // Where lengths are not known, the family's first, and then as they come.
+    expect(rowsOf()).toEqual([8, 1, 2, 4, 16, 32, 64]);
+    const costs = costsFor(of.family, of.params, { target, device, rows: [16], scalars });
+    const seconds = new Map(costs.map(({ config, cost }) => [config.rows, cost?.seconds ?? Number.NaN]));
+    const inOrder = rowsOf(scalars).map((rows) => seconds.get(Number(rows)) ?? Number.NaN);
+    expect(inOrder).toEqual(inOrder.toSorted((a, b) => a - b));
+    // 16 long rows are worth two chunks for each of eight threads.
+    expect(rowsOf(scalars)[0]).toBeLessThanOrEqual(2);
+  });
+
+  it("has what costs nobody knows at the end", () => {
+    const cuda = targetByName("a100");
+    const params = { ...{ heads: 2, headDim: 64, scale: 0.125 }, storage: "bf16" } as const;
+    const all = configsFor("attention", params, { target: cuda, device: kindOf("a100"), rows: [512] });
+    const variants = all.map(({ variant }) => variant);
+    expect(new Set(variants)).toEqual(new Set(["mma", "simt"]));
+    expect(variants.indexOf("simt")).toBeGreaterThan(variants.lastIndexOf("mma"));
+  });
+});
+
 describe("matrices of subgroups", () => {
   const plain = { activation: "none", bias: true, gated: false } as const;
   const params = { ...plain, n: 3072, k: 3072, activations: "i8" } as const;
