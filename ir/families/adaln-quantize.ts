@@ -2,7 +2,7 @@ import { quantizedArgs, rowArg, vectorArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { real, size, type ValuesOf } from "./contract/params.js";
-import { cudaSharedRows, watScratchRows, wgslRow } from "./launch/row-forms.js";
+import { cudaSharedRows, watScratchRows, wgslRow, wgslSubgroupRow } from "./launch/row-forms.js";
 
 const params = { c: size, epsilon: real };
 export type AdalnQuantizeParams = ValuesOf<typeof params>;
@@ -12,7 +12,7 @@ export const adalnQuantize = defineFamily({
   params,
   forms: {
     wat: { "adaln-quantize": watScratchRows<AdalnQuantizeParams>() },
-    wgsl: { row: wgslRow<AdalnQuantizeParams>() },
+    wgsl: { row: wgslRow<AdalnQuantizeParams>(), subgroup: wgslSubgroupRow<AdalnQuantizeParams>(true) },
     cuda: { row: cudaSharedRows<AdalnQuantizeParams>() },
   },
   args: ({ c }) => [

@@ -2,7 +2,7 @@ import { rowArg, vectorArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { floats, optional, real, size, type ValuesOf } from "./contract/params.js";
-import { cudaSharedRows, watRows, wgslRow } from "./launch/row-forms.js";
+import { cudaSharedRows, watRows, wgslRow, wgslSubgroupRow } from "./launch/row-forms.js";
 
 const params = {
   c: size,
@@ -17,7 +17,7 @@ export const adaln = defineFamily({
   params,
   forms: {
     wat: { adaln: watRows<AdalnParams>() },
-    wgsl: { row: wgslRow<AdalnParams>() },
+    wgsl: { row: wgslRow<AdalnParams>(), subgroup: wgslSubgroupRow<AdalnParams>(true) },
     cuda: { row: cudaSharedRows<AdalnParams>() },
   },
   args: ({ c, out = "f32" }) => [

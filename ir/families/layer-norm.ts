@@ -2,7 +2,7 @@ import { present, rowArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { flag, real, size, type ValuesOf } from "./contract/params.js";
-import { cudaSharedRows, watRows, wgslRow } from "./launch/row-forms.js";
+import { cudaSharedRows, watRows, wgslRow, wgslSubgroupRow } from "./launch/row-forms.js";
 
 const params = {
   c: size,
@@ -19,7 +19,7 @@ export const layerNorm = defineFamily({
   params,
   forms: {
     wat: { "layer-norm": watRows<LayerNormParams>() },
-    wgsl: { row: wgslRow<LayerNormParams>() },
+    wgsl: { row: wgslRow<LayerNormParams>(), subgroup: wgslSubgroupRow<LayerNormParams>(true) },
     cuda: { row: cudaSharedRows<LayerNormParams>() },
   },
   args: ({ c, scale, bias }) =>

@@ -2,6 +2,7 @@ import { present, rowArg, wholeArg } from "./contract/arguments.js";
 import { defineFamily } from "./contract/family.js";
 import { perResult } from "./contract/operations.js";
 import { flag, floats, optional, real, size, type ValuesOf } from "./contract/params.js";
+import { lanesFeature, SUBGROUP_LANES } from "./launch/features.js";
 import { form, threads } from "./launch/form.js";
 import { cudaSharedLoop, SHARED_ROWS, sharedRowsFault, vectorFault, watRows } from "./launch/row-forms.js";
 
@@ -38,6 +39,13 @@ export const qkNormRope = defineFamily({
           tile: [1, 1, 1],
           sharedBytes: config.threads * 4,
         }),
+      }),
+      /** A subgroup for each head. */
+      subgroup: form<QkNormRopeParams>()({
+        dimensions: { threads: [64, 128], lanes: SUBGROUP_LANES },
+        needs: ({ lanes }) => [lanesFeature(lanes)],
+        launch: (_, config) => ({ workgroup: threads(config.threads), tile: [1, 1, 1] }),
+        rounding: ({ norm }, { lanes }) => (norm ? `subgroups of ${lanes} add a head` : ""),
       }),
     },
     cuda: {

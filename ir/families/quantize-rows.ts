@@ -11,6 +11,7 @@ import {
   watRows,
   watScratchRows,
   wgslRow,
+  wgslSubgroupRow,
 } from "./launch/row-forms.js";
 
 const params = {
@@ -40,7 +41,12 @@ export const quantizeRows = defineFamily({
       "quantize-rows": watRows(inOne),
       parts: watScratchRows(inParts),
     },
-    wgsl: { row: wgslRow(inOne), parts: wgslRow(inParts) },
+    wgsl: {
+      row: wgslRow(inOne),
+      // Sums of codes are exact.
+      subgroup: wgslSubgroupRow(false, inOne),
+      parts: wgslRow(inParts),
+    },
     cuda: {
       row: form<QuantizeRowsParams>()({
         dimensions: { ...SHARED_ROWS, vector: [4, 8] },

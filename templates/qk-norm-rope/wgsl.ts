@@ -3,25 +3,34 @@ import type { Launched } from "../choice/cost.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import { BARRIER } from "../wgsl/counts.js";
 import { wgslStreams } from "../wgsl/streams.js";
+import { type SubgroupRow, subgroupFold, subgroupRows } from "../wgsl/subgroups.js";
 
 export const qkNormRopeWgsl = kernelTemplates(qkNormRope.forms.wgsl, {
   // A single wide head takes the whole workgroup.
-  configs: ({ params }) => [{ variant: "heads", threads: 64, lanes: params.heads === 1 ? 64 : 16 }],
+  configs: ({ params, device }) => [
+    { variant: "heads", threads: 64, lanes: params.heads === 1 ? 64 : 16 },
+    ...subgroupRows(device),
+  ],
   values: {
-    heads: ({ heads, headDim, norm, epsilon, weight, rope }, { threads, lanes }) => ({
-      heads,
-      headDim,
-      threads,
-      lanes,
-      norm,
-      epsilon,
-      weighted: norm && weight,
-      rope,
-    }),
+    heads: (params, config) => ({ ...headValues(params, config), subgroups: false }),
+    subgroup: (params, config) => ({ ...headValues(params, config), subgroups: true }),
   },
-  cost: { heads: wgslStreams(qkNormRope, headStreams) },
+  cost: {
+    heads: wgslStreams(qkNormRope, headStreams),
+    subgroup: wgslStreams(qkNormRope, (params, config: SubgroupRow, launched) => ({
+      ...headStreams(params, config, launched),
+      fold: subgroupFold(config.lanes),
+    })),
+  },
   header: () => ({ names: { cos: "cosines", sin: "sines" } }),
 });
+
+function headValues(
+  { heads, headDim, norm, epsilon, weight, rope }: QkNormRopeParams,
+  { threads, lanes }: SubgroupRow,
+) {
+  return { heads, headDim, threads, lanes, norm, epsilon, weighted: norm && weight, rope };
+}
 
 /** Heads that `lanes` invocations share, so many at a time, with a sum of every invocation's own over theirs. */
 function headStreams(

@@ -1,3 +1,4 @@
+import { lanesFeature, SUBGROUP_LANES } from "./features.js";
 import { type ConfigOf, form, range, threads } from "./form.js";
 
 /** WebAssembly: tiles of whole rows. */
@@ -31,6 +32,23 @@ export const wgslRow = <P>(refuses: (params: P) => string | undefined = () => un
       tile: [1, 1, 1],
       sharedBytes: rowBytes(config.threads),
     }),
+  });
+
+/** The same, where all subgroups of a device have `lanes` invocations, which are added first; `adds`: whether floats are. */
+export const wgslSubgroupRow = <P>(
+  adds: boolean,
+  refuses: (params: P) => string | undefined = () => undefined,
+) =>
+  form<P>()({
+    dimensions: { threads: [64, 128, 256], lanes: SUBGROUP_LANES },
+    needs: ({ lanes }) => [lanesFeature(lanes)],
+    refuses,
+    launch: (_, config) => ({
+      workgroup: threads(config.threads),
+      tile: [1, 1, 1],
+      sharedBytes: (config.threads / config.lanes) * 4,
+    }),
+    rounding: (_, config) => (adds ? `${config.threads} invocations in subgroups of ${config.lanes}` : ""),
   });
 
 /** Threads of a CUDA block, whole warps. */
