@@ -65,7 +65,7 @@ describe("compile --explain", () => {
 
   it("of WebGPU: what real GPUs take, and what any adapter does", async () => {
     const { GPU, "any adapter": any } = ofFamily(await choicesOf("webgpu"), "attention");
-    expect(GPU?.config).toEqual({ variant: "flash", block: 4, valueChunks: 2 });
+    expect(GPU?.config).toEqual({ variant: "flash-vectors", block: 4, valueChunks: 2, operands: "f32" });
     expect(GPU?.cost?.launches.map(({ rows }) => rows)).toEqual(GPU?.rows);
     expect(GPU?.cost?.launches[0]).toMatchObject({ bound: "issue", filled: expect.any(Number) });
     // The cheapest first, each dearer than the one before it.
