@@ -34,6 +34,11 @@ export interface Target {
   readonly fusesHeads: boolean;
   /** Whether convolutions multiply transformed filters where they can (Winograd's method), which take four times the memory. */
   readonly winograd: boolean;
+  /**
+   * Whether a kernel may write its result over an operand whose element its thread has read: WebGPU binds no buffer for reading and
+   * for writing at once.
+   */
+  readonly overwrites: boolean;
   /** Bytes of a device's memory that programs do not get. */
   readonly reservedBytes: number;
   /** Device features kernels may use. A kernel that uses one names it and has a fallback without it. */

@@ -19,6 +19,7 @@ import { Lowering, ProgramDraft } from "./lowering.js";
 import { narrowValues } from "./narrow-values.js";
 import { lowerNodes, requireKernels } from "./nodes.js";
 import type { Operand } from "./operand.js";
+import { overwritten } from "./overwritten.js";
 import { type MemoryReport, planMemory } from "./plan-memory.js";
 import { scatteredRows } from "./scattered-rows.js";
 import { lowerUpdates, sampleOf } from "./updates.js";
@@ -83,6 +84,7 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
     new Set(sample === undefined ? [] : [sample]),
     options.attention ?? "bf16",
     options.products === undefined ? {} : { products: options.products },
+    overwritten(graph, placements, target),
   );
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));

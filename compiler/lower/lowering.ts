@@ -119,6 +119,8 @@ export class Lowering {
     readonly attention: AttentionProducts,
     /** What dense matrices and convolutions may multiply, as their kernels' parameters say it. */
     readonly products: { readonly products?: "tf32" },
+    /** Values that are written over another one. */
+    readonly overwritten: ReadonlyMap<ValueId, ValueId>,
   ) {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);
@@ -200,6 +202,8 @@ export class Lowering {
       const shift = addDims(mulDims(window.rowOffset, of.rowStride), window.columnOffset);
       return { ...of, shape, offset: addDims(of.offset, shift) };
     }
+    const over = this.overwritten.get(id);
+    if (over !== undefined) return this.#whole(over);
     const constant = this.graph.constants.get(id);
     if (constant !== undefined) {
       const tensor = this.weights.plain(id, constant);

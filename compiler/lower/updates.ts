@@ -85,6 +85,7 @@ function lowerUpdate(
     new Set(),
     "bf16",
     {},
+    new Map(),
   );
   for (const id of graph.inputs) lowering.alias(id, values(id));
   lowerNodes(lowering);

@@ -23,6 +23,7 @@ export const cpu: Target = {
   networkProducts: ["f32"],
   fusesHeads: false,
   winograd: true,
+  overwrites: true,
   reservedBytes: 0,
   features: ["relaxed-simd"],
 };

@@ -11,6 +11,7 @@ const CUDA = {
   networkProducts: ["tf32", "f32"],
   fusesHeads: true,
   winograd: false,
+  overwrites: true,
   // The driver's context and the kernels' code: some 0.3 to 0.5 GB. An assumption, not a measurement.
   reservedBytes: 2 ** 29,
   features: [],

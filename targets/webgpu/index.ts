@@ -21,6 +21,7 @@ export const webgpu: Target = {
   networkProducts: ["f32"],
   fusesHeads: false,
   winograd: false,
+  overwrites: false,
   reservedBytes: 0,
   features: [],
 };

@@ -60,8 +60,9 @@ export class PictureBuilder extends GraphBuilder {
 
   /** x plus two convolutions of it, x through one of single pixels where the channels change. */
   residual(module: string, x: ValueId, out: number): ValueId {
-    const first = this.conv(`${module}.conv1`, this.norm(`${module}.norm1`, x, "silu"), out);
+    // Before the norm, which may then be written over x.
     const residual = this.#channels(x) === out ? x : this.linear(`${module}.conv_shortcut`, x, out);
+    const first = this.conv(`${module}.conv1`, this.norm(`${module}.norm1`, x, "silu"), out);
     return this.conv(`${module}.conv2`, this.norm(`${module}.norm2`, first, "silu"), out, { residual });
   }
 
