@@ -1,6 +1,6 @@
 import type { Family } from "../ir/families/contract/family.js";
 import { EXTRA_FEATURES } from "../ir/families/launch/features.js";
-import { launchOf, needsOf } from "../ir/families/launch/form.js";
+import { faultOf, launchOf, needsOf } from "../ir/families/launch/form.js";
 import type { KernelConfig, Language } from "../ir/program/program.js";
 import { type DeviceKind, deviceKinds, hasFeature } from "../targets/device-kind.js";
 import { SOURCE_ENDINGS } from "../targets/source-files.js";
@@ -99,7 +99,8 @@ interface Problems<P> {
 
 /**
  * A problem for each kind of devices, the most demanding first. A kernel that was measured and needs what not all devices of its
- * kind have is for those that have it: they are a kind of their own, before the others.
+ * kind have is for those that have it: they are a kind of their own, before the others. Configs that no kernel has, as records of
+ * another version may say, or that the devices do not take, count as not measured.
  */
 function problemsOf<P>(
   target: Target,
@@ -112,19 +113,23 @@ function problemsOf<P>(
   const best: (KernelConfig | undefined)[] = [];
   for (const kind of deviceKinds(target)) {
     const device = withFeatures(kind, assumed);
-    const found = measured?.({ ...problem, device });
+    const given = measured?.({ ...problem, device });
+    const isKnown = given !== undefined && faultOf(templates.forms, problem.params, given) === undefined;
     const extra =
-      found === undefined || kind.cuda !== null
+      !isKnown || kind.cuda !== null
         ? []
-        : needsOf(templates.forms, found).filter((feature) => !hasFeature(device, feature));
+        : needsOf(templates.forms, given).filter((feature) => !hasFeature(device, feature));
     const special = extra.every((feature) => EXTRA_FEATURES.includes(feature)) && extra.length > 0;
-    if (special) {
-      const name = `${kind.name} with ${extra.join(", ")}`;
-      problems.push({ ...problem, device: { ...withFeatures(device, extra), name } });
-      best.push(found);
+    const owner = special
+      ? { ...withFeatures(device, extra), name: `${kind.name} with ${extra.join(", ")}` }
+      : device;
+    const takes = isKnown && rejection({ params: problem.params, device: owner }, templates, given) === null;
+    if (special && takes) {
+      problems.push({ ...problem, device: owner });
+      best.push(given);
     }
     problems.push({ ...problem, device });
-    best.push(special ? undefined : found);
+    best.push(takes && !special ? given : undefined);
   }
   return { problems, best };
 }

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { FAMILIES, isFamily } from "../../ir/families/index.js";
 import { canonicalJson } from "../../ir/format/canonical.js";
 import {
+  amount,
   decodeJson,
   index,
   list,
   nullable,
-  number,
   object,
   oneOf,
   optional,
@@ -97,8 +97,8 @@ const decoder = tagged<TuningRecord>("kind", {
     config: kernelConfig,
     code: string,
     outcome: oneOf(...OUTCOMES),
-    seconds: nullable(number),
-    spread: nullable(number),
+    seconds: nullable(amount),
+    spread: nullable(amount),
   }),
   chosen: object<Finding>({
     kind: oneOf("chosen"),
@@ -108,12 +108,12 @@ const decoder = tagged<TuningRecord>("kind", {
     rows: list(index),
     code: string,
     config: kernelConfig,
-    before: number,
-    after: number,
-    spread: number,
+    before: amount,
+    after: amount,
+    spread: amount,
     tried: index,
     candidates: index,
-    budget: optional(number),
+    budget: optional(amount),
   }),
 });
 

@@ -79,6 +79,13 @@ export const number: Decoder<number> = (value, at) => {
   throw mismatch(at, "a number", value);
 };
 
+/** A number that is not below zero, such as a time. */
+export const amount: Decoder<number> = (value, at) => {
+  const n = number(value, at);
+  if (n >= 0) return n;
+  throw mismatch(at, "a number, not negative", value);
+};
+
 /** A whole number in [0, 2^53). */
 export const index: Decoder<number> = (value, at) => {
   const n = value instanceof JsonNumber ? value.toIndex() : undefined;

@@ -35,12 +35,15 @@ export function chooseTogether<P>(
     made.set(i, all);
     return all;
   };
-  const tile = oneGrid ? tileOf(problems, templates, candidates, measured) : undefined;
-  const choices = problems.map((problem, i) => {
+  const known = problems.map((problem, i) => {
     const config = measured[i];
-    const known = config && chooseMeasured(problem, templates, config);
-    if (known !== undefined && isOfTile(known, templates, tile)) return known;
-    return choose(problem, ofTile(problem, templates, candidates(i, problem), tile), config);
+    return config && chooseMeasured(problem, templates, config);
+  });
+  const tile = oneGrid ? tileOf(problems, templates, candidates, known) : undefined;
+  const choices = problems.map((problem, i) => {
+    const own = known[i];
+    if (own !== undefined && isOfTile(own, templates, tile)) return own;
+    return choose(problem, ofTile(problem, templates, candidates(i, problem), tile), measured[i]);
   });
   return separated(choices, templates, measured);
 }
@@ -49,11 +52,24 @@ function tileOf<P>(
   problems: readonly Problem<P>[],
   templates: KernelTemplates<P>,
   candidates: (i: number, problem: Problem<P>) => readonly Candidate[],
-  measured: readonly (KernelConfig | undefined)[],
+  known: readonly (Choice<P> | undefined)[],
 ): Tile | undefined {
-  for (const [i, { params }] of problems.entries()) {
-    const config = measured[i];
-    if (config !== undefined) return launchOf(templates.forms, params, config).tile;
+  const tileFor = ({ params }: Problem<P>, config: KernelConfig) =>
+    launchOf(templates.forms, params, config).tile;
+  for (const own of known) {
+    if (own === undefined) continue;
+    const tile = tileFor(own.problem, own.config);
+    const isOfIt = (problem: Problem<P>, config: KernelConfig) =>
+      String(tileFor(problem, config)) === String(tile);
+    // What was measured for one kind is of no use where another has no kernel of its tile.
+    const isTaken = (problem: Problem<P>, i: number) => {
+      const other = known[i];
+      if (other !== undefined && isOfIt(problem, other.config)) return true;
+      return candidates(i, problem).some(
+        ({ config, rejected }) => rejected === null && isOfIt(problem, config),
+      );
+    };
+    if (problems.every(isTaken)) return tile;
   }
   const all = problems.map((problem, i) => candidates(i, problem));
   return sharedTile(problems, templates, all);

@@ -11,7 +11,7 @@ import {
 } from "../../compiler/tuning/records.js";
 import { FAMILIES } from "../../ir/families/index.js";
 import { deviceKinds } from "../../targets/device-kind.js";
-import { cpu } from "../../targets/index.js";
+import { cpu, targetByName } from "../../targets/index.js";
 import { defineKernel } from "../../templates/index.js";
 
 const params = { n: 96, k: 64, bias: true, activation: "none", gated: false } as const;
@@ -55,6 +55,9 @@ describe("records", () => {
     ["no JSON", "{\n", /f:1/],
     ["a line of somebody else", '{"kind":"other"}\n', /measured or chosen/],
     ["an outcome that nobody has", `${JSON.stringify({ ...measured, outcome: "fine" })}\n`, /right or wrong/],
+    ["a time below zero", `${JSON.stringify({ ...measured, seconds: -1 })}\n`, /seconds(.|\n)*not negative/],
+    ["a gain below zero", `${JSON.stringify({ ...finding, after: -1 })}\n`, /after(.|\n)*not negative/],
+    ["a time that is no number", printRecords([measured]).replace("0.25", "NaN"), /f:1/],
     ["a member too many", `${JSON.stringify({ ...measured, more: 1 })}\n`, /more/],
   ])("refuse %s, and say in which line", (_, text, message) => {
     expect(() => parseRecords(text, "f")).toThrow(message);
@@ -81,6 +84,22 @@ describe("measuredBy", () => {
     expect(chosen.kernel.config).toEqual(best);
     expect(chosen.fallback?.kernel.config.variant).toBe("int8");
     expect(chosen.fallback?.tile).toEqual([16, 64, 1]);
+  });
+
+  it.each([
+    ["a variant that no kernel has", { ...config, variant: "gone" }],
+    ["the name of what every object has", { variant: "constructor", constructor: 1 }],
+    ["numbers that no kernel has", { ...config, tileN: 1e9, tileM: -3 }],
+    ["a number too many", { ...config, gone: 4 }],
+    ["none of the numbers", { variant: "float" }],
+  ])("counts for nothing where it says %s, as of another version", (_, strange) => {
+    for (const target of ["cpu", "webgpu", "h100"].map(targetByName)) {
+      for (const activations of ["i8", "f32"] as const) {
+        const ternary = { ...params, activations } as const;
+        const plain = defineKernel("ternary-gemm", ternary, target, [12]);
+        expect(defineKernel("ternary-gemm", ternary, target, [12], () => strange)).toEqual(plain);
+      }
+    }
   });
 
   it("takes the finding of the nearest number of rows, and none that is too far off or of another kind of device", () => {
