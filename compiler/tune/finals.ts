@@ -7,8 +7,10 @@ import type { Variant } from "./variants.js";
 
 /** Candidates that are measured against each other in the end. */
 const FINALISTS = 3;
-/** Rounds of them: the fewest where time is short and where it is not, and the most. */
-const ROUNDS = { least: 3, fewest: 5, most: 15 } as const;
+/** Rounds of them: the fewest where time is short and where it is not, those after which it may be clear, and the most. */
+const ROUNDS = { least: 3, fewest: 5, clear: 7, most: 15 } as const;
+/** The standard error of a ratio beside what it is away from 1, and by itself, with which more rounds say nothing new. */
+const CLEAR = { beside: 0.2, alone: 0.005 } as const;
 /** What a change must gain to be worth it, whatever the spread is. */
 const WORTHWHILE = 0.02;
 
@@ -86,11 +88,18 @@ async function measured(
     for (const variant of variants) if (!(await loadInto(process, setting, variant))) wrong.add(variant);
   };
   await check();
-  const runs = await runInTurns(process, setting, variants, ([own = []]) => {
+  const runs = await runInTurns(process, setting, variants, ([own = [], ...others]) => {
     signal?.throwIfAborted();
-    return own.length < fewest || (own.length < ROUNDS.most && performance.now() < until);
+    if (own.length < fewest) return true;
+    if (own.length >= ROUNDS.clear && others.every((runs) => isClear(ratiosOf(runs, own)))) return false;
+    return own.length < ROUNDS.most && performance.now() < until;
   });
   await check();
   for (const variant of variants) await process.free(programKey(setting, variant));
   return runs;
+}
+
+/** Whether more runs would say nothing else of whether a candidate is faster. */
+export function isClear(ratios: readonly number[]): boolean {
+  return uncertaintyOf(ratios) <= Math.max(CLEAR.alone, CLEAR.beside * Math.abs(1 - median(ratios)));
 }

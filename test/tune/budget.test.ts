@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { enoughFor, partOf } from "../../compiler/tune/budget.js";
+import { isClear } from "../../compiler/tune/finals.js";
 import { extentOf } from "../../compiler/tune/settle.js";
 import { median } from "../../compiler/tune/statistics.js";
 import { ratiosOf, runInTurns } from "../../compiler/tune/turns.js";
@@ -98,5 +99,13 @@ describe("runInTurns", () => {
     expect(median(ratiosOf(faster, there))).toBeCloseTo((0.8 * Math.SQRT2 + 0.8 / Math.SQRT2) / 2);
     // Nobody is always the second.
     expect(order.slice(0, 4)).toEqual(["16 there", "16 faster", "16 faster", "16 there"]);
+  });
+});
+
+describe("isClear", () => {
+  it("is so where the difference is many times its error, or there is none to speak of", () => {
+    expect(isClear([0.7, 0.72, 0.69, 0.71, 0.7, 0.73, 0.68])).toBe(true);
+    expect(isClear([0.999, 1.001, 1, 1.002, 0.998, 1, 1])).toBe(true);
+    expect(isClear([0.9, 1.02, 0.95, 1.1, 0.97, 0.88, 1.03])).toBe(false);
   });
 });
