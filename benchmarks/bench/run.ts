@@ -12,6 +12,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { formatDuration } from "../../compiler/units.js";
+import { TritcError } from "../../ir/errors.js";
 import { compareResults, slowerThan } from "./compare.js";
 import { measureSubjects, SUBJECTS } from "./index.js";
 import { readResult } from "./result.js";
@@ -25,6 +26,9 @@ export interface BenchIo {
 }
 
 const CONSOLE: BenchIo = { out: (text) => console.log(text), error: (text) => console.error(text) };
+
+/** What a command line says and cannot mean. */
+class WrongWords extends RangeError {}
 
 /** Does what the words of a command line say, and returns the exit code. */
 export async function bench(args: readonly string[], io: BenchIo = CONSOLE): Promise<number> {
@@ -45,8 +49,8 @@ export async function bench(args: readonly string[], io: BenchIo = CONSOLE): Pro
   const parts = values.only?.split(",");
   const subjects = SUBJECTS.filter(({ name }) => parts?.some((part) => name.includes(part)) !== false);
   const target = TARGETS.find((name) => name === values.target);
-  if (target === undefined) throw new RangeError(`--target ${values.target}: ${TARGETS.join(" or ")}`);
-  if (subjects.length === 0) throw new RangeError(`--only ${values.only}: no subject has that in its name`);
+  if (target === undefined) throw new WrongWords(`--target ${values.target}: ${TARGETS.join(" or ")}`);
+  if (subjects.length === 0) throw new WrongWords(`--only ${values.only}: no subject has that in its name`);
   if (values.list) {
     io.out(subjects.map(({ name }) => name).join("\n"));
     return 0;
@@ -71,8 +75,29 @@ export async function bench(args: readonly string[], io: BenchIo = CONSOLE): Pro
 
 function positive(option: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new RangeError(`${option} ${text}: a number above 0`);
+  if (!(value > 0)) throw new WrongWords(`${option} ${text}: a number above 0`);
   return value;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await bench(process.argv.slice(2)));
+/** As `bench`; what is wrong with the words of the command line, or with a file that they name, is said in a line, and 2 returned. */
+export async function benchCommand(args: readonly string[], io: BenchIo = CONSOLE): Promise<number> {
+  try {
+    return await bench(args, io);
+  } catch (error) {
+    if (!(error instanceof Error) || !isOfWords(error)) throw error;
+    io.error(`bench: ${error.message}`);
+    return 2;
+  }
+}
+
+function isOfWords(error: Error): boolean {
+  const code = "code" in error ? String(error.code) : "";
+  return (
+    error instanceof WrongWords ||
+    error instanceof TritcError ||
+    /^(?:ERR_PARSE_ARGS|ENO|EACC|EISDIR)/.test(code)
+  );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  process.exit(await benchCommand(process.argv.slice(2)));

@@ -5,14 +5,14 @@ import { afterAll, describe, expect, it } from "vitest";
 import { compareResults, isWithinSpread, slowerThan } from "../../benchmarks/bench/compare.js";
 import { type Measured, measure } from "../../benchmarks/bench/measure.js";
 import { type BenchResult, readResult } from "../../benchmarks/bench/result.js";
-import { bench } from "../../benchmarks/bench/run.js";
+import { benchCommand } from "../../benchmarks/bench/run.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "tritc-bench-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 async function run(...args: readonly string[]): Promise<{ code: number; out: string; error: string }> {
   const [out, error]: [string[], string[]] = [[], []];
-  const code = await bench(["--threads", "1", "--time", "1", ...args], {
+  const code = await benchCommand(["--threads", "1", "--time", "1", ...args], {
     out: (text) => out.push(text),
     error: (text) => error.push(text),
   });
@@ -95,11 +95,25 @@ describe("npm run bench", () => {
   it("lists subjects, and refuses what there is none of", async () => {
     const { out } = await run("--list", "--only", "packers/");
     expect(out.split("\n")).toHaveLength(5);
-    await expect(run("--only", "teleport")).rejects.toThrow(/no subject has that/);
-    await expect(run("--target", "abacus")).rejects.toThrow(/cpu or webgpu/);
+    expect(await run("--only", "teleport")).toMatchObject({
+      code: 2,
+      error: "bench: --only teleport: no subject has that in its name",
+    });
+    expect(await run("--target", "abacus")).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/cpu or webgpu/),
+    });
+    expect(await run("--compare", "none.json")).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/none\.json/),
+    });
+    expect(await run("--fast")).toMatchObject({ code: 2, error: expect.stringMatching(/--fast/) });
     const file = join(scratch, "other.json");
     writeFileSync(file, '{"date": "today"}');
-    await expect(run("--only", "packers/blocks", "--compare", file)).rejects.toThrow(/machine/);
+    expect(await run("--only", "packers/blocks", "--compare", file)).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/machine/),
+    });
   });
 });
 

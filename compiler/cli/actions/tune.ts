@@ -93,7 +93,9 @@ function describe({
     ["changed", `${changed} of ${formatQuantity(kernels.length, "kernel")}`],
     ...networks.map(({ name, ...found }) => [
       `a ${name === "transformer" ? "step" : name}'s`,
-      `${microseconds(found.before)} µs before, ${microseconds(found.after)} µs after, ${runsText(found.runs)}`,
+      found.before === 0
+        ? "not measured"
+        : `${microseconds(found.before)} µs before, ${microseconds(found.after)} µs after, ${runsText(found.runs)}`,
     ]),
     ["a picture's", `${formatDuration(before)} before, ${formatDuration(after)} after`],
     ["time", formatDuration(seconds)],
