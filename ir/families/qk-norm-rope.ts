@@ -39,6 +39,7 @@ export const qkNormRope = defineFamily({
           tile: [1, 1, 1],
           sharedBytes: config.threads * 4,
         }),
+        rounding: ({ norm }, { lanes }) => (norm ? `${lanes} invocations add a head` : ""),
       }),
       /** A subgroup for each head. */
       subgroup: form<QkNormRopeParams>()({

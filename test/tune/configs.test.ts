@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { form } from "../../ir/families/launch/form.js";
+import { FAMILIES } from "../../ir/families/index.js";
+import { form, roundingOf } from "../../ir/families/launch/form.js";
 import { everyConfig, keyOf } from "../../templates/choice/configs.js";
 
 const forms = {
@@ -33,5 +34,17 @@ describe("everyConfig", () => {
 
   it("leaves out variants that the family does not consider", () => {
     expect(everyConfig(forms, [])).toEqual([]);
+  });
+});
+
+describe("roundingOf", () => {
+  it("tells heads apart that other numbers of WebGPU's invocations add", () => {
+    const { wgsl } = FAMILIES["qk-norm-rope"].forms;
+    const orders = (norm: boolean) => {
+      const params = { heads: 2, headDim: 128, norm, rope: true, weight: true, epsilon: 1e-6 };
+      const of = (lanes: number) => roundingOf(wgsl, params, { variant: "heads", threads: 64, lanes });
+      return new Set([16, 64].map(of)).size;
+    };
+    expect([orders(true), orders(false)]).toEqual([2, 1]);
   });
 });
