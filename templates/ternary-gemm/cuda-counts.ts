@@ -92,25 +92,32 @@ const CLUSTER_CYCLES = 400;
 /** Multiprocessors that are neighbours: those of a cluster come from one such group, which has 16 or 18. */
 const NEIGHBOURS = 16;
 
-/** What blocks that share the inputs of a tile have: clusters at a time, and cycles for sending each other a tile's sums. */
-function shared(split: number, units: number, tileBytes: number) {
-  if (split === 1) return { clusters: units, exchange: 0 };
-  const inGroups = Math.floor(units / NEIGHBOURS) * NEIGHBOURS;
-  const sent = (tileBytes * (split - 1)) / split;
-  return {
-    clusters: Math.max(1, Math.floor((split === 2 ? units : inGroups) / split)),
-    exchange: sent / CLUSTER_PER_CYCLE + CLUSTER_CYCLES,
-  };
+/** Clusters that run at a time where a multiprocessor has one block. */
+function clustersOf(cluster: number, units: number): number {
+  const inGroups = cluster <= 2 ? units : Math.floor(units / NEIGHBOURS) * NEIGHBOURS;
+  return Math.max(1, Math.floor(inGroups / cluster));
+}
+
+/** Cycles that blocks take that share the inputs of a tile for sending each other its sums. */
+function exchangeOf(split: number, tileBytes: number): number {
+  if (split === 1) return 0;
+  return (tileBytes * (split - 1)) / split / CLUSTER_PER_CYCLE + CLUSTER_CYCLES;
 }
 
 /**
  * Persistent blocks of warpgroups. Of two consumers one multiplies while the other one stores, as far as the ring of stages lets
  * it run ahead; two blocks of a multiprocessor do the same for each other. Tiles may be cut into halves of 64 tokens, so
  * that these are what is counted. Blocks that share the inputs of a tile multiply and finish a part of it each, and send the others
- * the sums of theirs.
+ * the sums of theirs. Null for blocks that load rows for each other: what waiting for each other's stages costs nobody has measured, and
+ * what it saves is the last cache's, whose rate is assumed. Tuning tries them.
  */
-export function hopperCounts(params: TernaryGemmParams, config: HopperConfig, launched: Launched): Counts {
-  const { consumers, tokens, stages, raster, blocks: resident, split } = config;
+export function hopperCounts(
+  params: TernaryGemmParams,
+  config: HopperConfig,
+  launched: Launched,
+): Counts | null {
+  const { consumers, tokens, stages, raster, blocks: resident, split, multicast } = config;
+  if (multicast > 1) return null;
   const { speed, rows } = launched;
   const wide = params.activations === "i8" ? 1 : 2;
   const channels = 128 * consumers;
@@ -122,8 +129,7 @@ export function hopperCounts(params: TernaryGemmParams, config: HopperConfig, la
   // Of 128 inputs of a tile.
   const stageCycles = (operations * whole) / rate;
   const main = blocks * stageCycles;
-  const { clusters, exchange } = shared(split, speed.units, channels * 64 * whole * 4);
-  const end = (endOf(params) * whole) / 2 / split + exchange;
+  const end = (endOf(params) * whole) / 2 / split + exchangeOf(split, channels * 64 * whole * 4);
   const ahead =
     resident > 1 ? main : consumers > 1 ? Math.min(main, Math.floor(stages / 2) * stageCycles) : 0;
   const exposed = Math.max(0, end - ahead);
@@ -133,7 +139,7 @@ export function hopperCounts(params: TernaryGemmParams, config: HopperConfig, la
   const waits = blocks * Math.max(0, 1000 / (stages - 1) - resident * stageCycles);
   const tiles = Math.ceil(params.n / channels) * Math.ceil(rows / 64);
   // No more than one of another cluster's tiles is left to the multiprocessors that are in no cluster.
-  const rounds = Math.ceil(tiles / clusters);
+  const rounds = Math.ceil(tiles / clustersOf(split, speed.units));
   const workgroups = split === 1 ? tiles : Math.max(split * tiles, (rounds - 1) * speed.units + 1);
   return {
     ...movedBy(product(params, rows, [channels, tokens], raster), launched, resident / split),

@@ -27,7 +27,7 @@ const AMPERE = { stages: 3 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
 const TURING = { stages: 2 } as const;
 
-const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1, split: 1 } as const;
+const HOPPER = { consumers: 2, tokens: 128, raster: 8, blocks: 1, split: 1, multicast: 1 } as const;
 const MOST_STAGES = 6;
 
 export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
@@ -101,7 +101,7 @@ function grouped({ k, group }: TernaryGemmParams) {
 function hopper(
   params: TernaryGemmParams,
   config: HopperConfig,
-  { launch: { sharedBytes } }: Given,
+  { launch: { sharedBytes, cluster } }: Given,
 ): TemplateValues {
   const kBlocks = Math.ceil(params.k / 128);
   const { producer, consumer } = hopperRegisters(params, config.consumers, config.blocks);
@@ -110,6 +110,7 @@ function hopper(
     ...grouped(params),
     kBlocks,
     ...config,
+    cluster,
     producerRegisters: producer,
     consumerRegisters: consumer,
     sharedBytes,

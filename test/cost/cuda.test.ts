@@ -124,6 +124,18 @@ describe("inputs of a row", () => {
   });
 });
 
+describe("loads for other blocks of a cluster", () => {
+  it("have no costs, and are candidates where channels are more than a tile and have one scale each", () => {
+    const { fitting } = chosen("h200", { ...plain, n: 3072, k: 3072 }, 4608);
+    const multicast = fitting.filter(({ config }) => config.multicast === 2);
+    expect(multicast.length).toBeGreaterThan(20);
+    expect(multicast.every(({ cost }) => cost === null)).toBe(true);
+    const few = chosen("h200", { ...plain, n: 128, k: 3072 }, 4608).fitting;
+    const groups = chosen("h200", { ...plain, n: 3072, k: 3072, group: 128 }, 4608).fitting;
+    expect([...few, ...groups].some(({ config }) => config.multicast === 2)).toBe(false);
+  });
+});
+
 describe("reasons against candidates", () => {
   it("name shared memory, registers, room for threads, and what does not divide", () => {
     const reasons = ["rtx-4090", "t4"].flatMap((name) =>

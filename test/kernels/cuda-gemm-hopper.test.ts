@@ -43,6 +43,7 @@ describe("the kernel of int8 rows", () => {
       raster: 8,
       blocks: 1,
       split: 1,
+      multicast: 1,
     });
     expect(define({ ...params, activations: "bf16" }).kernel.config).toMatchObject({
       variant: "bf16-hopper",

@@ -46,8 +46,8 @@ export function hopperBytes(
   const channels = CONSUMER_CHANNELS * consumers;
   const weights = (channels * 128) / 4;
   const scales = group === undefined ? 0 : channels * 4 * Math.ceil(128 / group);
-  // A stage has two barriers of 8 bytes.
-  const stage = tokens * 128 * elementBytes + weights + scales + 16;
+  // Swizzled tiles begin at multiples of 1024; a stage has two barriers of 8 bytes.
+  const stage = roundUp(tokens * 128 * elementBytes + weights + scales, 1024) + 16;
   // Factors of so many tokens as a tile of 128 has, whatever the tile.
   const exchange = split > 1 ? SPLIT_BYTES : 0;
   return { fixed: consumers * (HOPPER_STAGED_BYTES + factorBytes(CONSUMER_CHANNELS, 128) + exchange), stage };
@@ -99,14 +99,23 @@ const hopper = (taken: "i8" | "bf16") =>
       blocks: [1, 2],
       /** Blocks of a cluster that share the inputs of a tile's rows, and then the rows of its sums. */
       split: [1, 2, 4, 8],
+      /** Blocks of a cluster that take neighbouring channels, and inputs of rows from each other's loads. */
+      multicast: [1, 2],
     },
     needs: () => ["sm_90a"],
-    refuses({ heads, ...params }, { consumers, tokens, blocks, split }) {
+    refuses({ heads, ...params }, { consumers, tokens, blocks, split, multicast }) {
       // Of bf16 rows, whose unpacking takes more, there are no registers for a second set of sums.
       const wrong = taken === "i8" ? multiplies(params, taken) : multipliesRows(params, taken);
       if (wrong !== undefined) return wrong;
       if (heads !== undefined && !suitsWarps(heads, params.n)) {
         return `heads of ${heads.headDim} channels are not those of neighbouring lanes`;
+      }
+      if (split > 1 && multicast > 1) return "blocks of a cluster share channels or inputs, not both";
+      if (multicast > 1 && params.group !== undefined) {
+        return "with scales of groups there are no registers for the cluster's barriers";
+      }
+      if (multicast > 1 && params.n <= CONSUMER_CHANNELS * consumers) {
+        return `${params.n} channels are one tile, and ${multicast} blocks that share rows take more`;
       }
       const unshared = splitFault(params, split);
       if (unshared !== undefined) return unshared;
@@ -117,7 +126,7 @@ const hopper = (taken: "i8" | "bf16") =>
         ? undefined
         : `about ${taking} registers a thread, and ${blocks} blocks of ${consumers} consumers leave it ${consumer}`;
     },
-    launch(params, { consumers, tokens, stages, blocks, split }) {
+    launch(params, { consumers, tokens, stages, blocks, split, multicast }) {
       const elementBytes = taken === "i8" ? 1 : 2;
       const bytes = hopperBytes(params, consumers, tokens, split);
       return {
@@ -125,9 +134,9 @@ const hopper = (taken: "i8" | "bf16") =>
         sharedBytes: bytes.fixed + stages * bytes.stage,
         blocks,
         // The kernel cuts tiles in halves where that busies more blocks.
-        tile: [CONSUMER_CHANNELS * consumers, 64, 1],
+        tile: [CONSUMER_CHANNELS * consumers * multicast, 64, 1],
         persistent: true,
-        cluster: split,
+        cluster: split * multicast,
         tensorMaps: [
           {
             arg: 0,

@@ -1,4 +1,5 @@
 #pragma once
+#include "cuda/ptx/tma.cuh"
 
 // Blocks of a cluster (sm_90): they run at the same time and reach each other's shared memory, from the first cluster_sync()
 // to the last one.
@@ -45,5 +46,15 @@ __device__ __forceinline__ void cluster_wait(unsigned long long* bar, unsigned p
       "@!done bra again;\n"
       "}\n" ::"r"((unsigned)__cvta_generic_to_shared(bar)),
       "r"(parity)
+      : "memory");
+}
+
+// As tma_load_2d, to the same place of every block in `blocks`, a bit for each: the barriers there count the bytes.
+__device__ __forceinline__ void tma_load_2d_multicast(void* shared, const TensorMap* map, int column, int row,
+                                                      unsigned long long* bar, unsigned blocks) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster"
+      " [%0], [%1, {%2, %3}], [%4], %5;" ::"r"((unsigned)__cvta_generic_to_shared(shared)),
+      "l"(map), "r"(column), "r"(row), "r"((unsigned)__cvta_generic_to_shared(bar)), "h"((unsigned short)blocks)
       : "memory");
 }

@@ -187,6 +187,7 @@ class Block {
   void* clusterMap(const void* shared, unsigned rank);
   void clusterSync();
   void clusterArrive(unsigned long long* barrier, unsigned rank);
+  Block& peer(unsigned rank, const char* what);
 
   void fenceProxy() { fences_++; }
   void asyncRead(const void* address, unsigned long long bytes);
@@ -239,7 +240,6 @@ class Block {
   std::string stuck() const;
   uint64_t random();
   void checkGuards();
-  Block& peer(unsigned rank, const char* what);
   void completeCluster();
 
   const LaunchConfig& config_;

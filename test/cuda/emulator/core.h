@@ -68,6 +68,9 @@ struct Core {
   void* (*clusterMap)(const void* shared, unsigned rank);
   void (*clusterSync)();
   void (*clusterArrive)(unsigned long long* barrier, unsigned rank);
+  // To the same place of each block whose bit is set.
+  void (*tmaLoadMulticast)(void* shared, const void* map, const int* coordinates, unsigned rank, unsigned long long* barrier,
+                           unsigned blocks);
 
   void (*wgmmaFence)();
   void (*wgmmaCommit)();

@@ -160,6 +160,20 @@ void tmaLoad(void* shared, const void* map, const int* coordinates, unsigned ran
                  [=] { loadBox(fields, static_cast<unsigned char*>(shared), from.at); });
 }
 
+void tmaLoadMulticast(void* shared, const void* map, const int* coordinates, unsigned rank, unsigned long long* barrier,
+                      unsigned blocks) {
+  const TensorMapFields fields = mapOf(map);
+  checkBox(fields, shared, rank);
+  const Coordinates from(coordinates, rank);
+  if (blocks == 0) now().fail("a copy to no block", LAUNCH_FAILED);
+  for (unsigned to = 0; to < 32; to++) {
+    if ((blocks >> to & 1) == 0) continue;
+    auto* there = static_cast<unsigned char*>(now().clusterMap(shared, to));
+    now().peer(to, "a copy to").transfer(static_cast<unsigned long long*>(now().clusterMap(barrier, to)), there,
+                                         boxBytes(fields), [=] { loadBox(fields, there, from.at); });
+  }
+}
+
 void tmaStore(const void* map, const void* shared, const int* coordinates, unsigned rank) {
   const TensorMapFields fields = mapOf(map);
   checkBox(fields, shared, rank);
@@ -223,6 +237,7 @@ const Core CORE = {
     [](const void* shared, unsigned rank) { return now().clusterMap(shared, rank); },
     [] { now().clusterSync(); },
     [](unsigned long long* barrier, unsigned rank) { now().clusterArrive(barrier, rank); },
+    tmaLoadMulticast,
     [] { now().wgmmaFence(); },
     [] { now().wgmmaCommit(); },
     [](unsigned left) { now().wgmmaWait(left); },

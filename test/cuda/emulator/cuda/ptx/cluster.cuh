@@ -1,4 +1,5 @@
 #pragma once
+#include "cuda/ptx/tma.cuh"
 
 // Blocks of a cluster, and what they do to each other's shared memory.
 __device__ __forceinline__ unsigned cluster_rank() { return emulatorCore->clusterRank(); }
@@ -13,4 +14,9 @@ __device__ __forceinline__ void cluster_arrive(unsigned long long* bar, unsigned
 }
 __device__ __forceinline__ void cluster_wait(unsigned long long* bar, unsigned parity) {
   emulatorCore->mbarrierWait(bar, parity);
+}
+__device__ __forceinline__ void tma_load_2d_multicast(void* shared, const TensorMap* map, int column, int row,
+                                                      unsigned long long* bar, unsigned blocks) {
+  const int coordinates[] = {column, row};
+  emulatorCore->tmaLoadMulticast(shared, map, coordinates, 2, bar, blocks);
 }
