@@ -109,6 +109,7 @@ async function prepareAll(
     // Whatever the kernel takes, something is left for the others.
     context.process.until = now + (until - now) * Math.min(1, Math.max(2 * share, 0.5));
     try {
+      if (now >= until) throw new OutOfTime(0);
       prepared.push(await prepare(subject, context));
     } catch (error) {
       if (!(error instanceof OutOfTime || error instanceof TookTooLong)) throw error;
