@@ -167,6 +167,16 @@ const wgsl = {
       return { ...shape, sharedBytes: shape.tile[1] * (config.groups + 1) * 16 };
     },
   }),
+  /** The same, read in vectors and ahead. */
+  "int8-staged": gemm({
+    dimensions: { ...TILE, groups: [2, 4, 8], buffers: [1, 2] },
+    needs: () => [HARDWARE, PACKED_DOT],
+    refuses: (params, config) => multiplies(params, "i8") ?? tooWide(params, config),
+    launch(_, config) {
+      const shape = gemmTile(config);
+      return { ...shape, sharedBytes: config.buffers * shape.tile[1] * (config.groups + 1) * 16 };
+    },
+  }),
   "int8-plain": gemm({
     dimensions: { ...TILE, unrolled: [true, false] },
     refuses: (params, config) => multiplies(params, "i8") ?? tooWide(params, config),

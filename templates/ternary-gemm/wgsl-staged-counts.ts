@@ -1,7 +1,7 @@
-/** Counts of `float-staged.wgsl.hbs`, for an invocation. */
+/** Counts of `float-staged.wgsl.hbs` and `int8-staged.wgsl.hbs`, for an invocation. */
 import { paddedK } from "../../ir/families/contract/arguments.js";
 import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
-import type { StagedTile } from "../../ir/families/launch/gemm-tile.js";
+import type { GemmTile, StagedTile } from "../../ir/families/launch/gemm-tile.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { groupsOf } from "../../ir/ternary/groups.js";
 import type { Counts, Launched } from "../choice/cost.js";
@@ -68,6 +68,43 @@ export function stagedCounts(params: TernaryGemmParams, config: StagedTile, laun
     {
       ...{ n, rowBytes: 4 * k, columnBytes: paddedK(k) / 4, resultBytes: 4 * n },
       operands: 4 * blockN + 8 + ahead + (group === undefined ? 0 : results),
+    },
+    launched,
+  );
+}
+
+/** Packed dot products of rows and weights that are read in vectors. */
+export function int8StagedCounts(
+  params: TernaryGemmParams,
+  { groups, buffers, ...tile }: GemmTile & { readonly groups: number; readonly buffers: number },
+  launched: Launched,
+): Counts {
+  const { n, k, group } = params;
+  const { threadsX, blockM, blockN } = tile;
+  const results = blockM * blockN;
+  const loads = (blockM * groups) / threadsX;
+  const word = total([
+    // A vector of 16 codes for each row of the tile, shared out.
+    [blockM / threadsX, { vectors: 1, other: 8, shared: [[1, launched.speed.lanes]] }],
+    [1 / groups, { other: (buffers === 2 ? 1 : 2) * BARRIER + 2 * TURN }],
+    [
+      1,
+      { vectors: blockN / 4, other: blockN / 2 + TURN, shared: [[blockM, distinctOf(tile, launched).rows]] },
+    ],
+    [4, { other: (group === undefined ? 2 : 4) * blockN + TURN, dots: results }],
+  ]);
+  const scales: Invocation = { loads: blockN, other: 2 * results, fused: results };
+  const invocation = total([
+    [Math.ceil(k / CODES), word],
+    [group === undefined ? 0 : groupsOf(k, group), scales],
+    [results, storing(params)],
+  ]);
+  return gemmCounts(
+    invocation,
+    tile,
+    {
+      ...{ n, rowBytes: paddedK(k), columnBytes: paddedK(k) / 4, resultBytes: 4 * n },
+      operands: 2 * blockN + 4 * blockM + 6 * Math.ceil(loads) + (group === undefined ? 0 : results),
     },
     launched,
   );

@@ -12,11 +12,12 @@ import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
 import { ternaryGemm } from "../../ir/families/ternary-gemm.js";
 import { kernelTemplates } from "../kernel-templates.js";
 import type { TemplateValues } from "../template-values.js";
+import { exactly } from "../wgsl/exactly.js";
 import { gemmEpilogue } from "../wgsl/functions.js";
 import { GEMM_TILE, isBeyond, paddedColumns } from "../wgsl/gemm-tile.js";
 import { matrixCounts } from "./matrix-counts.js";
 import { directCounts, packedCounts, plainCounts, tiledCounts } from "./wgsl-counts.js";
-import { stagedCounts } from "./wgsl-staged-counts.js";
+import { int8StagedCounts, stagedCounts } from "./wgsl-staged-counts.js";
 
 /** Codes of one word. */
 const GROUP = TERNARY_BLOCKS.wgsl.i8.k;
@@ -32,6 +33,8 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
       return [
         // Groups of one stage in workgroup memory: 64 rows x 64 codes, 5 KiB with padding.
         { variant: "int8-packed", ...tile, groups: 4 },
+        // The same tile by more invocations.
+        { variant: "int8-staged", ...tile, threadsX: 16, blockN: 4, groups: 4, buffers: 2 },
         { variant: "int8-plain", ...tile, unrolled },
         ...matrices("i8", device.features),
       ];
@@ -46,6 +49,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
   values: {
     matrix,
     "int8-packed": tiled,
+    "int8-staged": int8Staged,
     "int8-plain": (params, { unrolled, ...tile }) => ({ ...tiled(params, tile), ...unrolling(unrolled) }),
     "float-tiled": (params, tile) => ({ ...tiled(params, tile), ...multiplied(params), k: params.k }),
     "float-staged": staged,
@@ -63,6 +67,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
   cost: {
     matrix: matrixCounts,
     "int8-packed": packedCounts,
+    "int8-staged": int8StagedCounts,
     "int8-plain": plainCounts,
     "float-tiled": tiledCounts,
     "float-staged": stagedCounts,
@@ -71,6 +76,7 @@ export const ternaryGemmWgsl = kernelTemplates(ternaryGemm.forms.wgsl, {
   header: ({ n, group }, { variant }) => ({
     lengths: group === undefined ? { bias: n, scales: n } : { bias: n },
     ...(variant === "float-staged" ? { elements: { x: "vec4<f32>" } } : {}),
+    ...(variant === "int8-staged" ? { elements: { q: "vec4<u32>", weights: "vec4<u32>" } } : {}),
   }),
 });
 
@@ -83,6 +89,21 @@ function tiled(params: TernaryGemmParams, config: GemmTile): TemplateValues {
     beyond: isBeyond(params.n, gemmTile(config).tile),
     grouped: params.group !== undefined,
     span: (params.group ?? 0) / GROUP,
+  };
+}
+
+type Int8Staged = GemmTile & { readonly groups: number; readonly buffers: number };
+
+function int8Staged(params: TernaryGemmParams, { groups, buffers, ...tile }: Int8Staged): TemplateValues {
+  const { blockN: _, nPad: __, ...values } = tiled(params, tile);
+  const { threadsX, blockM, blockN } = tile;
+  return {
+    ...values,
+    groups,
+    buffers,
+    vectors: exactly(blockN, 4, "columns of one invocation"),
+    nVectors: exactly(paddedColumns(params.n), 4, "columns of the weight layout"),
+    rowLoads: Math.ceil((blockM * groups) / threadsX),
   };
 }
 

@@ -115,6 +115,34 @@ describe("codes as floats in workgroup memory", () => {
   });
 });
 
+describe("int8 rows in vectors", () => {
+  const configs = [
+    { variant: "int8-staged", ...SMALL, groups: 2, buffers: 1 },
+    { variant: "int8-staged", ...TILE, groups: 4, buffers: 2 },
+  ] as const;
+  it.each(STAGED)("$m x $n x $k", async (size) => {
+    for (const group of [undefined, 32] as const) {
+      if (group !== undefined && size.k <= group) continue;
+      const rows = { activations: "i8", ...(group === undefined ? {} : { group }) } as const;
+      const { params, request, expected } = await ternaryCase(device(), size, rows);
+      for (const config of configs) {
+        if (config.threadsX * config.blockN > Math.ceil(size.n / 64) * 64) continue;
+        const definition = kernelOf("ternary-gemm", params, config);
+        await expectOut(wgsl, definition, request, expected, tolerance(size.k));
+        // Rows that begin in the middle of a vector.
+        const q = { ...request.args.q!, offset: 4, rowStride: request.args.q!.columns + 8 };
+        await expectOut(
+          wgsl,
+          definition,
+          { ...request, args: { ...request.args, q } },
+          expected,
+          tolerance(size.k),
+        );
+      }
+    }
+  });
+});
+
 describe("dense operands that are read ahead", () => {
   const configs = [
     { variant: "staged", ...SMALL, stage: 16, buffers: 1, operands: "f32" },
