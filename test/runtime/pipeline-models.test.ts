@@ -70,6 +70,8 @@ describe("openPipelineModels", () => {
     expect(red.context).not.toEqual(blue.context);
     expect(red.pooled).not.toEqual(blue.pooled);
     expect(await models.encode("a photo of a red circle")).toBe(red);
+    // Words that the model does not know are padding to its tokenizer.
+    expect((await models.encode("unheard-of")).pooled.every(Number.isFinite)).toBe(true);
     const [first, second] = await Promise.all([models.encode("a ring"), models.encode("a ring")]);
     expect(first).toBe(second);
   });
