@@ -171,7 +171,7 @@ describe(`ternary-gemm with matrices of ${SHAPE}`, () => {
       matrixFeature("i8", SHAPE),
       lanesFeature(8),
     ]);
-    expect(definition.fallback?.kernel.config.variant).toBe("int8-packed");
+    expect(["int8-packed", "int8-staged"]).toContain(definition.fallback?.kernel.config.variant);
     const request = int8Launch({ m, n, k }, { q, kPad, rowSum }, weights);
     await expectOut(wgsl, alone(definition), request, product(q, codes, m, n, k, kPad));
   });
