@@ -124,7 +124,7 @@ const COUNTS: readonly [string, Record<string, number>][] = [
       softmax: 6,
     },
   ],
-  ["shapes/text_encoder", { binary: 3, cast: 1, unsqueeze: 1, gather: 1, reduce: 2, gemm: 1 }],
+  ["shapes/text_encoder", { binary: 4, cast: 1, unsqueeze: 1, gather: 1, reduce: 2, gemm: 1 }],
   ["shapes/text_encoder_2", { gather: 1, binary: 1, "layer-norm": 1 }],
   [
     "shapes/vae_decoder",
