@@ -13,7 +13,7 @@ export interface Found extends Decision {
 
 /** The share of a kernel's time that is left for measuring the best candidates against each other. */
 const FINAL_SHARE = 0.3;
-/** A candidate that takes so much longer than the best is dropped, and after one run where it takes so much longer. */
+/** A candidate that takes so many times as long as the best is dropped, and after one run where it takes so many times. */
 const LOSER = 1.25;
 const FAR_BEHIND = 2;
 
@@ -53,17 +53,10 @@ function leastTry({ making, settings }: Prepared): number {
   );
 }
 
-/** What others are measured in turns with: the kernel that is there, or the best so far. */
-interface Leader {
-  readonly variant: Variant;
-  /** Of a launch in each setting. */
-  readonly seconds: readonly number[];
-}
-
 /**
- * Measures candidates for a kernel until `deadline` (of `performance.now()`), each in turns with the best so far, and the best of them in
- * turns with the kernel that is there. All results have to be its results to the bit. Throws OutOfTime where deciding would take longer
- * than until `end`.
+ * Measures candidates for a kernel until `deadline` (of `performance.now()`), and the best of them against each other, all in turns with
+ * the kernel that is there. Not with the best so far: that is the one that chance favoured, and so is what beats it. All results have to be
+ * the kernel's to the bit. Throws OutOfTime where deciding would take longer than until `end`.
  */
 export async function search(
   prepared: Prepared,
@@ -78,94 +71,88 @@ export async function search(
   // One that hangs or compiles for long takes from the others' time, but not so much that nothing comes of it.
   process.until = end - least;
   const ranked: { readonly variant: Variant; readonly seconds: number }[] = [];
-  let leader: Leader = { variant: present, seconds: settings.map(({ seconds }) => seconds) };
+  let best = before;
   let [tried, measured, spent] = [0, 1, 1000 * leastTry(prepared)];
   for (const config of subject.candidates) {
     context.signal?.throwIfAborted();
     const now = performance.now();
     if (now + spent / measured > lastTry) break;
     const variant = await context.variant(subject, config);
-    const found =
-      variant === undefined ? undefined : await tryOut(subject, variant, settings, leader, context);
+    const found = variant === undefined ? undefined : await tryOut(prepared, variant, best, context);
     if (found === "out of time") break;
     tried++;
     context.onCandidate();
     if (variant === undefined || found === undefined) continue;
+    await forget(variant, settings, context);
     if (found.hasRun) {
       measured++;
       spent += performance.now() - now;
     }
-    const seconds = sumOf(settings, found.seconds);
-    const leads = found.isComplete && seconds < sumOf(settings, leader.seconds);
-    await forget(leads ? leader.variant : variant, settings, context);
-    if (leads) leader = { variant, seconds: found.seconds };
-    if (!found.isLoser) ranked.push({ variant, seconds });
+    if (found.isLoser) continue;
+    ranked.push({ variant, seconds: found.seconds });
+    best = Math.min(best, found.seconds);
   }
   const finalists = ranked
     .filter(({ seconds }) => seconds < before * LOSER)
     .sort((a, b) => a.seconds - b.seconds)
     .map(({ variant }) => variant);
-  if (finalists.length === 0) return { config: subject.present, before, after: before, spread: 0, tried };
+  if (finalists.length === 0) {
+    await forget(present, settings, context);
+    return { config: subject.present, before, after: before, spread: 0, tried };
+  }
   process.until = end;
   return { ...(await decide(prepared, finalists, deadline, context)), tried };
 }
 
-/** Seconds of a kernel's launches in a run of its program, by those of a launch in each setting. */
-function sumOf(settings: readonly Settled[], seconds: readonly number[]): number {
-  return seconds.reduce((sum, one, s) => sum + one * (settings[s]?.counted.count ?? 0), 0);
-}
-
 /** A candidate that is good. */
 interface Tried {
-  /** Of a launch, as far as settings were measured. */
-  readonly seconds: readonly number[];
+  /** Of its launches in a run of its program, as far as settings were measured. */
+  readonly seconds: number;
   /** Whether it is plainly slower than the best. */
   readonly isLoser: boolean;
-  /** Whether it was measured now, and in all of them, so that its programs are loaded. */
+  /** Whether anything of it was measured now. */
   readonly hasRun: boolean;
-  readonly isComplete: boolean;
 }
 
-/** What a candidate takes; undefined where it is no good. */
+/** What a candidate takes beside the best so far; undefined where it is no good. */
 async function tryOut(
-  subject: Subject,
+  prepared: Prepared,
   variant: Variant,
-  settings: readonly Settled[],
-  leader: Leader,
+  best: number,
   context: SearchContext,
 ): Promise<Tried | "out of time" | undefined> {
-  const seconds: number[] = [];
-  let runs = 0;
-  const most = LOSER * sumOf(settings, leader.seconds);
-  for (const [s, setting] of settings.entries()) {
-    const known = recordOf(subject, variant, setting, context);
-    if (known === undefined) runs++;
+  let [seconds, hasRun] = [0, false];
+  for (const setting of prepared.settings) {
+    const known = recordOf(prepared.subject, variant, setting, context);
+    hasRun ||= known === undefined;
     const own =
       known === undefined
-        ? await measure(subject, variant, setting, { ...leader, own: leader.seconds[s] ?? 0 }, context)
+        ? await measure(prepared, variant, setting, FAR_BEHIND * (best / prepared.seconds), context)
         : known.seconds;
     if (own === "out of time") return own;
     // Null says that it was no good, which is not measured again.
     if (own === null) return undefined;
-    seconds.push(known === undefined ? own : own * setting.drift);
-    const isLoser = sumOf(settings, seconds) > most;
-    if (isLoser) return { seconds, isLoser, hasRun: runs > 0, isComplete: false };
+    seconds += (known === undefined ? own : own * setting.drift) * setting.counted.count;
+    if (seconds > LOSER * best) return { seconds, isLoser: true, hasRun };
   }
-  return { seconds, isLoser: false, hasRun: runs > 0, isComplete: runs === settings.length };
+  return { seconds, isLoser: false, hasRun };
 }
 
-/** Seconds of a candidate's launch, by how much longer it takes than the leader's (`own`) in turns with it. */
+/**
+ * Seconds of a candidate's launch, by how much longer it takes than the kernel that is there, in turns with it: one is enough of what takes
+ * `far` times as long.
+ */
 async function measure(
-  subject: Subject,
+  { subject, present }: Prepared,
   variant: Variant,
   setting: Settled,
-  leader: Leader & { readonly own: number },
+  far: number,
   context: SearchContext,
 ): Promise<number | null | "out of time"> {
   const { process } = context;
   let ratios: readonly number[] = [];
   try {
-    if (!process.has(programKey(setting, leader.variant))) await loadInto(process, setting, leader.variant);
+    if (!process.has(programKey(setting, present))) await loadInto(process, setting, present);
     if (!(await loadInto(process, setting, variant))) {
       await takeNote(subject, variant, setting, "wrong", null, context);
       await process.free(programKey(setting, variant));
@@ -174,8 +161,8 @@ async function measure(
     const [others = [], own = []] = await runInTurns(
       process,
       setting,
-      [leader.variant, variant],
-      ([others = [], own = []]) => own.length < FIRST_RUNS && median(ratiosOf(own, others)) < FAR_BEHIND,
+      [present, variant],
+      ([others = [], own = []]) => own.length < FIRST_RUNS && median(ratiosOf(own, others)) < far,
     );
     ratios = ratiosOf(own, others);
   } catch (error) {
@@ -186,7 +173,7 @@ async function measure(
     await takeNote(subject, variant, setting, outcome, null, context);
     return null;
   }
-  const seconds = leader.own * median(ratios);
+  const seconds = setting.seconds * median(ratios);
   await takeNote(subject, variant, setting, "right", { seconds, spread: spreadOf(ratios) }, context);
   return seconds;
 }
