@@ -5,7 +5,7 @@ import { columnsOf, isContiguous, type Operand } from "./operand.js";
 
 /** Lets a value share an operand's memory where it may; graph outputs and concat operands are copied. */
 export function aliasOrCopy(lowering: Lowering, id: ValueId, from: Operand): void {
-  if (lowering.windows.has(id) || lowering.isOutput(id)) {
+  if (lowering.plan.windows.has(id) || lowering.isOutput(id)) {
     copy(lowering, from, lowering.operand(id));
   } else lowering.alias(id, from);
 }

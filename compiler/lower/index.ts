@@ -73,19 +73,14 @@ export function lower(graph: Graph, options: LoweringOptions): LoweredProgram {
   const windows = elideConcat(graph, placements, scattered);
   const draft = new ProgramDraft(target, options.codes ?? "trits", options.measured);
   const sample = sampleOf(graph);
-  const lowering = new Lowering(
-    draft,
-    graph,
-    placements,
-    windows,
-    scattered,
-    half ? "f16" : storage,
-    storage === "bf16" ? narrowValues(graph) : new Set(),
-    new Set(sample === undefined ? [] : [sample]),
-    options.attention ?? "bf16",
-    options.products === undefined ? {} : { products: options.products },
-    overwritten(graph, placements, target),
-  );
+  const lowering = new Lowering(draft, graph, {
+    ...{ placements, windows, scattered, overwritten: overwritten(graph, placements, target) },
+    narrow: storage === "bf16" ? narrowValues(graph) : new Set(),
+    state: new Set(sample === undefined ? [] : [sample]),
+    multiplied: half ? "f16" : storage,
+    attention: options.attention ?? "bf16",
+    products: options.products === undefined ? {} : { products: options.products },
+  });
 
   const inputs = graph.inputs.map((id) => port(graph, id, lowering.operand(id), options));
   lowerNodes(lowering);

@@ -92,6 +92,34 @@ export class ProgramDraft {
 /** What a run has memory for. */
 type RunKind = "arena" | "host" | "state";
 
+/** What is decided about a graph before its values are placed. */
+export interface LoweringPlan {
+  readonly placements: ReadonlyMap<ValueId, Placement>;
+  /** Values that are a part of another one's memory. */
+  readonly windows: ReadonlyMap<ValueId, Window>;
+  /** Concats without memory, and their operands. */
+  readonly scattered: ReadonlyMap<ValueId, readonly ValueId[]>;
+  /** Values that are written over another one. */
+  readonly overwritten: ReadonlyMap<ValueId, ValueId>;
+  /** Values stored in bf16. */
+  readonly narrow: ReadonlySet<ValueId>;
+  /** Inputs that updates overwrite. */
+  readonly state: ReadonlySet<ValueId>;
+  /** What ternary linears without quantized rows multiply. */
+  readonly multiplied: FloatStorage | "f16";
+  /** What attention on bf16 rows multiplies queries and keys in. */
+  readonly attention: AttentionProducts;
+  /** What dense matrices and convolutions may multiply, as their kernels' parameters say it. */
+  readonly products: { readonly products?: "tf32" };
+}
+
+/** All values in memory of their own, all arithmetic in f32. */
+export const PLAIN: Omit<LoweringPlan, "placements"> = {
+  ...{ windows: new Map(), scattered: new Map(), overwritten: new Map() },
+  ...{ narrow: new Set(), state: new Set() },
+  ...{ multiplied: "f32", attention: "bf16", products: {} },
+};
+
 /** A graph on its way into a program: where each of its values lies. */
 export class Lowering {
   readonly weights: WeightTable;
@@ -105,22 +133,7 @@ export class Lowering {
   constructor(
     readonly draft: ProgramDraft,
     readonly graph: Graph,
-    readonly placements: ReadonlyMap<ValueId, Placement>,
-    readonly windows: ReadonlyMap<ValueId, Window>,
-    /** Concats without memory, and their operands. */
-    readonly scattered: ReadonlyMap<ValueId, readonly ValueId[]>,
-    /** What ternary linears without quantized rows multiply. */
-    readonly multiplied: FloatStorage | "f16",
-    /** Values stored in bf16. */
-    readonly narrow: ReadonlySet<ValueId>,
-    /** Inputs that updates overwrite. */
-    readonly state: ReadonlySet<ValueId>,
-    /** What attention on bf16 rows multiplies queries and keys in. */
-    readonly attention: AttentionProducts,
-    /** What dense matrices and convolutions may multiply, as their kernels' parameters say it. */
-    readonly products: { readonly products?: "tf32" },
-    /** Values that are written over another one. */
-    readonly overwritten: ReadonlyMap<ValueId, ValueId>,
+    readonly plan: LoweringPlan,
   ) {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);
@@ -131,7 +144,7 @@ export class Lowering {
   at(node: Node, make: () => void): void {
     const [output = ""] = node.outputs;
     const role = "role" in node.attrs && typeof node.attrs.role === "string" ? node.attrs.role : null;
-    this.during(this.placements.get(output)?.phase ?? "step", role ?? node.op, make);
+    this.during(this.plan.placements.get(output)?.phase ?? "step", role ?? node.op, make);
   }
 
   during(phase: string, label: string, make: () => void): void {
@@ -174,7 +187,7 @@ export class Lowering {
    */
   operand(id: ValueId): Operand {
     const whole = this.#whole(id);
-    if (this.placements.get(id)?.perStep !== true) return whole;
+    if (this.plan.placements.get(id)?.perStep !== true) return whole;
     const shape = shapeOf(this.graph, id);
     if (this.#phase === "prompt") return { ...whole, shape: [STEPS, ...shape.slice(1)] };
     const stepStride = shape.length === 1 ? 1 : mulDims(whole.rowStride, rowsOf(shape));
@@ -196,13 +209,13 @@ export class Lowering {
 
   #make(id: ValueId): Operand {
     const shape = shapeOf(this.graph, id);
-    const window = this.windows.get(id);
+    const window = this.plan.windows.get(id);
     if (window !== undefined) {
       const of = this.#whole(window.of);
       const shift = addDims(mulDims(window.rowOffset, of.rowStride), window.columnOffset);
       return { ...of, shape, offset: addDims(of.offset, shift) };
     }
-    const over = this.overwritten.get(id);
+    const over = this.plan.overwritten.get(id);
     if (over !== undefined) return this.#whole(over);
     const constant = this.graph.constants.get(id);
     if (constant !== undefined) {
@@ -213,8 +226,8 @@ export class Lowering {
       });
       return contiguous(buffer, deviceDType(constant.dtype), shape);
     }
-    const placement = this.placements.get(id);
-    const kind = this.state.has(id) ? "state" : this.isInput(id) ? "host" : "arena";
+    const placement = this.plan.placements.get(id);
+    const kind = this.plan.state.has(id) ? "state" : this.isInput(id) ? "host" : "arena";
     return this.#allocate(
       id,
       this.#storedDType(id),
@@ -225,7 +238,7 @@ export class Lowering {
   }
 
   #storedDType(id: ValueId): DeviceDType {
-    if (this.narrow.has(id)) return "bf16";
+    if (this.plan.narrow.has(id)) return "bf16";
     const dtype = dtypeOf(this.graph, id);
     return dtype === "i8" ? "i8" : deviceDType(dtype);
   }

@@ -7,7 +7,7 @@ import { UPDATE_RULES } from "../../ir/sampling/rules/index.js";
 import { coefficientPort, type Update } from "../../ir/sampling/update-rule.js";
 import type { Placement } from "../analysis/step-invariant.js";
 import { copy } from "./elementwise.js";
-import { Lowering } from "./lowering.js";
+import { Lowering, PLAIN } from "./lowering.js";
 import { lowerNodes } from "./nodes.js";
 import { columnsOf, type Operand, rowsOf } from "./operand.js";
 
@@ -74,19 +74,7 @@ function lowerUpdate(
   }
   for (const id of graph.nodes.flatMap(({ outputs }) => outputs))
     placements.set(id, { phase, perStep: false });
-  const lowering = new Lowering(
-    model.draft,
-    graph,
-    placements,
-    new Map(),
-    new Map(),
-    "f32",
-    new Set(),
-    new Set(),
-    "bf16",
-    {},
-    new Map(),
-  );
+  const lowering = new Lowering(model.draft, graph, { ...PLAIN, placements });
   for (const id of graph.inputs) lowering.alias(id, values(id));
   lowerNodes(lowering);
   lowering.during(phase, phase, () => {

@@ -2,21 +2,9 @@ import type { ElementFn, Expression } from "../../ir/families/expression.js";
 
 /** Functions of one operand that take about one instruction of a vector. */
 const CHEAP: ReadonlySet<ElementFn> = new Set<ElementFn>([
-  ...([
-    "abs",
-    "bitwise-not",
-    "ceil",
-    "floor",
-    "hard-swish",
-    "is-inf",
-    "is-nan",
-    "neg",
-    "not",
-    "relu",
-    "round",
-  ] as const),
-  "sign",
-]);
+  ...["abs", "neg", "sign", "ceil", "floor", "round", "relu", "hard-swish"],
+  ...["not", "bitwise-not", "is-inf", "is-nan"],
+] as const);
 
 /** What an element of an expression takes. */
 export interface ElementWork {

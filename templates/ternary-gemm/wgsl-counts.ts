@@ -15,10 +15,14 @@ const STEPS = CODES / 4;
 /** Instructions of a loop for each turn. */
 const TURN = 3;
 
-function counts(
+/**
+ * Counts of an invocation that takes its inputs in so many turns, and has `operands` registers beside its results. Results of groups of
+ * inputs are added once for each group.
+ */
+export function productCounts(
   params: TernaryGemmParams,
   tile: GemmTile,
-  word: Invocation,
+  turns: readonly [count: number, turn: Invocation],
   operands: number,
   launched: Launched,
 ): Counts {
@@ -27,7 +31,7 @@ function counts(
   const results = blockM * blockN;
   const scales: Invocation = { loads: blockN, other: 2 * results, fused: results };
   const invocation = total([
-    [Math.ceil(k / CODES), word],
+    turns,
     [group === undefined ? 0 : groupsOf(k, group), scales],
     [results, storing(params)],
   ]);
@@ -41,6 +45,16 @@ function counts(
     },
     launched,
   );
+}
+
+function counts(
+  params: TernaryGemmParams,
+  tile: GemmTile,
+  word: Invocation,
+  operands: number,
+  launched: Launched,
+): Counts {
+  return productCounts(params, tile, [Math.ceil(params.k / CODES), word], operands, launched);
 }
 
 /** Packed dot products; rows go through workgroup memory. */

@@ -1,12 +1,11 @@
 /** Counts of `float-staged.wgsl.hbs` and `int8-staged.wgsl.hbs`, for an invocation. */
-import { paddedK } from "../../ir/families/contract/arguments.js";
 import { TERNARY_BLOCKS } from "../../ir/families/contract/weights.js";
 import type { GemmTile, StagedTile } from "../../ir/families/launch/gemm-tile.js";
 import type { TernaryGemmParams } from "../../ir/families/ternary-gemm.js";
-import { groupsOf } from "../../ir/ternary/groups.js";
 import type { Counts, Launched } from "../choice/cost.js";
 import { BARRIER, type Invocation, total } from "../wgsl/counts.js";
-import { distinctOf, gemmCounts, storing } from "../wgsl/gemm-counts.js";
+import { distinctOf } from "../wgsl/gemm-counts.js";
+import { productCounts } from "./wgsl-counts.js";
 
 /** Codes of one word. */
 const CODES = TERNARY_BLOCKS.wgsl.float.k;
@@ -14,7 +13,7 @@ const CODES = TERNARY_BLOCKS.wgsl.float.k;
 const TURN = 3;
 
 export function stagedCounts(params: TernaryGemmParams, config: StagedTile, launched: Launched): Counts {
-  const { n, k, group, activations } = params;
+  const { k, activations } = params;
   const { threadsX, threadsY, blockM, blockN, stage, buffers } = config;
   const { lanes } = launched.speed;
   const { columns, rows } = distinctOf(config, launched);
@@ -52,25 +51,10 @@ export function stagedCounts(params: TernaryGemmParams, config: StagedTile, laun
       },
     ],
   ]);
-  const results = blockM * blockN;
-  const scales: Invocation = { loads: blockN, other: 2 * results, fused: results };
-  const invocation = total([
-    [Math.ceil(k / stage), turn],
-    [group === undefined ? 0 : groupsOf(k, group), scales],
-    [results, storing(params)],
-  ]);
   // What is read ahead, and where from.
   const ahead =
     Math.ceil((blockM * stage) / 4 / threadsX) * 6 + Math.ceil((blockN * stage) / CODES / threadsY) * 3;
-  return gemmCounts(
-    invocation,
-    config,
-    {
-      ...{ n, rowBytes: 4 * k, columnBytes: paddedK(k) / 4, resultBytes: 4 * n },
-      operands: 4 * blockN + 8 + ahead + (group === undefined ? 0 : results),
-    },
-    launched,
-  );
+  return productCounts(params, config, [Math.ceil(k / stage), turn], 4 * blockN + 8 + ahead, launched);
 }
 
 /** Packed dot products of rows and weights that are read in vectors. */
@@ -79,10 +63,8 @@ export function int8StagedCounts(
   { groups, buffers, ...tile }: GemmTile & { readonly groups: number; readonly buffers: number },
   launched: Launched,
 ): Counts {
-  const { n, k, group } = params;
+  const { k, group } = params;
   const { threadsX, blockM, blockN } = tile;
-  const results = blockM * blockN;
-  const loads = (blockM * groups) / threadsX;
   const word = total([
     // A vector of 16 codes for each row of the tile, shared out.
     [blockM / threadsX, { vectors: 1, other: 8, shared: [[1, launched.speed.lanes]] }],
@@ -91,21 +73,8 @@ export function int8StagedCounts(
       1,
       { vectors: blockN / 4, other: blockN / 2 + TURN, shared: [[blockM, distinctOf(tile, launched).rows]] },
     ],
-    [4, { other: (group === undefined ? 2 : 4) * blockN + TURN, dots: results }],
+    [4, { other: (group === undefined ? 2 : 4) * blockN + TURN, dots: blockM * blockN }],
   ]);
-  const scales: Invocation = { loads: blockN, other: 2 * results, fused: results };
-  const invocation = total([
-    [Math.ceil(k / CODES), word],
-    [group === undefined ? 0 : groupsOf(k, group), scales],
-    [results, storing(params)],
-  ]);
-  return gemmCounts(
-    invocation,
-    tile,
-    {
-      ...{ n, rowBytes: paddedK(k), columnBytes: paddedK(k) / 4, resultBytes: 4 * n },
-      operands: 2 * blockN + 4 * blockM + 6 * Math.ceil(loads) + (group === undefined ? 0 : results),
-    },
-    launched,
-  );
+  const operands = 2 * blockN + 4 * blockM + 6 * Math.ceil((blockM * groups) / threadsX);
+  return productCounts(params, tile, [Math.ceil(k / CODES), word], operands, launched);
 }

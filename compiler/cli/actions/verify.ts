@@ -39,7 +39,7 @@ async function refuseStrangers(bundle: string, { files }: Manifest): Promise<voi
 const MOST_INPUTS = 4;
 
 /** What operands of 11 bits, tf32 or f16, leave after the layers of a text encoder, a VAE or a transformer. */
-const TF32_TOLERANCE = 1e-2;
+const ROUNDED_TOLERANCE = 1e-2;
 
 /** What the kernels of a bundle differ by from its graph in the interpreter. Throws TRITC_E_VERIFY where that is too much. */
 async function compareKernels(
@@ -58,7 +58,7 @@ async function compareKernels(
     const reference = await interpreted(inputs);
     const difference = relativeError(kernels.outputs, reference);
     const moves = async () => relativeError(await interpreted(nudged(inputs, program.inputs)), reference);
-    const least = hasRounded ? TF32_TOLERANCE : 0;
+    const least = hasRounded ? ROUNDED_TOLERANCE : 0;
     const tolerance = Math.max(least, await toleranceOf(difference, hasCodes ? moves : null));
     return { difference, tolerance, inputs, kernels };
   });

@@ -25,7 +25,7 @@ export const attention: Section<"attention"> = {
     if (q.shape.slice(0, -2).some((d) => d !== 1)) throw new UnsupportedOp("attention of a batch");
     const { heads, scale, causal = false, keyValueHeads = heads, maskLoss } = node.attrs;
     const [rows, keys] = [rowsOf(q.shape), rowsOf(k.shape)];
-    const int8 = l.attention === "int8" && q.dtype === "bf16";
+    const int8 = l.plan.attention === "int8" && q.dtype === "bf16";
     l.launch({
       family: "attention",
       params: {
@@ -34,7 +34,7 @@ export const attention: Section<"attention"> = {
         scale,
         ...stored("storage", q),
         ...(int8 ? { int8 } : {}),
-        ...(l.multiplied === "f16" ? { products: "f16" } : {}),
+        ...(l.plan.multiplied === "f16" ? { products: "f16" } : {}),
         ...(keyValueHeads === heads ? {} : { keyValueHeads }),
         ...(causal ? { causal } : {}),
         ...(bias === null ? {} : { bias: true }),

@@ -35,7 +35,7 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
   if (isPlain && residual === null) {
     l.launch({
       family: "dense-gemm",
-      params: { n, k: c, activation: "none", bias: bias !== null, gated: false, ...l.products },
+      params: { n, k: c, activation: "none", bias: bias !== null, gated: false, ...l.plan.products },
       rows,
       args: [rowsArg(x), weights, ...wholeVector(bias, n), rowsArg(out)],
     });
@@ -46,7 +46,7 @@ function lowerImageConv(l: Lowering, node: NodeOf<"image-conv">): void {
     params: {
       ...{ n, c, kernelY, kernelX, stride, top, left, upsample },
       ...form,
-      ...l.products,
+      ...l.plan.products,
       bias: bias !== null,
       residual: residual !== null,
     },

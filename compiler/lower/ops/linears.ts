@@ -41,7 +41,7 @@ function lowerLinear(lowering: Lowering, node: NodeOf<"linear">): void {
       ...stored("x", x),
       ...stored("out", out),
       ...(held === undefined ? {} : { held }),
-      ...(lowering.multiplied === "f16" ? { products: "f16" } : lowering.products),
+      ...(lowering.plan.multiplied === "f16" ? { products: "f16" } : lowering.plan.products),
     },
     rows: rowsOf(out.shape),
     args: [
@@ -87,7 +87,7 @@ function launchTernary(
   const { constant, n, k, id } = constantMatrix(lowering, codes);
   nameOperands(lowering, node.attrs.role, { codes: id, scales, bias });
   const out = lowering.output(node);
-  const activations = quantized ? "i8" : lowering.multiplied;
+  const activations = quantized ? "i8" : lowering.plan.multiplied;
   const { group, scaleArgs } = scalesOf(lowering, scales, { n, k });
   const tensor = lowering.weights.codes(id, constant);
   const source = { name: tensor.name, shape: tensor.shape, bytes: countOf(tensor.shape) };
@@ -153,7 +153,7 @@ function narrowMatrix(lowering: Lowering, id: ValueId, constant: Constant, matri
 /** An operand as ternary linears without quantized rows read it. */
 function inStorage(lowering: Lowering, x: Operand): Operand {
   // Rows of f16 are rounded by the kernel that reads them.
-  const dtype = lowering.multiplied === "f16" ? "f32" : lowering.multiplied;
+  const dtype = lowering.plan.multiplied === "f16" ? "f32" : lowering.plan.multiplied;
   if (x.dtype === dtype) return x;
   const out = lowering.temporary(dtype, x.shape);
   copy(lowering, x, out);

@@ -26,7 +26,7 @@ export const quantized: Section<"quantized"> = {
     const q = l.output(node);
     const rows = rowsOf(q.shape);
     const c = fixed(columnsOf(q.shape));
-    const sources = l.scattered.get(node.inputs[0] ?? "")?.map((id) => l.operand(id));
+    const sources = l.plan.scattered.get(node.inputs[0] ?? "")?.map((id) => l.operand(id));
     const parts = sources?.map(({ shape }) => fixed(columnsOf(shape)));
     const rowsOfX = sources ?? [l.input(node, 0)];
     l.launch({

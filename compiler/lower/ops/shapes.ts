@@ -27,7 +27,7 @@ export const shapes: Section<"shapes"> = {
 
   part(l, node) {
     const [id = ""] = node.outputs;
-    if (l.windows.get(id)?.of === node.inputs[0]) return;
+    if (l.plan.windows.get(id)?.of === node.inputs[0]) return;
     copyPart(l, l.input(node, 0), node.attrs.axis, node.attrs.start, l.output(node));
   },
 
@@ -67,7 +67,7 @@ export const shapes: Section<"shapes"> = {
   },
 
   concat(l, node) {
-    if (node.outputs.some((id) => l.scattered.has(id))) return;
+    if (node.outputs.some((id) => l.plan.scattered.has(id))) return;
     const out = l.output(node);
     const axis = node.attrs.axis < 0 ? node.attrs.axis + out.shape.length : node.attrs.axis;
     const stride = stridesOf(out)[axis] ?? 1;
@@ -132,7 +132,7 @@ function fill(l: Lowering, out: Operand, value: number): void {
 function lowerReshape(l: Lowering, node: Node): void {
   const [id = ""] = node.outputs;
   const [source] = node.inputs;
-  if (l.windows.get(id)?.of === source) return;
+  if (l.plan.windows.get(id)?.of === source) return;
   const shape = l.output(node).shape;
   aliasOrCopy(l, id, reinterpret(l, l.input(node, 0), shape));
 }

@@ -46,6 +46,13 @@ export function findFlux(graph: Graph, form: FluxForm): FoundFlux {
   ]);
   // Every part is played by an input of its own; others come from outside, as the residuals of a ControlNet do.
   const { pooledDim, guidance, masked = false } = conditioning;
+  if (masked && ends.streams[0] !== "txt") {
+    throw new Unrecognized(
+      "the mask of tokens",
+      "those of the text before those of the picture",
+      "the others",
+    );
+  }
   if (inputs.size !== 5 + Number(pooledDim !== null) + Number(guidance) + Number(masked)) {
     throw new Unrecognized("the inputs", "one input for each part", [...inputs.values()].join(", "));
   }

@@ -25,6 +25,12 @@ export interface OuterMask {
 export type Traced = Channels | Scores;
 type Trace = (id: ValueId) => Traced | undefined;
 
+const eitherWay = (a: ValueId, b: ValueId) =>
+  [
+    [a, b],
+    [b, a],
+  ] as const;
+
 /** scores·s or scores / s */
 export function scaledScores(
   rewriter: Rewriter,
@@ -34,10 +40,7 @@ export function scaledScores(
   trace: Trace,
 ): Scores | undefined {
   if (fn !== "mul" && fn !== "div") return undefined;
-  for (const [value, by] of [
-    [a, b],
-    [b, a],
-  ] as const) {
+  for (const [value, by] of eitherWay(a, b)) {
     const factor = rewriter.scalar(by);
     if (factor === undefined) continue;
     const scores = trace(value);
@@ -62,10 +65,7 @@ export function maskedScores(
   trace: Trace,
 ): Scores | undefined {
   if (fn !== "add") return undefined;
-  for (const [value, bias] of [
-    [a, b],
-    [b, a],
-  ] as const) {
+  for (const [value, bias] of eitherWay(a, b)) {
     const mask = outerMask(rewriter, bias);
     const scores = mask === undefined ? undefined : trace(value);
     if (mask === undefined || scores?.kind !== "scores" || scores.softmax || scores.mask !== undefined)
