@@ -111,7 +111,8 @@ const cuda = {
       broken(params) ??
       cudaFloatFault(config, params.held === undefined ? 1 : PER_WORD[params.held]) ??
       fewFault(config),
-    launch: (_, config) => cudaFloatTile(config),
+    launch: ({ held, gated }, config) =>
+      cudaFloatTile(config, (held === undefined ? 0 : 8) + (gated ? 4 : 0)),
     // Blocks of few rows have their threads share k.
     rounding: (_, { threadsY, groupsN }) => `${threadsY / groupsN} parts of k`,
   }),

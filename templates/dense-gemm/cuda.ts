@@ -13,6 +13,8 @@ const tiled = { variant: "tiled", threadsX: 16, threadsY: 8, stage: 16 } as cons
 const WIDE = { ...tiled, groupsM: 2, groupsN: 2, blocks: 3 } as const;
 /** 32 rows x 64: one panel of columns is all there is, and more blocks of fewer rows fill the device. */
 const NARROW = { ...tiled, groupsM: 1, groupsN: 1, blocks: 8 } as const;
+/** The same where a thread takes more registers. */
+const NARROW_LESS = { ...NARROW, blocks: 6 } as const;
 /** Rows up to which threads share k: tiles of tensor cores would be empty, and the weights are read once anyway. */
 const FEW = 4;
 
@@ -21,8 +23,8 @@ const PER_WORD_OF = { ...PER_WORD, f32: 1 } as const;
 
 export const denseGemmCuda = kernelTemplates(denseGemm.forms.cuda, {
   configs({ params: { n, products }, rows: [most = Infinity] }) {
-    const plain = n <= DENSE_PANEL.cuda ? NARROW : WIDE;
-    return products !== "tf32" || most <= FEW ? [plain] : [tf32Config(n, most), plain];
+    const plain = n <= DENSE_PANEL.cuda ? [NARROW, NARROW_LESS] : [WIDE];
+    return products !== "tf32" || most <= FEW ? plain : [tf32Config(n, most), ...plain];
   },
   values: {
     tf32: ({ n, k, activation, bias, gated, x, out, held }, { warpsN, groupsM, groupsN, stage, blocks }) => ({

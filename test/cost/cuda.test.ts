@@ -3,10 +3,10 @@ import { launchOf } from "../../ir/families/launch/form.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { bestOf, candidatesOf } from "../../templates/choice/choose.js";
-import { costOf } from "../../templates/choice/consider.js";
+import { consider, costOf } from "../../templates/choice/consider.js";
 import { residentBlocks } from "../../templates/choice/cuda-occupancy.js";
 import { TEMPLATES } from "../../templates/families.js";
-import type { FamilyParams } from "../../templates/index.js";
+import { defineKernel, type FamilyParams } from "../../templates/index.js";
 
 type Linear = FamilyParams["ternary-gemm"];
 
@@ -251,5 +251,38 @@ describe("products in tf32", () => {
     expect((narrow.each.issue ?? 0) - (whole.each.issue ?? 0)).toBe((2 * 128 * 3072) / 32);
     expect(whole.bytes.memory - narrow.bytes.memory).toBe(2 * 768 * 3072);
     expect(narrow.each.tensorF16).toBe(whole.each.tensorF16);
+  });
+});
+
+describe("tiles of floats", () => {
+  // What nvcc 13.0 was seen to spill some bytes of, on one of these architectures at least.
+  const SPILLING = [
+    { threadsX: 16, threadsY: 16, groupsM: 2, groupsN: 2, stage: 8, blocks: 2 },
+    { threadsX: 16, threadsY: 8, groupsM: 2, groupsN: 2, stage: 8, blocks: 4 },
+    { threadsX: 16, threadsY: 4, groupsM: 2, groupsN: 1, stage: 32, blocks: 8 },
+    { threadsX: 16, threadsY: 8, groupsM: 2, groupsN: 1, stage: 8, blocks: 6 },
+    { threadsX: 16, threadsY: 16, groupsM: 1, groupsN: 1, stage: 32, blocks: 4 },
+  ];
+  const dense = { n: 3072, k: 4096, activation: "none", bias: true, gated: false } as const;
+  it.each(["t4", "rtx-4090", "h100"])("take no more registers than %s has for them", (name) => {
+    const device = deviceKinds(targetByName(name))[0] ?? expect.fail();
+    const templates = TEMPLATES["dense-gemm"].cuda;
+    const faultOf = (config: object, params: FamilyParams["dense-gemm"] = dense) =>
+      consider({ family: "dense-gemm", params, rows: [512], device }, templates, {
+        variant: "tiled",
+        ...config,
+      }).rejected;
+    for (const config of SPILLING)
+      expect(faultOf(config), JSON.stringify(config)).toMatch(/registers a thread/);
+    // Unpacking takes some, too.
+    const close = { threadsX: 16, threadsY: 16, groupsM: 1, groupsN: 1, stage: 16, blocks: 4 };
+    expect(faultOf(close)).toBeNull();
+    expect(faultOf(close, { ...dense, held: "int4" })).toMatch(/registers a thread/);
+  });
+
+  it("are there for few columns of narrow weights, where rows are not known", () => {
+    const params = { ...dense, n: 64, held: "int8" } as const;
+    const { config } = defineKernel("dense-gemm", params, targetByName("rtx-3090")).kernel;
+    expect(config).toMatchObject({ variant: "tiled", blocks: 6 });
   });
 });

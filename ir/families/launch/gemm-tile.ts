@@ -174,7 +174,11 @@ export function fewFault(config: CudaFloat): string | undefined {
   return sums <= bytes ? undefined : `${sums} bytes of parts of sums do not fit where ${bytes} of stages lie`;
 }
 
-export function cudaFloatTile(config: CudaFloat) {
+/**
+ * `more`: registers of what is done to weights or results besides. The sum is an upper bound of what nvcc 13.0 needs for sm_75, sm_89 and
+ * sm_90a without spilling, in all tiles of dense layers and convolutions.
+ */
+export function cudaFloatTile(config: CudaFloat, more = 0) {
   const { groupsM, groupsN, blocks } = config;
   const { count, columns, rows, loads } = cudaFloatStage(config);
   const loaded = 4 * loads.reduce((sum, load) => sum + Math.ceil(load), 0);
@@ -182,7 +186,9 @@ export function cudaFloatTile(config: CudaFloat) {
     workgroup: threads(count),
     tile: [columns, rows, 1],
     blocks,
-    // A group's sums, and what its addresses take (nvcc 13.0: 130 with 2 x 2 groups and four loads).
-    registers: 19 * groupsM * groupsN + 4 * (groupsM + groupsN) + loaded + FLOAT_REGISTERS - 3,
+    registers: Math.ceil(
+      // A group's sums and addresses, its operands, and what is loaded ahead.
+      22 * groupsM * groupsN - 6 + 4 * (groupsM + groupsN) + 1.15 * loaded + FLOAT_REGISTERS + more,
+    ),
   } as const;
 }
