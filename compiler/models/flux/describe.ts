@@ -50,7 +50,7 @@ export function findFlux(graph: Graph, form: FluxForm): FoundFlux {
     throw new Unrecognized(
       "the mask of tokens",
       "those of the text before those of the picture",
-      "the others",
+      "those of the picture first",
     );
   }
   if (inputs.size !== 5 + Number(pooledDim !== null) + Number(guidance) + Number(masked)) {

@@ -1,6 +1,7 @@
 import type { NodeOf, ValueId } from "../../../ir/graph/graph.js";
 import { shapeOf } from "../../../ir/graph/graph.js";
 import type { InputRole } from "../../../ir/models/index.js";
+import { OtherFamily, Unrecognized } from "../family.js";
 import type { Block, Roles, Streams } from "./blocks.js";
 import type { FluxWalk, Linear } from "./walk.js";
 
@@ -79,7 +80,12 @@ export function findConditioning(walk: FluxWalk, modulation: Linear | undefined,
     roles.set(first.outputs[0] ?? "", `${prefix}.0`);
     roles.set(second.outputs[0] ?? "", `${prefix}.1`);
   };
-  if (activated?.op !== "silu") throw walk.stop(modulation?.inputs[0], "SiLU of the conditioning vector");
+  if (activated?.op !== "silu") {
+    const { place, expected, found } = walk.stop(modulation?.inputs[0], "SiLU of the conditioning vector");
+    // A sum is what Chroma's residual layers give, whose recognition has to say where it stops.
+    const isSum = activated?.op === "binary" && activated.attrs.fn === "add";
+    throw new (isSum ? OtherFamily : Unrecognized)(place, expected, found);
+  }
   for (const addend of addends(walk, activated.inputs[0])) {
     const second = walk.producer(addend);
     if (second?.op !== "linear") throw walk.stop(addend, "an embedder's second linear layer");
