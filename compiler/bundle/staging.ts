@@ -82,9 +82,9 @@ export async function physicalPath(path: string): Promise<string> {
 
 /**
  * Refuses a path inside a bundle, whose files are what its manifest lists, and inside a folder that is being written,
- * which is replaced as a whole.
+ * which is replaced as a whole. `option` is the one that named it.
  */
-export async function refuseNested(target: string): Promise<void> {
+export async function refuseNested(target: string, option = "--out"): Promise<void> {
   for (let above = dirname(target); above !== dirname(above); above = dirname(above)) {
     const at = await realpath(above).catch(() => above);
     const holder = await WorkFolder.holderOf(at);
@@ -96,7 +96,7 @@ export async function refuseNested(target: string): Promise<void> {
       place: target,
       expected: "a path outside of bundles",
       found: `${at} is a bundle`,
-      remedy: "choose another path for --out",
+      remedy: `choose another path for ${option}`,
       exitCode: 2,
     });
   }

@@ -1,4 +1,5 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { refuseNested } from "../bundle/staging.js";
 import { makeFolder } from "../make-folder.js";
 import type { WantedPicture } from "./draw-pictures.js";
 import { Output, STANDARD } from "./output.js";
@@ -58,6 +59,8 @@ export async function jobsOf(options: RunOptions): Promise<readonly Job[]> {
       remedy: `leave the braces out: pictures are numbered then`,
     });
   }
+  const [first] = pictures;
+  if (first !== undefined) await refuseNested(resolve(first.out));
   const isFile = /^[^{]*\.png$/i.test(out);
   const jobs: Job[] = [];
   for (const picture of pictures) {

@@ -1,5 +1,6 @@
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { checkFilePath, writeFileAtomic } from "../atomic-file.js";
+import { refuseNested } from "../bundle/staging.js";
 import type { CommonOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 import { usageError } from "./usage-error.js";
@@ -49,12 +50,13 @@ export class Output {
     this.#options = options;
   }
 
-  /** Refuses, before any work, a place that cannot be written or that promises another format. */
-  static async open(options: OutputRequest, format: keyof typeof FORMATS): Promise<Output> {
-    if (options.out === STANDARD) checkStandard(options);
+  /** Refuses, before any work, a place that cannot be written, is in a bundle, or promises another format. */
+  static async open(options: OutputRequest, format: keyof typeof FORMATS, option = "--out"): Promise<Output> {
+    if (options.out === STANDARD) checkStandard(options, option);
     else {
       checkEnding(options.out, format);
       await checkFilePath(options.out);
+      await refuseNested(resolve(options.out), option);
     }
     return new Output(options);
   }
@@ -98,18 +100,18 @@ export function checkFolderPath(out: string): void {
   });
 }
 
-function checkStandard({ json, io }: OutputRequest): void {
+function checkStandard({ json, io }: OutputRequest, option: string): void {
   if (json === true) {
     throw usageError({
       message: "standard output cannot take both the file and the JSON document",
-      place: "--out -",
+      place: `${option} -`,
       remedy: "leave --json out, or write to a file",
     });
   }
   if (io.stdout.isTTY === true) {
     throw usageError({
       message: "the file would be written to the terminal",
-      place: "--out -",
+      place: `${option} -`,
       remedy: "send standard output to a file or another program, or name a file",
     });
   }

@@ -9,7 +9,7 @@ import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-devi
 import { type DeviceKind, deviceKindWith } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
 import { ratesOf } from "../../targets/rates.js";
-import { DeviceProcess } from "./device-process.js";
+import { DeviceProcess, Failed, TookTooLong } from "./device-process.js";
 import { type BundleProgram, programsOf } from "./programs.js";
 import { randomInputs } from "./random-inputs.js";
 import { measureCase } from "./settle.js";
@@ -91,7 +91,11 @@ export async function benchBundle(options: BenchOptions): Promise<BenchReport> {
       for (const one of chosen[i] ?? []) {
         options.signal?.throwIfAborted();
         const measured =
-          kind === undefined ? undefined : await benchKernel(program, one, kind, process, options);
+          kind === undefined
+            ? undefined
+            : await benchKernel(program, one, kind, process, options).catch((error: unknown) => {
+                throw faultOf(one, error);
+              });
         if (measured !== undefined) kernels.push(measured);
         options.onProgress?.(++done, total);
       }
@@ -114,6 +118,22 @@ export async function benchBundle(options: BenchOptions): Promise<BenchReport> {
 interface Chosen {
   readonly kernel: Kernel;
   readonly counted: CountedCase;
+}
+
+/** What went wrong with a kernel, by its name. */
+function faultOf({ kernel, counted }: Chosen, error: unknown): unknown {
+  const place = `${kernel.id}, ${counted.rows} rows`;
+  if (error instanceof Failed)
+    return error.cause instanceof TritcError
+      ? new TritcError({ ...error.cause.details, place })
+      : error.cause;
+  if (!(error instanceof TookTooLong)) return error;
+  return new TritcError({
+    code: "TRITC_E_KERNEL_STALLED",
+    message: `the kernel gave ${error.message}`,
+    place,
+    remedy: "run the command again where the machine has nothing else to do",
+  });
 }
 
 /** The kernels of a program that are to be measured, each at its numbers of rows. */

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { EXTRA_FEATURES } from "../../ir/families/launch/features.js";
 import type { Device, LoadedProgram } from "../../runtime/device.js";
-import type { Answer } from "../../runtime/node/child-calls.js";
+import { type Answer, failureOf } from "../../runtime/node/child-calls.js";
 import { type OpenDeviceOptions, openDevice } from "../../runtime/node/open-device.js";
 import { deviceKinds } from "../../targets/device-kind.js";
 import { targetByName } from "../../targets/index.js";
@@ -104,7 +104,7 @@ process.on("message", async ([name, ...values]: [keyof MeasuringCalls, ...unknow
   try {
     answer({ result: await (calls[name] as (...values: unknown[]) => Promise<unknown>)(...values) });
   } catch (error) {
-    answer({ failure: error instanceof Error ? error.message : String(error) });
+    answer(failureOf(error));
   }
 });
 // Ctrl-C in a terminal reaches all processes: whoever started this one ends it.

@@ -30,6 +30,14 @@ export class OutOfTime extends Error {
   }
 }
 
+/** Thrown where a kernel could not be loaded or run for another reason, which ended the process or not. */
+export class Failed extends Error {
+  /** The first of its lines says what went wrong. */
+  constructor(override readonly cause: unknown) {
+    super((cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0]);
+  }
+}
+
 /** A device in a process of its own, which is started again where a kernel has ended it. */
 export class DeviceProcess {
   readonly #options: DeviceProcessOptions;
@@ -53,7 +61,7 @@ export class DeviceProcess {
   }
 
   /**
-   * Throws TookTooLong where it hangs, OutOfTime. What was loaded before is gone after any error that ended the process; see `lives`
+   * Throws TookTooLong where it hangs, OutOfTime, Failed, and what opening the device throws. What was loaded before is gone after any error that ended the process; see `lives`
    * and `has`.
    */
   async load(key: string, made: CaseProgram, code: CaseCode): Promise<Loaded> {
@@ -118,7 +126,8 @@ export class DeviceProcess {
       return await child.call(Math.min(patience, left), name, ...values);
     } catch (error) {
       signal?.throwIfAborted();
-      throw error instanceof TookTooLong && left < patience ? new OutOfTime(left) : error;
+      if (!(error instanceof TookTooLong)) throw new Failed(error);
+      throw left < patience ? new OutOfTime(left) : error;
     } finally {
       signal?.removeEventListener("abort", stop);
     }

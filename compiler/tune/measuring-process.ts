@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { TritcError } from "../../ir/errors.js";
 import { ChildCalls } from "../../runtime/node/child-calls.js";
 import type { MeasuringCalls } from "./messages.js";
 
@@ -22,7 +23,7 @@ export class MeasuringProcess {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       serialization: "advanced",
     });
-    this.#calls = new ChildCalls(started, (how) => `the process ended (${how})`);
+    this.#calls = new ChildCalls(started, endedBy);
   }
 
   /** Whether it still takes calls. */
@@ -50,4 +51,12 @@ export class MeasuringProcess {
   close(): void {
     this.#calls.close();
   }
+}
+
+function endedBy(how: number | NodeJS.Signals | null): TritcError {
+  return new TritcError({
+    code: "TRITC_E_KERNEL_TRAP",
+    message: `the process that measures ended (${how})`,
+    remedy: "free some memory, and run the command again",
+  });
 }

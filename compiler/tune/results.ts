@@ -33,7 +33,9 @@ export async function knownOf(
   const found = again ? undefined : records.finding({ device, kernel: problemKey(kernel), rows });
   if (found === undefined || found.candidates !== candidates.length) return undefined;
   if (found.tried < found.candidates && (found.budget ?? 0) < budget) return undefined;
-  const chosen = await variant(subject, found.config);
+  // Records of a bundle whose kernels add in another order have configs that leave other bits.
+  const isMeant = [subject.present, ...candidates].some((config) => keyOf(config) === keyOf(found.config));
+  const chosen = isMeant ? await variant(subject, found.config) : undefined;
   if (chosen === undefined || hashOf(chosen.code.source) !== found.code) return undefined;
   return {
     ...resultOf(subject, found, records, device),

@@ -32,7 +32,8 @@ export async function prepare(
     const { setting, runs } = await measureCase("present", counted, present, on);
     await context.process.free("present");
     const { seconds } = setting;
-    const known = recordOf(subject, present, setting, context)?.seconds ?? seconds;
+    // What took no time was not measured.
+    const known = recordOf(subject, present, setting, context)?.seconds || seconds;
     settings.push({ ...setting, drift: seconds / known });
     await takeNote(subject, present, setting, "right", { seconds, spread: spreadOf(runs) }, context);
   }

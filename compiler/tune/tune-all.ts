@@ -2,7 +2,7 @@ import { launchWork } from "../../ir/program/work.js";
 import { type Finding, hashOf, problemKey } from "../tuning/records.js";
 import { formatDuration, formatQuantity } from "../units.js";
 import { type Claim, enoughFor, partOf } from "./budget.js";
-import { OutOfTime, TookTooLong } from "./device-process.js";
+import { Failed, OutOfTime, TookTooLong } from "./device-process.js";
 import { knownOf, resultOf, sinceCompiled, type TunedKernel } from "./results.js";
 import { type Found, leastSearch, prepare, search } from "./search.js";
 import type { Prepared, SearchContext } from "./search-context.js";
@@ -37,6 +37,8 @@ type Context = Omit<SearchContext, "onCandidate">;
 
 /** The share of the time that measuring kernels as they are may take. */
 const BASELINE_SHARE = 0.5;
+/** Why a kernel was not measured that could have been. */
+const NO_TIME = "the budget has no time for it";
 /** Operations and bytes per second, as far as telling large kernels from small ones needs them. */
 const RATES = { operations: 1e11, bytes: 1e10 } as const;
 
@@ -61,7 +63,7 @@ export async function tuneAll(
     least: leastSearch(one),
   }));
   const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
-  const skipped: string[] = unmeasured.map(({ kernel }) => kernel);
+  const skipped = unmeasured.filter(({ why }) => why === NO_TIME).map(({ kernel }) => kernel);
   let done = 0;
   for (const [i, one] of prepared.entries()) {
     const now = performance.now();
@@ -112,10 +114,10 @@ async function prepareAll(
       if (now >= until) throw new OutOfTime(0);
       prepared.push(await prepare(subject, context));
     } catch (error) {
-      if (!(error instanceof OutOfTime || error instanceof TookTooLong)) throw error;
+      if (!isOfKernel(error)) throw error;
       context.process.close();
-      const why = error instanceof OutOfTime ? "the budget has no time for it" : error.message;
-      if (error instanceof TookTooLong) onNotice(`${subject.kernel.id} stays as it is: ${why}`);
+      const why = error instanceof OutOfTime ? NO_TIME : error.message;
+      if (!(error instanceof OutOfTime)) onNotice(`${subject.kernel.id} stays as it is: ${why}`);
       unmeasured.push({ network: subject.of.name, kernel: subject.kernel.id, why });
     }
     onProgress("baseline", i + 1, sorted.length);
@@ -148,7 +150,7 @@ async function searchOne(
   try {
     return await search(prepared, { deadline, end }, context);
   } catch (error) {
-    if (!(error instanceof TookTooLong || error instanceof OutOfTime)) throw error;
+    if (!isOfKernel(error)) throw error;
     process.close();
     if (error instanceof OutOfTime) return undefined;
     onNotice(`${prepared.subject.kernel.id} stays as it is: ${error.message}`);
@@ -157,6 +159,11 @@ async function searchOne(
     process.until = end;
     await process.freeAll().catch(() => process.close());
   }
+}
+
+/** Whether an error is one of a kernel, and others may be measured nevertheless. */
+function isOfKernel(error: unknown): error is Error {
+  return error instanceof OutOfTime || error instanceof TookTooLong || error instanceof Failed;
 }
 
 /** A kernel stays as it is, and no candidate was tried. */

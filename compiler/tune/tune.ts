@@ -1,4 +1,5 @@
 import { appendFile, readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import type { OpenDeviceOptions } from "../../runtime/node/open-device.js";
@@ -6,7 +7,7 @@ import { type DeviceKind, deviceKinds, deviceKindWith } from "../../targets/devi
 import { type Target, targetByName } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { type Occupant, whatIsThere } from "../bundle/occupant.js";
-import { writeFolder } from "../bundle/staging.js";
+import { refuseNested, writeFolder } from "../bundle/staging.js";
 import { bundleRecords } from "../tuning/bundle-records.js";
 import { deviceKey } from "../tuning/device-key.js";
 import { parseRecords, printRecords, Records, TUNING_FILE, type TuningRecord } from "../tuning/records.js";
@@ -89,6 +90,7 @@ const WRITING_SHARE = 0.03;
 export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
   const { bundle: folder, signal, onNotice } = options;
   const keep = [TUNING_FILE];
+  await refuseInner(folder);
   return writeFolder(
     folder,
     {
@@ -160,7 +162,30 @@ async function bundleAt(folder: string): Promise<Occupant> {
     return await whatIsThere(folder);
   } catch (error) {
     await openBundle(folder);
-    throw error;
+    if (!(error instanceof TritcError && error.code === "TRITC_E_OUT_EXISTS")) throw error;
+    throw new TritcError({
+      ...error.details,
+      message: "the bundle is written anew, and would take with it what is not part of it",
+      expected: "a bundle alone",
+      remedy: "move that out of the bundle's folder",
+    });
+  }
+}
+
+/** Refuses what lies in a bundle, such as a network of its pipeline. */
+async function refuseInner(folder: string): Promise<void> {
+  try {
+    await refuseNested(resolve(folder));
+  } catch (error) {
+    if (!(error instanceof TritcError && error.code === "TRITC_E_OUT")) throw error;
+    throw new TritcError({
+      ...error.details,
+      code: "TRITC_E_TUNING",
+      message: "this lies in a bundle, and bundles are tuned as a whole",
+      place: folder,
+      expected: "the folder of a bundle",
+      remedy: "give the bundle itself; --network takes one network of its pipeline",
+    });
   }
 }
 

@@ -13,6 +13,7 @@ import {
   string,
   tagged,
 } from "../../ir/format/decode.js";
+import { parseStrictJson } from "../../ir/format/strict-json.js";
 import { kernelConfig } from "../../ir/program/json.js";
 import type { Kernel, KernelConfig } from "../../ir/program/program.js";
 import { keyOf } from "../../templates/choice/configs.js";
@@ -117,20 +118,32 @@ const decoder = tagged<TuningRecord>("kind", {
   }),
 });
 
-/** Reads records. A last line that is torn, as a process leaves that was killed, is left out. Throws TRITC_E_TUNING. */
+/**
+ * Reads records, one to a line; editors may have left a mark of byte order, empty lines, and no end of the last. A last line that is torn,
+ * as a process leaves that was killed, is left out. Throws TRITC_E_TUNING.
+ */
 export function parseRecords(text: string, file: string): readonly TuningRecord[] {
-  const lines = text.split("\n");
-  // What is behind the last line's end is no whole line.
-  lines.pop();
-  return lines.map((line, i) =>
-    decodeJson(
+  const lines = text.replace(/^\uFEFF/, "").split("\n");
+  return lines.flatMap((line, i) => {
+    if (line.trim() === "" || (i === lines.length - 1 && isTorn(line))) return [];
+    return decodeJson(
       line,
       decoder,
       `${file}:${i + 1}`,
       "remove the line or the file; `tritc tune` measures anew",
       "TRITC_E_TUNING",
-    ),
-  );
+    );
+  });
+}
+
+/** Whether a line without an end is the beginning of a record, and not all of one. */
+function isTorn(line: string): boolean {
+  try {
+    parseStrictJson(line);
+    return false;
+  } catch {
+    return line.startsWith("{");
+  }
 }
 
 /** Records in a file. Throws TRITC_E_TUNING and what `readRegularText` throws. */

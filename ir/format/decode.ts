@@ -166,7 +166,7 @@ export function object<T>(members: { readonly [K in keyof T]: Decoder<T[K]> }): 
     const out: Partial<T> = {};
     for (const name of names) {
       const member = map.get(name);
-      const inner = at === "" ? name : `${at}.${name}`;
+      const inner = below(at, name);
       if (member === undefined && optionals.has(members[name] as Decoder<never>)) continue;
       if (member === undefined) throw new Mismatch(inner, "a value", "nothing");
       out[name] = members[name](member, inner);
@@ -181,10 +181,15 @@ export function record<T>(decoder: Decoder<T>): Decoder<Readonly<Record<string, 
     const out: Record<string, T> = {};
     for (const [key, member] of asMap(value, at)) {
       if (key === "__proto__") throw new Mismatch(at, "another name", key);
-      out[key] = decoder(member, `${at}.${key}`);
+      out[key] = decoder(member, below(at, key));
     }
     return out;
   };
+}
+
+/** Where a member of an object is; the document itself is at no place. */
+function below(at: string, name: string): string {
+  return at === "" ? name : `${at}.${name}`;
 }
 
 function asMap(value: JsonValue, at: string): ReadonlyMap<string, JsonValue> {
@@ -210,7 +215,7 @@ export function tagged<T>(tag: string, decoders: Readonly<Record<string, Decoder
     const kind = asMap(value, at).get(tag);
     const decoder = typeof kind === "string" && Object.hasOwn(decoders, kind) ? decoders[kind] : undefined;
     if (decoder === undefined) {
-      throw mismatch(`${at}.${tag}`, Object.keys(decoders).join(" or "), kind ?? null);
+      throw mismatch(below(at, tag), Object.keys(decoders).join(" or "), kind ?? null);
     }
     return decoder(value, at);
   };

@@ -1,7 +1,19 @@
 import type { ChildProcess } from "node:child_process";
+import { type ErrorDetails, TritcError } from "../../ir/errors.js";
 
-/** What a process answers a call with. */
-export type Answer = { readonly result: unknown } | { readonly failure: string };
+/** What a process answers a call with: of a failure its words, and where tritc knows it what makes the same error again. */
+export type Answer =
+  | { readonly result: unknown }
+  | { readonly failure: string; readonly details?: ErrorDetails };
+
+/** What a process answers a call with that failed. */
+export function failureOf(error: unknown): Answer {
+  if (!(error instanceof TritcError))
+    return { failure: error instanceof Error ? error.message : String(error) };
+  // A cause may be anything, also what cannot be sent.
+  const { cause: _, ...details } = error.details;
+  return { failure: error.message, details };
+}
 
 /** One call after the other to a process that answers each with a result or with what went wrong. */
 export class ChildCalls {
@@ -10,15 +22,15 @@ export class ChildCalls {
   #settle: { resolve(result: unknown): void; reject(error: Error): void } | undefined;
   #ended: Error | undefined;
 
-  /** @param ended says what it means that the process has ended, by its exit code or signal */
-  constructor(child: ChildProcess, ended: (how: number | NodeJS.Signals | null) => string) {
+  /** @param ended what it means that the process has ended, by its exit code or signal */
+  constructor(child: ChildProcess, ended: (how: number | NodeJS.Signals | null) => Error) {
     this.#child = child;
     child.on("message", (message: Answer) => {
-      if ("failure" in message) this.#settle?.reject(new Error(message.failure));
+      if ("failure" in message) this.#settle?.reject(errorOf(message));
       else this.#settle?.resolve(message.result);
     });
     child.on("error", (error) => this.end(error));
-    child.on("exit", (code, signal) => this.end(new Error(ended(signal ?? code))));
+    child.on("exit", (code, signal) => this.end(ended(signal ?? code)));
     process.once("exit", this.#kill);
   }
 
@@ -52,4 +64,8 @@ export class ChildCalls {
     process.off("exit", this.#kill);
     this.#kill();
   }
+}
+
+function errorOf({ failure, details }: Extract<Answer, { failure: string }>): Error {
+  return details === undefined ? new Error(failure) : new TritcError(details);
 }

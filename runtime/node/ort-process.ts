@@ -93,7 +93,7 @@ export class OrtProcess {
     });
     this.#calls = new ChildCalls(
       this.#child,
-      (how) => `the process of ONNX Runtime ended (${how}); the memory may be too small`,
+      (how) => new Error(`the process of ONNX Runtime ended (${how}); the memory may be too small`),
     );
   }
 

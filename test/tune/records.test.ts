@@ -46,14 +46,33 @@ describe("records", () => {
     expect(parseRecords(printRecords([measured, finding]), "f")).toEqual([measured, finding]);
   });
 
-  it("do without a last line that is torn", () => {
+  it("do without a last line that is torn, wherever it is", () => {
     const text = printRecords([measured, finding]);
-    expect(parseRecords(text.slice(0, -10), "f")).toEqual([measured]);
+    for (let end = printRecords([measured]).length; end < text.length - 1; end++)
+      expect(parseRecords(text.slice(0, end), "f")).toEqual([measured]);
   });
 
   it.each([
+    ["no end of the last line", (text: string) => text.trimEnd()],
+    [
+      "a mark of byte order and other ends of lines",
+      (text: string) => `\uFEFF${text.replaceAll("\n", "\r\n")}`,
+    ],
+    ["empty lines", (text: string) => `\n${text}\n\n`],
+  ])("come back with %s", (_, edited) => {
+    expect(parseRecords(edited(printRecords([measured, finding])), "f")).toEqual([measured, finding]);
+  });
+
+  it.each(["\0\0\0", "a table,of numbers", '{"a": 1}'])(
+    "are not in %j, which has no end of a line",
+    (text) => {
+      expect(() => parseRecords(text, "f")).toThrow(/f:1/);
+    },
+  );
+
+  it.each([
     ["no JSON", "{\n", /f:1/],
-    ["a line of somebody else", '{"kind":"other"}\n', /measured or chosen/],
+    ["a line of somebody else", '{"kind":"other"}\n', /f:1: kind is not(.|\n)*measured or chosen/],
     ["an outcome that nobody has", `${JSON.stringify({ ...measured, outcome: "fine" })}\n`, /right or wrong/],
     ["a time below zero", `${JSON.stringify({ ...measured, seconds: -1 })}\n`, /seconds(.|\n)*not negative/],
     ["a gain below zero", `${JSON.stringify({ ...finding, after: -1 })}\n`, /after(.|\n)*not negative/],

@@ -15,6 +15,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
 import { benchBundle } from "../../compiler/tune/bench-bundle.js";
+import { DeviceProcess } from "../../compiler/tune/device-process.js";
 import type { SearchContext } from "../../compiler/tune/search-context.js";
 import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
 import { isTunedFor } from "../../compiler/tuning/bundle-records.js";
@@ -146,6 +147,35 @@ describe("tuneBundle", () => {
     const known = records.filter(({ kind }) => kind === "measured");
     const second = await tune({ bundle: bundle("warned"), variant: again, known });
     expect(second.kernels.reduce((sum, { faults }) => sum + faults.hung, 0)).toBe(1);
+  });
+
+  it("leaves kernels as they are whose process ends, and says so", async () => {
+    const folder = bundle("killed");
+    const dying = join(scratch, "dying.mjs");
+    // Each kernel is loaded once to see what a launch takes, and then with as many as make a long run.
+    const dies = `import ${JSON.stringify(child.href)};
+      let loads = 0;
+      process.on("message", ([name]) => name === "load" && ++loads === 2 && process.kill(process.pid, "SIGKILL"));`;
+    writeFileSync(dying, dies);
+    const notices: string[] = [];
+    const onNotice = (text: string) => notices.push(text);
+    const options = { bundle: folder, child: pathToFileURL(dying) };
+    const { unmeasured, kernels } = await tune({ ...options, onNotice });
+    expect(kernels).toEqual([]);
+    expect(unmeasured.length).toBeGreaterThan(1);
+    for (const { why } of unmeasured) expect(why).toMatch(/ended \(SIGKILL\)/);
+    expect(notices.length).toBe(unmeasured.length);
+    expect(notices[0]).toMatch(/ternary-gemm\S+ stays as it is: .*ended \(SIGKILL\)/);
+    expect((await cli(["verify", folder, "--threads", "1"])).code).toBe(0);
+    const bench = benchBundle({ ...options, rounds: 1, threads: 1, kernels: ["ternary-gemm-32x32"] });
+    await expect(bench).rejects.toMatchObject({ code: "TRITC_E_KERNEL_TRAP" });
+    await expect(bench).rejects.toThrow(/ternary-gemm-32x32\S*, \d+ rows: .*ended/);
+  });
+
+  it("passes on what the process says that opens the device", async () => {
+    const none = new DeviceProcess({ target: "abacus", child });
+    await expect(none.opened()).rejects.toMatchObject({ code: "TRITC_E_TARGET" });
+    none.close();
   });
 
   it("goes on from its journal where it was stopped, and changes nothing before its end", async () => {

@@ -15,7 +15,7 @@ export async function runBundle(bundle: string, given: RunOptions): Promise<void
   const latentsOut =
     given.latentsOut === undefined
       ? undefined
-      : await Output.open({ ...given, out: given.latentsOut }, "safetensors");
+      : await Output.open({ ...given, out: given.latentsOut }, "safetensors", "--latents-out");
   const options = await runnablePipeline(given);
   const started = performance.now();
   const { latentsFile, readRequest } = await import("../run-request.js");

@@ -27,7 +27,7 @@ export async function tune(path: string, options: TuneCommandOptions): Promise<v
   const output =
     options.export === undefined
       ? undefined
-      : await Output.open({ ...options, out: options.export }, "JSON lines");
+      : await Output.open({ ...options, out: options.export }, "JSON lines", "--export");
   const [{ tuneBundle }, { readRecords, printRecords }] = await loaded(
     Promise.all([import("../../tune/tune.js"), import("../../tuning/records.js")]),
     options,
@@ -97,7 +97,10 @@ function describe({
         ? "not measured"
         : `${microseconds(found.before)} µs before, ${microseconds(found.after)} µs after, ${runsText(found.runs)}`,
     ]),
-    ["a picture's", `${formatDuration(before)} before, ${formatDuration(after)} after`],
+    [
+      "a picture's",
+      before === 0 ? "not measured" : `${formatDuration(before)} before, ${formatDuration(after)} after`,
+    ],
     ["time", formatDuration(seconds)],
   ]);
   return [measured, sum].join("\n\n");
@@ -108,7 +111,7 @@ function microseconds(seconds: number): string {
 }
 
 function ratio({ before, after, spread }: TunedKernel): string {
-  return `${(after / before).toFixed(2)} ± ${spread.toFixed(2)}`;
+  return `${(before === 0 ? 1 : after / before).toFixed(2)} ± ${spread.toFixed(2)}`;
 }
 
 function said({ from, config, isKnown, tried, candidates, faults }: TunedKernel): string {

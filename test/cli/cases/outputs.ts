@@ -31,6 +31,19 @@ function below(name: string, path: readonly string[]): CliCase {
   };
 }
 
+/** A file in a bundle, which would be no part of it. */
+function inBundle(name: string, args: (bundle: string) => readonly string[], option: string): CliCase {
+  return {
+    name: `${name} inside a bundle`,
+    exit: 2,
+    code: "TRITC_E_OUT",
+    message: new RegExp(
+      `the output path lies inside a bundle[\\s\\S]*bundle is a bundle[\\s\\S]*for ${option}`,
+    ),
+    setup: (folder, { bundle }) => args(copyBundle(bundle, folder)),
+  };
+}
+
 export const OUTPUT_CASES: readonly CliCase[] = [
   occupied("a file", /a file/, (out) => writeFileSync(out, "mine")),
   occupied("a folder with a file", /a folder with thesis\.txt in it/, (out) => {
@@ -60,6 +73,35 @@ export const OUTPUT_CASES: readonly CliCase[] = [
   }),
   below("", ["bundle"]),
   below(", deeper", ["a", "b", "bundle"]),
+  inBundle("a picture", (bundle) => ["run", bundle, "--prompt", "p", "-o", join(bundle, "p.png")], "--out"),
+  inBundle(
+    "pictures, in a folder of their own",
+    (bundle) => ["run", bundle, "--prompt", "p", "--count", "2", "-o", join(bundle, "pictures")],
+    "--out",
+  ),
+  inBundle(
+    "records of the tuner",
+    (bundle) => ["tune", bundle, "--export", join(bundle, "records.jsonl")],
+    "--export",
+  ),
+  {
+    name: "tune what lies in a bundle",
+    exit: 2,
+    code: "TRITC_E_TUNING",
+    message: /kernels: this lies in a bundle[\s\S]*bundle is a bundle[\s\S]*--network/,
+    setup: (folder, { bundle }) => ["tune", join(copyBundle(bundle, folder), "kernels")],
+  },
+  {
+    name: "tune a bundle with a picture in it",
+    exit: 2,
+    code: "TRITC_E_OUT_EXISTS",
+    message: /cat\.png, which is not part of it[\s\S]*try: {6}move that out/,
+    setup(folder, fixture) {
+      const bundle = copyBundle(fixture.bundle, folder);
+      writeFileSync(join(bundle, "cat.png"), "mine");
+      return ["tune", bundle];
+    },
+  },
   {
     name: "compile with a pipeline that is none",
     exit: 2,
