@@ -1,6 +1,7 @@
-import { closeSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { TritcError } from "../ir/errors.js";
 import { openRegular } from "./regular-file.js";
+import { requireBytes } from "./sparse-files.js";
 
 /** What a file is by its first bytes; `other` may be ONNX, which has no signature. */
 export type FileKind =
@@ -29,6 +30,7 @@ export function fileKind(file: string): FileKind {
   const head = Buffer.alloc(HEAD_BYTES);
   const fd = openRegular(file);
   try {
+    requireBytes(file, 0, Math.min(HEAD_BYTES, fstatSync(fd).size));
     return kindOf(head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0)));
   } finally {
     closeSync(fd);

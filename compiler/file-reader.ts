@@ -2,6 +2,7 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import type { ByteReader } from "../ir/constant/constant.js";
 import { TritcError } from "../ir/errors.js";
 import { openRegular } from "./regular-file.js";
+import { requireBytes } from "./sparse-files.js";
 
 /** Reads byte ranges of files; keeps them open until `close`. */
 export interface FileReader extends ByteReader {
@@ -23,6 +24,7 @@ export function fileReader(): FileReader {
     read(file, offset, length) {
       const { fd, size } = opened(file);
       if (offset < 0 || offset + length > size) throw shortRead(file, offset, length, size);
+      requireBytes(file, offset, length);
       const bytes = new Uint8Array(length);
       let done = 0;
       while (done < length) {

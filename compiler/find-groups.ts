@@ -6,6 +6,7 @@ import type { LosslessGroup } from "./analysis/found-group.js";
 import { interruptible } from "./interruptible.js";
 import type { FoundGroups, Group } from "./pass.js";
 import { blockLinears, groupOf } from "./passes/ternarize.js";
+import { Asking } from "./sparse-files.js";
 
 /**
  * The groups that each weight of the blocks gets, rows where it says nothing, for passes that then read nothing. Weights that are ternary already are
@@ -21,12 +22,16 @@ export async function findGroups(
   if (wanted === "row") return groups;
   const weights = [...blockLinears(graph).values()].map(({ weight }) => weight);
   const total = weights.reduce((sum, { shape }) => sum + countOf(shape), 0);
+  const asking = new Asking();
   let done = 0;
   for (const weight of weights) {
-    groups.set(weight, groups.get(weight) ?? interruptible(() => groupOf(weight, wanted, reader)));
+    const group =
+      groups.get(weight) ?? asking.attempt(() => interruptible(() => groupOf(weight, wanted, reader)));
+    if (group !== undefined) groups.set(weight, group);
     done += countOf(weight.shape);
     onProgress?.(done, total);
     await setImmediate();
   }
+  asking.finish();
   return groups;
 }

@@ -11,6 +11,7 @@ import { isBlockRole } from "./models/index.js";
 import { blockLinears } from "./passes/ternarize.js";
 import { summarizeRecognition } from "./recognize/index.js";
 import type { Recognition } from "./recognize/recognition.js";
+import { mapAsking } from "./sparse-files.js";
 
 /** Whole rows, and groups from the largest down. */
 const ANY_GROUP = [null, ...GROUP_SIZES.toReversed()];
@@ -61,7 +62,7 @@ export function inspectGraph({ graph, stopped }: Recognition, reader?: ByteReade
   const ternaryWeights = blocks.reduce((sum, group) => sum + group.weights, 0);
   const constants = [...graph.constants.values()].filter((c) => c.source.kind !== "dims");
   const parameters = graph.model?.parameters ?? constants.reduce((sum, c) => sum + countOf(c.shape), 0);
-  const ternary = [...blockLinears(graph).values()].map(({ weight }) => ({
+  const ternary = mapAsking([...blockLinears(graph).values()], ({ weight }) => ({
     weight,
     found: reader === undefined ? undefined : losslessGroup(weight, reader, ANY_GROUP, 1),
   }));

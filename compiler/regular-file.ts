@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { TritcError } from "../ir/errors.js";
 import { noteLook } from "./first-looks.js";
+import { requireBytes } from "./sparse-files.js";
 
 /** Manifest, program and graph of a bundle: FLUX.1-dev's are below 10 MB. */
 export const MOST_METADATA_BYTES = 1 << 28;
@@ -44,6 +45,7 @@ export function readRegularText(path: string, most: number): string {
         remedy: "check that it is the right file",
       });
     }
+    requireBytes(path, 0, size);
     const bytes = Buffer.alloc(size);
     let done = 0;
     while (done < size) {

@@ -4,6 +4,7 @@ import { readConstant } from "../../ir/constant/read.js";
 import { isFloat } from "../../ir/dtype.js";
 import { countOf } from "../../ir/tensor.js";
 import { fileReader } from "../file-reader.js";
+import { mapAsking } from "../sparse-files.js";
 import { checkpointError } from "./errors.js";
 import type { StoredTensors } from "./tensors.js";
 
@@ -24,10 +25,12 @@ const READ_FORMS: ReadonlySet<string> = new Set(["float8_e4m3fn", "float8_e5m2"]
 export function unscaled({ constants, unread }: StoredTensors, place: string): StoredTensors {
   const out = new Map(constants);
   out.delete(MARK);
+  mapAsking([...constants], ([name, constant]) => {
+    if (name.endsWith(`.${FORM}`)) checkForm(constant, `${place}: ${name}`);
+  });
   for (const [name, weight] of constants) {
     const [, module, leaf = ""] = /^(.*)\.([^.]+)$/.exec(name) ?? [];
     if (module === undefined) continue;
-    if (leaf === FORM) checkForm(weight, `${place}: ${name}`);
     if (leaf === FORM || INPUT_SCALES.includes(leaf)) {
       // Only where it belongs to a weight: others are nobody's, and refused as such.
       if (constants.has(`${module}.weight`)) out.delete(name);

@@ -2,7 +2,7 @@ import { hubReference, type Scope } from "../hub/reference.js";
 import type { LoraRequest } from "../lora/read.js";
 import type { HubOptions } from "./hub-options.js";
 import type { CommonOptions } from "./options.js";
-import { Terminal } from "./terminal.js";
+import { type Progress, Terminal } from "./terminal.js";
 
 type Options = CommonOptions & HubOptions;
 
@@ -14,15 +14,50 @@ export async function modelPath(given: string, scope: Scope, options: Options): 
   const reference = hubReference(given, options.revision);
   if (reference === undefined) return given;
   const { hubModel, hubSettings } = await import("../hub/index.js");
-  const terminal = new Terminal(options);
-  const progress = terminal.progress("downloading", "bytes");
-  const { path } = await hubModel(reference, hubSettings(options), {
-    scope,
-    signal: options.io.interruptSignal(),
-    onNotice: (text) => terminal.note(text),
-    onProgress: progress.update,
-  }).finally(progress.stop);
+  const told = downloads(options);
+  const { path } = await hubModel(reference, hubSettings(options), { scope, ...told }).finally(told.stop);
   return path;
+}
+
+/**
+ * What work makes of a model's transformer, of which it reads headers and little more: of the hub's nothing else comes. Work may begin
+ * several times, and so does nothing but read.
+ */
+export async function lookAt<T>(
+  given: string,
+  options: Options,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
+  const reference = hubReference(given, options.revision);
+  if (reference === undefined) return work(given);
+  const [{ hubSettings }, { lookAtModel }] = await Promise.all([
+    import("../hub/index.js"),
+    import("../hub/look.js"),
+  ]);
+  const told = downloads(options);
+  return lookAtModel(reference, hubSettings(options), { scope: "transformer", ...told }, work).finally(
+    told.stop,
+  );
+}
+
+/** Says what comes. Each time that all has come, its progress ends: others may begin theirs. */
+function downloads(options: Options) {
+  const terminal = new Terminal(options);
+  let progress: Progress | undefined;
+  const stop = () => {
+    progress?.stop();
+    progress = undefined;
+  };
+  return {
+    stop,
+    signal: options.io.interruptSignal(),
+    onNotice: (text: string) => terminal.note(text),
+    onProgress(done: number, total: number) {
+      progress ??= terminal.progress("downloading", "bytes");
+      progress.update(done, total);
+      if (done === total) stop();
+    },
+  };
 }
 
 /** The same of a model and of the pipeline that is to stand around it, where one is given: `--revision` is the model's. */

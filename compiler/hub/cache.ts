@@ -22,7 +22,10 @@ export class CachedRepository {
   /** Locks of who writes a blob. */
   readonly locks: string;
 
-  constructor(cache: string, name: string) {
+  constructor(
+    readonly cache: string,
+    name: string,
+  ) {
     const own = `models--${name.replace("/", "--")}`;
     this.folder = join(cache, own);
     this.locks = join(cache, ".locks", own);
@@ -57,6 +60,11 @@ export class CachedRepository {
 
   blob(hash: string): string {
     return join(this.folder, "blobs", hash);
+  }
+
+  /** Whether the bytes of a blob are here. */
+  hasBlob(hash: string, bytes: number): boolean {
+    return statSync(this.blob(hash), { throwIfNoEntry: false })?.size === bytes;
   }
 
   /** What of a commit is here; links without their bytes are not. */

@@ -6,8 +6,9 @@ import { TritcError } from "../../ir/errors.js";
 import { syncFolder } from "../atomic-file.js";
 import { FileLock, LockHeldError } from "../bundle/lock.js";
 import type { CachedRepository } from "./cache.js";
-import { type HubClient, pause, RETRIES, type Retries, reasonOf } from "./client.js";
-import { networkError, protocolError } from "./errors.js";
+import { type HubClient, pause, type Retries, reasonOf } from "./client.js";
+import { addressOf, Cut, checkHeaders, STALL, untilDone } from "./connection.js";
+import { protocolError } from "./errors.js";
 import type { RemoteFile } from "./remote.js";
 
 export interface DownloadOptions {
@@ -23,8 +24,6 @@ export interface DownloadOptions {
   onBytes(count: number): void;
 }
 
-/** Milliseconds without a byte after which a connection is dead. */
-const STALL = 60_000;
 /** Milliseconds between two looks whether another process is done. */
 const LOOK = 300;
 const CHUNK = 1 << 20;
@@ -109,36 +108,16 @@ async function fill(partial: string, file: RemoteFile, options: DownloadOptions)
     if ((await handle.stat()).size > file.bytes) await handle.truncate(0);
     const writer = new Writer(handle, file, options.onBytes);
     await writer.readBack(options.signal);
-    const { attempts, firstWait } = options.retries ?? RETRIES;
-    for (let failures = 0; writer.done < file.bytes; ) {
-      const before = writer.done;
-      try {
-        await receive(writer, file, options);
-      } catch (error) {
-        if (!(error instanceof Cut)) throw error;
-        options.signal?.throwIfAborted();
-        failures = writer.done > before ? 1 : failures + 1;
-        if (failures >= attempts) {
-          throw networkError({
-            message: "the download breaks off again and again",
-            place: `${options.name}/${file.path}`,
-            expected: `${file.bytes} bytes`,
-            found: `${writer.done}: ${error.message}`,
-            cause: error.cause,
-          });
-        }
-        await pause(firstWait * 2 ** (failures - 1), options.signal);
-      }
-    }
+    const place = `${options.name}/${file.path}`;
+    await untilDone({ ...options, place, bytes: file.bytes, done: () => writer.done }, () =>
+      receive(writer, file, options),
+    );
     await handle.sync();
     return writer.digest();
   } finally {
     await handle.close();
   }
 }
-
-/** The connection ended early. */
-class Cut extends Error {}
 
 /** A file that fills from its beginning, and the hash of what it holds so far. */
 class Writer {
@@ -169,15 +148,7 @@ class Writer {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    for (let written = 0; written < chunk.length; ) {
-      const { bytesWritten } = await this.handle.write(
-        chunk,
-        written,
-        chunk.length - written,
-        this.#done + written,
-      );
-      written += bytesWritten;
-    }
+    await writeAt(this.handle, chunk, this.#done);
     this.#count(chunk);
   }
 
@@ -196,6 +167,15 @@ class Writer {
     this.#hash.update(chunk);
     this.#done += chunk.length;
     this.onBytes(chunk.length);
+  }
+}
+
+/** Writes all bytes. */
+export async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const at = offset + written;
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, at);
+    written += bytesWritten;
   }
 }
 
@@ -267,31 +247,6 @@ async function receive(writer: Writer, file: RemoteFile, options: DownloadOption
     await reader.cancel().catch(() => undefined);
   }
   if (writer.done < file.bytes) throw new Cut("the connection ended");
-}
-
-/** Where a file lies on the hub. */
-function addressOf(endpoint: string, name: string, commit: string, path: string): string {
-  return `${endpoint}/${name}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
-}
-
-/** What the hub says of a file when it is asked for it, held against its list. */
-function checkHeaders(headers: Headers, { hash, bytes }: RemoteFile, commit: string, place: string): void {
-  const etag = headers.get("x-linked-etag")?.replace(/^W\/|"/g, "");
-  const size = headers.get("x-linked-size");
-  const of = headers.get("x-repo-commit");
-  const differs = [
-    [etag, hash],
-    [size ?? undefined, String(bytes)],
-    [of ?? undefined, commit],
-  ].find(([found, listed]) => found !== undefined && found !== listed);
-  if (differs === undefined) return;
-  throw protocolError({
-    message: "the hub says two things of a file",
-    place,
-    expected: `${differs[1]}, as it lists it`,
-    found: differs[0] ?? "",
-    remedy: "run the command again; if it stays so, report it to the hub",
-  });
 }
 
 /** The offset of an answer's first byte: the wanted one, or 0. Throws TRITC_E_HUB. */

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { openRegular } from "../regular-file.js";
+import { requireBytes } from "../sparse-files.js";
 
 const WINDOW = 1 << 16;
 
@@ -20,7 +21,7 @@ export class FileWindow {
   private window: Uint8Array = new Uint8Array(0);
   private start = 0;
 
-  constructor(file: string) {
+  constructor(private readonly file: string) {
     this.descriptor = openRegular(file);
     this.size = fstatSync(this.descriptor).size;
   }
@@ -30,6 +31,7 @@ export class FileWindow {
   }
 
   read(from: number, to: number): Uint8Array {
+    requireBytes(this.file, from, to - from);
     const bytes = new Uint8Array(to - from);
     for (let done = 0; done < bytes.length; ) {
       const count = readSync(this.descriptor, bytes, done, bytes.length - done, from + done);

@@ -16,6 +16,7 @@ import { batchBindings } from "./batch-bindings.js";
 import { whyUnrecognized } from "./describe-model.js";
 import { agreedShapes, shapeKey, shapeReadings, withShapes } from "./input-shapes.js";
 import { fixedBatch, oneSample } from "./one-sample.js";
+import { requireSmallConstants } from "./small-constants.js";
 
 /** What recognition makes of a model. */
 export interface Recognition {
@@ -47,6 +48,7 @@ export function recognition(imported: Graph, reader: ByteReader): Recognition {
 
 function recognizeReadings(imported: Graph, reader: ByteReader): Recognition {
   verifyGraph(imported);
+  requireSmallConstants(imported);
   if (!holdsAttention(imported)) {
     const graph = front(imported, reader, {});
     return { graph, stopped: whyUnrecognized(graph) };

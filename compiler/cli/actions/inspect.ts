@@ -1,6 +1,6 @@
 import { familyOf } from "../../../ir/models/index.js";
 import type { TernaryStorage } from "../../../ir/ternary/storage.js";
-import type { Activations, AttentionProducts } from "../../../targets/index.js";
+import type { Activations, AttentionProducts, Target } from "../../../targets/index.js";
 import { targetByName } from "../../../targets/index.js";
 import { fileReader } from "../../file-reader.js";
 import type { Inspection } from "../../inspect.js";
@@ -12,7 +12,7 @@ import { formatBytes, formatCount, formatFactor, formatQuantity, formatShare } f
 import type { HubOptions } from "../hub-options.js";
 import { refuseBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
-import { modelPath } from "../model-path.js";
+import { lookAt } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { pipelineRows } from "../pipeline-text.js";
 import { describeFit, describePasses, describePlans } from "../plan-text.js";
@@ -32,7 +32,15 @@ export interface InspectOptions extends CommonOptions, PlanOptions, HubOptions {
 export async function inspectModel(given: string, options: InspectOptions): Promise<void> {
   refuseBundle(given, "inspect");
   const target = options.target === undefined ? undefined : targetByName(options.target);
-  const path = await modelPath(given, "transformer", options);
+  const { value, text } = await lookAt(given, options, (path) => inspected(path, target, options));
+  new Terminal(options).result(value, text);
+}
+
+async function inspected(
+  path: string,
+  target: Target | undefined,
+  options: InspectOptions,
+): Promise<{ readonly value: object; readonly text: string }> {
   const [{ inspectGraph }, { storedKinds }, { importModel }, { recognition }] = await loaded(
     Promise.all([
       import("../../inspect.js"),
@@ -48,10 +56,7 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
     const found = recognition(imported, reader);
     const recognized = found.graph;
     const inspection = { ...inspectGraph(found, reader), kinds: storedKinds(imported) };
-    if (target === undefined) {
-      new Terminal(options).result(inspection, describe(inspection));
-      return;
-    }
+    if (target === undefined) return { value: inspection, text: describe(inspection) };
     const [
       { findGroups },
       { planModel },
@@ -110,13 +115,8 @@ export async function inspectModel(given: string, options: InspectOptions): Prom
       bothPasses === null ? "" : `Both passes of guidance run ${describePasses(bothPasses, limitBytes)}.`,
       describePipeline(pipeline, limitBytes),
     ];
-    new Terminal(options).result(
-      {
-        ...inspection,
-        plan: { target: target.name, ...planned, ...fit, bothPasses, stepFloors: floors, pipeline },
-      },
-      texts.filter((text) => text !== "").join("\n\n"),
-    );
+    const plan = { target: target.name, ...planned, ...fit, bothPasses, stepFloors: floors, pipeline };
+    return { value: { ...inspection, plan }, text: texts.filter((text) => text !== "").join("\n\n") };
   } finally {
     reader.close();
   }

@@ -9,7 +9,7 @@ import { formatBytes } from "../../units.js";
 import type { HubOptions } from "../hub-options.js";
 import { isBundle } from "../is-bundle.js";
 import { loaded } from "../loaded.js";
-import { modelPath } from "../model-path.js";
+import { lookAt } from "../model-path.js";
 import type { CommonOptions, PlanOptions } from "../options.js";
 import { Output } from "../output.js";
 import { Terminal } from "../terminal.js";
@@ -25,42 +25,46 @@ export interface ReportCommandOptions extends CommonOptions, PlanOptions, HubOpt
 export async function writeReport(given: string, options: ReportCommandOptions): Promise<void> {
   const output = await Output.open(options, "HTML");
   const targets = targetsOf(given, options.target);
-  const path = await modelPath(given, "transformer", options);
+  const html = await lookAt(given, options, (path) => rendered(path, given, targets, options));
+  const bytes = await output.write([Buffer.from(html)]);
+  output.summary({ out: options.out, bytes }, `${options.out}: ${formatBytes(bytes)}`);
+}
+
+async function rendered(
+  path: string,
+  given: string,
+  targets: readonly [Target, ...Target[]] | null,
+  options: ReportCommandOptions,
+): Promise<string> {
   const [{ renderReport }, { bundleSubject, modelSubjects }] = await loaded(
     Promise.all([import("../../report/report.js"), import("../../report/subjects.js")]),
     options,
   );
   const name = basename(resolve(given));
-  let html: string;
   if (targets === null) {
     const { subject, options: compiled } = bundleSubject(path);
-    html = renderReport([subject], { name, ...compiled });
-  } else {
-    const { ternarize, activations, resolution: resolutions, textLength, references } = options;
-    const { memoryLimit, promptWeights, textWeights } = options;
-    const reader = fileReader();
-    try {
-      const request = {
-        ternarize,
-        activations,
-        resolutions,
-        textLength,
-        references,
-        memoryLimit,
-        promptWeights,
-        textWeights,
-      };
-      const groups = new Terminal(options).progress("groups", "weights");
-      const subjects = await modelSubjects(path, targets, reader, request, groups.update).finally(
-        groups.stop,
-      );
-      html = renderReport(subjects, { name, ternarize, activations });
-    } finally {
-      reader.close();
-    }
+    return renderReport([subject], { name, ...compiled });
   }
-  const bytes = await output.write([Buffer.from(html)]);
-  output.summary({ out: options.out, bytes }, `${options.out}: ${formatBytes(bytes)}`);
+  const { ternarize, activations, resolution: resolutions, textLength, references } = options;
+  const { memoryLimit, promptWeights, textWeights } = options;
+  const reader = fileReader();
+  try {
+    const request = {
+      ternarize,
+      activations,
+      resolutions,
+      textLength,
+      references,
+      memoryLimit,
+      promptWeights,
+      textWeights,
+    };
+    const groups = new Terminal(options).progress("groups", "weights");
+    const subjects = await modelSubjects(path, targets, reader, request, groups.update).finally(groups.stop);
+    return renderReport(subjects, { name, ternarize, activations });
+  } finally {
+    reader.close();
+  }
 }
 
 /** The targets of a model; null for a bundle, which has one. */
