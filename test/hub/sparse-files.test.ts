@@ -1,5 +1,14 @@
 /** Files of which some bytes are here: whoever reads others gets an error, and the file knows of it. */
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -92,6 +101,16 @@ describe("bytes that are not here", () => {
     };
     expect(() => mapAsking([1], failing)).toThrow(RangeError);
   });
+});
+
+it("every module that reads descriptors asks for the bytes first, but the packers', which never see such files", () => {
+  const compiler = join(import.meta.dirname, "../../compiler");
+  const reading = readdirSync(compiler, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => /\breadSync\(/.test(readFileSync(join(compiler, file), "utf8")));
+  const asks = (file: string) => /\brequireBytes\(/.test(readFileSync(join(compiler, file), "utf8"));
+  expect(reading.filter(asks).length).toBeGreaterThan(3);
+  expect(reading.filter((file) => !asks(file))).toEqual([join("pack", "row-packer.ts")]);
 });
 
 it("joins spans that lie close together", () => {
