@@ -1,4 +1,4 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { TritcError } from "../../ir/errors.js";
 import { openBundle } from "../../runtime/node/bundle.js";
@@ -10,9 +10,10 @@ import { type Occupant, whatIsThere } from "../bundle/occupant.js";
 import { refuseNested, writeFolder } from "../bundle/staging.js";
 import { bundleRecords } from "../tuning/bundle-records.js";
 import { deviceKey } from "../tuning/device-key.js";
-import { parseRecords, printRecords, Records, TUNING_FILE, type TuningRecord } from "../tuning/records.js";
+import { printRecords, Records, TUNING_FILE, type TuningRecord } from "../tuning/records.js";
 import { rewriteBundle } from "./apply.js";
 import { DeviceProcess } from "./device-process.js";
+import { unfinished } from "./journal.js";
 import { type BundleProgram, programsOf } from "./programs.js";
 import type { TunedKernel } from "./results.js";
 import type { SearchContext } from "./search-context.js";
@@ -104,9 +105,7 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       const target = targetByName(bundle.program.target);
       const programs = await programsOf(bundle, options.networks);
       const records = new Records(options.known);
-      const journal = await readFile(work.journal, "utf8").catch(() => "");
-      if (journal !== "") onNotice?.(`going on from the unfinished work in ${work.path}`);
-      await work.begin(keep);
+      const say = (text: string) => onNotice?.(text);
       const note = async (entry: TuningRecord) => {
         await appendFile(work.journal, printRecords([entry]));
         work.isWorthKeeping = true;
@@ -115,19 +114,23 @@ export async function tuneBundle(options: TuneOptions): Promise<TuneReport> {
       try {
         const { description, kind, features } = await process.opened();
         const device = deviceKey(target, description);
-        for (const entry of await bundleRecords(bundle, (fault) => onNotice?.(strange(fault))))
+        for (const entry of await bundleRecords(bundle, (fault) => say(strange(fault))))
           if (options.again !== true || entry.device !== device) records.add(entry);
-        // What an unfinished run has found is newer.
-        for (const entry of parseRecords(journal, work.journal)) records.add(entry);
         const own = kindOf(target, kind, features);
         const all = programs.flatMap((program) => subjectsOf(program, target, own));
         const subjects = chosenSubjects(all, options);
+        // Until here nothing is touched that an unfinished run has left.
+        const found = await unfinished(work, say);
+        // What it has found is newer.
+        for (const entry of found) records.add(entry);
+        work.isWorthKeeping = found.length > 0;
+        await work.begin(keep);
         const context = contextOf(options, { process, device, records, target, note });
         const { tuned, unmeasured } = await tuneAll(subjects, context, {
           budget: options.budget,
           end: begun + 1000 * (1 - WRITING_SHARE) * options.budget,
           again: options.again === true,
-          onNotice: (text) => onNotice?.(text),
+          onNotice: say,
           onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
         });
         for (const { finding } of tuned) if (finding !== undefined) await note(finding);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -181,21 +182,43 @@ describe("tuneBundle", () => {
   it("goes on from its journal where it was stopped, and changes nothing before its end", async () => {
     const folder = bundle("stopped");
     const before = readFileSync(join(folder, "manifest.json"), "utf8");
-    const stop = new AbortController();
-    const stopped = tune({
-      bundle: folder,
-      signal: stop.signal,
-      onProgress: ({ phase, done }) => phase === "candidates" && done > 2 && stop.abort(),
-    });
-    await expect(stopped).rejects.toThrow();
+    const stopped = async () => {
+      const stop = new AbortController();
+      const onProgress: TuneOptions["onProgress"] = ({ phase, done }) =>
+        phase === "candidates" && done > 2 && stop.abort();
+      await expect(tune({ bundle: folder, signal: stop.signal, onProgress })).rejects.toThrow();
+    };
+    await stopped();
     expect(readFileSync(join(folder, "manifest.json"), "utf8")).toBe(before);
     const work = join(scratch, ".stopped.partial");
-    expect(existsSync(work)).toBe(true);
+    const journal = join(work, "journal");
+    const found = parseRecords(readFileSync(journal, "utf8"), "f");
+    expect(found.length).toBeGreaterThan(0);
+    // A full disk may leave the beginning of a record.
+    appendFileSync(journal, '{"kind":"meas');
+    await expect(tune({ bundle: folder, rows: [49] })).rejects.toThrow(/no kernel is meant/);
+    await stopped();
+    const more = parseRecords(readFileSync(journal, "utf8"), "f");
+    expect(more.slice(0, found.length)).toEqual(found);
+    expect(more.length).toBeGreaterThan(found.length);
     const notices: string[] = [];
     await tune({ bundle: folder, onNotice: (text) => notices.push(text) });
     expect(notices.join()).toMatch(/going on from the unfinished work/);
     expect(existsSync(work)).toBe(false);
     expect(readdirSync(folder)).toContain("tuning.jsonl");
+  });
+
+  it("leaves unfinished work of other commands alone", async () => {
+    const folder = bundle("compiled");
+    const work = join(scratch, ".compiled.partial");
+    mkdirSync(join(work, "bundle"), { recursive: true });
+    const files = { journal: "0123456789abcdef {}\n", [join("bundle", "weights.safetensors")]: "half" };
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(work, path), text);
+    await expect(tune({ bundle: folder })).rejects.toThrow(
+      /unfinished work of another command(.|\n)*compile/,
+    );
+    for (const [path, text] of Object.entries(files))
+      expect(readFileSync(join(work, path), "utf8")).toBe(text);
   });
 
   it("gives records to a compilation, which takes their configs", async () => {
