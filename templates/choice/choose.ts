@@ -2,8 +2,7 @@ import { TritcError } from "../../ir/errors.js";
 import { roundingOf } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import type { KernelTemplates } from "../kernel-templates.js";
-import { keyOf } from "./configs.js";
-import { type Candidate, consider, considered } from "./consider.js";
+import { type Candidate, consider, considered, type KnownCosts } from "./consider.js";
 import type { Problem } from "./problem.js";
 
 /** What was chosen for a problem, and from what. */
@@ -27,8 +26,8 @@ export function choose<P>(
   candidates: readonly Candidate[],
   measured?: KernelConfig,
 ): Choice<P> {
-  const key = measured === undefined ? undefined : keyOf(measured);
-  const measuredBest = candidates.find(({ config, rejected }) => rejected === null && keyOf(config) === key);
+  const measuredBest =
+    measured && candidates.find(({ config, rejected }) => rejected === null && isSame(config, measured));
   if (measuredBest !== undefined) return ofMeasured(problem, measuredBest);
   const chosen = bestOf(candidates, problem.device.speed?.doubt);
   if (chosen === undefined) throw noneFits(problem, candidates);
@@ -58,12 +57,13 @@ function isSame(a: KernelConfig, b: KernelConfig): boolean {
 
 /**
  * All that is considered for a problem, in the order of the family's preference: what the family prefers, and every other combination
- * where costs tell them apart or `every` asks for it.
+ * where costs tell them apart or `every` asks for it. `known` is as for `consider`.
  */
 export function candidatesOf<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
   every = false,
+  known?: KnownCosts,
 ): readonly Candidate[] {
   const preferred = templates.configs(problem);
   const { device, rows } = problem;
@@ -76,7 +76,7 @@ export function candidatesOf<P>(
       ? configs
       : configs.filter((config) => order(config) === order(first));
   return counted(
-    kept.map((config) => consider(problem, templates, config)),
+    kept.map((config) => consider(problem, templates, config, known)),
     preferred.length,
   );
 }

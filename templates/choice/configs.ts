@@ -21,19 +21,19 @@ export function everyConfig<P>(forms: Forms<P>, preferred: readonly KernelConfig
 const KNOWN = new WeakMap<object, Map<string, readonly KernelConfig[]>>();
 
 function madeOf<P>(forms: Forms<P>, preferred: readonly KernelConfig[]): readonly KernelConfig[] {
-  const all = new Map(preferred.map((config) => [keyOf(config), config]));
+  const all = [...new Map(preferred.map((config) => [keyOf(config), config])).values()];
   for (const [variant, { dimensions }] of Object.entries(forms)) {
     const own = preferred.filter((config) => config.variant === variant);
     // A variant that the family does not consider for these parameters has none of its configs either.
     if (own.length === 0) continue;
     for (const numbers of productOf(Object.entries(dimensions), own)) {
       const config = { variant, ...numbers };
-      const key = keyOf(config);
-      if (!all.has(key)) all.set(key, config);
+      // A product has each once.
+      if (own.every((other) => differences(config, other) > 0)) all.push(config);
     }
   }
   // Stable: preferred ones, which differ from themselves in nothing, stay first.
-  return [...all.values()]
+  return all
     .map((config) => ({ config, away: distance(config, preferred) }))
     .sort((a, b) => a.away - b.away)
     .map(({ config }) => config);
@@ -41,10 +41,18 @@ function madeOf<P>(forms: Forms<P>, preferred: readonly KernelConfig[]): readonl
 
 /** In how many numbers a config differs from the nearest preferred one of its variant. */
 function distance(config: KernelConfig, preferred: readonly KernelConfig[]): number {
-  const own = preferred.filter(({ variant }) => variant === config.variant);
-  return Math.min(
-    ...own.map((other) => Object.entries(config).filter(([name, value]) => other[name] !== value).length),
-  );
+  let nearest = Number.POSITIVE_INFINITY;
+  for (const other of preferred) {
+    if (other.variant === config.variant) nearest = Math.min(nearest, differences(config, other));
+  }
+  return nearest;
+}
+
+/** In how many numbers two configs of a variant differ. */
+function differences(config: KernelConfig, other: KernelConfig): number {
+  let count = 0;
+  for (const name in config) if (config[name] !== other[name]) count++;
+  return count;
 }
 
 /** A config as text: two are the same where their keys are. */

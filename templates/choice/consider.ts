@@ -36,14 +36,22 @@ export interface Candidate {
   readonly alike?: number;
 }
 
-/** What is known of a config for a problem. */
+/** Costs that are known for one kernel's parameters and rows on devices that are equally fast, by config. */
+export type KnownCosts = Map<KernelConfig, Cost | null>;
+
+/** What is known of a config for a problem; its cost is looked up in `known`, or added to it. */
 export function consider<P>(
   problem: Problem<P>,
   templates: KernelTemplates<P>,
   config: KernelConfig,
+  known?: KnownCosts,
 ): Candidate {
   const rejected = rejection(problem, templates, config);
-  const cost = rejected === null ? costOf(problem, templates, config) : null;
+  let cost = rejected === null ? known?.get(config) : null;
+  if (cost === undefined) {
+    cost = costOf(problem, templates, config);
+    known?.set(config, cost);
+  }
   const measuredOnly = templates.measuredOnly?.includes(config.variant) === true;
   return { config, cost, rejected, ...(measuredOnly && { measuredOnly }) };
 }

@@ -91,28 +91,33 @@ export function timeOf(counts: Counts, { rows, launch, speed }: Launched): Launc
   const most = Math.ceil(workgroups / units);
   const threads = Math.min(resident, most) * x * y * z;
   const pace = hertz * Math.min(1, threads / speed.busyThreads);
-  const own: [Bound, number][] = [];
-  for (const [resource, amount] of Object.entries(each) as [UnitResource, number][]) {
-    const rate = perCycle[resource];
-    if (amount > 0 && rate === undefined) return undefined;
-    if (rate !== undefined) own.push([resource, (most * amount) / (rate * pace)]);
+  // Thousands of configs are compared so: nothing here is worth a list.
+  let bound: Bound = "launch";
+  let longest = Number.NEGATIVE_INFINITY;
+  const consider = (part: Bound, seconds: number) => {
+    if (seconds > longest) [bound, longest] = [part, seconds];
+  };
+  let inUnits = 0;
+  for (const resource in each) {
+    const amount = each[resource as UnitResource] ?? 0;
+    const rate = perCycle[resource as UnitResource];
+    if (rate === undefined) {
+      if (amount > 0) return undefined;
+      continue;
+    }
+    const seconds = (most * amount) / (rate * pace);
+    consider(resource as UnitResource, seconds);
+    inUnits = speed.overlaps ? Math.max(inUnits, seconds) : inUnits + seconds;
   }
-  const common = (["l2", "memory"] as const).map(
-    (resource) => [resource, bytes[resource] / bytesPerSecond[resource]] as const,
-  );
-  const inUnits = own.map(([, seconds]) => seconds);
-  const busy = Math.max(
-    speed.overlaps ? Math.max(0, ...inUnits) : inUnits.reduce((sum, seconds) => sum + seconds, 0),
-    ...common.map(([, seconds]) => seconds),
-  );
+  const l2 = bytes.l2 / bytesPerSecond.l2;
+  const memory = bytes.memory / bytesPerSecond.memory;
+  const busy = Math.max(inUnits, l2, memory);
   const alone = (Math.ceil(waves) * (serial + workgroupCycles)) / hertz;
-  const parts: readonly (readonly [Bound, number])[] = [
-    ...own,
-    ...common,
-    ["serial", alone],
-    ["launch", speed.launchSeconds + making / LAUNCHES],
-  ];
-  const [bound] = parts.reduce((longest, part) => (part[1] > longest[1] ? part : longest));
+  const launching = speed.launchSeconds + making / LAUNCHES;
+  consider("l2", l2);
+  consider("memory", memory);
+  consider("serial", alone);
+  consider("launch", launching);
   return {
     rows,
     seconds: busy + alone + speed.launchSeconds + making / LAUNCHES,

@@ -1,10 +1,11 @@
 import { launchOf, needsOf, type Tile } from "../../ir/families/launch/form.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { hasFeature } from "../../targets/device-kind.js";
+import type { Speed } from "../../targets/speed.js";
 import type { KernelTemplates } from "../kernel-templates.js";
 import { bestOf, type Choice, candidatesOf, choose, chooseMeasured } from "./choose.js";
 import { keyOf } from "./configs.js";
-import { type Candidate, costOf, inTile, rejection } from "./consider.js";
+import { type Candidate, costOf, inTile, type KnownCosts, rejection } from "./consider.js";
 import type { Problem } from "./problem.js";
 import { sharedTile } from "./shared-tile.js";
 
@@ -28,10 +29,24 @@ export function chooseTogether<P>(
 ): readonly Choice<P>[] {
   const isMeasured = measured.some((config) => config !== undefined);
   const made = new Map<number, readonly Candidate[]>();
+  // Kinds that differ in features alone are equally fast; what CUDA devices cost depends on more than speed.
+  const costs = new Map<Speed | null, KnownCosts>();
+  const costsOn = ({ speed, cuda }: Problem<P>["device"]): KnownCosts | undefined => {
+    if (cuda !== null) return undefined;
+    const known = costs.get(speed) ?? new Map();
+    costs.set(speed, known);
+    return known;
+  };
   const candidates = (i: number, problem: Problem<P>): readonly Candidate[] => {
     // Other configs than the preferred ones count where somebody asks for what those may not have.
     const all =
-      made.get(i) ?? candidatesOf(problem, templates, oneGrid ? isMeasured : measured[i] !== undefined);
+      made.get(i) ??
+      candidatesOf(
+        problem,
+        templates,
+        oneGrid ? isMeasured : measured[i] !== undefined,
+        costsOn(problem.device),
+      );
     made.set(i, all);
     return all;
   };

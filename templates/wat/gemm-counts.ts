@@ -26,9 +26,13 @@ export function gemmCounts(walk: GemmWalk, { rows, launch, speed }: Launched): C
   const tileRows = Math.ceil(rows / tileM);
   const tileColumns = Math.ceil(n / tileN);
   const blocks = blocksOf(rows, tileM, walk.rowGroups);
-  const rowBlocks = [...blocks.values()].reduce((sum, count) => sum + count, 0);
+  let rowBlocks = 0;
   const columnBlocks = Math.ceil(n / channels);
-  const whole = [...blocks].map(([group, count]) => times(walk.block(group), count * columnBlocks));
+  const whole: Work[] = [];
+  for (const [group, count] of blocks) {
+    rowBlocks += count;
+    if (count > 0) whole.push(times(walk.block(group), count * columnBlocks));
+  }
   const bytes: Bytes[] = [
     // From memory once, and to it.
     { l2: 0, memory: rows * (rowBytes + walk.resultBytes) + n * channelBytes },
