@@ -89,27 +89,33 @@ async function driverLibrary(name: string): Promise<string> {
 /** The shared object that the emulated driver loads as a module, from a kernel's CUDA source. */
 export async function emulatorModule(source: string): Promise<Uint8Array<ArrayBuffer>> {
   const unit = translationUnit(source);
-  const key = [...KERNEL_FLAGS, ...kernelHeaders(), unit];
+  const key = [...KERNEL_FLAGS, kernelHeaders(), unit];
   const built = await cached("kernel.so", key, (to) => compile(unit, to, KERNEL_FLAGS));
   return new Uint8Array(await readFile(built));
 }
 
-let headers: readonly string[] | undefined;
+let headers: string | undefined;
 
-/** What kernels may include. */
-function kernelHeaders(): readonly string[] {
-  headers ??= [EMULATOR, join(TEMPLATES, "cuda")].flatMap((folder) =>
-    contents(
-      folder,
-      filesBelow(folder).filter((path) => /\.(h|cuh)$/.test(path)),
+/** A hash of all that kernels may include, made once: there are more than a thousand kernels. */
+function kernelHeaders(): string {
+  headers ??= hashOf(
+    [EMULATOR, join(TEMPLATES, "cuda")].flatMap((folder) =>
+      contents(
+        folder,
+        filesBelow(folder).filter((path) => /\.(h|cuh)$/.test(path)),
+      ),
     ),
   );
   return headers;
 }
 
+const hashOf = (texts: readonly string[]) => createHash("sha256").update(JSON.stringify(texts)).digest("hex");
+
 const DYNAMIC_SHARED = "extern __shared__ __align__(1024) unsigned char shared[];";
 const KERNEL =
   /__global__\s+void\s+(?:__cluster_dims__\((\d+), 1, 1\)\s+)?(?:__launch_bounds__\(([^)]*)\)\s+)?(\w+)\s*\(/;
+
+let wrappers: readonly string[] | undefined;
 
 /**
  * The C++ that stands for a kernel: CUDA's built-ins and PTX first, the source in a namespace of its own so that its
@@ -119,7 +125,7 @@ function translationUnit(source: string): string {
   const kernel = KERNEL.exec(source);
   if (kernel === null) throw new Error("the source has no kernel");
   const [, cluster = "1", bounds, name] = kernel;
-  const wrappers = filesBelow(EMULATOR).filter((path) => path.endsWith(".cuh"));
+  wrappers ??= filesBelow(EMULATOR).filter((path) => path.endsWith(".cuh"));
   return [
     '#include "emulator.h"',
     ...wrappers.map((path) => `#include "${path}"`),
@@ -144,9 +150,7 @@ async function cached(
   key: readonly string[],
   make: (to: string) => Promise<void>,
 ): Promise<string> {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([await version(), key]))
-    .digest("hex");
+  const hash = hashOf([await version(), ...key]);
   const path = join(CACHE, `${hash.slice(0, 32)}-${name}`);
   if (!existsSync(path)) await inPlace(path, make);
   return path;
