@@ -22,21 +22,40 @@ export interface OpenedBundle extends Bundle {
 
 /** Opens a bundle folder; every file's size and hash is checked first. See `loadBundle` for the errors. */
 export async function openBundle(folder: string): Promise<OpenedBundle> {
-  const hashed = new Map<string, string>();
-  const bundle = await loadBundle(folderFiles(folder, hashed), folder);
-  return { ...bundle, folder, checkBelow: (path) => checkBelow(folder, path, hashed) };
+  const hashed = new Map<string, Hashed>();
+  const files = folderFiles(folder, hashed);
+  const bundle = await loadBundle(files, folder);
+  return { ...bundle, folder, checkBelow: (path) => checkBelow({ folder, hashed, files }, path) };
 }
 
-async function checkBelow(folder: string, path: string, hashed: ReadonlyMap<string, string>): Promise<void> {
+/** A file as it was hashed. */
+interface Hashed {
+  readonly look: string;
+  readonly sha256: string;
+}
+
+interface Checked {
+  readonly folder: string;
+  readonly hashed: Map<string, Hashed>;
+  readonly files: Pick<BundleFiles, "digest">;
+}
+
+async function checkBelow(checked: Checked, path: string): Promise<void> {
+  const { folder, hashed, files } = checked;
   for (const entry of await readdir(join(folder, path))) {
     const below = `${path}/${entry}`;
     const info = await stat(join(folder, below), { bigint: true });
     if (info.isDirectory()) {
-      await checkBelow(folder, below, hashed);
+      await checkBelow(checked, below);
       continue;
     }
     const known = hashed.get(below);
-    if (known === lookOf(info)) continue;
+    if (known?.look === lookOf(info)) continue;
+    // Whoever makes a bundle that shares the file, as the tuner does, changes its number of links and no byte.
+    if (known !== undefined) {
+      if ((await files.digest(below))?.sha256 === known.sha256) continue;
+      hashed.set(below, known);
+    }
     throw new TritcError({
       code: "TRITC_E_BUNDLE_FILE",
       message:
@@ -86,7 +105,7 @@ const MOST_WHOLE_BYTES = 1 << 28;
 const SMALL_FILE = 1 << 20;
 
 /** `hashed` takes what each file that is hashed looks like. */
-function folderFiles(folder: string, hashed: Map<string, string>): BundleFiles {
+function folderFiles(folder: string, hashed: Map<string, Hashed>): BundleFiles {
   return {
     async read(path) {
       try {
@@ -112,13 +131,14 @@ function folderFiles(folder: string, hashed: Map<string, string>): BundleFiles {
         try {
           const info = await file.stat({ bigint: true });
           const size = Number(info.size);
-          hashed.set(path, lookOf(info));
           const hash = createHash("sha256");
           if (size <= SMALL_FILE) {
             const bytes = new Uint8Array(size);
             hash.update(bytes.subarray(0, await readInto(file, bytes, 0)));
           } else await pipeline(file.createReadStream({ autoClose: false, end: size - 1 }), hash);
-          return { bytes: size, sha256: hash.digest("hex") };
+          const sha256 = hash.digest("hex");
+          hashed.set(path, { look: lookOf(info), sha256 });
+          return { bytes: size, sha256 };
         } finally {
           await file.close();
         }

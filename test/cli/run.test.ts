@@ -1,5 +1,6 @@
 import {
   existsSync,
+  linkSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseSafetensors, serialize } from "../../ir/format/safetensors.js";
 import { latentGeometry } from "../../ir/models/flux1/latents.js";
 import type { Tensor } from "../../ir/tensor.js";
+import { openBundle } from "../../runtime/node/bundle.js";
 import { openGenerator } from "../../runtime/node/generate.js";
 import { decodePng, encodePng } from "../../runtime/node/png.js";
 import { initialLatents } from "../../runtime/noise.js";
@@ -70,13 +72,28 @@ describe("the pipeline of a bundle", () => {
   it("is what was hashed when the bundle was opened", async () => {
     const generator = await openGenerator(bundle, { threads: 1 });
     const { atime, mtime } = statSync(encoder());
-    writeFileSync(encoder(), readFileSync(encoder()));
+    const bytes = readFileSync(encoder());
+    writeFileSync(encoder(), Buffer.from(bytes).fill(0, bytes.length - 1));
     utimesSync(encoder(), atime, mtime);
     await expect(generator.generate({ prompt: "p", steps: 1 })).rejects.toMatchObject({
       code: "TRITC_E_BUNDLE_FILE",
       message: expect.stringMatching(/changed after it was opened/),
     });
+    writeFileSync(encoder(), bytes);
     await generator.close();
+  });
+
+  it("may be shared with a bundle that is made meanwhile, as by `tritc tune`: links change no byte", async () => {
+    const opened = await openBundle(bundle);
+    linkSync(encoder(), at("linked.onnx"));
+    await opened.checkBelow("pipeline");
+    const bytes = readFileSync(encoder());
+    writeFileSync(encoder(), Buffer.from(bytes).fill(0, bytes.length - 1));
+    // What was looked at does not become what was hashed.
+    for (let i = 0; i < 2; i++)
+      await expect(opened.checkBelow("pipeline")).rejects.toThrow(/changed after it was opened/);
+    writeFileSync(encoder(), bytes);
+    await opened.checkBelow("pipeline");
   });
 });
 
