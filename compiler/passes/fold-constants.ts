@@ -1,4 +1,4 @@
-import { substituteDim, symbolsOf } from "../../ir/dim.js";
+import { type Shape, substituteDim, symbolsOf } from "../../ir/dim.js";
 import { type Graph, typeOf } from "../../ir/graph/graph.js";
 import type { Pass, PassContext } from "../pass.js";
 import { pruneGraph } from "../rewrite/order.js";
@@ -28,8 +28,7 @@ export const foldConstants: Pass = {
   summary: "infers all shapes and evaluates what depends on constants and shapes only",
   run(graph, context) {
     let replacements: Replacements = context.options.bindings;
-    const shapes = graph.inputs.flatMap((id) => graph.types.get(id)?.shape ?? []);
-    const symbols = [...new Set(shapes.flatMap(symbolsOf))];
+    const symbols = keptFirst(graph);
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const { result, equations } = sweep(graph, replacements, context);
       const solved = solveAll(equations, symbols, (line) => context.log?.(`fold-constants: ${line}`));
@@ -40,6 +39,25 @@ export const foldConstants: Pass = {
     return settled(pruneGraph(sweep(graph, replacements, context).result), context);
   },
 };
+
+/**
+ * The inputs' symbols, those first that stay where two are equal or one is the sum of others. Sizes of positions and vectors
+ * follow those of images and texts, in whatever order a graph has its inputs.
+ */
+function keptFirst(graph: Graph): readonly string[] {
+  const shapes = graph.inputs.map((id) => graph.types.get(id)?.shape ?? []);
+  const sorted = [...shapes.filter(isOfTokens), ...shapes.filter((shape) => !isOfTokens(shape))];
+  return [...new Set(sorted.flat().flatMap(symbolsOf))];
+}
+
+/** Positions of tokens are given by a number for each axis of the rotations. */
+const MOST_POSITION_AXES = 4;
+
+/** [samples, tokens, channels] */
+function isOfTokens(shape: Shape): boolean {
+  const channels = shape.at(-1);
+  return shape.length === 3 && !(typeof channels === "number" && channels <= MOST_POSITION_AXES);
+}
 
 /** Tells of shapes that depend on data: no program can be made of them. */
 function settled(graph: Graph, context: PassContext): Graph {

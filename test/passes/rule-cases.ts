@@ -196,6 +196,20 @@ export const RULE_CASES: readonly RuleCase[] = [
     not: ["concat", "part("],
   },
   {
+    rule: "part-of-product",
+    graph: [
+      X,
+      "const %w: f32[4, 3] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
+      "const %b: f32[2] = [1, 2]",
+      "%p: f32[n, 3, 3] = matmul(%x, %w)",
+      '%q: f32[n, 3, 2] = part(%p) {"axis": 2, "start": 1, "length": 2}',
+      '%y: f32[n, 3, 2] = binary(%q, %b) {"fn": "add"}',
+      OUT,
+    ],
+    has: ["[2, 3, 5, 6, 8, 9, 11, 12]", "f32[n, 3, 2] = matmul(%x, "],
+    not: ["part("],
+  },
+  {
     rule: "drop-expand",
     graph: [X, ints("%s", 3, 1), "%e: f32[...] = expand(%x, %s)", unary("neg", "%e"), OUT],
     not: ["expand"],

@@ -68,6 +68,13 @@ describe("exporter styles", () => {
   for (const [name, style] of Object.entries(STYLES)) {
     it(name, () => check(style, TINY, 1));
   }
+  it.each(["every axis named for itself", "ids with symbols of their own"])(
+    "%s, inputs in another order",
+    async (name) => {
+      const style = STYLES[name] as FluxStyle;
+      await check({ ...style, inputs: style.inputs.toReversed() }, TINY, 2);
+    },
+  );
   it("frequencies of no geometric series, and frequencies rounded to half precision", async () => {
     const style = STYLES.torchscript as FluxStyle;
     await check({ ...style, table: "bent" }, TINY, 5);

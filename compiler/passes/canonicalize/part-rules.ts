@@ -24,6 +24,13 @@ function firstOfRun(indices: readonly Dim[], size: Dim): Dim | undefined {
   return consecutive && !wraps ? start : undefined;
 }
 
+/** Whether a constant is added to a value, and nothing else done with it. */
+function isAddedTo(edit: GraphEditor, id: ValueId): boolean {
+  const [reader] = edit.consumers(id);
+  if (!edit.usedOnce(id) || reader?.op !== "binary" || reader.attrs.fn !== "add") return false;
+  return reader.inputs.some((input) => edit.constants.has(input ?? ""));
+}
+
 interface AxisSlice {
   readonly axis: number;
   readonly start: Dim;
@@ -136,6 +143,19 @@ export const PART_RULES: readonly Rule[] = [
     if (inner === undefined || inner.attrs.axis !== node.attrs.axis) return false;
     const start = addDims(inner.attrs.start, node.attrs.start);
     return becomes(edit, node, partOf(edit, operand(inner, 0), node.attrs.axis, start, node.attrs.length));
+  }),
+
+  // part(x·W, columns a to b) + c = x·part(W, columns a to b) + c for constants W and c
+  rule("part-of-product", "part", (node, edit) => {
+    const product = edit.producerOf(node.inputs[0], "matmul");
+    const weight = edit.constants.get(product?.inputs[1] ?? "");
+    const { axis, start, length } = node.attrs;
+    const rank = edit.type(operand(node, 0)).shape?.length;
+    if (product === undefined || weight?.shape.length !== 2 || rank === undefined || axis !== rank - 1)
+      return false;
+    if (rank < 2 || !isAddedTo(edit, resultOf(node))) return false;
+    const columns = edit.add("part", [operand(product, 1)], { axis: 1, start, length });
+    return becomes(edit, node, edit.add("matmul", [operand(product, 0), columns], {}));
   }),
 
   // part(concat(x, y, z), axis, |x|, |y|) = y
