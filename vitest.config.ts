@@ -46,7 +46,7 @@ const SHARED = [
   "templates/*",
   "train/!(engine)",
   "train/engine-*",
-  "tune/{configs,records,shipped}",
+  "tune/!(cuda)",
 ].map((files) => `test/${files}.test.ts`);
 
 /** Files that take more than their length says. */

@@ -40,7 +40,7 @@ async function run(out: string, ...argv: readonly string[]): Promise<void> {
   ]);
   expect(code, stdout).toBe(0);
   const { exitCode, stderr } = await execa("bash", [at(out, "submit.sh")], {
-    env: { PATH: `${schedulers}${delimiter}${process.env.PATH}`, TRITC_POLL_SECONDS: "0", NODE_OPTIONS: "" },
+    env: { PATH: `${schedulers}${delimiter}${process.env.PATH}`, TRITC_POLL_SECONDS: "0" },
     cwd: "/",
     reject: false,
   });
