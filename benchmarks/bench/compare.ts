@@ -23,6 +23,24 @@ export function compareResults(now: BenchResult, then: BenchResult): readonly Co
   });
 }
 
+/** What besides the code may make times of two results others, in words. */
+export function differencesOf(now: BenchResult, then: BenchResult): readonly string[] {
+  const about = ({ machine, target, device, threads }: BenchResult) => ({
+    processor: machine.processor,
+    cores: machine.cores,
+    target,
+    device,
+    threads,
+  });
+  const before: Readonly<Record<string, string | number>> = about(then);
+  return Object.entries(about(now)).flatMap(([name, value]) =>
+    // Where no subject opens the device it is none.
+    value === before[name] || value === "none" || before[name] === "none"
+      ? []
+      : [`${name} ${value} now, ${before[name]} then`],
+  );
+}
+
 function compareSubjects({ name, tasks }: MeasuredSubject, old: MeasuredSubject): readonly Comparison[] {
   return tasks.flatMap((task): readonly Comparison[] => {
     const before = old.tasks.find((other) => other.name === task.name);

@@ -11,9 +11,10 @@ import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { checkFilePath } from "../../compiler/atomic-file.js";
 import { formatDuration } from "../../compiler/units.js";
 import { TritcError } from "../../ir/errors.js";
-import { compareResults, slowerThan } from "./compare.js";
+import { compareResults, differencesOf, slowerThan } from "./compare.js";
 import { measureSubjects, SUBJECTS } from "./index.js";
 import { readResult } from "./result.js";
 import { TARGETS } from "./subject.js";
@@ -46,7 +47,7 @@ export async function bench(args: readonly string[], io: BenchIo = CONSOLE): Pro
       list: { type: "boolean", default: false },
     },
   });
-  const parts = values.only?.split(",");
+  const parts = values.only?.split(",").filter((part) => part !== "");
   const subjects = SUBJECTS.filter(({ name }) => parts?.some((part) => name.includes(part)) !== false);
   const target = TARGETS.find((name) => name === values.target);
   if (target === undefined) throw new WrongWords(`--target ${values.target}: ${TARGETS.join(" or ")}`);
@@ -58,17 +59,26 @@ export async function bench(args: readonly string[], io: BenchIo = CONSOLE): Pro
   const [threads, time] = [positive("--threads", values.threads), positive("--time", values.time)];
   // A file that cannot be read is said before anything is measured.
   const old = values.compare === undefined ? undefined : await readResult(values.compare);
+  if (old?.subjects.some(({ name }) => subjects.some((subject) => subject.name === name)) === false)
+    throw new WrongWords(`--compare ${values.compare}: it has none of the subjects that are to be measured`);
+  const failAbove = values["fail-above"];
+  const factor = failAbove === undefined ? undefined : positive("--fail-above", failAbove);
+  if (factor !== undefined && old === undefined)
+    throw new WrongWords(`--fail-above ${failAbove}: --compare says with what`);
+  if (values.json !== undefined) await checkFilePath(values.json);
   const result = await measureSubjects(subjects, {
     ...{ target, threads, time, software: !values.gpu },
     onSubject: (name, seconds) => io.error(`${name}  ${formatDuration(seconds)}`),
   });
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, undefined, 1)}\n`);
   io.out(resultTable(result));
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, undefined, 1)}\n`);
   if (old === undefined) return 0;
   const comparisons = compareResults(result, old);
   io.out(`\n${comparisonTable(comparisons)}`);
-  if (values["fail-above"] === undefined) return 0;
-  const slower = slowerThan(comparisons, positive("--fail-above", values["fail-above"]));
+  const differences = differencesOf(result, old);
+  if (differences.length > 0) io.error(`times are not of the same: ${differences.join("; ")}`);
+  if (factor === undefined) return 0;
+  const slower = slowerThan(comparisons, factor);
   for (const { subject, task } of slower) io.error(`slower: ${subject}: ${task}`);
   return slower.length > 0 ? 1 : 0;
 }

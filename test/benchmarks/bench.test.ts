@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { compareResults, isWithinSpread, slowerThan } from "../../benchmarks/bench/compare.js";
+import { compareResults, differencesOf, isWithinSpread, slowerThan } from "../../benchmarks/bench/compare.js";
 import { type Measured, measure } from "../../benchmarks/bench/measure.js";
 import { type BenchResult, readResult } from "../../benchmarks/bench/result.js";
 import { benchCommand } from "../../benchmarks/bench/run.js";
@@ -90,6 +90,9 @@ describe("npm run bench", () => {
     const failed = await run(...part);
     expect(failed.code).toBe(1);
     expect(failed.error).toMatch(/slower: packers\/absmean to trits.*: WebAssembly/);
+    expect(failed.error).not.toMatch(/not of the same/);
+    const other = await run("--only", "packers/blocks", "--compare", slow);
+    expect(other).toMatchObject({ code: 2, error: expect.stringMatching(/none of the subjects/) });
   });
 
   it("lists subjects, and refuses what there is none of", async () => {
@@ -107,6 +110,16 @@ describe("npm run bench", () => {
       code: 2,
       error: expect.stringMatching(/none\.json/),
     });
+    const nowhere = await run("--only", "packers/blocks", "--json", join(scratch, "none", "x.json"));
+    expect(nowhere).toMatchObject({ code: 2, error: expect.stringMatching(/does not exist/) });
+    for (const [factor, error] of [
+      ["0", /a number above 0/],
+      ["2", /--compare/],
+    ] as const)
+      expect(await run("--fail-above", factor)).toMatchObject({
+        code: 2,
+        error: expect.stringMatching(error),
+      });
     expect(await run("--fast")).toMatchObject({ code: 2, error: expect.stringMatching(/--fast/) });
     const file = join(scratch, "other.json");
     writeFileSync(file, '{"date": "today"}');
@@ -115,6 +128,16 @@ describe("npm run bench", () => {
       error: expect.stringMatching(/machine/),
     });
   });
+});
+
+it("results of another machine are told apart", () => {
+  const [one, other] = [resultOf(task), resultOf(task)];
+  expect(differencesOf(one, other)).toEqual([]);
+  const machine = { ...other.machine, processor: "two", load: 3 };
+  expect(differencesOf(one, { ...other, machine, threads: 2, date: "later" })).toEqual([
+    "processor one now, two then",
+    "threads 1 now, 2 then",
+  ]);
 });
 
 describe("measure", () => {
