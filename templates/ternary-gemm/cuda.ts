@@ -22,6 +22,8 @@ import { epilogueValues } from "./epilogue.js";
 const WARPS = { warpsC: 4, warpsT: 2, groupsC: 2, groupsT: 4, raster: 8, blocks: 2 } as const;
 /** With scales of groups a thread keeps twice the sums, which two blocks have no registers for. */
 const WARPS_OF_GROUPS = { ...WARPS, blocks: 1 } as const;
+/** 64 tokens, where sums of several groups are there at a time: see `timesSums` of the forms. */
+const WARPS_OF_SMALL_GROUPS = { ...WARPS_OF_GROUPS, groupsT: 2 } as const;
 /** Three stages of two blocks are 96 of the 100 KiB that the smallest sm_80 relatives have. */
 const AMPERE = { stages: 3 } as const;
 /** Loads wait in registers for their stage; two blocks of two stages are the 64 KiB of sm_75. */
@@ -43,7 +45,7 @@ export const ternaryGemmCuda = kernelTemplates(ternaryGemm.forms.cuda, {
       case "i8":
         return [
           { variant: "int8-hopper", ...hopper },
-          { variant: "int8-mma", ...warps, ...AMPERE },
+          { variant: "int8-mma", ...(params.group === 32 ? WARPS_OF_SMALL_GROUPS : warps), ...AMPERE },
           // Later architectures have instructions of twice the size.
           ...(isAmpere ? [] : [{ variant: "int8-turing", ...warps, ...TURING } as const]),
           { variant: "int8-dp4a", stagedTokens: 64, blocks },

@@ -137,6 +137,7 @@ function withNvcc(nvcc: Toolkit): void {
   });
 
   it.each([
+    ["sm_80", 32],
     ["sm_80", 128],
     ["sm_90a", 128],
     ["sm_90a", 256],

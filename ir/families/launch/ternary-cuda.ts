@@ -185,10 +185,24 @@ export function warpTile({ warpsC, warpsT, groupsC, groupsT, stages }: WarpTile)
   };
 }
 
-/** Registers that a thread takes. With scales of groups it keeps its results beside the sums of a group. */
-function warpRegisters({ group }: Params, { groupsC, groupsT }: WarpTile): number {
+/**
+ * How many times a thread keeps its sums, about. With scales of groups it has its results besides; and where few instructions make a
+ * group, nvcc begins the next ones before it promotes the last, on sm_80 and later ones.
+ */
+function timesSums({ group, activations }: Params, needs: "sm_75" | "sm_80"): number {
+  if (group === undefined) return 1;
+  if (needs === "sm_75" || group > 64) return 2;
+  if (activations === "i8") return group === 32 ? 3.5 : 2.5;
+  return group === 32 ? 2.75 : 2;
+}
+
+/**
+ * Registers that a thread takes; with scales of groups an upper bound of what nvcc 13.0 needs for sm_75, sm_80 and sm_120a without
+ * spilling, in all tiles.
+ */
+function warpRegisters(params: Params, { groupsC, groupsT }: WarpTile, needs: "sm_75" | "sm_80"): number {
   const sums = groupsC * groupsT * 8;
-  return sums * (group === undefined ? 1 : 2) + 12 * groupsC + MMA_REGISTERS;
+  return Math.ceil(sums * timesSums(params, needs)) + 12 * groupsC + MMA_REGISTERS;
 }
 
 /** Why warps cannot share a tile so; `turns`: rounds in which the threads load the rows of a stage, at least. */
@@ -234,7 +248,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
     refuses: (params, config) =>
       multiplies(params, taken) ??
       warpTileFault(params, config, needs === "sm_75" ? 2 : 1) ??
-      blocksFault(warpTile(config).threads, warpRegisters(params, config), config.blocks),
+      blocksFault(warpTile(config).threads, warpRegisters(params, config, needs), config.blocks),
     launch(params, config) {
       const { channels, tokens, threads: count, sharedBytes } = warpTile(config);
       return {
@@ -242,7 +256,7 @@ const mma = (taken: "i8" | "bf16", needs: "sm_75" | "sm_80", stages: readonly nu
         tile: [channels, tokens, 1],
         sharedBytes,
         blocks: config.blocks,
-        registers: warpRegisters(params, config),
+        registers: warpRegisters(params, config, needs),
       };
     },
     rounding: (params) => order(params),

@@ -111,23 +111,23 @@ constexpr unsigned THREADS = 256;
 constexpr unsigned WARPS_C = 4;
 constexpr unsigned WARPS_T = 2;
 constexpr unsigned GROUPS_C = 2;
-constexpr unsigned GROUPS_T = 4;
+constexpr unsigned GROUPS_T = 2;
 constexpr unsigned WARP_CHANNELS = GROUPS_C * 16;
 constexpr unsigned WARP_TOKENS = GROUPS_T * 16;
 constexpr unsigned CHANNELS = WARPS_C * WARP_CHANNELS;
 constexpr unsigned TOKENS = WARPS_T * WARP_TOKENS;
 constexpr unsigned STAGES = 3;
 constexpr unsigned STAGE_BYTES = TOKENS * 128;
-constexpr unsigned STAGED_TOKENS = 64;
+constexpr unsigned STAGED_TOKENS = 32;
 constexpr unsigned PITCH = CHANNELS + 4;
 // A tile's rows take about 4 times the bytes of its weights: 8 by 32 tiles together read the least.
 constexpr unsigned RASTER_ROWS = 8;
 static_assert(THREADS == 32 * WARPS_C * WARPS_T, "one warp for each part of the tile");
 static_assert(4 % GROUPS_C == 0, "a warp's channels lie in one block of the weights");
 static_assert(WARP_TOKENS % STAGED_TOKENS == 0 && STAGED_TOKENS % 8 == 0, "whole fragments are staged");
-static_assert(STAGES * STAGE_BYTES <= 49152, "the stages fit");
+static_assert(STAGES * STAGE_BYTES <= 24576, "the stages fit");
 constexpr unsigned STAGED_BYTES = STAGED_TOKENS * PITCH * 4;
-static_assert(STAGED_BYTES + sizeof(Factors<CHANNELS, TOKENS>) <= 49152, "the staged sums and factors fit");
+static_assert(STAGED_BYTES + sizeof(Factors<CHANNELS, TOKENS>) <= 24576, "the staged sums and factors fit");
 
 // Promotes the sums of a group at its last step of `Steps`, `Span` of which make a group. A step is k of one instruction or
 // two; steps behind the last group hold nothing.
