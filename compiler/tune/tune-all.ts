@@ -64,7 +64,7 @@ export async function tuneAll(
   }));
   const total = prepared.reduce((sum, { subject }) => sum + subject.candidates.length, 0);
   const skipped = unmeasured.filter(({ why }) => why === NO_TIME).map(({ kernel }) => kernel);
-  let done = 0;
+  let [done, passed] = [0, 0];
   for (const [i, one] of prepared.entries()) {
     const now = performance.now();
     const part = partOf(claims.slice(i), (options.end - now) / 1000);
@@ -74,6 +74,12 @@ export async function tuneAll(
         ? undefined
         : await searchOne(one, now + 1000 * part, { ...context, onCandidate }, options);
     if (found === undefined) skipped.push(one.subject.kernel.id);
+    // Those that there was no time for are done with, too.
+    passed += one.subject.candidates.length;
+    if (done < passed) {
+      done = passed;
+      options.onProgress("candidates", done, total);
+    }
     tuned.push(await tunedBy(found ?? unchanged(one), one.subject, context, options));
   }
   if (skipped.length > 0) {

@@ -17,11 +17,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
 import { benchBundle } from "../../compiler/tune/bench-bundle.js";
 import { DeviceProcess } from "../../compiler/tune/device-process.js";
+import { programsOf } from "../../compiler/tune/programs.js";
 import type { SearchContext } from "../../compiler/tune/search-context.js";
+import { type Subject, subjectsOf } from "../../compiler/tune/subjects.js";
 import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
+import { tuneAll } from "../../compiler/tune/tune-all.js";
+import { makeVariant } from "../../compiler/tune/variants.js";
 import { isTunedFor } from "../../compiler/tuning/bundle-records.js";
-import { parseRecords } from "../../compiler/tuning/records.js";
+import { parseRecords, Records } from "../../compiler/tuning/records.js";
+import type { KernelConfig } from "../../ir/program/program.js";
 import { openBundle } from "../../runtime/node/bundle.js";
+import { deviceKinds } from "../../targets/device-kind.js";
 import { cpu } from "../../targets/index.js";
 import { keyOf } from "../../templates/choice/configs.js";
 import { builtCli } from "../support/built-cli.js";
@@ -171,6 +177,29 @@ describe("tuneBundle", () => {
     const bench = benchBundle({ ...options, rounds: 1, threads: 1, kernels: ["ternary-gemm-32x32"] });
     await expect(bench).rejects.toMatchObject({ code: "TRITC_E_KERNEL_TRAP" });
     await expect(bench).rejects.toThrow(/ternary-gemm-32x32\S*, \d+ rows: .*ended/);
+  });
+
+  it("is done with candidates that it has no time for, as far as progress goes", async () => {
+    const opened = await openBundle(made);
+    const [program = expect.fail()] = await programsOf(opened);
+    const kind = deviceKinds(cpu)[0] ?? expect.fail();
+    const subjects = subjectsOf(program, cpu, kind).slice(0, 2);
+    const process = {
+      ...{ until: 0, has: () => true, load: async () => ({ results: "", seconds: 9 }) },
+      ...{ time: async () => [9], free: async () => undefined, freeAll: async () => undefined },
+    };
+    const context = {
+      ...{ process, device: "this one", records: new Records(), note: async () => undefined },
+      variant: (subject: Subject, config: KernelConfig) => makeVariant(subject, config, cpu, undefined),
+    } as unknown as Omit<SearchContext, "onCandidate">;
+    const events: (readonly [string, number, number])[] = [];
+    const { tuned } = await tuneAll(subjects, context, {
+      ...{ budget: 9, end: performance.now() + 9000, again: false, onNotice: () => undefined },
+      onProgress: (...event) => void events.push(event),
+    });
+    expect(tuned.map(({ result }) => result.tried)).toEqual([0, 0]);
+    const total = subjects.reduce((sum, { candidates }) => sum + candidates.length, 0);
+    expect(events.at(-1)).toEqual(["candidates", total, total]);
   });
 
   it("passes on what the process says that opens the device", async () => {
