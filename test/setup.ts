@@ -10,13 +10,14 @@ import { vi } from "vitest";
 vi.mock("webgpu", async (original) => {
   const LIST = "enable-dawn-features=";
   const dawn = await original<typeof import("webgpu")>();
+  const { sharing } = await import("./support/shared-webgpu.js");
   return {
     ...dawn,
     // Of two lists of features Dawn reads the last.
     create: (flags: string[]) => {
       const listed = flags.find((flag) => flag.startsWith(LIST))?.slice(LIST.length);
       const features = [...(listed === undefined ? [] : [listed]), "disable_workgroup_init"].join(",");
-      return dawn.create([...flags.filter((flag) => !flag.startsWith(LIST)), `${LIST}${features}`]);
+      return sharing(dawn.create([...flags.filter((flag) => !flag.startsWith(LIST)), `${LIST}${features}`]));
     },
   };
 });

@@ -22,8 +22,10 @@ import { loraFile, PEFT } from "../support/lora-file.js";
 import { modelFiles } from "../support/model-files.js";
 import { uniform } from "../support/random.js";
 import { relativeError } from "../support/run-compiled.js";
+import { shareWebGpuDevices } from "../support/shared-webgpu.js";
 
 const { root } = modelFiles();
+shareWebGpuDevices();
 /** Three groups of 32 inputs, and rows of 100, which end with a short one. */
 const SIZE: FluxSize = { ...TINY, axes: [16, 16, 16], mlp: 100, singles: 1 };
 const model = join(root, "flux");
