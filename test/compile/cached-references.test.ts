@@ -23,7 +23,9 @@ import { modelFiles } from "../support/model-files.js";
 import { PROGRAM_DEVICES } from "../support/program-devices.js";
 import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
+import { shareWebGpuDevices } from "../support/shared-webgpu.js";
 
+shareWebGpuDevices();
 const files = modelFiles();
 const reader = fileReader();
 afterAll(() => reader.close());

@@ -15,8 +15,10 @@ import { emulated } from "../support/emulated.js";
 import { PROGRAM_DEVICES } from "../support/program-devices.js";
 import { randomFloats } from "../support/random.js";
 import { relativeError, runCompiled } from "../support/run-compiled.js";
+import { shareWebGpuDevices } from "../support/shared-webgpu.js";
 import { TEXT_GRAPH, textInputs, VOCABULARY } from "../support/text-graph.js";
 
+shareWebGpuDevices();
 const WIDTH = 24;
 const QWEN = graphOf('{"heads": 4, "scale": 0.35, "causal": true, "keyValueHeads": 2}', "_, %mask");
 const T5 = graphOf('{"heads": 4, "scale": 1}', "%bias, _", 32);
