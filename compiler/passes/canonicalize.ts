@@ -8,6 +8,7 @@ import { ATTRIBUTE_RULES, constantRules } from "./canonicalize/attribute-rules.j
 import { EINSUM_RULES } from "./canonicalize/einsum-rules.js";
 import { EXPAND_RULES } from "./canonicalize/expand-rules.js";
 import { LINEAR_RULES } from "./canonicalize/linear-rules.js";
+import { LOW_RANK_RULES } from "./canonicalize/low-rank-rules.js";
 import { mergeDuplicates } from "./canonicalize/merge-duplicates.js";
 import { PART_RULES } from "./canonicalize/part-rules.js";
 import { RESHAPE_RULES } from "./canonicalize/reshape-rules.js";
@@ -62,6 +63,7 @@ export function canonicalRules(reader: ByteReader): readonly Rule[] {
     ...EXPAND_RULES,
     ...ARITHMETIC_RULES,
     ...LINEAR_RULES,
+    ...LOW_RANK_RULES,
     ...EINSUM_RULES,
   ];
 }

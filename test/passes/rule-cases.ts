@@ -196,6 +196,26 @@ export const RULE_CASES: readonly RuleCase[] = [
     not: ["concat", "part("],
   },
   {
+    rule: "low-rank-update",
+    graph: [
+      X,
+      "const %w: f32[4, 2] = [1, 2, 3, 4, 5, 6, 7, 8]",
+      "const %b: f32[2] = [1, 2]",
+      "const %a: f32[4, 1] = [1, 3, 2, -1]",
+      "const %u: f32[1, 2] = [2, 5]",
+      scalar(0.5),
+      "%p: f32[n, 3, 2] = matmul(%x, %w)",
+      binary("add", "%p", "%b", "%q"),
+      "%d: f32[n, 3, 1] = matmul(%x, %a)",
+      "%e: f32[n, 3, 2] = matmul(%d, %u)",
+      binary("mul", "%e", "%c", "%s"),
+      binary("add", "%q", "%s"),
+      OUT,
+    ],
+    has: ["low-rank(", "matmul(%x, "],
+    not: ["matmul(%d", '"mul"'],
+  },
+  {
     rule: "part-of-product",
     graph: [
       X,
