@@ -115,6 +115,17 @@ describe("tensors", () => {
       ),
       /tensors that the model has no use for[\s\S]*found: {4}controlnet_x_embedder\.weight/,
     ],
+    // As bitsandbytes' 4 bits, Quanto and Nunchaku keep a weight: not a matter of the configuration.
+    ...["proj_out.weight.quant_state.bitsandbytes__nf4", "proj_out.weight._data", "proj_out.wscales"].map(
+      (name): [string, ReadonlyMap<string, Tensor>, RegExp] => [
+        `${name} beside another weight`,
+        changed((t) => {
+          t.set("proj_out.weight", { dtype: "u8", shape: [8, 16], data: new Uint8Array(128) });
+          t.set(name, { dtype: "u8", shape: [1], data: Uint8Array.of(1) });
+        }),
+        /quantized in a form that is not read[\s\S]*found: {4}proj_out\..*\n {2}try: .*bfloat16/,
+      ],
+    ),
   ])("%s", (_, tensors, message) => expectRefused(folder(CONFIG, tensors), message));
 
   it("of more blocks than the configuration has", () => {

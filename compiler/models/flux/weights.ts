@@ -7,7 +7,8 @@ import type { FluxModule, FluxNames } from "./modules.js";
 import { type FluxSizes, vectorLength } from "./sizes.js";
 
 /** What tensors are called that belong to quantized weights. */
-const QUANTIZED = /quant|scale_|_scale|absmax|qweight|qzeros|weight\.(data|bitsandbytes)/;
+const QUANTIZED =
+  /quant|scale_|_scale|absmax|\.qweight|\.qzeros|wscales|smooth|[._]qdata|\._data|\.SCB|weight\.(data|bitsandbytes)/;
 
 /** Weight [out, in] of a linear, and bias [out] where it has one, f32. */
 export interface LinearConstants {
@@ -43,30 +44,39 @@ export class FluxWeights {
     this.#form = form;
     const { sizes } = form;
     this.#place = place;
-    const known = new Set<string>();
     const modules = names.modules.filter(
       ({ roles }) => sizes.guidance || !roles.some((role) => role.startsWith("guidance_in.")),
     );
-    for (const module of modules) {
-      known.add(`${module.name}.weight`);
-      if (form.biases) known.add(`${module.name}.bias`);
-      this.#addModule(module);
+    const known = new Set([
+      ...modules.flatMap(({ name }) =>
+        form.biases ? [`${name}.weight`, `${name}.bias`] : [`${name}.weight`],
+      ),
+      ...names.vectors.map(({ name }) => name),
+    ]);
+    const strangers = [...namesOf(tensors)].filter((name) => !known.has(name));
+    // Before anything is said of shapes, which the model's sizes do not give weights in other forms.
+    const parts = strangers.filter((name) => QUANTIZED.test(name));
+    if (parts.length > 0) {
+      throw checkpointError({
+        place,
+        message: "the weights are quantized in a form that is not read",
+        expected: "bf16, f16, f32 or scaled 8-bit floats, or GGUF or MLX",
+        found: someOf(parts),
+        remedy: "use the bfloat16 checkpoint",
+      });
     }
+    for (const module of modules) this.#addModule(module);
     for (const { name, role } of names.vectors) {
-      known.add(name);
       this.#vectors.set(role, this.#tensor(name, [vectorLength(sizes, role)]));
     }
     this.scaleFirst = modules.some(({ roles }) => roles[0] === "norm_out.scale");
-    const strangers = [...namesOf(tensors)].filter((name) => !known.has(name));
     if (strangers.length > 0) {
       throw checkpointError({
         place,
         message: "there are tensors that the model has no use for",
         expected: `the ${known.size} tensors of ${sizes.doubleBlocks} double and ${sizes.singleBlocks} single blocks`,
         found: someOf(strangers),
-        remedy: strangers.some((name) => QUANTIZED.test(name))
-          ? "the weights are quantized in a form that is not read: use the bfloat16 checkpoint"
-          : `give a plain ${form.title} transformer whose configuration fits its weights`,
+        remedy: `give a plain ${form.title} transformer whose configuration fits its weights`,
       });
     }
   }
