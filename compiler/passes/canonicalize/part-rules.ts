@@ -24,11 +24,11 @@ function firstOfRun(indices: readonly Dim[], size: Dim): Dim | undefined {
   return consecutive && !wraps ? start : undefined;
 }
 
-/** Whether a constant is added to a value, and nothing else done with it. */
-function isAddedTo(edit: GraphEditor, id: ValueId): boolean {
+/** Whether a bias is added to a value of this width, and nothing else done with it. 1 + a modulation's scale is none. */
+function isBiased(edit: GraphEditor, id: ValueId, width: Dim): boolean {
   const [reader] = edit.consumers(id);
   if (!edit.usedOnce(id) || reader?.op !== "binary" || reader.attrs.fn !== "add") return false;
-  return reader.inputs.some((input) => edit.constants.has(input ?? ""));
+  return reader.inputs.some((input) => edit.constants.get(input ?? "")?.shape.at(-1) === width);
 }
 
 interface AxisSlice {
@@ -153,7 +153,7 @@ export const PART_RULES: readonly Rule[] = [
     const rank = edit.type(operand(node, 0)).shape?.length;
     if (product === undefined || weight?.shape.length !== 2 || rank === undefined || axis !== rank - 1)
       return false;
-    if (rank < 2 || !isAddedTo(edit, resultOf(node))) return false;
+    if (rank < 2 || !isBiased(edit, resultOf(node), length)) return false;
     const columns = edit.add("part", [operand(product, 1)], { axis: 1, start, length });
     return becomes(edit, node, edit.add("matmul", [operand(product, 0), columns], {}));
   }),
