@@ -1,12 +1,9 @@
 import { TritcError } from "../ir/errors.js";
-import { parseGraph } from "../ir/graph/parse.js";
-import { interpret } from "../ir/interpret/index.js";
 import { phasesThatRun } from "../ir/program/phases.js";
 import type { Program } from "../ir/program/program.js";
 import { forTwoTexts } from "../ir/program/two-texts.js";
-import { UPDATE_RULES } from "../ir/sampling/rules/index.js";
-import type { Evaluation, Update } from "../ir/sampling/update-rule.js";
-import type { Tensor } from "../ir/tensor.js";
+import type { Evaluation } from "../ir/sampling/update-rule.js";
+import { applyUpdate } from "./apply-update.js";
 import type { LoadedProgram } from "./device.js";
 import { noised } from "./noise.js";
 import { requireFinite } from "./not-finite.js";
@@ -31,10 +28,6 @@ export interface HostRun {
   readonly request: SampleRequest;
   readonly evaluations: readonly Evaluation[];
 }
-
-const UPDATES: ReadonlyMap<string, Update> = new Map(
-  Object.values(UPDATE_RULES).flatMap(({ updates }) => updates.map((update) => [update.name, update])),
-);
 
 /** The velocity of latents at an evaluation. */
 type VelocityAt = (evaluation: number, latents: Float32Array) => Promise<Float32Array>;
@@ -168,38 +161,3 @@ function keep({ image, noise, drawn }: KeptPicture, sample: Float32Array, sigma:
   const old = noised(image, noise, sigma);
   return sample.map((value, k) => (1 - (drawn[k] ?? 0)) * (old[k] ?? 0) + (drawn[k] ?? 0) * value);
 }
-
-function applyUpdate(
-  name: string,
-  kept: Map<string, Float32Array>,
-  velocity: Float32Array,
-  coefficients: Readonly<Record<string, number>>,
-  shape: readonly [rows: number, channels: number],
-): void {
-  const [, channels] = shape;
-  const update = UPDATES.get(name);
-  if (update === undefined) throw new Error(`there is no update ${name}`);
-  const graph = parseGraph(update.graph, name);
-  const inputs = graph.inputs.map((id): [string, Tensor] => {
-    const coefficient = coefficients[id];
-    // A gate has an element for each channel.
-    if (coefficient !== undefined) {
-      const data = new Float32Array(channels).fill(coefficient);
-      return [id, { dtype: "f32", shape: [1, channels], data }];
-    }
-    const data = id === "velocity" ? velocity : kept.get(id);
-    return [id, { dtype: "f32", shape, data: data ?? new Float32Array(velocity.length) }];
-  });
-  const results = interpret(graph, new Map(inputs), { reader: NO_FILES });
-  for (const [i, id] of graph.outputs.entries()) {
-    const data = results.get(id)?.data;
-    if (data !== undefined) kept.set(update.writes[i] ?? "", Float32Array.from(data, Number));
-  }
-}
-
-/** Updates have no constants that lie in files. */
-const NO_FILES = {
-  read(): never {
-    throw new Error("an update reads no file");
-  },
-};

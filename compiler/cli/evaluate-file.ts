@@ -1,8 +1,9 @@
 import type { ByteReader } from "../../ir/constant/constant.js";
 import { TritcError } from "../../ir/errors.js";
 import type { Tensor } from "../../ir/tensor.js";
+import type { Device, LoadedProgram } from "../../runtime/device.js";
 import { evaluateBundle } from "../../runtime/evaluate.js";
-import { openBundle } from "../../runtime/node/bundle.js";
+import { type OpenedBundle, openBundle } from "../../runtime/node/bundle.js";
 import { openDevice } from "../../runtime/node/open-device.js";
 import { readBundleGraph } from "../bundle/read-graph.js";
 import { evaluateModel } from "../evaluate.js";
@@ -50,14 +51,25 @@ export async function evaluateFile(
       reader.close();
     }
   }
-  const device = await openDevice(bundle.program.target, options);
+  return withLoaded(bundle, options, async (loaded, { description }) => ({
+    outputs: await evaluateBundle(loaded, bundle.program, inputs),
+    ranOn: description,
+    lora: [],
+  }));
+}
+
+/** Does work with a bundle's program on its device, and closes both. */
+export async function withLoaded<T>(
+  { program, code, weights, manifest }: OpenedBundle,
+  options: DeviceOptions,
+  work: (loaded: LoadedProgram, device: Device) => Promise<T>,
+): Promise<T> {
+  const device = await openDevice(program.target, options);
   try {
-    const loaded = await device.load(bundle.program, bundle.code, bundle.weights, {
-      promptWeights: bundle.manifest.memory.promptWeights,
-    });
+    const { promptWeights } = manifest.memory;
+    const loaded = await device.load(program, code, weights, { promptWeights });
     try {
-      const outputs = await evaluateBundle(loaded, bundle.program, inputs);
-      return { outputs, ranOn: device.description, lora: [] };
+      return await work(loaded, device);
     } finally {
       await loaded.close();
     }

@@ -15,6 +15,7 @@ import { OUTPUT_CASES } from "./cases/outputs.js";
 import { SPECIAL_FILE_CASES } from "./cases/special-files.js";
 import { INPUT_CASES, SAFETENSORS_CASES } from "./cases/tensors.js";
 import { USAGE_CASES } from "./cases/usage.js";
+import { VERIFY_CASES } from "./cases/verify.js";
 import { makeFixture } from "./fixture.js";
 
 const root = mkdtempSync(join(tmpdir(), "tritc-cli-"));
@@ -31,6 +32,7 @@ const ALL: Readonly<Record<string, readonly CliCase[]>> = {
   "broken safetensors": SAFETENSORS_CASES,
   "wrong inputs": INPUT_CASES,
   "damaged bundles": BUNDLE_CASES,
+  "bundles that open and are wrong": VERIFY_CASES,
   "outputs that must not be overwritten": OUTPUT_CASES,
   "pipes, devices and what never ends": SPECIAL_FILE_CASES,
 };

@@ -89,6 +89,7 @@ describe("--json", () => {
       },
       model: null,
       networks: [],
+      samplers: null,
     });
     const against = await cli(["verify", fixture.generic, "--json", "--against", fixture.model]);
     expect(JSON.parse(against.stdout)).toMatchObject({

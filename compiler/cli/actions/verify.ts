@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { TritcError } from "../../../ir/errors.js";
 import { MANIFEST_FILE, type Manifest } from "../../../ir/format/manifest.js";
 import type { Tensor } from "../../../ir/tensor.js";
+import { evaluateBundle } from "../../../runtime/evaluate.js";
 import type { OpenedBundle } from "../../../runtime/node/bundle.js";
+import { checkExternalData } from "../../../runtime/node/external-data.js";
 import { filesBelow } from "../../bundle/occupant.js";
 import { NETWORK_NAMES } from "../../networks/part.js";
 import { randomInputs } from "../../tune/random-inputs.js";
@@ -16,6 +18,7 @@ import { relativeError } from "../relative-error.js";
 import { readTensors } from "../safetensors-file.js";
 import { Terminal, table } from "../terminal.js";
 import { nudged, toleranceOf, tryInputs } from "../try-inputs.js";
+import { tryUpdates } from "../try-updates.js";
 
 export interface VerifyOptions extends CommonOptions, DeviceOptions, HubOptions {
   readonly against?: string;
@@ -41,28 +44,49 @@ const MOST_INPUTS = 4;
 /** What operands of 11 bits, tf32 or f16, leave after the layers of a text encoder, a VAE or a transformer. */
 const ROUNDED_TOLERANCE = 1e-2;
 
+/** Samplers' updates are a few sums and products in f32. */
+const UPDATES_TOLERANCE = 1e-5;
+
+const REMEDY =
+  "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json";
+
 /** What the kernels of a bundle differ by from its graph in the interpreter. Throws TRITC_E_VERIFY where that is too much. */
 async function compareKernels(
-  { folder, program }: OpenedBundle,
+  bundle: OpenedBundle,
   options: VerifyOptions,
   given?: ReadonlyMap<string, Tensor>,
 ) {
-  const { evaluateFile } = await loaded(import("../evaluate-file.js"), options);
+  const { evaluateFile, withLoaded } = await loaded(import("../evaluate-file.js"), options);
+  const { folder, program } = bundle;
   const hasRounded = program.kernels.some(({ params }) => ["tf32", "f16"].includes(String(params.products)));
   const hasCodes = program.buffers.some(({ dtype, storage }) => dtype === "i8" && storage.kind === "arena");
   const interpreted = async (inputs: ReadonlyMap<string, Tensor>) =>
     (await evaluateFile(folder, inputs, { interpret: true })).outputs;
   const found = await tryInputs(given === undefined && hasCodes ? MOST_INPUTS : 1, async (i) => {
     const inputs = given ?? randomInputs(program, i);
-    const kernels = await evaluateFile(folder, inputs, options);
+    const { kernels, updates } = await withLoaded(bundle, options, async (program, device) => ({
+      kernels: { outputs: await evaluateBundle(program, bundle.program, inputs), ranOn: device.description },
+      updates: await tryUpdates(program, bundle.program, inputs),
+    }));
     const reference = await interpreted(inputs);
     const difference = relativeError(kernels.outputs, reference);
     const moves = async () => relativeError(await interpreted(nudged(inputs, program.inputs)), reference);
     const least = hasRounded ? ROUNDED_TOLERANCE : 0;
     const tolerance = Math.max(least, await toleranceOf(difference, hasCodes ? moves : null));
-    return { difference, tolerance, inputs, kernels };
+    return { difference, tolerance, inputs, kernels, updates };
   });
-  const { difference, tolerance, tried, agrees } = found;
+  const { difference, tolerance, tried, agrees, updates } = found;
+  // Also where it is NaN.
+  if (updates !== null && !(updates <= UPDATES_TOLERANCE)) {
+    throw new TritcError({
+      code: "TRITC_E_VERIFY",
+      message: "the kernels that move the sample from step to step do not compute what the samplers say",
+      place: folder,
+      expected: `a relative L2 difference of at most ${formatDifference(UPDATES_TOLERANCE)}`,
+      found: formatDifference(updates),
+      remedy: REMEDY,
+    });
+  }
   if (agrees) return found;
   throw new TritcError({
     code: "TRITC_E_VERIFY",
@@ -70,7 +94,7 @@ async function compareKernels(
     place: folder,
     expected: `a relative L2 difference of at most ${formatDifference(tolerance)}`,
     found: `${formatDifference(difference)}${tried > 1 ? `; and with ${tried - 1} other inputs too` : ""}`,
-    remedy: "run `tritc doctor`; if the device is fine, please report this with the bundle's manifest.json",
+    remedy: REMEDY,
   });
 }
 
@@ -79,10 +103,13 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
   const { openBundle } = await import("../../../runtime/node/bundle.js");
   const bundle = await openBundle(path);
   await refuseStrangers(path, bundle.manifest);
+  for (const file of bundle.manifest.files.filter((one) => one.path.endsWith(".onnx")))
+    await checkExternalData(join(path, file.path));
   const against =
     options.against === undefined ? undefined : await modelPath(options.against, "transformer", options);
   const given = options.inputs === undefined ? undefined : await readTensors(options.inputs, options);
-  const { difference, tolerance, inputs, kernels, tried } = await compareKernels(bundle, options, given);
+  const compared = await compareKernels(bundle, options, given);
+  const { difference, tolerance, inputs, kernels, tried, updates } = compared;
   const networks: { readonly name: string; readonly difference: number; readonly tolerance: number }[] = [];
   // Of the pipeline's networks, those that are bundles of their own.
   for (const name of NETWORK_NAMES.filter((one) => bundle.has(`pipeline/${one}/${MANIFEST_FILE}`))) {
@@ -97,6 +124,9 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
       "kernels",
       `differ from the interpreter by ${formatDifference(difference)} (relative L2), on ${kernels.ranOn}`,
     ],
+    ...(updates === null
+      ? []
+      : [["samplers", `differ from the interpreter by ${formatDifference(updates)}`] as [string, string]]),
     ...networks.map((network): [string, string] => [
       network.name,
       `differs from the interpreter by ${formatDifference(network.difference)}`,
@@ -110,6 +140,7 @@ export async function verifyBundle(path: string, options: VerifyOptions): Promis
     {
       files: bundle.manifest.files.length,
       kernels: { difference, tolerance, device: kernels.ranOn, tuned, tried },
+      samplers: updates === null ? null : { difference: updates, tolerance: UPDATES_TOLERANCE },
       networks,
       model: distance === null ? null : { path: options.against, difference: distance },
     },
