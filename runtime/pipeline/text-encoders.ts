@@ -1,7 +1,7 @@
 /** What the text encoders of a pipeline make of a prompt. */
 import { TritcError } from "../../ir/errors.js";
 import type { PipelineForm } from "../../ir/models/index.js";
-import { type HostTensor, type Network, pickOutput } from "./network.js";
+import { type HostTensor, modelError, type Network, pickOutput } from "./network.js";
 import type { PromptTokenizer } from "./tokenizer.js";
 
 /** What the transformer gets to know of a prompt. */
@@ -42,6 +42,9 @@ export type TextNetwork = "text_encoder" | "text_encoder_2";
 export type Encode = (prompt: string, textLength: TextLength) => Promise<EncodedPrompt>;
 
 const CLIP_LENGTH = 77;
+const SUMMARY = ["pooler_output", "pooled_output"];
+/** CLIP's summary behind the projection that it is compared with pictures by. */
+const PROJECTED = "text_embeds";
 const TEXT_LENGTH = 512;
 
 /** CLIP's summary of a prompt, and T5's states. */
@@ -52,7 +55,8 @@ const statesAndSummary: TextEncoders = {
     return async (prompt, textLength) => {
       const [clip, t5] = [network("text_encoder"), network("text_encoder_2")];
       const vectors = await encodeText(clip, clipTokenizer, prompt);
-      const pooled = pickOutput(clip.place, vectors, ["pooler_output", "pooled_output"], 2);
+      refuseProjected(clip.place, vectors);
+      const pooled = pickOutput(clip.place, vectors, SUMMARY, 2);
       const states = await encodeText(t5, t5Tokenizer, prompt, textLength);
       return {
         pooled: pooled.data,
@@ -62,6 +66,17 @@ const statesAndSummary: TextEncoders = {
     };
   },
 };
+
+/** Projected, a summary is of the same size in CLIP-L, and no picture would look broken. */
+function refuseProjected(place: string, vectors: ReadonlyMap<string, HostTensor>): void {
+  if (!vectors.has(PROJECTED) || SUMMARY.some((name) => vectors.has(name))) return;
+  throw modelError(
+    place,
+    "the model gives its summary projected alone, and FLUX.1 reads it as it is",
+    "pooler_output, which CLIPTextModel has",
+    `${PROJECTED}, as of CLIPTextModelWithProjection`,
+  );
+}
 
 /** Some states of a chat model, side by side, of the prompt as what a user says and what the answer begins with. */
 const chatStates: TextEncoders = {

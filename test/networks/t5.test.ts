@@ -61,13 +61,23 @@ function renamed(part: string): string {
   return part === "shared" ? "embed_tokens" : "";
 }
 
+it("takes the activation that Transformers wrote beside what it follows from, as Transformers does", () => {
+  const [given] = casesOf("t5-gated");
+  if (given === undefined) throw new Error("no case");
+  const other = { feed_forward_proj: "relu" };
+  const folder = changeFixture(files.root, "t5-gated", "written", (tensors) => tensors, other);
+  const found = evaluateCase(textNetwork(folder, "FluxPipeline").build(), given);
+  expectNear(found.get("last_hidden_state"), given.get("last_hidden_state"), 1e-4);
+});
+
 it.each([
   [
     "another activation",
-    { feed_forward_proj: "gated-tanh" },
+    { feed_forward_proj: "gated-tanh", dense_act_fn: undefined },
     "TRITC_E_NETWORK",
     /feed_forward_proj[\s\S]*gated-tanh/,
   ],
+  ["another activation beside", { dense_act_fn: "tanh" }, "TRITC_E_NETWORK", /dense_act_fn[\s\S]*tanh/],
   ["too few buckets", { relative_attention_num_buckets: 2 }, "TRITC_E_CHECKPOINT", /num_buckets/],
   [
     "too small a distance",

@@ -29,8 +29,8 @@ async function copyOfShapes(name: string): Promise<string> {
   return path;
 }
 
-/** A text encoder as an odd exporter may write it: int32 ids in, half floats out, other output names. */
-function oddEncoder(tokens: number, rank: 2 | 3): Uint8Array {
+/** A text encoder as an odd exporter may write it: int32 ids in, half floats out, other output names (`summary`: that of rank 2). */
+function oddEncoder(tokens: number, rank: 2 | 3, summary = "half"): Uint8Array {
   const tensor = (name: string, elemType: number, shape: readonly number[]) => ({
     name,
     type: { tensorType: { elemType, shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
@@ -38,10 +38,10 @@ function oddEncoder(tokens: number, rank: 2 | 3): Uint8Array {
   const cast = {
     opType: "Cast",
     input: ["input_ids"],
-    output: ["half"],
+    output: [summary],
     attribute: [{ name: "to", type: AttributeProto.AttributeType.INT, i: TensorProto.DataType.FLOAT16 }],
   };
-  const unsqueeze = { opType: "Unsqueeze", input: ["half", "axes"], output: ["states"] };
+  const unsqueeze = { opType: "Unsqueeze", input: [summary, "axes"], output: ["states"] };
   return ModelProto.encode({
     irVersion: 8,
     opsetImport: [{ domain: "", version: 17 }],
@@ -53,7 +53,7 @@ function oddEncoder(tokens: number, rank: 2 | 3): Uint8Array {
       input: [tensor("input_ids", TensorProto.DataType.INT32, [1, tokens])],
       output: [
         rank === 2
-          ? tensor("half", TensorProto.DataType.FLOAT16, [1, tokens])
+          ? tensor(summary, TensorProto.DataType.FLOAT16, [1, tokens])
           : tensor("states", TensorProto.DataType.FLOAT16, [1, tokens, 1]),
       ],
     },
@@ -108,6 +108,17 @@ describe("openPipelineModels", () => {
     expect([...encoded.context]).toEqual([1, 2, 3, 1, 5, 16, 0, 0, 0, 0]);
     expect(encoded).toMatchObject({ contextTokens: 10, contextWidth: 1, pooledWidth: 9 });
     await odd.close();
+  });
+
+  it("refuses a summary that went through CLIP's projection", async () => {
+    const path = await copyOfShapes("projected");
+    await writeFile(join(path, "text_encoder", "model.onnx"), oddEncoder(9, 2, "text_embeds"));
+    const projected = await openPipelineModels(path);
+    await expect(projected.encode("a photo of a red ring")).rejects.toMatchObject({
+      code: "TRITC_E_PIPELINE_MODEL",
+      message: expect.stringMatching(/text_embeds/),
+    });
+    await projected.close();
   });
 
   it.each([

@@ -44,8 +44,17 @@ export const t5Encoder: TextNetworkKind = {
 function sizesOf(config: NetworkConfig, masked: boolean): T5Sizes {
   const form = config.text("feed_forward_proj") ?? "relu";
   const [, gate, name = form] = /^(gated-)?(.*)$/.exec(form) ?? [];
-  const activation = form === "gated-gelu" ? "gelu-tanh" : activationNamed(name);
-  if (activation === undefined) throw config.unbuilt("feed_forward_proj", "gated-gelu, relu or the like");
+  // What Transformers derives from this setting it writes beside it, and reads before it.
+  const own = config.text("dense_act_fn");
+  const derived = form === "gated-gelu" ? "gelu-tanh" : activationNamed(name);
+  const activation = own === undefined ? derived : activationNamed(own);
+  if (activation === undefined) {
+    const key = own === undefined ? "feed_forward_proj" : "dense_act_fn";
+    throw config.unbuilt(
+      key,
+      own === undefined ? "gated-gelu, relu or the like" : "gelu_new, relu or the like",
+    );
+  }
   const buckets = {
     count: config.count("relative_attention_num_buckets", 32, 1 << 16),
     maxDistance: config.count("relative_attention_max_distance", 128),
@@ -64,7 +73,7 @@ function sizesOf(config: NetworkConfig, masked: boolean): T5Sizes {
     mlpWidth: config.count("d_ff", 2048),
     epsilon: config.positive("layer_norm_epsilon", 1e-6),
     activation,
-    gated: gate !== undefined,
+    gated: config.flag("is_gated_act", gate !== undefined),
     buckets,
     masked,
   };

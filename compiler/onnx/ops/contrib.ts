@@ -75,7 +75,7 @@ export function SkipLayerNormalization(n: Operation) {
 export function SkipSimplifiedLayerNormalization(n: Operation) {
   const scale = n.input(2);
   const sum = skipped(n, n.optional(3));
-  n.result("rms-norm", [sum, scale], { axis: -1, epsilon: n.float("epsilon", 1e-6), group: 0 });
+  n.result("rms-norm", [sum, scale], { axis: -1, epsilon: n.float("epsilon", 1e-12), group: 0 });
 }
 
 /** Query [B, S, H·D], key and value [B, T, H·D] or, from earlier calls, [B, H, T, D]. */
