@@ -11,6 +11,7 @@ import type { MemoryReport } from "./lower/index.js";
 import type { PipelineReport } from "./networks/report.js";
 import type { PackReport } from "./pack/write-weights.js";
 import type { StepEstimate } from "./step-estimates.js";
+import type { UseOfRecords } from "./tuning/use-of-records.js";
 
 /** What a compilation came to. */
 export interface CompileReport extends PipelineReport {
@@ -28,6 +29,8 @@ export interface CompileReport extends PipelineReport {
   readonly toolkit: string | null;
   /** CUDA with binaries by nvcc: what each kernel takes on each architecture. */
   readonly resources: readonly (KernelResources & { readonly kernel: string })[];
+  /** What became of the records that were given; null without any. */
+  readonly tuning: UseOfRecords | null;
   /** By phase. */
   readonly launches: Readonly<Record<string, number>>;
   /** Bytes of weights.safetensors. */

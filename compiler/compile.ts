@@ -41,6 +41,7 @@ import { checkResidualRank } from "./residual/residual.js";
 import { stepEstimates } from "./step-estimates.js";
 import { ternaryPlan } from "./ternary-plan.js";
 import { measuredWith } from "./tuning/shipped.js";
+import { useOfRecords } from "./tuning/use-of-records.js";
 
 export type { CompileOptions, CompileProgress } from "./compile-options.js";
 export type { CompileReport } from "./compile-report.js";
@@ -156,6 +157,10 @@ async function compileInto(
     const lacksEncoder = carried !== undefined && !canEncodePictures(carried);
     if (drawing !== null)
       for (const text of runNeeds(recognized, drawing.sampling, lacksEncoder)) options.onNotice?.(text);
+    const programs = [lowered, ...(carried?.networks ?? []).map((network) => network.lowered)];
+    const tuning = options.tuning === undefined ? null : useOfRecords(options.tuning, programs, target);
+    if (tuning?.why != null)
+      options.onNotice?.(`no kernel gets its config from the given records: ${tuning.why}`);
     const { signal, threads, resume = true } = options;
     // What calibrating takes is free again for packing, whether the garbage has been collected by then or not.
     const taken = process.memoryUsage.rss();
@@ -211,6 +216,7 @@ async function compileInto(
       kernels: kernels.length,
       toolkit: toolkit === undefined ? null : `CUDA ${toolkit.version}`,
       resources: kernels.flatMap(({ id, resources }) => resources.map((used) => ({ kernel: id, ...used }))),
+      tuning,
       launches: Object.fromEntries(phases.map(({ name, launches }) => [name, launches.length])),
       weightBytes,
       calibrated: layers ?? [],

@@ -4,6 +4,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { packageVersion } from "../../compiler/version.js";
 import {
+  amount,
   boolean,
   decodeJson,
   index,
@@ -12,6 +13,7 @@ import {
   number,
   object,
   oneOf,
+  positive,
   record,
   string,
 } from "../../ir/format/decode.js";
@@ -76,14 +78,15 @@ const measured = object<Measured>({
   name: string,
   isPeer: boolean,
   samples: index,
-  median: number,
-  best: number,
-  spread: number,
-  processor: number,
-  speedup: nullable(number),
-  speedupSpread: nullable(number),
-  processorSpeedup: nullable(number),
-  error: nullable(number),
+  median: positive,
+  best: positive,
+  spread: amount,
+  // Of work that is shorter than the system's clock of processors, it may be none.
+  processor: amount,
+  speedup: nullable(positive),
+  speedupSpread: nullable(amount),
+  processorSpeedup: nullable(amount),
+  error: nullable(amount),
 });
 
 const result = object<BenchResult>({

@@ -86,6 +86,13 @@ export const amount: Decoder<number> = (value, at) => {
   throw mismatch(at, "a number, not negative", value);
 };
 
+/** A number above zero, such as a time that others are divided by. */
+export const positive: Decoder<number> = (value, at) => {
+  const n = number(value, at);
+  if (n > 0) return n;
+  throw mismatch(at, "a number above 0", value);
+};
+
 /** A whole number in [0, 2^53). */
 export const index: Decoder<number> = (value, at) => {
   const n = value instanceof JsonNumber ? value.toIndex() : undefined;

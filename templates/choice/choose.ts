@@ -14,6 +14,9 @@ export interface Choice<P = unknown> {
   readonly candidates: readonly Candidate[];
 }
 
+/** The reason of choices that somebody has measured. */
+export const MEASURED_BEST = "measured best";
+
 /** What another config must be cheaper by than the family's first: the model is no better than that. */
 const WORTHWHILE = 0.05;
 
@@ -46,7 +49,7 @@ export function chooseMeasured<P>(
 }
 
 function ofMeasured<P>(problem: Problem<P>, candidate: Candidate): Choice<P> {
-  return { problem, config: candidate.config, reason: "measured best", candidates: [candidate] };
+  return { problem, config: candidate.config, reason: MEASURED_BEST, candidates: [candidate] };
 }
 
 /** What `keyOf` says, without the texts: there may be thousands. */

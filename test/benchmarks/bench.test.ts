@@ -130,6 +130,21 @@ describe("npm run bench", () => {
   });
 });
 
+it.each([
+  ["median", 0, /median.*(?:.|\n)*above 0/],
+  ["median", -1, /above 0/],
+  ["spread", -0.1, /not negative/],
+  ["speedup", 0, /above 0/],
+  ["speedupSpread", -1, /not negative/],
+])("results whose %s is %d are refused before anything is measured", async (name, value, error) => {
+  const file = join(scratch, "zero.json");
+  const { subjects, ...rest } = resultOf({ ...task, [name]: value });
+  const named = subjects.map((subject) => ({ ...subject, name: "packers/blocks" }));
+  writeFileSync(file, JSON.stringify({ ...rest, subjects: named }));
+  const found = await run("--only", "packers/blocks", "--compare", file);
+  expect(found).toMatchObject({ code: 2, out: "", error: expect.stringMatching(error) });
+});
+
 it("results of another machine are told apart", () => {
   const [one, other] = [resultOf(task), resultOf(task)];
   expect(differencesOf(one, other)).toEqual([]);

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleWat } from "../../compiler/codegen/assemble-wat.js";
+import type { CompileReport } from "../../compiler/compile-report.js";
 import { benchBundle } from "../../compiler/tune/bench-bundle.js";
 import { DeviceProcess } from "../../compiler/tune/device-process.js";
 import { programsOf } from "../../compiler/tune/programs.js";
@@ -24,7 +25,7 @@ import { type TuneOptions, tuneBundle } from "../../compiler/tune/tune.js";
 import { tuneAll } from "../../compiler/tune/tune-all.js";
 import { makeVariant } from "../../compiler/tune/variants.js";
 import { isTunedFor } from "../../compiler/tuning/bundle-records.js";
-import { parseRecords, Records } from "../../compiler/tuning/records.js";
+import { type Finding, parseRecords, printRecords, Records } from "../../compiler/tuning/records.js";
 import type { KernelConfig } from "../../ir/program/program.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { deviceKinds } from "../../targets/device-kind.js";
@@ -40,6 +41,12 @@ const fewCandidates = candidatesOneIn(48, cpu);
 const scratch = mkdtempSync(join(tmpdir(), "tritc-tune-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 const SMALL = ["--target", "cpu", "--resolution", "64x64", "--text-length", "48"];
+/** What a search may have come to for a kernel of any bundle. */
+const FINDING: Finding = {
+  ...{ kind: "chosen", device: "that", deviceKind: deviceKinds(cpu)[0]?.name ?? "", rows: [1], code: "c0" },
+  ...{ kernel: "ternary-gemm {}", config: { variant: "int8" } },
+  ...{ before: 2, after: 1, spread: 0, tried: 1, candidates: 1 },
+};
 let child: URL;
 let made: string;
 
@@ -262,14 +269,44 @@ describe("tuneBundle", () => {
     writeFileSync(file, forced.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
     const out = join(scratch, "with-records");
     const model = join(scratch, "tiny.onnx");
-    const { code, stderr } = await cli(["compile", model, ...SMALL, "-o", out, "--tuning", file]);
+    const { code, stdout, stderr } = await cli([
+      "compile",
+      model,
+      ...SMALL,
+      "-o",
+      out,
+      "--tuning",
+      file,
+      "--json",
+    ]);
     expect(code, stderr).toBe(0);
+    expect(stderr).not.toMatch(/records/);
+    const { tuning } = JSON.parse(stdout) as CompileReport;
+    const findings = records.filter(({ kind }) => kind === "chosen").length;
+    expect(tuning).toEqual({ findings, kernels: kernels.length, why: null });
     const { program } = await openBundle(out);
     const tuned = kernels.filter(({ family }) => family === "ternary-gemm").map(({ kernel }) => kernel);
     expect(tuned.length).toBeGreaterThan(0);
     for (const id of tuned)
       expect(program.kernels.find((kernel) => kernel.id === id)?.config.tileM).toBe(128);
     expect((await cli(["verify", out, "--threads", "1"])).code).toBe(0);
+  });
+
+  it.each([
+    ["none", [], /which config is best/],
+    ["another device's", [{ ...FINDING, deviceKind: "sm_80" }], /of other devices \(sm_80\)/],
+    ["another kernel's", [{ ...FINDING, kernel: "dense-gemm {}" }], /of other kernels/],
+  ])("says where a compilation was given records, and takes %s", async (what, found, why) => {
+    const file = join(scratch, `${what}.jsonl`);
+    writeFileSync(file, printRecords(found));
+    const argv = ["compile", join(scratch, "tiny.onnx"), ...SMALL, "-o", join(scratch, what)];
+    const { code, stdout, stderr } = await cli([...argv, "--tuning", file, "--json"]);
+    expect(code, stderr).toBe(0);
+    const lines = stderr.split("\n").filter((line) => line.includes("records"));
+    expect(lines).toEqual([expect.stringMatching(/^no kernel gets its config from the given records: /)]);
+    expect(lines[0]).toMatch(why);
+    const { tuning } = JSON.parse(stdout) as CompileReport;
+    expect(tuning).toMatchObject({ findings: found.length, kernels: 0 });
   });
 
   it("leaves out records that another version has made, says so, and measures anew", async () => {

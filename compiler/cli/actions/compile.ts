@@ -66,7 +66,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
       : await modelWithPipeline(given, options.pipeline, options);
   const { compileModel } = await loaded(import("../../compile.js"), options);
   const progress = phases(terminal);
-  const tuning = await recordsIn(options.tuning ?? []);
+  const tuning = await recordsIn(options.tuning);
   const report = await compileModel({
     ...found,
     out: options.out,
@@ -106,6 +106,7 @@ export async function compileModelFile(given: string, options: CompileOptions): 
     ...report.lora.map((adapter) => ["lora", describeLora(adapter)] as const),
     ["kernels", describeKernels(report, target.cuda !== undefined)],
     ["weights", describeWeights(report)],
+    ...describeTuning(report),
     ...describeCalibrated(report),
     ...describeResidual(report),
     ...describeMemory(report),
@@ -125,8 +126,8 @@ export async function compileModelFile(given: string, options: CompileOptions): 
   );
 }
 
-async function recordsIn(files: readonly string[]): Promise<readonly TuningRecord[]> {
-  if (files.length === 0) return [];
+async function recordsIn(files: readonly string[] | undefined): Promise<readonly TuningRecord[] | undefined> {
+  if (files === undefined) return undefined;
   const { readRecords } = await import("../../tuning/records.js");
   return (await Promise.all(files.map(readRecords))).flat();
 }
@@ -179,6 +180,17 @@ function phases(terminal: Terminal): { update(progress: CompileProgress): void; 
     },
     stop: () => bar?.stop(),
   };
+}
+
+function describeTuning({ tuning }: CompileReport): readonly (readonly [string, string])[] {
+  if (tuning === null) return [];
+  const { findings, kernels } = tuning;
+  return [
+    [
+      "tuning",
+      `${formatQuantity(kernels, "kernel")} by ${formatQuantity(findings, "finding")} of the records`,
+    ],
+  ];
 }
 
 function describeCalibrated({ calibrated }: CompileReport): readonly (readonly [string, string])[] {
