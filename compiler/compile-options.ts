@@ -53,7 +53,7 @@ export interface CompileOptions {
   readonly tuning?: readonly TuningRecord[] | undefined;
   /** Folder that keeps compiled CUDA kernels for the next time; none are kept if absent. */
   readonly kernelCache?: string;
-  /** What the process may take while it packs weights, in bytes; 2 GB if absent. */
+  /** What the process may take while it packs weights, in bytes; 2 GB if absent, or 256 MB more than it takes. */
   readonly memory?: number;
   /** Threads that round and pack weights; as many as there are processors if absent, 0 for the calling one. */
   readonly threads?: number;

@@ -11,7 +11,7 @@ import { requireFinite } from "./finite.js";
 import { openFloatPacker } from "./float-rows.js";
 import { bufferBytes, type PlannedJob, planPacking } from "./jobs.js";
 import type { Journal, PackedRows } from "./journal.js";
-import { DEFAULT_MEMORY_BYTES } from "./memory.js";
+import { defaultMemory } from "./memory.js";
 import { hasScales, type RowResult } from "./row-packer.js";
 import { openRowPool, type RowPool } from "./row-pool.js";
 import { segmentsOf, sourceBytes } from "./segments.js";
@@ -24,7 +24,7 @@ const SMALL_CODES = 1e6;
 
 export interface PackOptions {
   readonly reader: ByteReader;
-  /** What the process may take, in bytes; 2 GB if absent. */
+  /** What the process may take, in bytes; 2 GB if absent, or 256 MB more than it takes. */
   readonly memory?: number | undefined;
   /** What it takes already; looked up if absent. */
   readonly taken?: number | undefined;
@@ -114,7 +114,7 @@ class Packing {
 
   async run(records: readonly PackedRows[]): Promise<PackReport> {
     const started = performance.now();
-    const { memory = DEFAULT_MEMORY_BYTES, taken = process.memoryUsage.rss(), threads } = this.#options;
+    const { taken = process.memoryUsage.rss(), memory = defaultMemory(taken), threads } = this.#options;
     const kept = await earlierWork(this.#file, this.#layout, records, this.#scales);
     const plan = planPacking(this.#layout.tensors, {
       memory,

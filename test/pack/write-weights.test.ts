@@ -208,6 +208,14 @@ describe.each(["bf16", "f16", "f32", "f8e4m3", "f8e5m2"] as const)("a file of %s
     });
   });
 
+  it("is packed alike by a process that takes more than the default already", async () => {
+    const { bytes } = await written(tensors, { taken: 3e9 });
+    expect(bytes.equals(wanted)).toBe(true);
+    await expect(written(tensors, { taken: 3e9, memory: 2e9 })).rejects.toMatchObject({
+      code: "TRITC_E_MEMORY",
+    });
+  });
+
   it("is packed alike from where another run stopped", async () => {
     const path = join(folder, `${type}.journal`);
     const first = await Journal.open(path, type);

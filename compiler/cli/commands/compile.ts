@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { Option } from "commander";
-import { DEFAULT_MEMORY_BYTES } from "../../pack/memory.js";
 import type { CompileOptions } from "../actions/compile.js";
 import { withHubOptions } from "../hub-options.js";
 import { loaded } from "../loaded.js";
@@ -78,9 +77,10 @@ export function addCompile(program: Command): void {
         .default("binary"),
     )
     .addOption(
-      new Option("--memory <bytes>", "what the compiler may take while it packs weights, such as 512MB")
-        .argParser(byteCount)
-        .default(DEFAULT_MEMORY_BYTES, "2GB"),
+      new Option(
+        "--memory <bytes>",
+        "what the compiler may take while it packs weights, such as 512MB; default: 2GB",
+      ).argParser(byteCount),
     )
     .option(
       "--explain",
