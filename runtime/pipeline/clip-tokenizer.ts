@@ -1,5 +1,5 @@
 import { malformed } from "../../ir/sampling/pipeline-file.js";
-import { addedToken } from "./added-token.js";
+import { addedToken, addedTokens } from "./added-token.js";
 import type { JsonObject } from "./files.js";
 import { pairsOf } from "./merges.js";
 
@@ -16,8 +16,15 @@ const CLIP_WORDS =
  *
  * @param vocab token to id
  * @param merges the text of `merges.txt`
+ * @param added of `added_tokens.json`: token to id
  */
-export function clipTokenizerJson(vocab: JsonObject, merges: string, place: string): object {
+export function clipTokenizerJson(
+  vocab: JsonObject,
+  merges: string,
+  config: JsonObject,
+  added: JsonObject,
+  place: string,
+): object {
   const startId = vocab.get(START);
   const endId = vocab.get(END);
   if (typeof startId !== "number" || typeof endId !== "number") {
@@ -27,7 +34,7 @@ export function clipTokenizerJson(vocab: JsonObject, merges: string, place: stri
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [addedToken(startId, START), addedToken(endId, END)],
+    added_tokens: addedTokens([addedToken(startId, START), addedToken(endId, END)], config, added),
     normalizer: {
       type: "Sequence",
       normalizers: [

@@ -1,5 +1,5 @@
-import { addedToken } from "./added-token.js";
-import { asObject, type JsonObject } from "./files.js";
+import { addedTokens } from "./added-token.js";
+import type { JsonObject } from "./files.js";
 import { pairsOf } from "./merges.js";
 
 /** Contractions, words with what stands before them, single digits, signs with line breaks behind them, spaces: Qwen2's pattern. */
@@ -30,7 +30,7 @@ export function qwenTokenizerJson(
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: addedTokens(config, added),
+    added_tokens: addedTokens([], config, added),
     normalizer: { type: "NFC" },
     pre_tokenizer: {
       type: "Sequence",
@@ -53,18 +53,4 @@ export function qwenTokenizerJson(
       merges: pairsOf(merges),
     },
   };
-}
-
-function addedTokens(config: JsonObject, added: JsonObject): readonly object[] {
-  const byId = new Map<number, object>();
-  for (const [content, id] of added) if (typeof id === "number") byId.set(id, addedToken(id, content));
-  for (const [key, value] of asObject(config.get("added_tokens_decoder")) ?? []) {
-    const token = asObject(value);
-    const content = token?.get("content");
-    const id = Number(key);
-    if (typeof content === "string") {
-      byId.set(id, addedToken(id, content, token?.get("special") !== false));
-    }
-  }
-  return [...byId].sort(([a], [b]) => a - b).map(([, token]) => token);
 }

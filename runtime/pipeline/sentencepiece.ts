@@ -1,5 +1,5 @@
 import { malformed } from "../../ir/sampling/pipeline-file.js";
-import { addedToken } from "./added-token.js";
+import { addedToken, addedTokens } from "./added-token.js";
 import type { JsonObject } from "./files.js";
 import { protobufFields } from "./protobuf.js";
 
@@ -32,10 +32,12 @@ interface SentencePieces {
  * unigrams. Text is normalized by its table before. Throws TRITC_E_PIPELINE_FILE for models of other kinds.
  *
  * @param config of `tokenizer_config.json`
+ * @param added of `added_tokens.json`: token to id
  */
 export function t5Tokenizer(
   model: Uint8Array,
   config: JsonObject,
+  added: JsonObject,
   place: string,
 ): { readonly json: object; readonly charsmap: Uint8Array } {
   const { pieces, controls, modelType, byteFallback, unknownId, charsmap } = readModel(model, place);
@@ -48,14 +50,15 @@ export function t5Tokenizer(
   const declared = config.get("extra_ids");
   const extra = typeof declared === "number" && declared >= 0 && declared < 1e6 ? declared : EXTRA_TOKENS;
   const extraTokens = Array.from({ length: extra }, (_, i) => `<extra_id_${extra - 1 - i}>`);
+  const known = [
+    ...controls.map((id) => addedToken(id, pieces[id]?.[0] ?? "")),
+    ...extraTokens.map((token, i) => addedToken(pieces.length + i, token)),
+  ];
   const json = {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [
-      ...controls.map((id) => addedToken(id, pieces[id]?.[0] ?? "")),
-      ...extraTokens.map((token, i) => addedToken(pieces.length + i, token)),
-    ],
+    added_tokens: addedTokens(known, config, added),
     normalizer: null,
     pre_tokenizer: {
       type: "Sequence",

@@ -34,24 +34,30 @@ export async function readTokenizer(
 ): Promise<TokenizerJson> {
   const path = (name: string) => `${folder}/${name}`;
   const [json, vocab, pieces] = [path("tokenizer.json"), path("vocab.json"), path("spiece.model")];
+  const tokens = files.has(json) ? none : await addedIn(files, path("added_tokens.json"));
   if (!files.has(json) && files.has(path("merges.txt"))) {
     const { entries } = await readJsonObject(files, vocab);
     const merges = await readPipelineFile(files, path("merges.txt"));
     const place = files.placeOf(vocab);
-    if (!isQwenTokenizer(config)) return made(place, clipTokenizerJson(entries, merges, place));
-    const added = path("added_tokens.json");
-    const tokens = files.has(added)
-      ? (await readJsonObject(files, added)).entries
-      : new Map<string, unknown>();
+    if (!isQwenTokenizer(config))
+      return made(place, clipTokenizerJson(entries, merges, config, tokens, place));
     return made(place, qwenTokenizerJson(entries, merges, config, tokens));
   }
   if (!files.has(json) && files.has(pieces)) {
     const place = files.placeOf(pieces);
-    const { json: raw, charsmap } = t5Tokenizer(await readBytes(files, pieces), config, place);
+    const bytes = await readBytes(files, pieces);
+    const { json: raw, charsmap } = t5Tokenizer(bytes, config, tokens, place);
     return made(place, raw, charsmap.length === 0 ? undefined : normalizerOf(charsmap, place));
   }
   const { raw } = await readJsonObject(files, json);
   return withoutCharsmap(files.placeOf(json), raw);
+}
+
+const none: JsonObject = new Map();
+
+/** What `added_tokens.json` lists, where it is there. */
+async function addedIn(files: PipelineFiles, path: string): Promise<JsonObject> {
+  return files.has(path) ? (await readJsonObject(files, path)).entries : none;
 }
 
 function made(place: string, raw: object, normalize = (text: string) => text): TokenizerJson {

@@ -61,6 +61,39 @@ it("finds Qwen2's special tokens in added_tokens.json too", async () => {
   }
 });
 
+/** Tokens that are added to a vocabulary, as textual inversion adds them. */
+const WORD = { content: "<sks>", normalized: true, special: false };
+const EAGER = { content: "<lst>", lstrip: true, rstrip: true, normalized: false, special: false };
+
+// Ids are those of Transformers 5.24.
+it("finds tokens that CLIP's tokenizer_config.json adds, in lower-cased text and with the spaces beside them", async () => {
+  const file = readFileSync(join(folder, "clip", "tokenizer_config.json"), "utf8");
+  const config = JSON.parse(file) as { readonly added_tokens_decoder: object };
+  const copy = await changed("clip", "clip-added", {
+    "tokenizer_config.json": JSON.stringify({
+      ...config,
+      added_tokens_decoder: { ...config.added_tokens_decoder, 747: WORD, 749: EAGER },
+    }),
+    // Read where there is no added_tokens_decoder alone.
+    "added_tokens.json": JSON.stringify({ photo: 750 }),
+  });
+  const tokenizer = await openTokenizer(copy, 77);
+  const ids = (text: string) => tokenizer.encode(text).slice(0, tokenizer.count(text));
+  expect(ids("photo of<sks>person")).toEqual([745, 709, 524, 747, 79, 576, 82, 523, 746]);
+  expect(ids("A <SKS> Photo")).toEqual([745, 320, 747, 709, 746]);
+  expect(ids("new <lst>  spaces")).toEqual([745, 77, 68, 342, 749, 82, 79, 64, 66, 68, 338, 746]);
+});
+
+it("finds tokens that lie beside T5's spiece.model in added_tokens.json", async () => {
+  const copy = await changed("t5-spiece", "t5-added", {
+    "added_tokens.json": JSON.stringify({ "<sks>": 208 }),
+  });
+  const tokenizer = await openTokenizer(copy, 512);
+  const ids = (text: string) => tokenizer.encode(text).slice(0, tokenizer.count(text));
+  expect(ids("photo of<sks>person")).toEqual([3, 9, 7, 8, 3, 6, 208, 40, 98, 43, 7, 13, 1]);
+  expect(ids("the <sks><sks> twice")).toEqual([22, 208, 208, 67, 26, 23, 12, 1]);
+});
+
 describe("a spiece.model that is no T5's", () => {
   const model = readFileSync(join(folder, "t5-spiece", "spiece.model"));
   /** A trainer_spec behind the model: fields of a message that is given again win. */
