@@ -12,7 +12,8 @@ export function startThread<Job, Result>(
   workerData: unknown,
   purpose: string,
 ): WorkerThread<Job, Result> {
-  const worker = new Worker(source, { eval: true, workerData });
+  // It is CommonJS, also in a process that was told to take such texts for modules (`node --input-type=module`).
+  const worker = new Worker(source, { eval: true, workerData, execArgv: ["--input-type=commonjs"] });
   let settle: { resolve(result: Result): void; reject(error: unknown): void } | undefined;
   let broken: unknown;
   const fail = (error: unknown) => {

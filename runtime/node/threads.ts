@@ -8,7 +8,8 @@ const port = { listen: (handler) => parentPort.on("message", handler), post: (re
 
 /** Worker threads of Node. They do not keep the process alive. */
 export const spawnNodeThread: SpawnThread = (source, owner) => {
-  const worker = new Worker(PORT + source, { eval: true });
+  // The source is CommonJS, also in a process that was told to take such texts for modules (`node --input-type=module`).
+  const worker = new Worker(PORT + source, { eval: true, execArgv: ["--input-type=commonjs"] });
   worker.on("message", (report: ThreadReport) => owner.onReport(report));
   worker.on("error", (error) => owner.onError(error));
   worker.unref();
