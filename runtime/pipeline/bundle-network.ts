@@ -1,3 +1,5 @@
+import { allLaunches } from "../../ir/program/phases.js";
+import type { Program } from "../../ir/program/program.js";
 import type { Tensor } from "../../ir/tensor.js";
 import type { Bundle } from "../bundle.js";
 import type { Device } from "../device.js";
@@ -9,6 +11,7 @@ export async function openBundleNetwork(bundle: Bundle, device: Device, place: s
   const { program, code, weights, manifest } = bundle;
   const { promptWeights } = manifest.memory;
   const loaded = await device.load(program, code, weights, { promptWeights });
+  const tableRows = rowsLookedUp(program);
   return {
     tiles: manifest.tiles,
     inputs: program.inputs.map(({ name, dtype, shape }) => ({ name, type: dtype, shape })),
@@ -24,6 +27,12 @@ export async function openBundleNetwork(bundle: Bundle, device: Device, place: s
             name,
           );
         }
+        const rows = tableRows.get(name) ?? Number.POSITIVE_INFINITY;
+        const beyond = feed.data.find((index) => index >= rows);
+        if (beyond !== undefined) {
+          const message = "the network has fewer embeddings than its tokenizer has tokens";
+          throw modelError(place, message, `${name} below ${rows}`, String(beyond));
+        }
         return [name, { dtype: "f32", ...feed } satisfies Tensor] as const;
       });
       const outputs = await evaluateBundle(loaded, program, new Map(inputs));
@@ -31,6 +40,24 @@ export async function openBundleNetwork(bundle: Bundle, device: Device, place: s
     },
     close: () => loaded.close(),
   };
+}
+
+/**
+ * Of inputs that are indices, the rows of the smallest table that they are looked up in: kernels clamp what lies beyond, and the last
+ * row would be read.
+ */
+function rowsLookedUp(program: Program): ReadonlyMap<string, number> {
+  const lookups = new Set(program.kernels.filter(({ family }) => family === "gather").map(({ id }) => id));
+  const rows = new Map<string, number>();
+  for (const { kernel, args, scalars } of allLaunches(program)) {
+    if (!lookups.has(kernel)) continue;
+    const [, indices] = args;
+    const input = program.inputs.find(({ buffer }) => buffer === indices?.buffer);
+    const [count] = scalars;
+    if (input === undefined || typeof count !== "number") continue;
+    rows.set(input.name, Math.min(count, rows.get(input.name) ?? count));
+  }
+  return rows;
 }
 
 function hostTensor({ data, shape }: Tensor): HostTensor {

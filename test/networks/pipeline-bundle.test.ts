@@ -19,7 +19,9 @@ import { importAndRecognize } from "../../compiler/recognize/recognition.js";
 import { parseManifest } from "../../ir/format/manifest.js";
 import { openBundle } from "../../runtime/node/bundle.js";
 import { type GeneratedPicture, type GeneratorOptions, openGenerator } from "../../runtime/node/generate.js";
+import { openDevice } from "../../runtime/node/open-device.js";
 import { openPipelineModels } from "../../runtime/node/pipeline-models.js";
+import { openBundleNetwork } from "../../runtime/pipeline/bundle-network.js";
 import { relativeError } from "../support/attention.js";
 import { cli } from "../support/cli.js";
 import { snapshot } from "../support/tree.js";
@@ -53,6 +55,9 @@ function compile(out: string, options: Partial<CompileOptions> = {}): Promise<Co
     () => parts,
   );
 }
+
+/** Rows of the tables that both look their tokens up in. */
+const VOCABULARY = 29;
 
 async function draw(options: GeneratorOptions): Promise<GeneratedPicture> {
   const generator = await openGenerator(bundle, { threads: 2, ...options });
@@ -128,6 +133,23 @@ describe("a folder whose text encoders are compiled", () => {
       expect(Math.max(...distances)).toBeLessThanOrEqual(1);
     }
   }, 120_000);
+
+  it.each(ENCODERS)("refuses tokens that its %s has no embeddings of", async (name) => {
+    const device = await openDevice("cpu", { threads: 1 });
+    const { openBelow } = await openBundle(bundle);
+    const network = await openBundleNetwork(await openBelow(`pipeline/${name}`), device, name);
+    const run = (token: number) => {
+      const data = new Float32Array(12).fill(1).with(4, token);
+      return network.run({ input_ids: { data, shape: [1, 12] } });
+    };
+    await expect(run(VOCABULARY)).rejects.toMatchObject({
+      code: "TRITC_E_PIPELINE_MODEL",
+      details: { place: name, expected: `input_ids below ${VOCABULARY}`, found: String(VOCABULARY) },
+    });
+    for (const { data } of (await run(VOCABULARY - 1)).values())
+      expect(data.every(Number.isFinite)).toBe(true);
+    await device.close();
+  });
 
   it("encodes without its transformer", async () => {
     const models = await openPipelineModels(join(bundle, "pipeline"), { threads: 1 });
