@@ -27,8 +27,8 @@ export async function openBundleNetwork(bundle: Bundle, device: Device, place: s
             name,
           );
         }
-        const rows = tableRows.get(name) ?? Number.POSITIVE_INFINITY;
-        const beyond = feed.data.find((index) => index >= rows);
+        const rows = tableRows.get(name);
+        const beyond = rows === undefined ? undefined : feed.data.find((index) => index >= rows);
         if (beyond !== undefined) {
           const message = "the network has fewer embeddings than its tokenizer has tokens";
           throw modelError(place, message, `${name} below ${rows}`, String(beyond));

@@ -10,7 +10,7 @@ import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers
 import { blobName, COMMIT, FakeHub } from "../support/fake-hub.js";
 import { TINY } from "../support/flux-style.js";
 import { loraFile, PEFT } from "../support/lora-file.js";
-import { snapshot } from "../support/tree.js";
+import { contents, snapshot } from "../support/tree.js";
 
 const shapes = join(import.meta.dirname, "../models/shapes");
 const root = mkdtempSync(join(tmpdir(), "tritc-hub-cli-"));
@@ -19,13 +19,6 @@ let hub: FakeHub;
 let home: string;
 let style: Buffer;
 let tiny: Readonly<Record<string, Uint8Array>>;
-
-/** The files below a folder by path. */
-function contents(folder: string): Record<string, Uint8Array> {
-  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const files = paths.filter((path) => statSync(join(folder, path)).isFile());
-  return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path))]));
-}
 
 beforeAll(async () => {
   main = await builtCli();
@@ -48,12 +41,10 @@ afterAll(async () => {
 }, 120_000);
 beforeEach(() => {
   home = mkdtempSync(join(root, "home-"));
-  Object.assign(process.env, hub.env(home));
-  hub.answer = () => false;
-  hub.asked.length = 0;
+  hub.enter(home);
 });
 afterEach(() => {
-  for (const name of ["HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE"]) delete process.env[name];
+  hub.leave();
   rmSync(home, { recursive: true });
 });
 

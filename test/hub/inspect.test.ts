@@ -1,5 +1,5 @@
 /** `inspect` and `report` of models of the hub, of which little comes, say what they say of the files. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -12,6 +12,7 @@ import { diffusersConfig, fluxModel, writeDiffusers } from "../support/diffusers
 import { FakeHub } from "../support/fake-hub.js";
 import type { FluxSize } from "../support/flux-style.js";
 import { ggufFile } from "../support/gguf-file.js";
+import { contents } from "../support/tree.js";
 
 /** Large enough that it is not downloaded as a whole: 20 MB. */
 const WIDE: FluxSize = {
@@ -26,13 +27,6 @@ let main = "";
 let hub: FakeHub;
 let home: string;
 let scratch: string;
-
-/** The files below a folder by path. */
-function contents(folder: string): Record<string, Uint8Array> {
-  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const files = paths.filter((path) => statSync(join(folder, path)).isFile());
-  return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path))]));
-}
 
 /** Blocks whose rows hold {-0.5, 0, 0.5} alone. */
 function ternaryOf([name, tensor]: readonly [string, Tensor]): readonly [string, Tensor] {
@@ -98,13 +92,12 @@ beforeEach(() => {
   home = mkdtempSync(join(root, "home-"));
   scratch = join(home, "scratch");
   mkdirSync(scratch);
-  Object.assign(process.env, hub.env(home), { TMPDIR: scratch });
-  hub.answer = () => false;
-  hub.asked.length = 0;
+  process.env.TMPDIR = scratch;
+  hub.enter(home);
 });
 afterEach(() => {
   expect(readdirSync(scratch).filter((name) => name.startsWith("tritc-hub-"))).toEqual([]);
-  for (const name of ["HF_ENDPOINT", "HF_HOME"]) delete process.env[name];
+  hub.leave();
   if (kept === undefined) delete process.env.TMPDIR;
   else process.env.TMPDIR = kept;
   rmSync(home, { recursive: true });

@@ -55,6 +55,17 @@ export class FakeHub {
     return { HF_ENDPOINT: this.endpoint, HF_HOME: home };
   }
 
+  /** Makes this process's environment that of the hub and of a cache in `home`, until `leave`; answers and requests begin anew. */
+  enter(home: string): void {
+    Object.assign(process.env, this.env(home));
+    this.answer = () => false;
+    this.asked.length = 0;
+  }
+
+  leave(): void {
+    for (const name of ["HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "HF_HUB_OFFLINE"]) delete process.env[name];
+  }
+
   /** Paths that were asked for since the last call. */
   taken(): string[] {
     return this.asked.splice(0).map(({ host, path, range }) => `${host} ${path}${range ? ` ${range}` : ""}`);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** Every entry below a folder: what it is, and the hash of its bytes. Links are not followed. */
@@ -17,4 +17,11 @@ export function snapshot(folder: string): Record<string, string> {
   };
   walk("");
   return tree;
+}
+
+/** The files below a folder by path. */
+export function contents(folder: string): Record<string, Uint8Array> {
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const files = paths.filter((path) => statSync(join(folder, path)).isFile());
+  return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path))]));
 }
