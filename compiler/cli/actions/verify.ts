@@ -64,9 +64,9 @@ async function compareKernels(
     (await evaluateFile(folder, inputs, { interpret: true })).outputs;
   const found = await tryInputs(given === undefined && hasCodes ? MOST_INPUTS : 1, async (i) => {
     const inputs = given ?? randomInputs(program, i);
-    const { kernels, updates } = await withLoaded(bundle, options, async (program, device) => ({
-      kernels: { outputs: await evaluateBundle(program, bundle.program, inputs), ranOn: device.description },
-      updates: await tryUpdates(program, bundle.program, inputs),
+    const { kernels, updates } = await withLoaded(bundle, options, async (onDevice, { description }) => ({
+      kernels: { outputs: await evaluateBundle(onDevice, program, inputs), ranOn: description },
+      updates: await tryUpdates(onDevice, program, inputs),
     }));
     const reference = await interpreted(inputs);
     const difference = relativeError(kernels.outputs, reference);
@@ -76,6 +76,16 @@ async function compareKernels(
     return { difference, tolerance, inputs, kernels, updates };
   });
   const { difference, tolerance, tried, agrees, updates } = found;
+  if (!agrees) {
+    throw new TritcError({
+      code: "TRITC_E_VERIFY",
+      message: "the kernels do not compute the bundle's graph",
+      place: folder,
+      expected: `a relative L2 difference of at most ${formatDifference(tolerance)}`,
+      found: `${formatDifference(difference)}${tried > 1 ? `; and with ${tried - 1} other inputs too` : ""}`,
+      remedy: REMEDY,
+    });
+  }
   // Also where it is NaN.
   if (updates !== null && !(updates <= UPDATES_TOLERANCE)) {
     throw new TritcError({
@@ -87,15 +97,7 @@ async function compareKernels(
       remedy: REMEDY,
     });
   }
-  if (agrees) return found;
-  throw new TritcError({
-    code: "TRITC_E_VERIFY",
-    message: "the kernels do not compute the bundle's graph",
-    place: folder,
-    expected: `a relative L2 difference of at most ${formatDifference(tolerance)}`,
-    found: `${formatDifference(difference)}${tried > 1 ? `; and with ${tried - 1} other inputs too` : ""}`,
-    remedy: REMEDY,
-  });
+  return found;
 }
 
 export async function verifyBundle(path: string, options: VerifyOptions): Promise<void> {
